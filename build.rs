@@ -1,0 +1,17 @@
+//! Writes the directory of the libtorch that torch-sys found into the rpath of every program and test,
+//! so that they start without LD_LIBRARY_PATH. Shared by the root crate and `agents`.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(std::path::PathBuf::from) else {
+        return;
+    };
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib"); // a packaged bin/ + lib/
+    // Only with the full set: the slim one has no libtorch_cuda.so, and linking libtorch.so would ask for it.
+    if lib.join("libtorch_cuda.so").exists() {
+        for arg in ["-Wl,--no-as-needed", "-ltorch", "-ltorch_cuda"] {
+            println!("cargo::rustc-link-arg={arg}");
+        }
+    }
+}
