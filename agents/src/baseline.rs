@@ -1,0 +1,125 @@
+//! A value function linear in simple features, fitted to one task's experience in closed form.
+
+use nalgebra::{DMatrix, DVector};
+
+use crate::batch::Trajectories;
+
+/// V(obs, step) = w · features: 1, each observation, all products of two, and step, step², step³ (in hundreds), after
+/// the baseline of Duan et al. 2016 (arXiv 1604.06778).
+///
+/// A value must not fall at a time limit, so the targets of a truncated episode contain the value of its last
+/// observation, which is itself w · features: w solves the linear system that says so, not a regression on returns
+/// that pretend the episode had ended (least squares with a bootstrapped end, LSTD(1)).
+#[derive(Clone, Debug)]
+pub struct LinearBaseline {
+    weights: Vec<f64>,
+}
+
+impl LinearBaseline {
+    /// Fits to the valid steps of `data`.
+    pub fn fit(data: &Trajectories<'_>, gamma: f64) -> Self {
+        let dim = num_features(data.obs_dim());
+        let mut gram = DMatrix::<f64>::zeros(dim, dim);
+        let mut target = DVector::<f64>::zeros(dim);
+        let (mut row, mut discounted, mut samples) = (vec![0.0; dim], vec![0.0; dim], 0);
+        for (env, start, end) in data.episodes() {
+            discounted.fill(0.0);
+            let (mut returns, mut discount) = (0.0, 1.0);
+            for t in (start..end).rev() {
+                let at = data.row(t, env);
+                returns = f64::from(data.reward[at]) + gamma * returns;
+                discount *= gamma;
+                features(data.obs_at(data.obs, at), data.episode_step[at], &mut row);
+                accumulate(&mut gram, &mut target, &mut discounted, &row, returns, discount);
+                samples += 1;
+            }
+            let last = data.row(end - 1, env);
+            if !data.terminated[last] {
+                features(data.obs_at(data.next_obs, last), data.episode_step[last] + 1, &mut row);
+                gram.ger(-1.0, &DVector::from_column_slice(&discounted), &DVector::from_column_slice(&row), 1.0);
+            }
+        }
+        LinearBaseline { weights: solve(gram, &target, samples) }
+    }
+
+    /// Values before every valid step and after it, `[steps, envs]` each; padding stays 0. The value after a
+    /// terminal step is 0.
+    pub fn values(&self, data: &Trajectories<'_>) -> (Vec<f64>, Vec<f64>) {
+        let mut value = vec![0.0; data.reward.len()];
+        let mut next_value = vec![0.0; data.reward.len()];
+        let mut row = vec![0.0; self.weights.len()];
+        let mut predict = |obs: &[f32], step: u32| {
+            features(obs, step, &mut row);
+            row.iter().zip(&self.weights).map(|(f, w)| f * w).sum::<f64>()
+        };
+        for (env, start, end) in data.episodes() {
+            for t in start..end {
+                let at = data.row(t, env);
+                value[at] = predict(data.obs_at(data.obs, at), data.episode_step[at]);
+                if t > start {
+                    next_value[data.row(t - 1, env)] = value[at];
+                }
+            }
+            let last = data.row(end - 1, env);
+            if !data.terminated[last] {
+                next_value[last] = predict(data.obs_at(data.next_obs, last), data.episode_step[last] + 1);
+            }
+        }
+        (value, next_value)
+    }
+}
+
+fn num_features(obs_dim: usize) -> usize {
+    1 + obs_dim + obs_dim * (obs_dim + 1) / 2 + 3
+}
+
+fn features(obs: &[f32], step: u32, out: &mut [f64]) {
+    let time = f64::from(step) / 100.0;
+    out[..4].copy_from_slice(&[1.0, time, time * time, time * time * time]);
+    let mut at = 4;
+    for (i, &a) in obs.iter().enumerate() {
+        // unbounded observations (a pole that spins) must not drown the rest
+        let a = f64::from(a).clamp(-10.0, 10.0);
+        out[at] = a;
+        at += 1;
+        for &b in &obs[..=i] {
+            out[at] = a * f64::from(b).clamp(-10.0, 10.0);
+            at += 1;
+        }
+    }
+}
+
+/// One sample into the normal equations and into the discounted sum of its episode's features.
+fn accumulate(
+    gram: &mut DMatrix<f64>,
+    target: &mut DVector<f64>,
+    discounted: &mut [f64],
+    row: &[f64],
+    returns: f64,
+    discount: f64,
+) {
+    let dim = row.len();
+    for (j, (column, &b)) in gram.as_mut_slice().chunks_exact_mut(dim).zip(row).enumerate() {
+        for (g, &a) in column.iter_mut().zip(row) {
+            *g += a * b;
+        }
+        target[j] += b * returns;
+        discounted[j] += b * discount;
+    }
+}
+
+fn solve(gram: DMatrix<f64>, target: &DVector<f64>, samples: usize) -> Vec<f64> {
+    let mut ridge = 1e-9 * samples as f64;
+    for _ in 0..12 {
+        let mut regular = gram.clone();
+        for i in 0..regular.nrows() {
+            regular[(i, i)] += ridge;
+        }
+        match regular.lu().solve(target) {
+            Some(weights) if weights.iter().all(|w| w.is_finite()) => return weights.as_slice().to_vec(),
+            _ => ridge *= 10.0,
+        }
+    }
+    // only non-finite data come here; the learner refuses them by name
+    vec![f64::NAN; target.len()]
+}

@@ -1,0 +1,96 @@
+//! What the learner sees of a rollout.
+
+/// One task's experience as it was collected: borrowed columns with the axes of the rollout buffer.
+///
+/// A lane's steps are valid from the first one up to some step, and not after: with one episode per lane, what lies
+/// behind its end is padding, which nothing here may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Trajectories<'a> {
+    /// Number of lanes.
+    pub envs: usize,
+    /// Observation before the step, `[steps, envs, obs_dim]`.
+    pub obs: &'a [f32],
+    /// The true observation after the step, never that of a reset, `[steps, envs, obs_dim]`.
+    pub next_obs: &'a [f32],
+    /// As sampled (index, or unclipped vector), `[steps, envs, act_dim]`.
+    pub action: &'a [f32],
+    /// Of `action` under the policy that sampled it, `[steps, envs]`.
+    pub log_prob: &'a [f32],
+    /// `[steps, envs]`
+    pub reward: &'a [f32],
+    /// The episode ended for good: nothing is earned after it, `[steps, envs]`.
+    pub terminated: &'a [bool],
+    /// The episode was cut by the time limit: its value goes on, `[steps, envs]`.
+    pub truncated: &'a [bool],
+    /// Step within the episode, from 0, `[steps, envs]`.
+    pub episode_step: &'a [u32],
+    /// How many steps of each lane are valid, `[envs]`.
+    pub valid_steps: &'a [u32],
+}
+
+impl Trajectories<'_> {
+    /// Values in one observation.
+    pub fn obs_dim(&self) -> usize {
+        self.obs.len() / self.reward.len()
+    }
+
+    /// Values stored per action.
+    pub fn act_dim(&self) -> usize {
+        self.action.len() / self.reward.len()
+    }
+
+    /// Row of (`step`, `env`) in the `[steps, envs]` columns.
+    pub fn row(&self, step: usize, env: usize) -> usize {
+        step * self.envs + env
+    }
+
+    /// The observation in a column of them.
+    pub fn obs_at<'b>(&self, column: &'b [f32], row: usize) -> &'b [f32] {
+        let dim = self.obs_dim();
+        &column[row * dim..(row + 1) * dim]
+    }
+
+    /// Stretches of steps that belong to one episode, as (env, first row's step, one past the last step).
+    pub fn episodes(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        (0..self.envs).flat_map(move |env| {
+            let valid = self.valid_steps[env] as usize;
+            let mut start = 0;
+            std::iter::from_fn(move || {
+                if start == valid {
+                    return None;
+                }
+                let ended = |&t: &usize| {
+                    let row = self.row(t, env);
+                    self.terminated[row] || self.truncated[row]
+                };
+                let end = (start..valid).find(ended).map_or(valid, |t| t + 1);
+                Some((env, std::mem::replace(&mut start, end), end))
+            })
+        })
+    }
+}
+
+/// The valid steps of one task, with their advantages, ready for a loss: lane after lane, padding left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// `[samples, obs_dim]`
+    pub obs: Vec<f32>,
+    /// `[samples, act_dim]`
+    pub action: Vec<f32>,
+    /// Under the policy that sampled, `[samples]`.
+    pub log_prob: Vec<f32>,
+    /// Mean 0, standard deviation 1 over this task, `[samples]`.
+    pub advantage: Vec<f32>,
+}
+
+impl Batch {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.log_prob.len()
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.log_prob.is_empty()
+    }
+}

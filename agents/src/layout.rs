@@ -1,0 +1,142 @@
+//! The shape of a policy and the place of each block in its flat parameter vector: the one order that the host
+//! policy, the tensors, Adam and the checkpoints agree on.
+
+use std::ops::Range;
+
+/// What the last layer of a policy parameterises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Softmax over this many actions; the network's outputs are logits.
+    Categorical(usize),
+    /// Diagonal Gaussian over this many action dimensions; the outputs are means, the log standard deviations are
+    /// free parameters at the end of the vector. Samples are neither clipped nor squashed.
+    Gaussian(usize),
+}
+
+impl Head {
+    /// Width of the network's last layer.
+    pub fn outputs(self) -> usize {
+        match self {
+            Head::Categorical(n) | Head::Gaussian(n) => n,
+        }
+    }
+
+    /// Values stored per action: the index for a categorical head, the vector for a Gaussian one.
+    pub fn act_dim(self) -> usize {
+        match self {
+            Head::Categorical(_) => 1,
+            Head::Gaussian(n) => n,
+        }
+    }
+}
+
+/// One tensor of the policy: its dimensions and where it lies in the flat vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// `layer0.weight`, `layer0.bias`, …, `log_std`.
+    pub name: String,
+    /// `[in, out]` for a weight, `[1, out]` for a bias or `log_std`.
+    pub dims: [usize; 2],
+    /// Place in the flat vector, row-major.
+    pub range: Range<usize>,
+}
+
+/// A multilayer perceptron with tanh between its layers: `obs_dim -> hidden… -> head`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    obs_dim: usize,
+    head: Head,
+    blocks: Vec<Block>,
+}
+
+impl Layout {
+    /// Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
+    pub fn new(obs_dim: usize, hidden: &[usize], head: Head) -> Self {
+        let mut layout = Layout { obs_dim, head, blocks: Vec::new() };
+        let mut width = obs_dim;
+        for (i, &out) in hidden.iter().chain([&head.outputs()]).enumerate() {
+            layout.push(format!("layer{i}.weight"), [width, out]);
+            layout.push(format!("layer{i}.bias"), [1, out]);
+            width = out;
+        }
+        if let Head::Gaussian(dim) = head {
+            layout.push("log_std".into(), [1, dim]);
+        }
+        layout
+    }
+
+    fn push(&mut self, name: String, dims: [usize; 2]) {
+        let start = self.num_params();
+        self.blocks.push(Block { name, dims, range: start..start + dims[0] * dims[1] });
+    }
+
+    /// Length of the flat vector.
+    pub fn num_params(&self) -> usize {
+        self.blocks.last().map_or(0, |b| b.range.end)
+    }
+
+    /// Values in one observation.
+    pub fn obs_dim(&self) -> usize {
+        self.obs_dim
+    }
+
+    /// The policy's head.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// All blocks, in the order of the flat vector.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Number of affine layers.
+    pub fn num_layers(&self) -> usize {
+        self.blocks.len() / 2
+    }
+
+    /// Where `log_std` lies, if the head has one.
+    pub fn log_std(&self) -> Option<Range<usize>> {
+        matches!(self.head, Head::Gaussian(_)).then(|| self.blocks.last().unwrap().range.clone())
+    }
+
+    /// Fresh parameters `[num_params]`: weights normal with variance 1 / fan-in, those of the last layer 100 times
+    /// smaller so that the first policy is nearly uniform; biases zero; `log_std` as given.
+    /// `normal` draws from N(0, 1).
+    pub fn init(&self, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
+        let mut params = vec![0.0; self.num_params()];
+        for (i, pair) in self.blocks.chunks_exact(2).enumerate() {
+            let scale = if i + 1 == self.num_layers() { 0.01 } else { 1.0 } / (pair[0].dims[0] as f32).sqrt();
+            params[pair[0].range.clone()].fill_with(|| normal() * scale);
+        }
+        if let Some(range) = self.log_std() {
+            params[range].fill(log_std);
+        }
+        params
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_a_64_64_policy_by_hand() {
+        // 4*64 + 64 + 64*64 + 64 + 64*2 + 2
+        assert_eq!(Layout::new(4, &[64, 64], Head::Categorical(2)).num_params(), 4610);
+        let gaussian = Layout::new(3, &[64, 64], Head::Gaussian(1));
+        assert_eq!(gaussian.num_params(), 3 * 64 + 64 + 64 * 64 + 64 + 64 + 1 + 1);
+        assert_eq!(gaussian.log_std(), Some(gaussian.num_params() - 1..gaussian.num_params()));
+        assert_eq!((gaussian.num_layers(), gaussian.blocks().len()), (3, 7));
+    }
+
+    #[test]
+    fn initial_weights_scale_with_fan_in() {
+        let layout = Layout::new(4, &[8], Head::Gaussian(2));
+        let params = layout.init(-0.5, || 1.0);
+        assert_eq!(params[0], 0.5);
+        assert_eq!(params[4 * 8], 0.0);
+        assert_eq!(params[4 * 8 + 8], 0.01 / 8f32.sqrt());
+        assert_eq!(params[layout.log_std().unwrap()], [-0.5, -0.5]);
+    }
+}

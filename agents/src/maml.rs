@@ -1,0 +1,270 @@
+//! MAML-PPO: a meta-policy that adapts to a task in a few gradient steps (Finn et al. 2017, arXiv 1703.03400), with an
+//! unclipped surrogate inside and PPO's clipped one outside (ProMP, Rothfuss et al. 2019, arXiv 1810.06784).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    adam::Adam,
+    batch::Batch,
+    layout::Layout,
+    tch_backend::{ObjectiveStats, TchBackend},
+};
+
+/// The inner loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MamlConfig {
+    /// Step size of the adaptation; the starting point if it is learned.
+    pub inner_lr: f64,
+    /// Gradient steps of the adaptation, each on fresh data; 0 is plain PPO over all tasks.
+    pub inner_steps: usize,
+    /// Leave the second derivatives out (FOMAML): cheaper and biased.
+    pub first_order: bool,
+    /// Learn one inner rate per parameter along with the policy (Meta-SGD, Li et al. 2017, arXiv 1707.09835).
+    pub learn_inner_lr: bool,
+    /// Whether adaptation may change the exploration noise of a Gaussian policy.
+    pub adapt_log_std: bool,
+    /// Tasks that share one graph; 0 chooses (one on a CPU, all on a GPU).
+    pub tasks_per_chunk: usize,
+}
+
+impl MamlConfig {
+    fn learns_rates(&self) -> bool {
+        self.learn_inner_lr && self.inner_steps > 0
+    }
+}
+
+impl Default for MamlConfig {
+    fn default() -> Self {
+        MamlConfig {
+            inner_lr: 0.1,
+            inner_steps: 1,
+            first_order: false,
+            learn_inner_lr: false,
+            adapt_log_std: true,
+            tasks_per_chunk: 0,
+        }
+    }
+}
+
+/// The outer loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PpoConfig {
+    /// Adam's learning rate.
+    pub outer_lr: f64,
+    /// Meta-gradient steps per iteration, each of which redoes the adaptation.
+    pub outer_epochs: usize,
+    /// The ratio of the adapted policy to the collecting one counts up to 1 ± this.
+    pub clip_eps: f64,
+    /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
+    pub kl_coef: f64,
+    /// Weight of the adapted policy's entropy.
+    pub ent_coef: f64,
+    /// The meta-gradient is scaled down to this Euclidean norm.
+    pub max_grad_norm: f64,
+    /// Discount factor.
+    pub gamma: f64,
+    /// Trace decay of the advantage estimate.
+    pub gae_lambda: f64,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        PpoConfig {
+            outer_lr: 1e-3,
+            outer_epochs: 5,
+            clip_eps: 0.2,
+            kl_coef: 5e-4,
+            ent_coef: 0.0,
+            max_grad_norm: 0.5,
+            gamma: 0.99,
+            gae_lambda: 0.97,
+        }
+    }
+}
+
+/// The policy network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Widths of the hidden tanh layers.
+    pub hidden: Vec<usize>,
+    /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
+    pub init_log_std: f32,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        PolicyConfig { hidden: vec![64, 64], init_log_std: 0.0 }
+    }
+}
+
+/// Experience for one meta-update.
+#[derive(Clone, Debug, Default)]
+pub struct MetaBatch {
+    /// Collected before inner step k, by the policy adapted k times, `[inner_steps][tasks]`.
+    pub supports: Vec<Vec<Batch>>,
+    /// Collected by the adapted policies, `[tasks]`.
+    pub query: Vec<Batch>,
+}
+
+/// The numbers that define the meta-objective.
+#[derive(Clone, Copy, Debug)]
+pub struct Objective {
+    /// See [`PpoConfig::clip_eps`].
+    pub clip_eps: f64,
+    /// See [`PpoConfig::kl_coef`].
+    pub kl_coef: f64,
+    /// See [`PpoConfig::ent_coef`].
+    pub ent_coef: f64,
+    /// See [`MamlConfig::first_order`].
+    pub first_order: bool,
+    /// See [`MamlConfig::learn_inner_lr`].
+    pub learn_rates: bool,
+}
+
+/// Names and values for the log.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// A training step that would have spoilt the parameters.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("{what} is not finite in outer epoch {epoch}: lower ppo.outer_lr or maml.inner_lr, or look at the rewards")]
+pub struct Diverged {
+    /// `the meta-loss`, `the meta-gradient`, …
+    pub what: &'static str,
+    /// Counted from 0.
+    pub epoch: usize,
+}
+
+/// The learner: meta-parameters, inner rates and optimiser.
+#[derive(Clone, Debug)]
+pub struct Maml {
+    /// `[num_params]`
+    pub meta_params: Vec<f32>,
+    /// Inner step size of each parameter, `[num_params]`.
+    pub inner_rates: Vec<f32>,
+    /// Over `[meta_params, inner_rates]`, `[2 num_params]`; over the first half alone if the rates are fixed.
+    pub adam: Adam,
+    maml: MamlConfig,
+    ppo: PpoConfig,
+    backend: TchBackend,
+}
+
+impl Maml {
+    /// A learner at `meta_params`, with every inner rate at `inner_lr`.
+    pub fn new(maml: MamlConfig, ppo: PpoConfig, backend: TchBackend, meta_params: Vec<f32>) -> Self {
+        let n = backend.layout().num_params();
+        assert_eq!(meta_params.len(), n, "parameter vector and layout differ");
+        let mut inner_rates = vec![maml.inner_lr as f32; n];
+        if let (Some(log_std), false) = (backend.layout().log_std(), maml.adapt_log_std) {
+            inner_rates[log_std].fill(0.0);
+        }
+        let adam = Adam::new(if maml.learns_rates() { 2 * n } else { n });
+        Maml { meta_params, inner_rates, adam, maml, ppo, backend }
+    }
+
+    /// The policy's shape.
+    pub fn layout(&self) -> &Layout {
+        self.backend.layout()
+    }
+
+    /// One inner step for every task: the same routine for training, evaluation and deployment.
+    /// `params` and the result are `[tasks][num_params]`.
+    pub fn adapt(&self, params: &[Vec<f32>], support: &[Batch]) -> Vec<Vec<f32>> {
+        self.backend.adapt(params, &self.inner_rates, support)
+    }
+
+    /// One meta-update:
+    ///
+    /// ```text
+    /// for each outer epoch
+    ///     phi      <- theta adapted anew on the support data, through the graph
+    ///     gradient <- d/d theta of the clipped loss of phi on the query data
+    ///     theta    <- Adam step along the gradient, its norm clipped
+    /// ```
+    ///
+    /// # Errors
+    /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was before the
+    /// epoch that failed.
+    pub fn update(&mut self, data: &MetaBatch) -> Result<Metrics, Diverged> {
+        let mut uploaded = self.backend.upload(&self.meta_params, data);
+        let objective = self.objective();
+        let (mut first, mut last, mut norms) = (None, ObjectiveStats::default(), 0.0);
+        for epoch in 0..self.ppo.outer_epochs {
+            let (mut gradient, mut rates_gradient, stats) =
+                self.backend.meta_gradient(&self.meta_params, &self.inner_rates, &mut uploaded, &objective);
+            if objective.learn_rates {
+                if let (Some(log_std), false) = (self.layout().log_std(), self.maml.adapt_log_std) {
+                    rates_gradient[log_std].fill(0.0);
+                }
+                gradient.extend(rates_gradient);
+            }
+            let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
+            check(stats.loss.is_finite(), "the meta-loss", epoch)?;
+            check(norm.is_finite(), "the meta-gradient", epoch)?;
+            self.descend(&gradient, epoch)?;
+            norms += norm;
+            first.get_or_insert(stats);
+            last = stats;
+        }
+        let epochs = self.ppo.outer_epochs.max(1) as f64;
+        let first = first.unwrap_or_default();
+        let mut metrics = vec![
+            ("loss/meta", first.loss),
+            ("loss/meta_last_epoch", last.loss),
+            ("loss/inner", first.inner_loss),
+            ("kl/meta", last.kl),
+            ("kl/query", last.approx_kl),
+            ("entropy", first.entropy),
+            ("clip_fraction", last.clip_fraction),
+            ("grad_norm", norms / epochs),
+        ];
+        if objective.learn_rates {
+            metrics.push(("inner_rate/mean", mean(&self.inner_rates)));
+        }
+        Ok(metrics)
+    }
+
+    fn objective(&self) -> Objective {
+        Objective {
+            clip_eps: self.ppo.clip_eps,
+            kl_coef: self.ppo.kl_coef,
+            ent_coef: self.ppo.ent_coef,
+            first_order: self.maml.first_order,
+            learn_rates: self.maml.learns_rates(),
+        }
+    }
+
+    /// Adam on the meta-parameters, and on the inner rates if they are learned.
+    fn descend(&mut self, gradient: &[f32], epoch: usize) -> Result<(), Diverged> {
+        let n = self.meta_params.len();
+        let mut all = self.meta_params.clone();
+        all.extend_from_slice(&self.inner_rates[..self.adam.m.len() - n]);
+        let mut adam = self.adam.clone();
+        adam.step(&mut all, gradient, self.ppo.outer_lr);
+        check(all.iter().all(|p| p.is_finite()), "a meta-parameter", epoch)?;
+        self.meta_params.copy_from_slice(&all[..n]);
+        self.inner_rates[..all.len() - n].copy_from_slice(&all[n..]);
+        self.adam = adam;
+        Ok(())
+    }
+}
+
+fn check(ok: bool, what: &'static str, epoch: usize) -> Result<(), Diverged> {
+    if ok { Ok(()) } else { Err(Diverged { what, epoch }) }
+}
+
+/// Scales `gradient` down to `max_norm` and returns the norm it had.
+fn clip_norm(gradient: &mut [f32], max_norm: f64) -> f64 {
+    let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    if norm > max_norm {
+        let scale = (max_norm / norm) as f32;
+        gradient.iter_mut().for_each(|g| *g *= scale);
+    }
+    norm
+}
+
+fn mean(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64
+}

@@ -1,0 +1,54 @@
+//! Batches of several tasks as tensors: padded to one length, the padding weighted zero.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    batch::Batch,
+    layout::{Head, Layout},
+};
+
+/// The samples of some tasks on the device.
+#[derive(Debug)]
+pub(super) struct Samples {
+    /// `[tasks, samples, obs_dim]`
+    pub obs: Tensor,
+    /// `[tasks, samples, act_dim]`, whole numbers for a categorical head
+    pub action: Tensor,
+    /// `[tasks, samples]`
+    pub log_prob: Tensor,
+    /// `[tasks, samples]`
+    pub advantage: Tensor,
+    /// One over the task's number of samples, 0 on padding: a weighted sum is a mean over the task, `[tasks, samples]`.
+    pub weight: Tensor,
+}
+
+impl Samples {
+    pub fn upload(layout: &Layout, batches: &[&Batch], device: Device, kind: Kind) -> Self {
+        let samples = batches.iter().map(|b| b.len()).max().unwrap_or(0);
+        let column = |width: usize, of: fn(&Batch) -> &[f32]| {
+            let mut host = vec![0f32; batches.len() * samples * width];
+            for (slab, batch) in host.chunks_exact_mut((samples * width).max(1)).zip(batches) {
+                slab[..batch.len() * width].copy_from_slice(of(batch));
+            }
+            Tensor::from_slice(&host).view([batches.len() as i64, samples as i64, width as i64]).to_device(device)
+        };
+        let mut weight = vec![0f64; batches.len() * samples];
+        for (slab, batch) in weight.chunks_exact_mut(samples.max(1)).zip(batches) {
+            slab[..batch.len()].fill(1.0 / batch.len() as f64);
+        }
+        let weight = Tensor::from_slice(&weight).view([batches.len() as i64, samples as i64]).to_device(device);
+        let action_kind = if matches!(layout.head(), Head::Categorical(_)) { Kind::Int64 } else { kind };
+        Samples {
+            obs: column(layout.obs_dim(), |b| &b.obs).to_kind(kind),
+            action: column(layout.head().act_dim(), |b| &b.action).to_kind(action_kind),
+            log_prob: column(1, |b| &b.log_prob).squeeze_dim(-1).to_kind(kind),
+            advantage: column(1, |b| &b.advantage).squeeze_dim(-1).to_kind(kind),
+            weight: weight.to_kind(kind),
+        }
+    }
+
+    /// Mean of `x` `[tasks, samples]` over each task's samples, `[tasks]`.
+    pub fn mean(&self, x: &Tensor) -> Tensor {
+        (x * &self.weight).sum_dim_intlist(-1, false, None::<Kind>)
+    }
+}

@@ -1,0 +1,258 @@
+//! Adaptation and the meta-gradient by libtorch's autograd: the only folder that touches tch.
+//!
+//! Flat f32 vectors come in and go out. How many tasks share one graph is a number: on a GPU all of them, as one
+//! batched matrix product per layer; on a CPU one, so that its activations stay in the second-level cache, with the
+//! tasks spread over threads and libtorch's own threads at 1. Results do not depend on the number of threads.
+
+mod data;
+mod dist;
+mod policy;
+
+use tch::{Device, Kind, Tensor, kind::Element};
+
+use self::data::Samples;
+use crate::{
+    batch::Batch,
+    layout::Layout,
+    maml::{MetaBatch, Objective},
+    threads::run_jobs,
+};
+
+/// Means over the tasks of one evaluation of the meta-objective.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ObjectiveStats {
+    /// The meta-loss itself.
+    pub loss: f64,
+    /// Inner surrogate loss, summed over the inner steps.
+    pub inner_loss: f64,
+    /// KL(old meta-policy || meta-policy) on the states visited before adaptation.
+    pub kl: f64,
+    /// Entropy of the adapted policy on the query states.
+    pub entropy: f64,
+    /// Share of query samples whose ratio lies outside the clipping range.
+    pub clip_fraction: f64,
+    /// How far the adapted policy has moved from the one that collected the query data: mean of r - 1 - log r.
+    pub approx_kl: f64,
+}
+
+/// The tch implementation of adaptation and meta-gradient.
+#[derive(Clone, Debug)]
+pub struct TchBackend {
+    layout: Layout,
+    device: Device,
+    kind: Kind,
+    tasks_per_chunk: usize,
+    threads: usize,
+}
+
+/// A [`MetaBatch`] on the device, with the old meta-policy's outputs that the KL penalty needs.
+#[derive(Debug)]
+pub struct Uploaded {
+    chunks: Vec<Chunk>,
+    num_tasks: usize,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    tasks: i64,
+    supports: Vec<Samples>,
+    query: Samples,
+    /// Blocks and head outputs of the meta-policy that collected the data.
+    old: (Vec<Tensor>, Tensor),
+}
+
+impl Chunk {
+    /// Where the KL penalty is taken: the states the meta-policy itself visited.
+    fn before_adaptation(&self) -> &Samples {
+        self.supports.first().unwrap_or(&self.query)
+    }
+}
+
+impl TchBackend {
+    /// `tasks_per_chunk` tasks share a graph (0: one on a CPU, all of them on a GPU); the chunks run on `threads`
+    /// threads on a CPU.
+    pub fn new(layout: Layout, device: Device, tasks_per_chunk: usize, threads: usize) -> Self {
+        let on_cpu = device == Device::Cpu;
+        let tasks_per_chunk = match tasks_per_chunk {
+            0 if on_cpu => 1,
+            0 => usize::MAX,
+            n => n,
+        };
+        TchBackend { layout, device, kind: Kind::Float, tasks_per_chunk, threads: if on_cpu { threads } else { 1 } }
+    }
+
+    /// The same in double precision, for the tests that compare with finite differences.
+    pub fn double(self) -> Self {
+        TchBackend { kind: Kind::Double, ..self }
+    }
+
+    /// The policy's shape.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    pub fn adapt<T>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>>
+    where
+        T: Element + Default + Clone + Send + Sync,
+    {
+        let mut adapted = vec![Vec::new(); params.len()];
+        let jobs = params.iter().zip(support).zip(&mut adapted).collect();
+        run_jobs(jobs, self.threads, |((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
+            let theta = policy::blocks(&self.layout, params, self.device, self.kind, true);
+            let rates = policy::blocks(&self.layout, rates, self.device, self.kind, false);
+            let support = Samples::upload(&self.layout, &[support], self.device, self.kind);
+            let phi: Vec<Tensor> = theta.iter().map(|t| t.unsqueeze(0)).collect();
+            let (loss, _) = self.surrogate(&phi, &support);
+            let gradient = gradient(&loss.sum(self.kind), &phi, Graph::Free);
+            *adapted = policy::flatten(&descend(&phi, &rates, &gradient));
+        });
+        adapted
+    }
+
+    /// Puts `data` on the device, once for all outer epochs; `theta` is the meta-policy that collected it.
+    pub fn upload<T: Element + Sync>(&self, theta: &[T], data: &MetaBatch) -> Uploaded {
+        let num_tasks = data.query.len();
+        let size = self.tasks_per_chunk.min(num_tasks).max(1);
+        let samples = |batches: &[Batch]| {
+            Samples::upload(&self.layout, &batches.iter().collect::<Vec<_>>(), self.device, self.kind)
+        };
+        let mut chunks: Vec<Option<Chunk>> = (0..num_tasks.div_ceil(size)).map(|_| None).collect();
+        let jobs = chunks.iter_mut().enumerate().collect();
+        run_jobs(jobs, self.threads, |(i, slot): (usize, &mut Option<Chunk>)| {
+            let _no_grad = tch::no_grad_guard();
+            let range = i * size..((i + 1) * size).min(num_tasks);
+            let tasks = range.len() as i64;
+            let supports: Vec<_> = data.supports.iter().map(|s| samples(&s[range.clone()])).collect();
+            let query = samples(&data.query[range]);
+            let blocks = expand(&policy::blocks(&self.layout, theta, self.device, self.kind, false), tasks);
+            let out = policy::forward(&self.layout, &blocks, &supports.first().unwrap_or(&query).obs);
+            *slot = Some(Chunk { tasks, supports, query, old: (blocks, out) });
+        });
+        Uploaded { chunks: chunks.into_iter().map(|c| c.expect("filled")).collect(), num_tasks }
+    }
+
+    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters and by the inner rates:
+    /// `([num_params], [num_params], stats)`. The rates' gradient is zero unless the objective learns them.
+    pub fn meta_gradient<T>(
+        &self,
+        theta: &[T],
+        rates: &[T],
+        data: &mut Uploaded,
+        objective: &Objective,
+    ) -> (Vec<T>, Vec<T>, ObjectiveStats)
+    where
+        T: Element + Default + Copy + Send + Sync + std::ops::AddAssign,
+    {
+        let mut results: Vec<(Vec<T>, [f64; 6])> = vec![(Vec::new(), [0.0; 6]); data.chunks.len()];
+        let scale = 1.0 / data.num_tasks as f64;
+        let jobs = data.chunks.iter_mut().zip(&mut results).collect();
+        run_jobs(jobs, self.threads, |(chunk, result): (&mut Chunk, &mut (Vec<T>, [f64; 6]))| {
+            let theta = policy::blocks(&self.layout, theta, self.device, self.kind, true);
+            let rates = policy::blocks(&self.layout, rates, self.device, self.kind, objective.learn_rates);
+            let (loss, stats) = self.meta_loss(&theta, &rates, chunk, objective);
+            let leaves: Vec<&Tensor> = theta.iter().chain(rates.iter().filter(|_| objective.learn_rates)).collect();
+            let gradient = gradient(&(loss * scale), &leaves, Graph::Free);
+            result.0 = policy::flatten(&gradient);
+            (&stats * scale).to_kind(Kind::Double).to_device(Device::Cpu).copy_data(&mut result.1, 6);
+        });
+        // in task order, so that the sum does not depend on which thread was first
+        let n = self.layout.num_params();
+        let mut sum = vec![T::default(); 2 * n];
+        let mut stats = [0.0; 6];
+        for (gradient, s) in &results {
+            sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += *g);
+            stats.iter_mut().zip(s).for_each(|(sum, s)| *sum += s);
+        }
+        let rates_gradient = sum.split_off(n);
+        let [loss, inner_loss, kl, entropy, clip_fraction, approx_kl] = stats;
+        (sum, rates_gradient, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
+    }
+
+    /// The meta-objective of a chunk, summed over its tasks, and six sums for [`ObjectiveStats`].
+    ///
+    /// Adapts anew from `theta` on the stored support data, keeping the graph, and scores the adapted parameters on
+    /// the query data with PPO's clipped surrogate. Second order unless `first_order`: the gradient then flows
+    /// through the inner gradients too.
+    fn meta_loss(&self, theta: &[Tensor], rates: &[Tensor], chunk: &Chunk, objective: &Objective) -> (Tensor, Tensor) {
+        let head = self.layout.head();
+        let theta = expand(theta, chunk.tasks);
+        let mut phi: Vec<Tensor> = theta.iter().map(Tensor::shallow_clone).collect();
+        let mut inner_loss = Tensor::zeros([chunk.tasks], (self.kind, self.device));
+        let mut out_before = None;
+        for support in &chunk.supports {
+            let (loss, out) = self.surrogate(&phi, support);
+            let graph = if objective.first_order { Graph::Keep } else { Graph::Differentiate };
+            phi = descend(&phi, rates, &gradient(&loss.sum(self.kind), &phi, graph));
+            inner_loss = inner_loss + loss.detach();
+            out_before.get_or_insert(out);
+        }
+
+        let query = &chunk.query;
+        let out = policy::forward(&self.layout, &phi, &query.obs);
+        let log_ratio = dist::log_prob(head, &phi, &out, &query.action) - &query.log_prob;
+        let ratio = log_ratio.exp();
+        let clipped = ratio.clamp(1.0 - objective.clip_eps, 1.0 + objective.clip_eps);
+        let gain = (&ratio * &query.advantage).minimum(&(&clipped * &query.advantage));
+        let entropy = query.mean(&dist::entropy(head, &phi, &out));
+        let out_before = out_before.as_ref().unwrap_or(&out);
+        let (old_params, old_out) = (&chunk.old.0, &chunk.old.1);
+        let kl = chunk.before_adaptation().mean(&dist::kl(head, (old_params, old_out), (&theta, out_before)));
+        let loss = query.mean(&gain).neg() - &entropy * objective.ent_coef + &kl * objective.kl_coef;
+        let total = loss.sum(self.kind);
+
+        let _no_grad = tch::no_grad_guard();
+        let outside = clipped.ne_tensor(&ratio).to_kind(self.kind);
+        let moved: Tensor = &ratio - 1.0 - &log_ratio;
+        let stats = [&loss, &inner_loss, &kl, &entropy, &query.mean(&outside), &query.mean(&moved)];
+        let stats = Tensor::stack(&stats.map(|s| s.sum(self.kind)), 0);
+        (total, stats)
+    }
+
+    /// The inner loss of each task, `[tasks]`, and the head outputs it used: minus the mean of ratio x advantage,
+    /// unclipped (clipping would flatten the curvature the meta-gradient needs). At the parameters that collected
+    /// the data the ratio is 1 and the gradient REINFORCE's; its second derivative is right too (ProMP, Rothfuss et
+    /// al. 2019, arXiv 1810.06784, section 5; differentiating log-probabilities instead is biased).
+    fn surrogate(&self, params: &[Tensor], data: &Samples) -> (Tensor, Tensor) {
+        let out = policy::forward(&self.layout, params, &data.obs);
+        let ratio = (dist::log_prob(self.layout.head(), params, &out, &data.action) - &data.log_prob).exp();
+        (data.mean(&(ratio * &data.advantage)).neg(), out)
+    }
+}
+
+/// `[in, out]` blocks seen by every task, `[tasks, in, out]`.
+fn expand(blocks: &[Tensor], tasks: i64) -> Vec<Tensor> {
+    blocks.iter().map(|b| b.unsqueeze(0).expand([tasks, -1, -1], false)).collect()
+}
+
+/// One gradient step per block; new tensors.
+fn descend(params: &[Tensor], rates: &[Tensor], gradient: &[Tensor]) -> Vec<Tensor> {
+    params.iter().zip(rates).zip(gradient).map(|((p, r), g)| p - r * g).collect()
+}
+
+/// What becomes of the graph once a gradient is taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Graph {
+    /// It is done with.
+    Free,
+    /// Other losses hang on it, but the gradient is a constant.
+    Keep,
+    /// The gradient itself is to be differentiated: the second order.
+    Differentiate,
+}
+
+/// Derivatives of the scalar `loss` by each of `inputs`.
+///
+/// # Panics
+/// If the loss is no scalar, which libtorch would silently sum, has no graph, at which it would crash, or does not
+/// depend on an input, for which it would hand back an undefined tensor.
+fn gradient<T: std::borrow::Borrow<Tensor>>(loss: &Tensor, inputs: &[T], graph: Graph) -> Vec<Tensor> {
+    assert_eq!(loss.numel(), 1, "a loss must be a scalar");
+    assert!(loss.requires_grad(), "a loss must have a graph");
+    let inputs: Vec<&Tensor> = inputs.iter().map(std::borrow::Borrow::borrow).collect();
+    let gradient = Tensor::run_backward(&[loss], &inputs, graph != Graph::Free, graph == Graph::Differentiate);
+    for (i, g) in gradient.iter().enumerate() {
+        assert!(g.defined(), "the loss does not depend on parameter block {i}");
+    }
+    gradient
+}

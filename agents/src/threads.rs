@@ -1,0 +1,57 @@
+//! Fork-join over a queue of jobs: the one way work is spread over cores.
+
+use crossbeam::channel;
+
+/// Runs `work` on every job, on up to `threads` scoped threads that take jobs off a closed queue; returns when all are
+/// done. A job carries the `&mut` place its result goes to, so there is nothing to collect and no lock.
+///
+/// # Panics
+/// With the payload of the first worker that panicked, once the others have finished: never a hang.
+pub fn run_jobs<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) + Sync) {
+    if threads <= 1 || jobs.len() <= 1 {
+        return jobs.into_iter().for_each(work);
+    }
+    let workers = threads.min(jobs.len());
+    let (sender, queue) = channel::bounded(jobs.len());
+    for job in jobs {
+        sender.send(job).unwrap_or_else(|_| unreachable!("the receiver lives on this stack"));
+    }
+    drop(sender);
+    std::thread::scope(|scope| {
+        let spawn = |_| {
+            let (queue, work) = (queue.clone(), &work);
+            scope.spawn(move || queue.into_iter().for_each(work))
+        };
+        let handles: Vec<_> = (0..workers).map(spawn).collect();
+        let mut panic = None;
+        for handle in handles {
+            panic = panic.or(handle.join().err());
+        }
+        if let Some(payload) = panic {
+            std::panic::resume_unwind(payload);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_runs_once_for_any_number_of_threads() {
+        for threads in [0, 1, 2, 3, 8] {
+            let mut done = vec![0; 20];
+            run_jobs(done.iter_mut().enumerate().collect(), threads, |(i, d): (usize, &mut usize)| *d += i + 1);
+            assert_eq!(done, (1..=20).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_with_its_message() {
+        for threads in [1, 2, 8] {
+            let run = || run_jobs((0..20).collect(), threads, |i| assert_ne!(i, 7, "job seven broke"));
+            let payload = std::panic::catch_unwind(run).unwrap_err();
+            assert!(payload.downcast_ref::<String>().unwrap().contains("job seven broke"));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The host policy and the tensor policy are one policy: seen through the ratio, which is 1 where they agree.
+
+mod synthetic;
+
+use metadrift_agents::{
+    layout::{Head, Layout},
+    maml::{MetaBatch, Objective},
+    tch_backend::TchBackend,
+};
+use synthetic::{Lcg, batch, params};
+use tch::Device;
+
+#[test]
+fn log_probs_of_host_and_tensors_agree() {
+    for head in [Head::Categorical(2), Head::Gaussian(1), Head::Gaussian(2)] {
+        let layout = Layout::new(4, &[64, 64], head);
+        let mut rng = Lcg(1);
+        let mut theta = layout.init(-0.5, || rng.normal());
+        // a policy that has learned something, so that saturated units and sharp choices occur
+        theta.iter_mut().for_each(|p| *p *= 2.0);
+        let mut query = batch(&layout, &theta, 5_000, &mut rng);
+        query.advantage.fill(1.0);
+        let backend = TchBackend::new(layout.clone(), Device::Cpu, 0, 1);
+        let data = MetaBatch { supports: Vec::new(), query: vec![query.clone()] };
+        let objective =
+            Objective { clip_eps: 1e-5, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
+        let rates = vec![0.0; theta.len()];
+        let (_, _, stats) = backend.meta_gradient(&theta, &rates, &mut backend.upload(&theta, &data), &objective);
+        // loss = -mean ratio; no ratio further than 1e-5 from 1
+        assert!((stats.loss + 1.0).abs() < 1e-6, "{head:?}: {stats:?}");
+        assert_eq!(stats.clip_fraction, 0.0, "{head:?}: {stats:?}");
+
+        // and the check can fail: with other parameters the ratios leave the band
+        let other = params(&layout, &mut rng);
+        let (_, _, stats) = backend.meta_gradient(&other, &rates, &mut backend.upload(&theta, &data), &objective);
+        assert!(stats.clip_fraction > 0.9, "{head:?}: {stats:?}");
+    }
+}
+
+#[test]
+fn adapting_leaves_the_meta_parameters_alone() {
+    let layout = Layout::new(4, &[8], Head::Categorical(2));
+    let mut rng = Lcg(4);
+    let theta = params(&layout, &mut rng);
+    let before = vec![theta.clone(), theta.clone()];
+    let support: Vec<_> = (0..2).map(|_| batch(&layout, &theta, 50, &mut rng)).collect();
+    let backend = TchBackend::new(layout, Device::Cpu, 0, 2);
+    let adapted = backend.adapt(&before, &vec![0.1; theta.len()], &support);
+    assert_eq!(before, vec![theta.clone(), theta]);
+    assert_ne!(adapted[0], adapted[1]);
+}

@@ -1,0 +1,57 @@
+//! Made-up experience for the learner's tests; no environment is involved.
+#![allow(dead_code)] // each test file uses its part
+
+use metadrift_agents::{
+    batch::Batch,
+    host_policy::{HostPolicy, Scratch},
+    layout::{Head, Layout},
+    maml::MetaBatch,
+};
+
+/// A small linear congruential generator (Numerical Recipes' constants): enough for test data.
+pub struct Lcg(pub u64);
+
+impl Lcg {
+    /// Uniform in `[0, 1)`.
+    pub fn uniform(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    /// Roughly N(0, 1): the sum of twelve uniforms.
+    pub fn normal(&mut self) -> f32 {
+        (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
+    }
+}
+
+/// Parameters that make every output matter: the last layer is not small.
+pub fn params(layout: &Layout, rng: &mut Lcg) -> Vec<f32> {
+    (0..layout.num_params()).map(|_| 0.5 * rng.normal()).collect()
+}
+
+/// `samples` actions of the policy `params` at random observations, with random advantages.
+pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> Batch {
+    let obs: Vec<f32> = (0..samples * layout.obs_dim()).map(|_| rng.normal()).collect();
+    let mut out = vec![0.0; samples * layout.head().outputs()];
+    let policy = HostPolicy::new(layout, params);
+    policy.forward(&obs, &mut out, &mut Scratch::default());
+    let (mut action, mut log_prob) = (vec![0.0; samples * layout.head().act_dim()], vec![0.0; samples]);
+    policy.sample(&out, |_| std::array::from_fn(|_| rng.uniform()), &mut action, &mut log_prob);
+    Batch { obs, action, log_prob, advantage: (0..samples).map(|_| rng.normal()).collect() }
+}
+
+/// Experience of `tasks` tasks; sample counts differ from task to task. The behaviour policies are near `params`.
+pub fn meta_batch(layout: &Layout, params: &[f32], inner_steps: usize, tasks: usize, rng: &mut Lcg) -> MetaBatch {
+    let nearby = |rng: &mut Lcg| params.iter().map(|p| p + 0.02 * rng.normal()).collect::<Vec<_>>();
+    let mut one = |i: usize| {
+        let behaviour = nearby(rng);
+        batch(layout, &behaviour, 23 + 9 * i, rng)
+    };
+    let supports = (0..inner_steps).map(|_| (0..tasks).map(&mut one).collect()).collect();
+    MetaBatch { supports, query: (0..tasks).map(&mut one).collect() }
+}
+
+/// Both kinds of policy, small enough for finite differences.
+pub fn layouts() -> [Layout; 2] {
+    [Layout::new(4, &[4, 3], Head::Categorical(3)), Layout::new(3, &[3, 3], Head::Gaussian(2))]
+}
