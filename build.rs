@@ -2,10 +2,16 @@
 //! so that they start without LD_LIBRARY_PATH. Shared by the root crate and `agents`.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    // not rerun-if-changed=build.rs: in `agents` that names a file that is not there, so cargo would always rerun
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
     let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(std::path::PathBuf::from) else {
         return;
     };
+    // ./x may exchange the slim set for the full one in the same place
+    let stamp = lib.join("../../STAMP");
+    if stamp.exists() {
+        println!("cargo::rerun-if-changed={}", stamp.display());
+    }
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
     println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib"); // a packaged bin/ + lib/
     // Only with the full set: the slim one has no libtorch_cuda.so, and linking libtorch.so would ask for it.

@@ -1,0 +1,22 @@
+//! metadrift: meta-reinforcement learning on control tasks whose dynamics drift.
+//!
+//! The way of an experiment: [`config`] (TOML, or one of the [`presets`]) -> [`session`] (run folder, log, checkpoints)
+//! -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner) ->
+//! [`evaluate`]. Environments are `metadrift_envs`; this crate is where the two meet ([`registry`]).
+
+pub mod checkpoint;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod device;
+pub mod evaluate;
+pub mod failure;
+mod fault;
+pub mod logging;
+pub mod presets;
+pub mod registry;
+pub mod rollout;
+pub mod run_dir;
+pub mod session;
+pub mod stats;
+pub mod train;

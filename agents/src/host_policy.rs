@@ -27,6 +27,11 @@ impl<'a> HostPolicy<'a> {
         HostPolicy { layout, params }
     }
 
+    /// Values per lane that [`forward`](Self::forward) writes.
+    pub fn outputs(&self) -> usize {
+        self.layout.head().outputs()
+    }
+
     /// Head outputs (logits or means) `[envs, outputs]` for `obs` `[envs, obs_dim]`.
     pub fn forward(&self, obs: &[f32], out: &mut [f32], scratch: &mut Scratch) {
         let envs = obs.len() / self.layout.obs_dim();

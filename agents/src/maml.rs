@@ -127,14 +127,24 @@ pub struct Objective {
 /// Names and values for the log.
 pub type Metrics = Vec<(&'static str, f64)>;
 
-/// A training step that would have spoilt the parameters.
-#[derive(Debug, PartialEq, thiserror::Error)]
-#[error("{what} is not finite in outer epoch {epoch}: lower ppo.outer_lr or maml.inner_lr, or look at the rewards")]
+/// A number that is none, found before it could spoil the parameters.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{what} is not finite ({place}): lower ppo.outer_lr or maml.inner_lr, or look at the rewards")]
 pub struct Diverged {
     /// `the meta-loss`, `the meta-gradient`, …
     pub what: &'static str,
-    /// Counted from 0.
-    pub epoch: usize,
+    /// Where it was found: outer epoch, task.
+    pub place: String,
+}
+
+impl Diverged {
+    /// Nothing if every value is finite.
+    ///
+    /// # Errors
+    /// With `what` and `place` if one is not.
+    pub fn check(values: &[f32], what: &'static str, place: impl FnOnce() -> String) -> Result<(), Diverged> {
+        if values.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(Diverged { what, place: place() }) }
+    }
 }
 
 /// The learner: meta-parameters, inner rates and optimiser.
@@ -171,8 +181,15 @@ impl Maml {
 
     /// One inner step for every task: the same routine for training, evaluation and deployment.
     /// `params` and the result are `[tasks][num_params]`.
-    pub fn adapt(&self, params: &[Vec<f32>], support: &[Batch]) -> Vec<Vec<f32>> {
-        self.backend.adapt(params, &self.inner_rates, support)
+    ///
+    /// # Errors
+    /// [`Diverged`] if an adapted parameter is not finite.
+    pub fn adapt(&self, params: &[Vec<f32>], support: &[Batch]) -> Result<Vec<Vec<f32>>, Diverged> {
+        let adapted = self.backend.adapt(params, &self.inner_rates, support);
+        for (task, params) in adapted.iter().enumerate() {
+            Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
+        }
+        Ok(adapted)
     }
 
     /// One meta-update:
@@ -201,9 +218,10 @@ impl Maml {
                 gradient.extend(rates_gradient);
             }
             let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
-            check(stats.loss.is_finite(), "the meta-loss", epoch)?;
-            check(norm.is_finite(), "the meta-gradient", epoch)?;
-            self.descend(&gradient, epoch)?;
+            let place = || format!("outer epoch {epoch}");
+            Diverged::check(&[stats.loss as f32], "the meta-loss", place)?;
+            Diverged::check(&[norm as f32], "the meta-gradient", place)?;
+            self.descend(&gradient, place)?;
             norms += norm;
             first.get_or_insert(stats);
             last = stats;
@@ -237,22 +255,18 @@ impl Maml {
     }
 
     /// Adam on the meta-parameters, and on the inner rates if they are learned.
-    fn descend(&mut self, gradient: &[f32], epoch: usize) -> Result<(), Diverged> {
+    fn descend(&mut self, gradient: &[f32], place: impl FnOnce() -> String) -> Result<(), Diverged> {
         let n = self.meta_params.len();
         let mut all = self.meta_params.clone();
         all.extend_from_slice(&self.inner_rates[..self.adam.m.len() - n]);
         let mut adam = self.adam.clone();
         adam.step(&mut all, gradient, self.ppo.outer_lr);
-        check(all.iter().all(|p| p.is_finite()), "a meta-parameter", epoch)?;
+        Diverged::check(&all, "a meta-parameter", place)?;
         self.meta_params.copy_from_slice(&all[..n]);
         self.inner_rates[..all.len() - n].copy_from_slice(&all[n..]);
         self.adam = adam;
         Ok(())
     }
-}
-
-fn check(ok: bool, what: &'static str, epoch: usize) -> Result<(), Diverged> {
-    if ok { Ok(()) } else { Err(Diverged { what, epoch }) }
 }
 
 /// Scales `gradient` down to `max_norm` and returns the norm it had.

@@ -1,0 +1,50 @@
+//! Control environments whose dynamics differ from task to task and drift with time.
+//!
+//! No libtorch, no threads, no file formats. A map, from the physics outwards:
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
+//! | [`env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
+//! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
+//! | [`schedule`] | how a quantity drifts over the clock of its task |
+//! | [`law`] | what a number of a task is drawn from |
+//! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
+//! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
+//! | [`EnvKind`] | an environment chosen by name at run time; [`with_env!`] makes it a type |
+//! | [`rng`] | named random streams, Philox4x32-10 |
+//! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
+//! | [`replay`] | recorded actions in `f64`, for comparison with Gymnasium |
+//!
+//! To add an environment: one file like `pendulum.rs`, its name in the list of `kind.rs`, its line here.
+
+#[macro_use]
+mod kind;
+
+pub mod cartpole;
+pub mod distribution;
+pub mod env;
+mod kernel;
+pub mod law;
+pub mod pendulum;
+pub mod probe;
+pub mod real;
+pub mod replay;
+pub mod rng;
+pub mod schedule;
+pub mod task;
+pub mod vec_env;
+
+pub use cartpole::{CartPole, CartPoleParams, Integrator};
+pub use distribution::{DriftConfig, Overrides, SplitOverrides, TaskConfig, TaskDistribution};
+pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, ParamSpec, Transition};
+pub use kind::EnvKind;
+pub use law::{Law, Number};
+pub use pendulum::{Pendulum, PendulumParams};
+pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
+pub use real::Real;
+pub use replay::{Trajectory, replay, replay_kind};
+pub use rng::{Purpose, Stream, StreamRng, unit_f32};
+pub use schedule::Schedule;
+pub use task::{Channel, Drift, Split, Task, TaskError, TaskId, channel_index, channels};
+pub use vec_env::{StepView, VecEnv};

@@ -1,0 +1,180 @@
+//! What an environment is: a description ([`EnvSpec`]) and pure functions ([`Env`]).
+
+use std::fmt;
+
+use crate::real::Real;
+
+/// The numbers a quantity may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Smallest legal value, or its limit if `above_min`.
+    pub min: f64,
+    /// Largest legal value.
+    pub max: f64,
+    /// True if `min` itself is not legal.
+    pub above_min: bool,
+}
+
+impl Bounds {
+    /// [min, max].
+    pub const fn closed(min: f64, max: f64) -> Bounds {
+        Bounds { min, max, above_min: false }
+    }
+
+    /// (min, max].
+    pub const fn above(min: f64, max: f64) -> Bounds {
+        Bounds { min, max, above_min: true }
+    }
+
+    /// Whether `value` is legal; NaN is not.
+    pub fn contains(&self, value: f64) -> bool {
+        let low = if self.above_min { value > self.min } else { value >= self.min };
+        low && value <= self.max
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = if self.above_min { '(' } else { '[' };
+        write!(f, "{open}{}, {}]", self.min, self.max)
+    }
+}
+
+/// A physical parameter: a fundamental quantity that cannot be computed from the others.
+#[derive(Clone, Copy, Debug)]
+pub struct ParamSpec {
+    /// Key in configuration files.
+    pub name: &'static str,
+    /// Unit, `1` for a pure number.
+    pub unit: &'static str,
+    /// What it is, in one line.
+    pub doc: &'static str,
+    /// Value of the unperturbed environment.
+    pub default: f64,
+    /// Legal values.
+    pub bounds: Bounds,
+}
+
+/// The actions an environment takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ActionSpace {
+    /// Indices 0, 1, ..., n - 1; they travel as `f32`.
+    Discrete(usize),
+    /// `dim` real numbers, meant for [-bound, bound]; the controller clips what lies outside.
+    Box {
+        /// How many numbers.
+        dim: usize,
+        /// Largest magnitude at default parameters, in the action's unit.
+        bound: f64,
+    },
+}
+
+impl ActionSpace {
+    /// Length of an action in memory: 1 for an index, `dim` for a vector.
+    pub const fn act_dim(&self) -> usize {
+        match self {
+            ActionSpace::Discrete(_) => 1,
+            ActionSpace::Box { dim, .. } => *dim,
+        }
+    }
+}
+
+/// The description of an environment.
+#[derive(Clone, Copy, Debug)]
+pub struct EnvSpec {
+    /// Name in configuration files.
+    pub name: &'static str,
+    /// What it is and where it comes from.
+    pub doc: &'static str,
+    /// Names of the observation's components.
+    pub observations: &'static [&'static str],
+    /// The actions it takes.
+    pub action: ActionSpace,
+    /// Its physical parameters.
+    pub params: &'static [ParamSpec],
+    /// Default time limit (steps per episode).
+    pub horizon: u32,
+}
+
+impl EnvSpec {
+    /// Length of an observation.
+    pub const fn obs_dim(&self) -> usize {
+        self.observations.len()
+    }
+
+    /// Length of an action in memory.
+    pub const fn act_dim(&self) -> usize {
+        self.action.act_dim()
+    }
+}
+
+/// A short array whose length is part of its type: `[R; N]`.
+pub trait Array<R>: Copy + AsRef<[R]> + AsMut<[R]> {
+    /// How many elements.
+    const LEN: usize;
+
+    /// The array of `element(0)`, `element(1)`, ...
+    fn from_fn(element: impl FnMut(usize) -> R) -> Self;
+}
+
+impl<R: Copy, const N: usize> Array<R> for [R; N] {
+    const LEN: usize = N;
+
+    #[inline(always)]
+    fn from_fn(element: impl FnMut(usize) -> R) -> Self {
+        std::array::from_fn(element)
+    }
+}
+
+/// What one step leads to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transition<S, R> {
+    /// The next physical state.
+    pub state: S,
+    /// The reward of the step.
+    pub reward: R,
+    /// Whether the episode has ended for good (a time limit is not part of the physics).
+    pub terminated: bool,
+}
+
+/// An environment: associated functions of a unit struct.
+///
+/// Physics is a pure function of (parameters, state, action): no clock, no generator, no logging.
+/// One source serves `f64` (equal to Gymnasium) and `f32` (the batch). Time limits, autoreset and
+/// faults of actuator and sensors belong to [`crate::VecEnv`], which applies
+/// `applied = actuator_gain * command + actuator_bias` between [`Env::command`] and [`Env::step`].
+///
+/// Mark every function `#[inline(always)]`: the engine's loop over lanes vectorises only if
+/// nothing in it is a call.
+pub trait Env: 'static {
+    /// The description.
+    const SPEC: EnvSpec;
+    /// Physical parameters as a struct of plain numbers: fundamentals only.
+    type Params<R: Real>: Copy;
+    /// Physical state.
+    type State<R: Copy>: Array<R>;
+    /// Observation, of the length of `SPEC.observations`.
+    type Obs<R: Copy>: Array<R>;
+    /// Action in memory, of length `SPEC.act_dim()`.
+    type Action<R: Copy>: Array<R>;
+
+    /// Parameters from their values, numbered as in `SPEC.params`.
+    fn params<R: Real>(get: impl Fn(usize) -> R) -> Self::Params<R>;
+
+    /// An initial state from four uniform numbers in [0, 1).
+    fn reset<R: Real>(params: &Self::Params<R>, uniform: [R; 4]) -> Self::State<R>;
+
+    /// What the controller asks of the actuator when the policy says `action`.
+    fn command<R: Real>(params: &Self::Params<R>, action: Self::Action<R>) -> Self::Action<R>;
+
+    /// One step of physics: `applied` acts on the plant, `command` is what effort is charged for.
+    fn step<R: Real>(
+        params: &Self::Params<R>,
+        state: Self::State<R>,
+        command: Self::Action<R>,
+        applied: Self::Action<R>,
+    ) -> Transition<Self::State<R>, R>;
+
+    /// What healthy sensors show of a state.
+    fn observe<R: Real>(params: &Self::Params<R>, state: Self::State<R>) -> Self::Obs<R>;
+}

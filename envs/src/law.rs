@@ -1,0 +1,301 @@
+//! Laws: what a number of a task is drawn from.
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A probability law for one number, written `{ law = "uniform", low = 0.7, high = 1.3 }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Law {
+    /// Always the same.
+    Fixed {
+        /// The value.
+        value: f64,
+    },
+    /// Uniform on [low, high].
+    Uniform {
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+    },
+    /// The logarithm is uniform; for quantities that vary by factors.
+    LogUniform {
+        /// Smallest value, positive.
+        low: f64,
+        /// Largest value.
+        high: f64,
+    },
+    /// One of a list, equally likely.
+    Choice {
+        /// The list.
+        values: Vec<f64>,
+    },
+    /// Uniform on `outer` without `inner`.
+    Shell {
+        /// [low, high] of the whole.
+        outer: [f64; 2],
+        /// [low, high] of the hole.
+        inner: [f64; 2],
+    },
+    /// One of several laws, equally likely unless weighted.
+    Mixture {
+        /// The laws.
+        of: Vec<Law>,
+        /// Their weights; need not sum to one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weights: Option<Vec<f64>>,
+    },
+}
+
+/// A number in a configuration: fixed, or a law to draw it from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// Written as a plain number.
+    Value(f64),
+    /// Written as a law.
+    Law(Law),
+}
+
+impl Default for Number {
+    fn default() -> Number {
+        Number::Value(0.0)
+    }
+}
+
+impl Number {
+    /// The law of this number.
+    pub fn law(&self) -> Law {
+        match self {
+            Number::Value(value) => Law::Fixed { value: *value },
+            Number::Law(law) => law.clone(),
+        }
+    }
+}
+
+/// By hand, so that an error in a law is reported as such and not as "no variant matched".
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        struct NumberVisitor;
+
+        impl<'de> Visitor<'de> for NumberVisitor {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number or a law such as { law = \"uniform\", low = 0, high = 1 }")
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
+                Ok(Number::Value(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
+                Ok(Number::Value(value as f64))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
+                Ok(Number::Value(value as f64))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Number, A::Error> {
+                Law::deserialize(MapAccessDeserializer::new(map)).map(Number::Law)
+            }
+        }
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+/// A drawn number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Draw {
+    pub value: f64,
+    /// The interval it was drawn from, if that law is continuous.
+    pub within: Option<(f64, f64)>,
+}
+
+impl Draw {
+    fn discrete(value: f64) -> Draw {
+        Draw { value, within: None }
+    }
+
+    /// The value, kept inside the interval against rounding.
+    fn continuous(value: f64, low: f64, high: f64) -> Draw {
+        Draw { value: value.clamp(low, high), within: Some((low, high)) }
+    }
+
+    /// The value that stands for this draw in the split numbered `code` (below 4).
+    ///
+    /// A continuous draw is moved to one of the nearest `f32` numbers: one whose rank among all
+    /// `f32` leaves the remainder `code` when divided by 4. So continuous draws of two splits
+    /// differ whatever their laws, also in the `f32` that the engine computes with.
+    pub fn stamped(self, code: i32) -> f64 {
+        let Some((low, high)) = self.within else {
+            return self.value;
+        };
+        let rank = rank(self.value as f32);
+        let rank = rank - rank.rem_euclid(4) + code;
+        let value = f64::from(ranked(rank));
+        if value < low {
+            f64::from(ranked(rank + 4))
+        } else if value > high {
+            f64::from(ranked(rank - 4))
+        } else {
+            value
+        }
+    }
+}
+
+/// Where a number stands among all `f32` in increasing order; zero stands at 0.
+pub(crate) fn rank(value: f32) -> i32 {
+    let magnitude = (value.to_bits() & 0x7fff_ffff) as i32;
+    if value.is_sign_negative() { -magnitude } else { magnitude }
+}
+
+/// The number of a rank.
+fn ranked(rank: i32) -> f32 {
+    let magnitude = f32::from_bits(rank.unsigned_abs());
+    if rank < 0 { -magnitude } else { magnitude }
+}
+
+/// A continuous law narrower than this, relative to its values or absolutely, is refused: the
+/// split could not be stamped into `f32` values within it.
+const NARROWEST: (f64, f64) = (1.0 / 65536.0, 1e-30);
+
+impl Law {
+    /// Smallest and largest value of the support.
+    pub fn support(&self) -> (f64, f64) {
+        match self {
+            Law::Fixed { value } => (*value, *value),
+            Law::Uniform { low, high } | Law::LogUniform { low, high } => (*low, *high),
+            Law::Shell { outer, .. } => (outer[0], outer[1]),
+            Law::Choice { values } => hull(values.iter().map(|v| (*v, *v))),
+            Law::Mixture { of, .. } => hull(of.iter().map(Law::support)),
+        }
+    }
+
+    /// Whether every draw is continuous, so that its value carries the split.
+    pub(crate) fn is_continuous(&self) -> bool {
+        match self {
+            Law::Fixed { .. } | Law::Choice { .. } => false,
+            Law::Uniform { low, high } | Law::LogUniform { low, high } => low < high,
+            Law::Shell { .. } => true,
+            Law::Mixture { of, .. } => of.iter().all(Law::is_continuous),
+        }
+    }
+
+    /// The numbers of the law that are values, for the check against legal ranges.
+    pub(crate) fn values(&self) -> Vec<f64> {
+        match self {
+            Law::Fixed { value } => vec![*value],
+            Law::Uniform { low, high } | Law::LogUniform { low, high } => vec![*low, *high],
+            Law::Shell { outer, inner } => [*outer, *inner].concat(),
+            Law::Choice { values } => values.clone(),
+            Law::Mixture { of, .. } => of.iter().flat_map(Law::values).collect(),
+        }
+    }
+
+    /// What is wrong with the law itself, if anything; its values are known to be finite.
+    pub(crate) fn defect(&self) -> Option<String> {
+        match self {
+            Law::Fixed { .. } => None,
+            Law::Uniform { low, high } => interval_defect("low", *low, "high", *high),
+            Law::LogUniform { low, .. } if *low <= 0.0 => {
+                Some(format!("low = {low}, but a log-uniform law needs low > 0"))
+            }
+            Law::LogUniform { low, high } => interval_defect("low", *low, "high", *high),
+            Law::Choice { values } => values.is_empty().then(|| "no values to choose from".into()),
+            Law::Shell { outer, inner } => shell_defect(*outer, *inner),
+            Law::Mixture { of, weights } => mixture_defect(of, weights.as_deref()),
+        }
+    }
+
+    /// The value for uniform words: `words()` is called once, and once more for each mixture.
+    pub(crate) fn draw(&self, words: &mut impl FnMut() -> u32) -> Draw {
+        let uniform = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
+        match self {
+            Law::Fixed { value } => Draw::discrete(*value),
+            Law::Uniform { low, high } | Law::LogUniform { low, high } if low == high => Draw::discrete(*low),
+            Law::Uniform { low, high } => Draw::continuous(low + (high - low) * uniform(words()), *low, *high),
+            Law::LogUniform { low, high } => {
+                let log = low.ln() + (high / low).ln() * uniform(words());
+                Draw::continuous(log.exp(), *low, *high)
+            }
+            Law::Choice { values } => {
+                let index = (uniform(words()) * values.len() as f64) as usize;
+                Draw::discrete(values[index])
+            }
+            Law::Shell { outer, inner } => {
+                let below = inner[0] - outer[0];
+                let above = outer[1] - inner[1];
+                let distance = (below + above) * uniform(words());
+                if distance < below {
+                    Draw::continuous(outer[0] + distance, outer[0], inner[0])
+                } else {
+                    Draw::continuous(inner[1] + (distance - below), inner[1], outer[1])
+                }
+            }
+            Law::Mixture { of, weights } => {
+                let equal = vec![1.0; of.len()];
+                let weights = weights.as_ref().unwrap_or(&equal);
+                of[pick(uniform(words()), weights)].draw(words)
+            }
+        }
+    }
+}
+
+/// The index whose share of the weights holds the uniform number.
+fn pick(uniform: f64, weights: &[f64]) -> usize {
+    let target = uniform * weights.iter().sum::<f64>();
+    let mut sum = 0.0;
+    let reached = weights.iter().position(|weight| {
+        sum += weight;
+        target < sum
+    });
+    // rounding may leave the target at the very sum: then the last one with any weight
+    reached.unwrap_or_else(|| weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0))
+}
+
+fn hull(intervals: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    intervals
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |hull, interval| (hull.0.min(interval.0), hull.1.max(interval.1)))
+}
+
+fn interval_defect(low_name: &str, low: f64, high_name: &str, high: f64) -> Option<String> {
+    let width = high - low;
+    if width < 0.0 {
+        return Some(format!("{low_name} = {low} lies above {high_name} = {high}"));
+    }
+    let narrowest = (NARROWEST.0 * low.abs().max(high.abs())).max(NARROWEST.1);
+    if width > 0.0 && width < narrowest {
+        return Some(format!("[{low}, {high}] is too narrow to draw distinct values from; use a fixed value"));
+    }
+    None
+}
+
+fn shell_defect(outer: [f64; 2], inner: [f64; 2]) -> Option<String> {
+    if inner[0] > inner[1] || inner[0] < outer[0] || inner[1] > outer[1] {
+        return Some(format!("inner = {inner:?} must be an interval inside outer = {outer:?}"));
+    }
+    let below = interval_defect("outer", outer[0], "inner", inner[0]);
+    let above = interval_defect("inner", inner[1], "outer", outer[1]);
+    let nothing = (outer == inner).then(|| format!("outer = inner = {outer:?} leaves nothing"));
+    nothing.or(below).or(above)
+}
+
+fn mixture_defect(of: &[Law], weights: Option<&[f64]>) -> Option<String> {
+    if of.is_empty() {
+        return Some("a mixture of no laws".into());
+    }
+    if let Some(weights) = weights {
+        if weights.len() != of.len() {
+            return Some(format!("{} weights for {} laws", weights.len(), of.len()));
+        }
+        let legal = weights.iter().all(|w| w.is_finite() && *w >= 0.0);
+        if !legal || weights.iter().sum::<f64>() <= 0.0 {
+            return Some(format!("weights = {weights:?} must be finite, not negative, and not all zero"));
+        }
+    }
+    of.iter().find_map(Law::defect)
+}

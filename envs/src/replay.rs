@@ -1,0 +1,109 @@
+//! Replaying recorded actions in `f64`: the reference that the batch is checked against.
+
+use crate::EnvKind;
+use crate::cartpole::{CartPole, CartPoleParams, Integrator};
+use crate::env::{Array, Env};
+use crate::pendulum::Pendulum;
+use crate::task::TaskError;
+
+/// A trajectory in `f64`, one entry a step. It ends with its first terminated step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trajectory {
+    /// States after each step, `[steps, state_dim]`.
+    pub states: Vec<Vec<f64>>,
+    /// Observations of those states, rounded as Gymnasium rounds them, `[steps, obs_dim]`.
+    pub observations: Vec<Vec<f32>>,
+    /// Rewards, `[steps]`.
+    pub rewards: Vec<f64>,
+    /// Whether the step ended the episode, `[steps]`.
+    pub terminated: Vec<bool>,
+}
+
+/// Applies `actions` one after the other, with a healthy actuator and healthy sensors, until they
+/// run out or the episode terminates.
+pub fn replay<E: Env>(
+    params: &E::Params<f64>,
+    initial_state: E::State<f64>,
+    actions: impl IntoIterator<Item = E::Action<f64>>,
+) -> Trajectory {
+    let mut trajectory =
+        Trajectory { states: Vec::new(), observations: Vec::new(), rewards: Vec::new(), terminated: Vec::new() };
+    let mut state = initial_state;
+    for action in actions {
+        let command = E::command(params, action);
+        let transition = E::step(params, state, command, command);
+        state = transition.state;
+        let obs = E::observe(params, state);
+        trajectory.states.push(state.as_ref().to_vec());
+        let rounded = obs.as_ref().iter().map(|component| *component as f32);
+        trajectory.observations.push(rounded.collect());
+        trajectory.rewards.push(transition.reward);
+        trajectory.terminated.push(transition.terminated);
+        if transition.terminated {
+            break;
+        }
+    }
+    trajectory
+}
+
+/// [`replay`] for an environment known at run time: `params` are physical parameters by name
+/// (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
+///
+/// # Errors
+/// On an unknown or illegal parameter, numbers of the wrong count, and an integrator that the
+/// environment does not have: CartPole has both, the others exactly one, so they take `None`;
+/// Pendulum also takes its own, semi-implicit.
+pub fn replay_kind(
+    kind: EnvKind,
+    integrator: Option<Integrator>,
+    params: &[(&str, f64)],
+    initial_state: &[f64],
+    actions: &[f64],
+) -> Result<Trajectory, TaskError> {
+    let spec = kind.spec();
+    let mut task = crate::Task::nominal(spec);
+    for (name, value) in params {
+        task = task.with(spec, name, *value)?;
+    }
+    let get = |index: usize| task.values[index];
+    match (kind, integrator) {
+        (EnvKind::CartPole, Some(integrator)) => {
+            let params = CartPoleParams { integrator, ..CartPole::params(get) };
+            replay_flat::<CartPole>(&params, initial_state, actions)
+        }
+        (EnvKind::Pendulum, Some(Integrator::SemiImplicit)) => {
+            replay_flat::<Pendulum>(&Pendulum::params(get), initial_state, actions)
+        }
+        (_, Some(other)) => Err(TaskError::Invalid {
+            path: "integrator".to_string(),
+            problem: format!("{} cannot be integrated with {other:?}", spec.name),
+        }),
+        (_, None) => with_env!(kind, E => {
+            replay_flat::<E>(&E::params(get), initial_state, actions)
+        }),
+    }
+}
+
+fn replay_flat<E: Env>(
+    params: &E::Params<f64>,
+    initial_state: &[f64],
+    actions: &[f64],
+) -> Result<Trajectory, TaskError> {
+    let state_dim = E::State::<f64>::LEN;
+    let act_dim = E::Action::<f64>::LEN;
+    let wrong = |path: &str, found: usize, expected: String| TaskError::Invalid {
+        path: path.to_string(),
+        problem: format!("{found} numbers where {} takes {expected}", E::SPEC.name),
+    };
+    if initial_state.len() != state_dim {
+        let expected = state_dim.to_string();
+        return Err(wrong("initial_state", initial_state.len(), expected));
+    }
+    if !actions.len().is_multiple_of(act_dim) {
+        let expected = format!("{act_dim} a step");
+        return Err(wrong("actions", actions.len(), expected));
+    }
+    let initial_state = E::State::<f64>::from_fn(|i| initial_state[i]);
+    let actions = actions.chunks(act_dim).map(|action| E::Action::<f64>::from_fn(|i| action[i]));
+    Ok(replay::<E>(params, initial_state, actions))
+}

@@ -1,0 +1,248 @@
+//! Counter-based random numbers: every draw has a name, so results depend neither on the order
+//! of drawing nor on threads, and nothing has to be checkpointed.
+//!
+//! The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
+//! easy as 1, 2, 3", SC 2011): a bijection of 128-bit counters for every 64-bit key. The key is
+//! the seed of the run. The counter spells out what is drawn, each part in its own bits, so two
+//! different names never share a counter:
+//!
+//! | word | bits 0..24 | bits 24..32 |
+//! |---|---|---|
+//! | 0 | step, all 32 bits | |
+//! | 1 | iteration, all 32 bits | |
+//! | 2 | env | phase |
+//! | 3 | task | purpose |
+
+use std::convert::Infallible;
+
+use rand::TryRng;
+
+/// What random numbers are drawn for. The numbers are frozen: changing one changes results.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Initial weights of a policy.
+    Init = 1,
+    /// Parameters of a task.
+    TaskDraw = 2,
+    /// Initial states of episodes.
+    Reset = 3,
+    /// Actions sampled from a policy.
+    Action = 4,
+    /// Resampling for confidence intervals.
+    Bootstrap = 5,
+    /// Initial states of evaluation episodes.
+    EvaluationReset = 6,
+    /// Actions sampled during evaluation.
+    EvaluationAction = 7,
+}
+
+/// Tasks and envs are numbered below this (2^24).
+pub const MAX_INDEX: u32 = 1 << 24;
+
+/// The name of a stream of random numbers; its blocks are numbered by `step`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stream {
+    /// Seed of the run.
+    pub seed: u64,
+    /// What the numbers are for.
+    pub purpose: Purpose,
+    /// Iteration of the meta loop.
+    pub iteration: u32,
+    /// Adaptation phase within the iteration.
+    pub phase: u8,
+    /// Index of the task, below [`MAX_INDEX`].
+    pub task: u32,
+    /// Index of the env (lane) within the task, below [`MAX_INDEX`].
+    pub env: u32,
+}
+
+impl Stream {
+    /// The stream of `seed` for `purpose`, all indices zero.
+    pub fn new(seed: u64, purpose: Purpose) -> Stream {
+        Stream { seed, purpose, iteration: 0, phase: 0, task: 0, env: 0 }
+    }
+
+    /// The same stream for another iteration.
+    pub fn iteration(self, iteration: u32) -> Stream {
+        Stream { iteration, ..self }
+    }
+
+    /// The same stream for another adaptation phase.
+    pub fn phase(self, phase: u8) -> Stream {
+        Stream { phase, ..self }
+    }
+
+    /// The same stream for another task.
+    pub fn task(self, task: u32) -> Stream {
+        Stream { task, ..self }
+    }
+
+    /// The same stream for another env.
+    pub fn env(self, env: u32) -> Stream {
+        Stream { env, ..self }
+    }
+
+    /// The four random words of `step`.
+    ///
+    /// # Panics
+    /// If `task` or `env` is not below [`MAX_INDEX`]: two names would share numbers.
+    #[inline]
+    pub fn block(&self, step: u32) -> [u32; 4] {
+        assert!(
+            self.task < MAX_INDEX && self.env < MAX_INDEX,
+            "random stream: task {} and env {} must be below {MAX_INDEX}",
+            self.task,
+            self.env
+        );
+        let counter =
+            [step, self.iteration, self.env | u32::from(self.phase) << 24, self.task | (self.purpose as u32) << 24];
+        philox4x32_10(counter, [self.seed as u32, (self.seed >> 32) as u32])
+    }
+
+    /// Four uniform numbers in [0, 1) of `step`, with the resolution of `f32`.
+    #[inline]
+    pub fn uniforms(&self, step: u32) -> [f32; 4] {
+        self.block(step).map(unit_f32)
+    }
+
+    /// A sequential generator over the blocks 0, 1, 2, ... of this stream.
+    pub fn rng(self) -> StreamRng {
+        StreamRng { stream: self, next_block: 0, words: [0; 4], used: 4 }
+    }
+}
+
+/// The words of a [`Stream`] one after the other, for the laws of `rand_distr`.
+#[derive(Clone, Debug)]
+pub struct StreamRng {
+    stream: Stream,
+    next_block: u32,
+    words: [u32; 4],
+    used: usize,
+}
+
+impl StreamRng {
+    fn next_word(&mut self) -> u32 {
+        if self.used == 4 {
+            self.words = self.stream.block(self.next_block);
+            self.next_block = (self.next_block.checked_add(1)).expect("2^32 blocks drawn");
+            self.used = 0;
+        }
+        self.used += 1;
+        self.words[self.used - 1]
+    }
+}
+
+impl TryRng for StreamRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.next_word())
+    }
+
+    /// Two words, the lower half first.
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let low = u64::from(self.next_word());
+        Ok(low | u64::from(self.next_word()) << 32)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(4) {
+            chunk.copy_from_slice(&self.next_word().to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// A uniform number in [0, 1): the top 24 bits of `word`, times 2^-24.
+#[inline]
+pub fn unit_f32(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// The ten-round bijection itself.
+#[inline]
+fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    let [mut k0, mut k1] = key;
+    for _ in 0..10 {
+        let first = u64::from(c0) * 0xD251_1F53;
+        let second = u64::from(c2) * 0xCD9E_8D57;
+        c0 = (second >> 32) as u32 ^ c1 ^ k0;
+        c1 = second as u32;
+        c2 = (first >> 32) as u32 ^ c3 ^ k1;
+        c3 = first as u32;
+        k0 = k0.wrapping_add(0x9E37_79B9);
+        k1 = k1.wrapping_add(0xBB67_AE85);
+    }
+    [c0, c1, c2, c3]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+    use rand_distr::{Distribution, Normal};
+
+    #[test]
+    fn philox_gives_the_known_answers_of_random123() {
+        // tests/kat_vectors of DEShawResearch/random123, lines "philox4x32 10"
+        let ones = u32::MAX;
+        assert_eq!(philox4x32_10([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
+        assert_eq!(philox4x32_10([ones; 4], [ones; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
+        assert_eq!(
+            philox4x32_10([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
+            [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]
+        );
+    }
+
+    #[test]
+    fn every_part_of_the_name_has_its_own_bits() {
+        let stream = Stream::new(0x299f31d0_a4093822, Purpose::Reset)
+            .iteration(0x85a308d3)
+            .phase(0x13)
+            .env(0x198a2e)
+            .task(0x707344);
+        // the counter of the third known answer, but for the purpose (3: its own top byte)
+        assert_eq!(stream.block(0x243f6a88), [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "must be below 16777216")]
+    fn an_index_that_would_collide_is_refused() {
+        Stream::new(1, Purpose::Action).env(MAX_INDEX).block(0);
+    }
+
+    #[test]
+    fn sequential_words_are_the_blocks_in_order() {
+        let stream = Stream::new(7, Purpose::Action).task(3);
+        let expected: Vec<u32> = (0..3).flat_map(|step| stream.block(step)).collect();
+        let mut rng = stream.rng();
+        let words: Vec<u32> = (0..12).map(|_| rng.next_u32()).collect();
+        assert_eq!(words, expected);
+        let mut rng = stream.rng();
+        assert_eq!(rng.next_u64(), u64::from(expected[0]) | u64::from(expected[1]) << 32);
+        let mut bytes = [0; 6];
+        rng.fill_bytes(&mut bytes);
+        assert_eq!(bytes[..4], expected[2].to_le_bytes());
+        assert_eq!(bytes[4..], expected[3].to_le_bytes()[..2]);
+    }
+
+    #[test]
+    fn laws_of_rand_distr_draw_from_a_stream() {
+        let law = Normal::new(2.0, 3.0).unwrap();
+        let draws: Vec<f64> = law.sample_iter(Stream::new(1, Purpose::Init).rng()).take(100_000).collect();
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+        // five standard errors: 3 / sqrt(n) and 9 * sqrt(2 / n)
+        assert!((mean - 2.0).abs() < 0.048, "{mean}");
+        assert!((variance - 9.0).abs() < 0.21, "{variance}");
+    }
+
+    #[test]
+    fn units_cover_zero_to_below_one() {
+        assert_eq!(unit_f32(0), 0.0);
+        assert_eq!(unit_f32(0x8000_0000), 0.5);
+        assert_eq!(unit_f32(u32::MAX), 1.0 - f32::EPSILON / 2.0);
+    }
+}

@@ -1,0 +1,343 @@
+//! Tasks: which quantities of an environment can be perturbed, and one choice of all of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::env::{Bounds, EnvSpec};
+use crate::schedule::Schedule;
+
+/// What is wrong with a task description: what, where, and what to write instead.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TaskError {
+    /// A channel that the environment does not have.
+    #[error(
+        "{path}: {env} has no channel `{name}`; did you mean `{}`? (all, nearest first: {})",
+        known[0],
+        known.join(", ")
+    )]
+    UnknownChannel {
+        /// Key path.
+        path: String,
+        /// The name as written.
+        name: String,
+        /// Name of the environment.
+        env: &'static str,
+        /// The names it has, nearest first.
+        known: Vec<String>,
+    },
+    /// An environment that does not exist.
+    #[error("{path}: there is no environment `{name}`; did you mean `{}`? (all, nearest first: {})", known[0], known.join(", "))]
+    UnknownEnv {
+        /// Key path.
+        path: String,
+        /// The name as written.
+        name: String,
+        /// The names that exist, nearest first.
+        known: Vec<String>,
+    },
+    /// A value that the channel must not take.
+    #[error("{path}: {value} is outside the legal range {bounds} of `{channel}` ({unit}); {}", nearest_legal(bounds, *value))]
+    OutOfRange {
+        /// Key path.
+        path: String,
+        /// Name of the channel.
+        channel: String,
+        /// Its unit.
+        unit: &'static str,
+        /// The value as written, or reached by a schedule.
+        value: f64,
+        /// The legal values.
+        bounds: Bounds,
+    },
+    /// A number that is NaN or infinite.
+    #[error("{path}: {value} is not a finite number")]
+    NotFinite {
+        /// Key path.
+        path: String,
+        /// The value as written.
+        value: f64,
+    },
+    /// Anything else.
+    #[error("{path}: {problem}")]
+    Invalid {
+        /// Key path.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+fn nearest_legal(bounds: &Bounds, value: f64) -> String {
+    if value > bounds.max {
+        format!("the nearest legal value is {}", bounds.max)
+    } else if bounds.above_min {
+        format!("it must be above {}", bounds.min)
+    } else {
+        format!("the nearest legal value is {}", bounds.min)
+    }
+}
+
+/// Known names, the most similar to `name` first.
+pub(crate) fn nearest_first(name: &str, known: impl Iterator<Item = String>) -> Vec<String> {
+    let mut ranked: Vec<(f64, String)> = known.map(|k| (strsim::normalized_damerau_levenshtein(name, &k), k)).collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked.into_iter().map(|(_, k)| k).collect()
+}
+
+/// A quantity of an environment that tasks may set and let drift.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    /// Key in configuration files.
+    pub name: String,
+    /// Unit, `1` for a pure number.
+    pub unit: &'static str,
+    /// What it is, in one line.
+    pub doc: String,
+    /// Value of the unperturbed environment.
+    pub default: f64,
+    /// Legal values.
+    pub bounds: Bounds,
+}
+
+/// Where the channels of the faults lie; the physical parameters come before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChannelLayout {
+    pub actuator_gain: usize,
+    pub actuator_bias: usize,
+    /// One for each component of the observation.
+    pub first_sensor_offset: usize,
+    pub count: usize,
+}
+
+impl ChannelLayout {
+    pub(crate) const fn new(spec: &EnvSpec) -> ChannelLayout {
+        let params = spec.params.len();
+        ChannelLayout {
+            actuator_gain: params,
+            actuator_bias: params + 1,
+            first_sensor_offset: params + 2,
+            count: params + 2 + spec.obs_dim(),
+        }
+    }
+}
+
+/// The channels of an environment: its physical parameters, then the faults of the actuator
+/// (`applied = actuator_gain * command + actuator_bias`), then one offset for each sensor.
+pub fn channels(spec: &EnvSpec) -> Vec<Channel> {
+    let params = spec.params.iter().map(|param| Channel {
+        name: param.name.to_string(),
+        unit: param.unit,
+        doc: param.doc.to_string(),
+        default: param.default,
+        bounds: param.bounds,
+    });
+    let gain = Channel {
+        name: "actuator_gain".to_string(),
+        unit: "1",
+        doc: "share of the command that the actuator delivers; negative: inverted".to_string(),
+        default: 1.0,
+        bounds: Bounds::closed(-10.0, 10.0),
+    };
+    let bias = Channel {
+        name: "actuator_bias".to_string(),
+        unit: "action",
+        doc: "what the actuator adds to what it delivers, in units of the command".to_string(),
+        default: 0.0,
+        bounds: Bounds::closed(-10.0, 10.0),
+    };
+    let offsets = spec.observations.iter().map(|obs| Channel {
+        name: format!("sensor_{obs}_offset"),
+        unit: "observation",
+        doc: format!("what the sensor adds to {obs}"),
+        default: 0.0,
+        bounds: Bounds::closed(-100.0, 100.0),
+    });
+    params.chain([gain, bias]).chain(offsets).collect()
+}
+
+/// The index of a channel by name.
+pub fn channel_index(spec: &EnvSpec, name: &str) -> Result<usize, TaskError> {
+    channel_at(spec, name, name)
+}
+
+/// The index of a channel by name; `path` says where the name was written.
+pub(crate) fn channel_at(spec: &EnvSpec, path: &str, name: &str) -> Result<usize, TaskError> {
+    let all = channels(spec);
+    all.iter().position(|channel| channel.name == name).ok_or_else(|| TaskError::UnknownChannel {
+        path: path.to_string(),
+        name: name.to_string(),
+        env: spec.name,
+        known: nearest_first(name, all.into_iter().map(|channel| channel.name)),
+    })
+}
+
+/// What a task is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// Meta-training.
+    Train,
+    /// Held-out tasks of the training distribution (or its override).
+    InDist,
+    /// Tasks outside the training distribution.
+    Ood,
+}
+
+impl Split {
+    /// All splits.
+    pub const ALL: [Split; 3] = [Split::Train, Split::InDist, Split::Ood];
+
+    /// The text form: `train`, `in-dist`, `ood`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::InDist => "in-dist",
+            Split::Ood => "ood",
+        }
+    }
+
+    /// The number stamped into draws; frozen.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Split::Train => 0,
+            Split::InDist => 1,
+            Split::Ood => 2,
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for Split {
+    type Err = TaskError;
+
+    fn from_str(text: &str) -> Result<Split, TaskError> {
+        Split::ALL.into_iter().find(|split| split.name() == text).ok_or_else(|| TaskError::Invalid {
+            path: "split".to_string(),
+            problem: format!("`{text}` is none of train, in-dist, ood"),
+        })
+    }
+}
+
+/// Which draw of which split a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TaskId {
+    /// What it is for.
+    pub split: Split,
+    /// Iteration of the meta loop it was drawn in.
+    pub iteration: u32,
+    /// Its number in that iteration.
+    pub index: u32,
+}
+
+/// A channel whose value follows a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Index of the channel.
+    pub channel: usize,
+    /// The schedule over the clock of the task.
+    pub schedule: Schedule,
+}
+
+/// One task: a value for every channel, and what drifts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Which draw it is.
+    pub id: TaskId,
+    /// Values by channel, `[channels]`; where a channel drifts, its schedule counts instead.
+    pub values: Vec<f64>,
+    /// The channels that drift, each at most once.
+    pub drifts: Vec<Drift>,
+}
+
+impl Task {
+    /// The unperturbed environment.
+    pub fn nominal(spec: &EnvSpec) -> Task {
+        Task {
+            id: TaskId { split: Split::Train, iteration: 0, index: 0 },
+            values: channels(spec).iter().map(|c| c.default).collect(),
+            drifts: Vec::new(),
+        }
+    }
+
+    /// The same task with one channel set to a legal value.
+    pub fn with(mut self, spec: &EnvSpec, name: &str, value: f64) -> Result<Task, TaskError> {
+        let index = channel_index(spec, name)?;
+        check_value(name, &channels(spec)[index], value)?;
+        self.values[index] = value;
+        Ok(self)
+    }
+
+    /// The same task with one channel following a legal schedule.
+    pub fn with_drift(mut self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
+        let channel = channel_index(spec, name)?;
+        check_schedule(name, &channels(spec)[channel], &schedule)?;
+        self.drifts.retain(|drift| drift.channel != channel);
+        self.drifts.push(Drift { channel, schedule });
+        Ok(self)
+    }
+
+    /// The values of all channels at `clock` (ticks of the task's life), `[channels]`.
+    pub fn values_at(&self, clock: u64) -> Vec<f64> {
+        let mut values = self.values.clone();
+        for drift in &self.drifts {
+            values[drift.channel] = drift.schedule.at(clock);
+        }
+        values
+    }
+
+    /// Everything that makes up the dynamics, as bits: two tasks with different bits differ.
+    pub fn bits(&self) -> Vec<u64> {
+        let mut bits: Vec<u64> = self.values.iter().map(|value| value.to_bits()).collect();
+        for drift in &self.drifts {
+            bits.push(drift.channel as u64);
+            bits.extend(drift.schedule.bits());
+        }
+        bits
+    }
+
+    /// A 64-bit digest of [`Task::bits`] (FNV-1a), to name a task in logs.
+    pub fn fingerprint(&self) -> u64 {
+        let bytes = self.bits().into_iter().flat_map(u64::to_le_bytes);
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+}
+
+/// Refuses a number that is not finite.
+pub(crate) fn check_finite(path: &str, value: f64) -> Result<(), TaskError> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(TaskError::NotFinite { path: path.to_string(), value })
+}
+
+/// Refuses a value that is not legal for the channel.
+pub(crate) fn check_value(path: &str, channel: &Channel, value: f64) -> Result<(), TaskError> {
+    check_finite(path, value)?;
+    if channel.bounds.contains(value) {
+        return Ok(());
+    }
+    Err(TaskError::OutOfRange {
+        path: path.to_string(),
+        channel: channel.name.clone(),
+        unit: channel.unit,
+        value,
+        bounds: channel.bounds,
+    })
+}
+
+/// Refuses a schedule that is ill-formed or ever leaves the legal range of the channel.
+pub(crate) fn check_schedule(path: &str, channel: &Channel, schedule: &Schedule) -> Result<(), TaskError> {
+    schedule.try_map(|field, number| check_finite(&format!("{path}.{field}"), *number))?;
+    if let Some(problem) = schedule.defect() {
+        return Err(TaskError::Invalid { path: path.to_string(), problem: problem.to_string() });
+    }
+    let (low, high) = schedule.range();
+    check_value(path, channel, low)?;
+    check_value(path, channel, high)
+}

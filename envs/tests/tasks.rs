@@ -1,0 +1,344 @@
+//! Task files: laws against closed forms, splits kept apart, errors that help.
+
+use std::collections::HashSet;
+
+use metadrift_envs::{
+    CartPole, Env, EnvSpec, Law, Pendulum, Schedule, Split, Task, TaskConfig, TaskDistribution, channel_index, channels,
+};
+use serde_json::{Value, json};
+
+const SPLITS: [Split; 3] = [Split::Train, Split::InDist, Split::Ood];
+
+fn config(value: Value) -> TaskConfig {
+    serde_json::from_value(value).unwrap()
+}
+
+fn distribution(value: Value, split: Split) -> TaskDistribution {
+    let config = config(value);
+    TaskDistribution::new(spec(&config.env), &config, split).unwrap()
+}
+
+fn spec(name: &str) -> &'static EnvSpec {
+    metadrift_envs::EnvKind::from_name(name).unwrap().spec()
+}
+
+/// The message for a task file that must be refused.
+fn refusal(value: Value) -> String {
+    let config = config(value);
+    let spec = spec(&config.env);
+    SPLITS
+        .into_iter()
+        .find_map(|split| TaskDistribution::new(spec, &config, split).err())
+        .expect("must be refused")
+        .to_string()
+}
+
+/// 20,000 draws of `gravity` under a law.
+fn draws(law: Value, split: Split) -> Vec<f64> {
+    let distribution = distribution(json!({"env": "cartpole", "vary": {"gravity": law}}), split);
+    let task = |index| distribution.sample(7, 3, index).values[0];
+    (0..20_000).map(task).collect()
+}
+
+/// Checks mean and variance within five standard errors, given the fourth central moment bound.
+#[track_caller]
+fn assert_moments(draws: &[f64], mean: f64, variance: f64, width: f64) {
+    let n = draws.len() as f64;
+    let found_mean = draws.iter().sum::<f64>() / n;
+    let found_variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    assert!((found_mean - mean).abs() < 5.0 * (variance / n).sqrt(), "{found_mean} is not {mean}");
+    // the variance of (x - mean)^2 is at most width^2 times its mean
+    let error = 5.0 * (variance * width * width / n).sqrt();
+    assert!((found_variance - variance).abs() < error, "{found_variance} is not {variance}");
+}
+
+fn range(draws: &[f64]) -> (f64, f64) {
+    draws.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)))
+}
+
+#[test]
+fn laws_have_their_moments_and_supports() {
+    for split in SPLITS {
+        let uniform = draws(json!({"law": "uniform", "low": 7, "high": 13.0}), split);
+        assert_moments(&uniform, 10.0, 36.0 / 12.0, 3.0);
+        let (low, high) = range(&uniform);
+        assert!((7.0..7.002).contains(&low) && (12.998..=13.0).contains(&high));
+
+        // mean (b - a) / ln(b / a), second moment (b^2 - a^2) / (2 ln(b / a))
+        let log_uniform = draws(json!({"law": "log_uniform", "low": 0.5, "high": 8.0}), split);
+        let ln = 16.0_f64.ln();
+        let (mean, second) = (7.5 / ln, (64.0 - 0.25) / (2.0 * ln));
+        assert_moments(&log_uniform, mean, second - mean * mean, 8.0 - mean);
+        let (low, high) = range(&log_uniform);
+        assert!((0.5..0.501).contains(&low) && (7.99..=8.0).contains(&high));
+
+        let choice = draws(json!({"law": "choice", "values": [1.0, 2.0, 4.0]}), split);
+        assert_moments(&choice, 7.0 / 3.0, 7.0 - 49.0 / 9.0, 5.0 / 3.0);
+        assert!(choice.iter().all(|x| [1.0, 2.0, 4.0].contains(x)));
+
+        // uniform on [2, 4] and [6, 7]: weights 2/3 and 1/3
+        let law = json!({"law": "shell", "outer": [2, 7], "inner": [4, 6]});
+        let shell = draws(law, split);
+        let mean = (2.0 * 3.0 + 6.5) / 3.0;
+        let second = (2.0 * (9.0 + 4.0 / 12.0) + (6.5 * 6.5 + 1.0 / 12.0)) / 3.0;
+        assert_moments(&shell, mean, second - mean * mean, 7.0 - mean);
+        assert!(shell.iter().all(|x| (2.0..=4.0).contains(x) || (6.0..=7.0).contains(x)));
+
+        // 3 in 4 at 5, 1 in 4 uniform on [0, 2]
+        let law = json!({"law": "mixture", "weights": [3, 1], "of": [
+            {"law": "fixed", "value": 5}, {"law": "uniform", "low": 0, "high": 2}]});
+        let mixture = draws(law, split);
+        let (mean, second) = (0.75 * 5.0 + 0.25, 0.75 * 25.0 + 0.25 * 4.0 / 3.0);
+        assert_moments(&mixture, mean, second - mean * mean, mean);
+        assert!(mixture.iter().all(|x| *x == 5.0 || (0.0..=2.0).contains(x)));
+    }
+}
+
+/// Configurations like those of the presets, and awkward ones: the same law in all splits, laws
+/// that overlap with other spacings, ranges around zero.
+fn presets() -> Vec<Value> {
+    let shell = json!({"law": "shell", "outer": [0.4, 1.8], "inner": [0.6, 1.5]});
+    let log = json!({"law": "log_uniform", "low": 0.6, "high": 1.5});
+    let sign = json!({"law": "choice", "values": [-1, 1]});
+    vec![
+        json!({"env": "cartpole",
+            "vary": {"actuator_gain": sign,
+                     "force_mag": {"law": "uniform", "low": 8, "high": 12}},
+            "split": {"ood": {"vary": {"force_mag": {"law": "shell",
+                "outer": [5, 20], "inner": [8, 12]}}}}}),
+        json!({"env": "pendulum",
+            "vary": {"gravity": {"law": "uniform", "low": 7, "high": 13}, "mass": log},
+            "split": {"ood": {"vary": {"mass": shell}}}}),
+        json!({"env": "pendulum",
+            "vary": {"actuator_gain": {"law": "mixture", "of": [
+                {"law": "uniform", "low": -1.5, "high": -0.5},
+                {"law": "uniform", "low": 0.5, "high": 1.5}]}},
+            "split": {"ood": {"vary": {"actuator_gain": {"law": "uniform",
+                "low": -3, "high": 3}}}}}),
+        json!({"env": "cartpole",
+            "vary": {"sensor_theta_offset": {"law": "uniform", "low": -0.1, "high": 0.1}}}),
+        json!({"env": "pendulum",
+            "drift": {"actuator_gain": {"kind": "step", "from": 1, "to": -1,
+                "at": {"law": "uniform", "low": 100, "high": 300}}},
+            "split": {"ood": {"drift": {"actuator_gain": {"kind": "step", "from": 1, "to": -1,
+                "at": {"law": "uniform", "low": 100, "high": 900}}}}}}),
+    ]
+}
+
+#[test]
+fn splits_never_share_a_task() {
+    for preset in presets() {
+        let [train, in_dist, ood] = SPLITS.map(|split| distribution(preset.clone(), split));
+        assert!(train.disjoint_from(&in_dist) && train.disjoint_from(&ood));
+        assert!(in_dist.disjoint_from(&ood) && !train.disjoint_from(&train));
+        // as the engine sees them: rounded to f32
+        let dynamics = |task: &Task| -> Vec<u32> {
+            let times = [0, 150, 250, 500, 800];
+            let values = times.iter().flat_map(|clock| task.values_at(*clock));
+            values.map(|value| (value as f32).to_bits()).collect()
+        };
+        let drifts = !preset["drift"].is_null();
+        let mut seen = [HashSet::new(), HashSet::new()];
+        for split in [train, in_dist, ood] {
+            let tasks: Vec<Task> = (0..10_000).map(|index| split.sample(1, 2, index)).collect();
+            for task in &tasks {
+                assert!(!seen[0].contains(&task.bits()));
+                assert!(drifts || !seen[1].contains(&rounded(&dynamics(task))));
+            }
+            seen[0].extend(tasks.iter().map(Task::bits));
+            seen[1].extend(tasks.iter().map(|task| rounded(&dynamics(task))));
+        }
+    }
+    fn rounded(bits: &[u32]) -> Vec<u64> {
+        bits.iter().map(|b| u64::from(*b)).collect()
+    }
+}
+
+#[test]
+fn only_continuous_laws_can_keep_splits_apart() {
+    let sign = json!({"env": "cartpole",
+        "vary": {"actuator_gain": {"law": "choice", "values": [-1, 1]}}});
+    let [train, in_dist, _] = SPLITS.map(|split| distribution(sign.clone(), split));
+    assert!(!train.disjoint_from(&in_dist));
+}
+
+#[test]
+fn draws_are_value_stable_and_independent_of_other_channels() {
+    let alone = json!({"env": "pendulum", "vary": {
+        "mass": {"law": "log_uniform", "low": 0.6, "high": 1.5}}});
+    let more = json!({"env": "pendulum", "vary": {
+        "gravity": {"law": "uniform", "low": 7, "high": 13},
+        "mass": {"law": "log_uniform", "low": 0.6, "high": 1.5}}});
+    let mass = channel_index(&Pendulum::SPEC, "mass").unwrap();
+    let first = |value: Value, split| -> Vec<f64> {
+        let distribution = distribution(value, split);
+        (0..2).map(|index| distribution.sample(1, 0, index).values[mass]).collect()
+    };
+    // frozen: a change here changes every result that was ever published
+    let frozen = [[0.0, 0.0]; 3];
+    for (split, expected) in SPLITS.into_iter().zip(frozen) {
+        assert_eq!(first(alone.clone(), split), expected);
+        assert_eq!(first(more.clone(), split), expected);
+    }
+}
+
+#[test]
+fn what_is_not_said_stays_at_its_default() {
+    let task = distribution(json!({"env": "cartpole"}), Split::Ood).sample(1, 2, 3);
+    let defaults: Vec<f64> = channels(&CartPole::SPEC).iter().map(|c| c.default).collect();
+    assert_eq!(task.values, defaults);
+    assert_eq!((task.id.split, task.id.iteration, task.id.index), (Split::Ood, 2, 3));
+    assert_eq!(task, Task { id: task.id, ..Task::nominal(&CartPole::SPEC) });
+    // the table of environments.md 7.1, then the faults
+    let expected = [9.8, 1.0, 0.1, 0.5, 10.0, 0.02, 2.4, 0.20943951023931953, 1.0];
+    assert_eq!(defaults[..9], expected);
+    assert_eq!(defaults[9..], [0.0; 5]);
+    let pendulum = Task::nominal(&Pendulum::SPEC).values;
+    assert_eq!(pendulum, [10.0, 1.0, 1.0, 0.05, 2.0, 8.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn overrides_replace_what_is_said_about_the_same_channel() {
+    let value = json!({"env": "cartpole",
+        "vary": {"gravity": {"law": "fixed", "value": 5}, "tau": {"law": "fixed", "value": 0.01}},
+        "drift": {"force_mag": {"kind": "constant", "value": 7}},
+        "split": {
+            "in_dist": {"vary": {"force_mag": {"law": "fixed", "value": 8}}},
+            "ood": {"drift": {"gravity": {"kind": "step", "at": 9, "from": 6, "to": 4}}}}});
+    let values = |split, clock| {
+        let all = distribution(value.clone(), split).sample(1, 0, 0).values_at(clock);
+        ["gravity", "tau", "force_mag"].map(|c| all[channel_index(&CartPole::SPEC, c).unwrap()])
+    };
+    assert_eq!(values(Split::Train, 0), [5.0, 0.01, 7.0]);
+    assert_eq!(values(Split::InDist, 0), [5.0, 0.01, 8.0]);
+    assert_eq!(values(Split::Ood, 8), [6.0, 0.01, 7.0]);
+    assert_eq!(values(Split::Ood, 9), [4.0, 0.01, 7.0]);
+}
+
+#[test]
+fn the_numbers_of_a_schedule_are_drawn_once_per_task() {
+    let value = json!({"env": "pendulum", "drift": {"length": {"kind": "sinusoid", "mean": 1,
+        "amplitude": {"law": "uniform", "low": 0.1, "high": 0.3}, "period": 600,
+        "phase": {"law": "uniform", "low": 0, "high": 1}}}});
+    let distribution = distribution(value, Split::Train);
+    let schedules: Vec<(f64, f64)> = (0..1000)
+        .map(|index| match distribution.sample(1, 0, index).drifts[0].schedule {
+            Schedule::Sinusoid { mean: 1.0, amplitude, period: 600.0, phase } => (amplitude, phase),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let amplitudes: Vec<f64> = schedules.iter().map(|s| s.0).collect();
+    let phases: Vec<f64> = schedules.iter().map(|s| s.1).collect();
+    assert_moments(&amplitudes, 0.2, 0.04 / 12.0, 0.1);
+    assert_moments(&phases, 0.5, 1.0 / 12.0, 0.5);
+    // the two are drawn apart
+    let product = schedules.iter().map(|(a, p)| (a - 0.2) * (p - 0.5)).sum::<f64>() / 1000.0;
+    assert!(product.abs() < 5.0 * (0.04 / 144.0 / 1000.0_f64).sqrt(), "{product}");
+}
+
+#[test]
+fn a_configuration_survives_being_written_and_read() {
+    for preset in presets() {
+        let read = config(preset);
+        let written = serde_json::to_value(&read).unwrap();
+        assert_eq!(config(written), read);
+    }
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest_first() {
+    let vary = |name: &str| json!({"env": "cartpole", "vary": {name: {"law": "fixed", "value": 1}}});
+    let message = refusal(vary("gravty"));
+    let start = "task.vary.gravty: cartpole has no channel `gravty`; did you mean `gravity`?";
+    assert!(message.starts_with(start), "{message}");
+    assert!(message.contains("sensor_theta_dot_offset"), "{message}");
+    assert!(refusal(vary("actuator_gian")).contains("did you mean `actuator_gain`?"));
+    let drift = json!({"env": "pendulum", "split": {"ood": {"drift": {
+        "lenght": {"kind": "constant", "value": 1}}}}});
+    let message = refusal(drift);
+    assert!(message.starts_with("task.split.ood.drift.lenght: pendulum has no"), "{message}");
+
+    let unknown_key = json!({"env": "cartpole", "varry": {}});
+    let error = serde_json::from_value::<TaskConfig>(unknown_key).unwrap_err().to_string();
+    assert!(error.contains("unknown field `varry`"), "{error}");
+    for law in [
+        json!({"law": "uniform", "low": 1, "high": 2, "mean": 3}),
+        json!({"law": "unifrom", "low": 1, "high": 2}),
+        json!({"law": "uniform", "low": 1}),
+    ] {
+        let drift = json!({"env": "cartpole", "drift": {"gravity": {
+            "kind": "constant", "value": law}}});
+        let error = serde_json::from_value::<TaskConfig>(drift).unwrap_err().to_string();
+        let named = ["unknown field `mean`", "unknown variant `unifrom`", "missing field `high`"];
+        assert!(named.iter().any(|name| error.contains(name)), "{error}");
+    }
+    assert!("ood".parse::<Split>().is_ok_and(|split| split == Split::Ood));
+    assert!("test".parse::<Split>().unwrap_err().to_string().contains("train, in-dist, ood"));
+}
+
+#[test]
+fn illegal_values_are_refused_with_the_nearest_legal_one() {
+    let vary = |law: Value| json!({"env": "cartpole", "vary": {"mass_cart": law}});
+    assert_eq!(
+        refusal(vary(json!({"law": "uniform", "low": 1, "high": 120}))),
+        "task.vary.mass_cart: 120 is outside the legal range [0.01, 100] of `mass_cart` (kg); \
+         the nearest legal value is 100"
+    );
+    assert_eq!(
+        refusal(json!({"env": "pendulum", "vary": {"max_speed": {"law": "fixed", "value": 0}}})),
+        "task.vary.max_speed: 0 is outside the legal range (0, 1000] of `max_speed` (rad/s); \
+         it must be above 0"
+    );
+    let nested = json!({"law": "mixture", "of": [{"law": "fixed", "value": 1},
+        {"law": "mixture", "of": [{"law": "choice", "values": [2, -3]}]}]});
+    assert!(refusal(vary(nested)).contains("-3 is outside"));
+    // a sinusoid leaves the range at the far corner of its laws: 1 - 1.2
+    let wave = json!({"env": "cartpole", "drift": {"mass_cart": {"kind": "sinusoid",
+        "mean": {"law": "uniform", "low": 1, "high": 2}, "period": 100,
+        "amplitude": {"law": "uniform", "low": 0.5, "high": 1.2}}}});
+    let message = refusal(wave);
+    assert!(message.starts_with("task.drift.mass_cart: -0.19999999999999996 is outside"), "{message}");
+    let no_time = json!({"env": "cartpole", "drift": {"gravity": {"kind": "linear",
+        "from": 9, "to": 10, "over": {"law": "choice", "values": [100, 0]}}}});
+    assert_eq!(refusal(no_time), "task.drift.gravity: `over` must be positive");
+}
+
+#[test]
+fn ill_formed_laws_are_refused() {
+    let vary = |law: Value| refusal(json!({"env": "cartpole", "vary": {"gravity": law}}));
+    let cases = [
+        (json!({"law": "uniform", "low": 3, "high": 2}), "low = 3 lies above high = 2"),
+        (json!({"law": "uniform", "low": 3, "high": 3.00001}), "too narrow"),
+        (json!({"law": "log_uniform", "low": 0, "high": 2}), "needs low > 0"),
+        (json!({"law": "choice", "values": []}), "no values"),
+        (json!({"law": "shell", "outer": [1, 5], "inner": [0, 2]}), "must be an interval inside"),
+        (json!({"law": "shell", "outer": [1, 5], "inner": [1, 5]}), "leaves nothing"),
+        (json!({"law": "mixture", "of": []}), "no laws"),
+        (json!({"law": "mixture", "of": [{"law": "fixed", "value": 1}], "weights": [0]}), "weights"),
+    ];
+    for (law, problem) in cases {
+        let message = vary(law);
+        assert!(message.starts_with("task.vary.gravity: ") && message.contains(problem), "{message}");
+    }
+    let twice = json!({"env": "cartpole", "vary": {"gravity": {"law": "fixed", "value": 9}},
+        "drift": {"gravity": {"kind": "constant", "value": 9}}});
+    assert!(refusal(twice).starts_with("task.drift.gravity: also in task.vary"));
+    assert!(refusal(json!({"env": "cartpole", "horizon": 0})).starts_with("task.horizon: 0"));
+    let other = config(json!({"env": "cartpole"}));
+    assert!(TaskDistribution::new(&Pendulum::SPEC, &other, Split::Train).is_err());
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused() {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut config = config(json!({"env": "cartpole"}));
+        let law = Law::Uniform { low: 1.0, high: value };
+        config.vary.insert("gravity".to_string(), law);
+        let error = TaskDistribution::new(&CartPole::SPEC, &config, Split::Train).unwrap_err();
+        assert_eq!(error.to_string(), format!("task.vary.gravity: {value} is not a finite number"));
+        let task = Task::nominal(&CartPole::SPEC);
+        assert!(task.clone().with(&CartPole::SPEC, "gravity", value).is_err());
+        let schedule = Schedule::Step { at: value, from: 1.0, to: 2.0 };
+        assert!(task.with_drift(&CartPole::SPEC, "gravity", schedule).is_err());
+    }
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# All checks: format, clippy, documentation, tests. Needs the set-up (./x setup); ./x test does both.
+# `scripts/check.sh STEP...` runs only some of them: format, clippy, docs, test, scripts.
+set -eu
+cd "$(dirname "$0")/.."
+
+failed=
+run() { # name, command...
+    name=$1
+    shift
+    echo "[check] $name: $*" >&2
+    began=$(date +%s)
+    if "$@"; then
+        echo "[check] $name: ok, $(($(date +%s) - began)) s" >&2
+    else
+        echo "[check] $name: FAILED, $(($(date +%s) - began)) s" >&2
+        failed="$failed $name"
+    fi
+}
+
+[ $# -gt 0 ] || set -- format scripts clippy docs test
+for step; do
+    case $step in
+    format) run format cargo fmt --all --check ;;
+    scripts) run scripts python3 -m unittest discover --quiet scripts ;;
+    clippy) run clippy cargo clippy --workspace --all-targets --locked -- -D warnings ;;
+    docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked ;;
+    test) run test cargo test --workspace --locked ;;
+    *) echo "[check] no such step: $step" >&2; exit 2 ;;
+    esac
+done
+if [ -n "$failed" ]; then
+    echo "[check] FAILED:$failed; again with: scripts/check.sh$failed" >&2
+    exit 1
+fi
+echo "[check] all is well: $*" >&2

@@ -1,0 +1,319 @@
+//! Checkpoints that are whole or not there, whenever the process dies.
+//!
+//! ```text
+//! checkpoints/step-00000120/
+//!   params.safetensors    flat f32 vectors
+//!   state.json            counters and whatever else the trainer keeps
+//!   MANIFEST.json         step; name, size, SHA-256 of each file; name and length of each tensor; SHA-256 of itself
+//! ```
+//!
+//! [`save`] writes under a temporary name, the manifest last, syncs every file and the directory, renames, and syncs the
+//! parent: after a crash at any point the new checkpoint is complete or invisible. [`prune`] renames before it deletes,
+//! so that no half-deleted directory looks like a checkpoint. [`load`] believes nothing it reads.
+//!
+//! One process writes at a time (the run folder's lock sees to that); any number may read meanwhile.
+
+mod error;
+mod load;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use error::{CheckpointError, Skipped};
+pub use load::{load, newest};
+
+use error::io_error;
+
+const SCHEMA: u32 = 1;
+const PARAMS: &str = "params.safetensors";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "MANIFEST.json";
+
+/// Caps, kept when saving and when loading: what a file may claim before it is refused.
+const MAX_TENSORS: usize = 10_000;
+const MAX_NAME: usize = 100;
+const MAX_HEADER_BYTES: u64 = 1 << 20;
+const MAX_PARAMS_BYTES: u64 = 4 << 30;
+const MAX_STATE_BYTES: u64 = 16 << 20;
+const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+
+/// The state of a run after `step` iterations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Iterations done.
+    pub step: u64,
+    /// Flat vectors by name, such as the meta-parameters and the moments of the optimiser. Names are made of `a-z`,
+    /// `0-9`, `_` and `.`; values are finite. They come back bit by bit, in this order.
+    pub tensors: Vec<(String, Vec<f32>)>,
+    /// Everything else: counters, positions. Finite f64 come back bit by bit; JSON has no other ones.
+    pub state: serde_json::Value,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    schema: u32,
+    step: u64,
+    files: Vec<FileEntry>,
+    tensors: Vec<TensorEntry>,
+    /// Of this manifest with an empty string in this place.
+    sha256: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    name: String,
+    size: u64,
+    sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TensorEntry {
+    name: String,
+    len: usize,
+}
+
+impl Manifest {
+    /// The one text of this manifest; a file with any other is damaged.
+    fn to_text(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    fn seal(mut self) -> Result<Self, serde_json::Error> {
+        self.sha256.clear();
+        self.sha256 = sha256(self.to_text()?.as_bytes());
+        Ok(self)
+    }
+}
+
+/// Saves a checkpoint in `dir` (created if missing) as `step-NNNNNNNN` and returns its path.
+///
+/// A step that is there already, as after a resume, is left alone if it is whole and has the same content. Otherwise the
+/// new one takes its place in one atomic exchange (Linux; elsewhere, and on file systems without exchange, in two
+/// renames, with a moment in which only the other steps are there). On an error nothing that looks whole is left behind
+/// and the checkpoints in `dir` are as before.
+pub fn save(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
+    let (params, state, manifest) = encode(checkpoint)?;
+    fs::create_dir_all(dir).map_err(io_error("create the directory", dir))?;
+    let path = dir.join(step_name(checkpoint.step));
+    if fs::read(path.join(MANIFEST)).is_ok_and(|there| there == manifest.as_bytes()) && load(&path).is_ok() {
+        return Ok(path);
+    }
+    let temporary = dir.join(format!(".tmp-{:08}", checkpoint.step));
+    remove(&temporary)?;
+    let saved = write_files(&temporary, &params, &state, manifest.as_bytes())
+        .and_then(|()| put_in_place(&temporary, &path))
+        .and_then(|()| sync_dir(dir));
+    // after an exchange the old checkpoint lies here, after a failure the new one
+    let cleaned = remove(&temporary);
+    saved?;
+    cleaned?;
+    Ok(path)
+}
+
+/// Deletes old checkpoints: of those up to `current`, the one just saved, the newest `keep` stay, `current` always.
+/// Later ones belong to what came before a resume: they do not count and are not touched. Returns the deleted paths.
+pub fn prune(dir: &Path, keep: usize, current: u64) -> Result<Vec<PathBuf>, CheckpointError> {
+    let old = steps(dir)?.into_iter().filter(|(step, _)| *step <= current).rev();
+    delete(dir, old.skip(keep.max(1)).map(|(_, path)| path))
+}
+
+/// Deletes the checkpoints of steps after `step`. For a resume from a checkpoint that is not the newest: the metrics
+/// after it are dropped too, and the next resume must not find the abandoned steps.
+pub fn discard_after(dir: &Path, step: u64) -> Result<Vec<PathBuf>, CheckpointError> {
+    let later = steps(dir)?.into_iter().filter(|(there, _)| *there > step).rev();
+    delete(dir, later.map(|(_, path)| path))
+}
+
+/// Deletes what an interrupted save or prune left in `dir`. Only for the process that holds the run's lock: a reader
+/// would delete what the writer is at. Returns how many leftovers there were.
+pub fn remove_leftovers(dir: &Path) -> Result<usize, CheckpointError> {
+    let mut removed = 0;
+    for (name, path) in entries(dir)? {
+        if name.starts_with(".tmp-") {
+            remove(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// The checkpoints in `dir` by step, ascending, none of them verified.
+pub fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
+    let named = entries(dir)?.into_iter().filter_map(|(name, path)| Some((step_of(&name)?, path)));
+    let mut steps: Vec<_> = named.collect();
+    steps.sort();
+    Ok(steps)
+}
+
+/// Name and path of everything in `dir`; nothing if there is no such directory.
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, CheckpointError> {
+    let listing = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing.map_err(io_error("list", dir))?,
+    };
+    let mut entries = Vec::new();
+    for entry in listing {
+        let entry = entry.map_err(io_error("list", dir))?;
+        if let Ok(name) = entry.file_name().into_string() {
+            entries.push((name, entry.path()));
+        }
+    }
+    Ok(entries)
+}
+
+fn step_name(step: u64) -> String {
+    format!("step-{step:08}")
+}
+
+/// The step in the name of a checkpoint; none for any other spelling of it.
+fn step_of(name: &str) -> Option<u64> {
+    let step = name.strip_prefix("step-")?.parse().ok()?;
+    (step_name(step) == name).then_some(step)
+}
+
+/// The bytes of the two files and the text of the manifest. Refuses what [`load`] would refuse.
+fn encode(checkpoint: &Checkpoint) -> Result<(Vec<u8>, Vec<u8>, String), CheckpointError> {
+    check(checkpoint)?;
+    let tensors = &checkpoint.tensors;
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let mut views = Vec::new();
+    for ((name, values), bytes) in tensors.iter().zip(&bytes) {
+        let view = TensorView::new(Dtype::F32, vec![values.len()], bytes);
+        views.push((name.as_str(), view.map_err(|error| CheckpointError::Refused(error.to_string()))?));
+    }
+    let params = safetensors::serialize(views, None).map_err(|error| CheckpointError::Refused(error.to_string()))?;
+    let header = u64::from_le_bytes(params[..8].try_into().unwrap_or([0xff; 8]));
+    let state = serde_json::to_vec_pretty(&checkpoint.state)?;
+    if header > MAX_HEADER_BYTES || params.len() as u64 > MAX_PARAMS_BYTES || state.len() as u64 > MAX_STATE_BYTES {
+        let what = format!("{} B of tensors ({header} B of names) and {} B of state", params.len(), state.len());
+        return Err(CheckpointError::Refused(format!("{what} are more than a checkpoint holds")));
+    }
+    let manifest = Manifest {
+        schema: SCHEMA,
+        step: checkpoint.step,
+        files: vec![entry(PARAMS, &params), entry(STATE, &state)],
+        tensors: tensors.iter().map(|(name, values)| TensorEntry { name: name.clone(), len: values.len() }).collect(),
+        sha256: String::new(),
+    };
+    Ok((params, state, manifest.seal()?.to_text()?))
+}
+
+fn check(checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    let tensors = &checkpoint.tensors;
+    check_names(tensors.iter().map(|(name, _)| name.as_str())).map_err(CheckpointError::Refused)?;
+    for (name, values) in tensors {
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            return Err(CheckpointError::NonFinite { name: name.clone(), index, value: values[index] });
+        }
+    }
+    Ok(())
+}
+
+/// Checks the names of the tensors: how many, of which characters, each once.
+fn check_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), String> {
+    if names.len() > MAX_TENSORS {
+        return Err(format!("{} tensors are more than {MAX_TENSORS}", names.len()));
+    }
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte);
+        if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
+            return Err(format!("the tensor name {name:?} is not 1 to {MAX_NAME} of a-z, 0-9, `_` and `.`"));
+        }
+        if !seen.insert(name) {
+            return Err(format!("the tensor name {name:?} occurs twice"));
+        }
+    }
+    Ok(())
+}
+
+fn entry(name: &str, bytes: &[u8]) -> FileEntry {
+    FileEntry { name: name.to_owned(), size: bytes.len() as u64, sha256: sha256(bytes) }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn write_files(dir: &Path, params: &[u8], state: &[u8], manifest: &[u8]) -> Result<(), CheckpointError> {
+    fs::create_dir(dir).map_err(io_error("create the directory", dir))?;
+    for (name, bytes) in [(PARAMS, params), (STATE, state), (MANIFEST, manifest)] {
+        let path = dir.join(name);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("write", &path))?;
+    }
+    sync_dir(dir)
+}
+
+/// Renames `temporary` to `path`; where there is something already, the two change places.
+fn put_in_place(temporary: &Path, path: &Path) -> Result<(), CheckpointError> {
+    if fs::symlink_metadata(path).is_err() {
+        return fs::rename(temporary, path).map_err(io_error("rename to", path));
+    }
+    if exchange(temporary, path).is_ok() {
+        return Ok(());
+    }
+    let old = set_aside(path)?;
+    fs::rename(temporary, path).map_err(io_error("rename to", path))?;
+    remove(&old)
+}
+
+#[cfg(target_os = "linux")]
+fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let a = std::ffi::CString::new(a.as_os_str().as_bytes())?;
+    let b = std::ffi::CString::new(b.as_os_str().as_bytes())?;
+    // SAFETY: both are valid strings that end in a zero byte and live until the call returns.
+    let done =
+        unsafe { libc::renameat2(libc::AT_FDCWD, a.as_ptr(), libc::AT_FDCWD, b.as_ptr(), libc::RENAME_EXCHANGE) };
+    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// Renames a checkpoint to a name that no reader looks at.
+fn set_aside(path: &Path) -> Result<PathBuf, CheckpointError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = path.with_file_name(format!(".tmp-del-{name}"));
+    remove(&aside)?;
+    fs::rename(path, &aside).map_err(io_error("rename", path))?;
+    Ok(aside)
+}
+
+fn delete(dir: &Path, paths: impl Iterator<Item = PathBuf>) -> Result<Vec<PathBuf>, CheckpointError> {
+    let paths: Vec<PathBuf> = paths.collect();
+    for path in &paths {
+        let aside = set_aside(path)?;
+        sync_dir(dir)?;
+        remove(&aside)?;
+    }
+    Ok(paths)
+}
+
+/// Deletes a file or a directory with all in it; a symlink, not what it points at. Nothing there is fine.
+fn remove(path: &Path) -> Result<(), CheckpointError> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+        Ok(there) if there.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.map_err(io_error("delete", path))
+}
+
+fn sync_dir(dir: &Path) -> Result<(), CheckpointError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync", dir))
+}

@@ -1,0 +1,105 @@
+//! What can be wrong with a checkpoint, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a checkpoint could not be saved or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file system said no.
+    #[error("checkpoint: cannot {action} {}: {source}. {}", path.display(), hint(source))]
+    Io {
+        /// What was tried, such as `write`.
+        action: &'static str,
+        /// With which file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A value to be saved is NaN or infinite: training diverged.
+    #[error(
+        "checkpoint: {name}[{index}] is {value}: training diverged, and nothing was saved. The checkpoints before are \
+         good; go on from one with a smaller learning rate or tighter clipping"
+    )]
+    NonFinite {
+        /// The tensor.
+        name: String,
+        /// The first such place in it.
+        index: usize,
+        /// The value there.
+        value: f32,
+    },
+    /// A checkpoint that could not be loaded again: a wrong name, too much data.
+    #[error("checkpoint: not saved, because it could not be loaded again: {0}. This is a mistake in the program")]
+    Refused(String),
+    /// The state has no JSON form.
+    #[error("checkpoint: the state cannot be written as JSON: {0}. This is a mistake in the program")]
+    State(#[from] serde_json::Error),
+    /// What lies there is not what was saved.
+    #[error("checkpoint {}: {reason}. It is damaged or not a checkpoint; use another one of the run", path.display())]
+    Damaged {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No checkpoint in the directory can be used.
+    #[error("{}", none_valid(dir, skipped))]
+    NoneValid {
+        /// Where they were looked for.
+        dir: PathBuf,
+        /// Those that were found, and what is wrong with each.
+        skipped: Vec<Skipped>,
+    },
+}
+
+impl CheckpointError {
+    /// Whether there is no space left, or a quota or a size limit is reached.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
+}
+
+/// A checkpoint that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// For `map_err`: says what was tried with which path.
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
+    let path = path.to_owned();
+    move |source| CheckpointError::Io { action, path, source }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    if is_full(error) {
+        "The checkpoints before are good; free some space and resume the run"
+    } else {
+        "Check that the directory exists and may be written"
+    }
+}
+
+fn none_valid(dir: &Path, skipped: &[Skipped]) -> String {
+    let dir = dir.display();
+    if skipped.is_empty() {
+        return format!("no checkpoint in {dir}: the run stopped before its first one; start it again");
+    }
+    let reasons: String = skipped.iter().map(|skipped| format!("\n  {skipped}")).collect();
+    format!("no usable checkpoint in {dir}; restore one from a copy or start the run again. Found:{reasons}")
+}

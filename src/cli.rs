@@ -1,0 +1,245 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use metadrift_envs::Split;
+
+use crate::device::DeviceChoice;
+
+/// Meta-reinforcement learning on control tasks whose dynamics drift.
+#[derive(Debug, Parser)]
+#[command(name = "metadrift", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Example:\n  metadrift train cartpole-flip\n  metadrift evaluate runs/cartpole-flip/latest --split ood"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a meta-policy
+    #[command(after_help = "Examples:\n  metadrift train cartpole-flip --seed 1\n  \
+        metadrift train my.toml --set maml.inner_lr=0.2 --set rollout.num_tasks=40 --max-time 10m")]
+    Train(TrainArgs),
+    /// Go on with a run that was interrupted, to the byte as if it had not been
+    #[command(after_help = "Example:\n  metadrift resume runs/cartpole-flip/latest")]
+    Resume(ResumeArgs),
+    /// Returns on tasks never trained on, after 0, 1, … adaptation steps
+    #[command(after_help = "Example:\n  metadrift evaluate runs/cartpole-flip/latest --split ood --adapt-steps 3")]
+    Evaluate(EvaluateArgs),
+    /// The presets that come with the program
+    #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
+    Presets(PresetsCommand),
+    /// The environments, their parameters, and their dynamics in f64
+    #[command(subcommand, after_help = "Example:\n  metadrift env show pendulum")]
+    Env(EnvCommand),
+    /// What this machine and build have: libtorch, devices, processor features
+    #[command(after_help = "Example:\n  metadrift doctor")]
+    Doctor,
+    /// Measure this machine: environment steps, policy inferences, one meta-iteration
+    #[command(after_help = "Example:\n  metadrift bench --format json > bench.jsonl")]
+    Bench(BenchArgs),
+}
+
+/// How work is spread.
+#[derive(Args, Clone, Debug)]
+pub struct ComputeArgs {
+    /// Where tensors live: cpu, cuda, cuda:N or auto
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: DeviceChoice,
+    /// Threads that step environments and compute gradients [default: all cores]. Results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub actors: Option<u16>,
+}
+
+impl ComputeArgs {
+    /// Threads to use: as asked, or one per core.
+    pub fn num_actors(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.actors.map_or_else(cores, usize::from)
+    }
+}
+
+/// `train`
+#[derive(Args, Clone, Debug)]
+pub struct TrainArgs {
+    /// A preset's name (see `metadrift presets list`) or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Change one setting; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Seed of every random number [default: that of the configuration]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Meta-iterations [default: those of the configuration]
+    #[arg(long, value_name = "N")]
+    pub iterations: Option<u64>,
+    /// Stop, saved, after this time: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub max_time: Option<Duration>,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Folder of the run; must be new or empty [default: runs/NAME/DATE-sSEED-XXXX]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// One iteration of everything: train, save, resume, evaluate
+    #[arg(long, conflicts_with_all = ["iterations", "max_time", "dry_run"])]
+    pub smoke: bool,
+    /// Show the resolved configuration and what a run would need, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only warnings, errors and the result
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `resume`
+#[derive(Args, Clone, Debug)]
+pub struct ResumeArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Extend the run to this many meta-iterations
+    #[arg(long, value_name = "N")]
+    pub iterations: Option<u64>,
+    /// Stop, saved, after this time: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub max_time: Option<Duration>,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Only warnings, errors and the result
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Text for people or JSON for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `evaluate`
+#[derive(Args, Clone, Debug)]
+pub struct EvaluateArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Held-out tasks: from the training distribution (in-dist) or beyond it (ood)
+    #[arg(long, default_value = "in-dist", value_parser = parse_split)]
+    pub split: Split,
+    /// How many tasks
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tasks: u32,
+    /// Episodes per adaptation step (lanes) [default: as in training]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub episodes: Option<u32>,
+    /// Adaptation steps [default: as in training, at least 1]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub adapt_steps: Option<u8>,
+    /// Seed of tasks, initial states and actions
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Output for people or for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Write the JSON form to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// `presets`
+#[derive(Debug, Subcommand)]
+pub enum PresetsCommand {
+    /// Names and one line each
+    List,
+    /// Print a preset: the start of a file of your own
+    Show {
+        /// Name of the preset
+        name: String,
+    },
+}
+
+/// `env`
+#[derive(Debug, Subcommand)]
+pub enum EnvCommand {
+    /// Names and one line each
+    List,
+    /// Observations, actions and every quantity that a task may set or let drift
+    Show {
+        /// Name of the environment
+        name: String,
+    },
+    /// Run action sequences in f64 and print states, observations, rewards and terminations as JSON lines
+    #[command(after_help = "Each line of FILE is a JSON object with env, initial_state and actions, and optionally \
+        params and integrator; other keys are ignored. `-` reads standard input.\n\nExample:\n  \
+        echo '{\"env\":\"pendulum\",\"initial_state\":[3.14,0],\"actions\":[2,2,-1]}' | metadrift env replay -")]
+    Replay {
+        /// JSON lines
+        #[arg(value_name = "FILE.jsonl")]
+        file: PathBuf,
+    },
+}
+
+/// `bench`
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// A table, or one JSON object per line
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" | "" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("write 90s, 10m or 2h".into()),
+    };
+    let time = number.parse().map(|n: f64| Duration::try_from_secs_f64(n * seconds));
+    time.ok().and_then(Result::ok).ok_or_else(|| "write 90s, 10m or 2h".into())
+}
+
+fn parse_split(text: &str) -> Result<Split, String> {
+    match text.parse() {
+        Ok(Split::Train) => Err("held-out tasks only: in-dist or ood".into()),
+        Ok(split) => Ok(split),
+        Err(_) => Err("expected in-dist or ood".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_read_as_people_write_them() {
+        assert_eq!(parse_time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_time("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_time("2h"), Ok(Duration::from_secs(7200)));
+        assert!(parse_time("10 days").is_err() && parse_time("-1s").is_err() && parse_time("nans").is_err());
+    }
+}

@@ -1,0 +1,6 @@
+//! `doctor`
+use anyhow::Result;
+/// x
+pub fn run() -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! `env`
+use crate::cli::EnvCommand;
+use anyhow::Result;
+/// x
+pub fn run(_c: &EnvCommand) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `train` and `resume`
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+use metadrift_envs::Split;
+use signal_hook::consts::SIGINT;
+
+use crate::{
+    cli::{ResumeArgs, TrainArgs},
+    commands::print,
+    config::Config,
+    evaluate::{Protocol, evaluate},
+    failure::code,
+    presets, registry,
+    run_dir::write_atomic,
+    session::{Ended, RunOptions, Session},
+};
+
+/// Trains, and evaluates what was trained.
+///
+/// # Errors
+/// On a bad configuration, a taken run folder, divergence, a full disk.
+pub fn train(args: &TrainArgs) -> Result<ExitCode> {
+    let mut sets = args.sets.clone();
+    sets.extend(args.seed.map(|seed| format!("seed={seed}")));
+    sets.extend(args.iterations.map(|n| format!("iterations={n}")));
+    let config = presets::load(&args.what, &sets)?;
+    let options = RunOptions {
+        device: args.compute.device,
+        actors: args.compute.num_actors(),
+        max_time: args.max_time,
+        quiet: args.quiet,
+    };
+    if args.dry_run {
+        print(&plan(&config)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.smoke {
+        return smoke(config, args.run_dir.as_deref(), options);
+    }
+    finish(Session::begin(config, args.run_dir.as_deref(), options)?)
+}
+
+/// Goes on with a run.
+///
+/// # Errors
+/// If there is nothing to go on with, or as [`train`].
+pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
+    let options = RunOptions {
+        device: args.compute.device,
+        actors: args.compute.num_actors(),
+        max_time: args.max_time,
+        quiet: args.quiet,
+    };
+    finish(Session::resume(&args.run, args.iterations, options)?)
+}
+
+fn finish(mut session: Session) -> Result<ExitCode> {
+    let ended = session.run()?;
+    let run = session.path().display();
+    if let Ended::Signal(signal) = ended {
+        let iteration = session.trainer().iteration();
+        eprintln!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}");
+        return Ok(ExitCode::from(if signal == SIGINT { code::INTERRUPTED } else { code::TERMINATED }));
+    }
+    if ended == Ended::TimeUp {
+        eprintln!("time is up, saved; go on with: metadrift resume {run}");
+    }
+    print(&held_out(&session, Split::InDist, 100)?)?;
+    eprintln!("\nRun folder: {run}\nNext: metadrift evaluate {run} --split ood");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Evaluates on held-out tasks, stores the result with the run, and returns the table.
+fn held_out(session: &Session, split: Split, tasks: usize) -> Result<String> {
+    let (trainer, config) = (session.trainer(), session.trainer().config());
+    let protocol = Protocol {
+        split,
+        tasks,
+        episodes: config.rollout.num_envs,
+        adapt_steps: config.maml.inner_steps.max(1),
+        seed: 0,
+    };
+    let evaluation = evaluate(config, trainer.learner(), session.num_actors(), &protocol)?;
+    let file = session.path().join("eval").join(format!("{}.json", split.name()));
+    write_atomic(&file, (serde_json::to_string_pretty(&evaluation)? + "\n").as_bytes())?;
+    Ok(evaluation.to_text())
+}
+
+/// One iteration of everything: train, save, resume, evaluate. Without `--run-dir` nothing stays.
+fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<ExitCode> {
+    let temporary = tempfile::tempdir()?;
+    let dir = run_dir.map_or_else(|| temporary.path().join("run"), Path::to_owned);
+    let mut session = Session::begin(Config { iterations: 1, ..config }, Some(&dir), options.clone())?;
+    let mut ended = session.run()?;
+    drop(session);
+    if ended == Ended::Finished {
+        let mut resumed = Session::resume(&dir, Some(2), options)?;
+        ended = resumed.run()?;
+        for split in [Split::InDist, Split::Ood] {
+            print(&held_out(&resumed, split, 10)?)?;
+        }
+    }
+    match ended {
+        Ended::Signal(signal) => Ok(ExitCode::from(128 + signal as u8)),
+        _ => {
+            eprintln!("smoke test passed: trained, saved, resumed, evaluated");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What `--dry-run` prints.
+fn plan(config: &Config) -> Result<String> {
+    let spec = config.env()?.spec();
+    let layout = registry::layout(spec, &config.policy.hidden);
+    let (r, phases) = (&config.rollout, config.maml.inner_steps as u64 + 1);
+    let lanes = (r.num_tasks * r.num_envs) as u64;
+    let steps = lanes * config.num_steps()? as u64;
+    // a row: two observations, action, log-probability, reward, step in the episode, two flags; and, kept for each
+    // phase, the learner's copy of observation, action, log-probability and advantage
+    let row = 4 * (2 * spec.obs_dim() + spec.act_dim() + 3) as u64 + 2;
+    let sample = 4 * (spec.obs_dim() + spec.act_dim() + 2) as u64;
+    let megabytes = (steps * (row + phases * sample)) as f64 / 1e6;
+    Ok(format!(
+        "{}\n# {} parameters; at most {} environment steps per iteration, {} in all; about {megabytes:.0} MB of \
+         experience\n",
+        config.to_toml(),
+        layout.num_params(),
+        steps * phases,
+        steps * phases * config.iterations,
+    ))
+}

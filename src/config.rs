@@ -1,0 +1,291 @@
+//! What is trained and how: one TOML file, checked once, nothing to guess afterwards.
+//!
+//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> [`Config::validate`]. Every
+//! key has a default except `task.env`; the resolved configuration is stored with each run.
+
+use std::fmt::Display;
+
+use metadrift_agents::maml::{MamlConfig, PolicyConfig, PpoConfig};
+use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
+use serde::{Deserialize, Serialize};
+
+use crate::rollout::Episodes;
+
+/// A training run: preset or file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the run's folder and of its evaluations.
+    pub name: String,
+    /// One line on what the tasks are and whether adaptation pays.
+    #[serde(default)]
+    pub description: String,
+    /// Every random number of the run follows from it.
+    #[serde(default)]
+    pub seed: u64,
+    /// Meta-updates.
+    #[serde(default = "default_iterations")]
+    pub iterations: u64,
+    /// Which tasks.
+    pub task: TaskConfig,
+    /// How much experience.
+    #[serde(default)]
+    pub rollout: RolloutConfig,
+    /// The network.
+    #[serde(default)]
+    pub policy: PolicyConfig,
+    /// The inner loop.
+    #[serde(default)]
+    pub maml: MamlConfig,
+    /// The outer loop.
+    #[serde(default)]
+    pub ppo: PpoConfig,
+    /// What is kept.
+    #[serde(default)]
+    pub checkpoint: CheckpointConfig,
+}
+
+fn default_iterations() -> u64 {
+    100
+}
+
+/// Experience per meta-iteration and phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RolloutConfig {
+    /// Tasks drawn for each meta-iteration.
+    pub num_tasks: usize,
+    /// Lanes per task: with one episode per lane, the episodes of an adaptation step.
+    pub num_envs: usize,
+    /// Steps of each lane per phase; 0 is the time limit of an episode.
+    pub num_steps: usize,
+    /// Episodes after which a lane stops; 0 runs from episode to episode until `num_steps`.
+    pub episodes_per_env: u32,
+}
+
+impl Default for RolloutConfig {
+    fn default() -> Self {
+        RolloutConfig { num_tasks: 20, num_envs: 20, num_steps: 0, episodes_per_env: 1 }
+    }
+}
+
+/// Which checkpoints there are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// Iterations between two checkpoints; the first and the last iteration always have one.
+    pub every: u64,
+    /// How many are kept.
+    pub keep: usize,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        CheckpointConfig { every: 10, keep: 3 }
+    }
+}
+
+/// A configuration that cannot be used: where, what, and what would do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is no TOML, or has a key or a type that does not belong there.
+    #[error("{origin}: {message}")]
+    Text {
+        /// File, preset or `--set` argument.
+        origin: String,
+        /// The parser's words, with line and column, and the nearest key.
+        message: String,
+    },
+    /// A number outside its legal range.
+    #[error("config: {key} = {value}: must be {legal}")]
+    OutOfRange {
+        /// Key path.
+        key: &'static str,
+        /// As it was given.
+        value: String,
+        /// In words.
+        legal: &'static str,
+    },
+    /// The `[task]` table.
+    #[error("config: {0}")]
+    Task(#[from] TaskError),
+    /// A preset or file that does not exist.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+impl Config {
+    /// Parses `text`, lays the `sets` (`key.path=value`) over it, and checks everything.
+    ///
+    /// # Errors
+    /// On the first thing that is wrong; `origin` says where `text` came from.
+    pub fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
+        let complain = |origin: &str, error: toml::de::Error| ConfigError::Text {
+            origin: origin.into(),
+            message: with_suggestion(error.to_string().trim_end()),
+        };
+        let mut config: Config = toml::from_str(text).map_err(|e| complain(origin, e))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| complain(origin, e))?;
+        for set in sets {
+            apply_set(&mut table, set)?;
+            config = Config::deserialize(table.clone()).map_err(|e| complain(&format!("--set {set}"), e))?;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The resolved configuration as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a configuration always has a TOML form")
+    }
+
+    /// The environment.
+    pub fn env(&self) -> Result<EnvKind, ConfigError> {
+        Ok(EnvKind::from_name(&self.task.env)?)
+    }
+
+    /// The tasks of a split.
+    pub fn tasks(&self, split: Split) -> Result<TaskDistribution, ConfigError> {
+        Ok(TaskDistribution::new(self.env()?.spec(), &self.task, split)?)
+    }
+
+    /// Time limit of an episode (steps).
+    pub fn horizon(&self) -> Result<u32, ConfigError> {
+        Ok(self.task.horizon.unwrap_or(self.env()?.spec().horizon))
+    }
+
+    /// Steps of a lane in one phase.
+    pub fn num_steps(&self) -> Result<usize, ConfigError> {
+        Ok(if self.rollout.num_steps == 0 { self.horizon()? as usize } else { self.rollout.num_steps })
+    }
+
+    /// How long a lane runs in one phase.
+    pub fn episodes(&self) -> Episodes {
+        match self.rollout.episodes_per_env {
+            0 => Episodes::Endless,
+            n => Episodes::Count(n),
+        }
+    }
+
+    /// Every number against its legal range, every task law against its channel's.
+    fn validate(&self) -> Result<(), ConfigError> {
+        let (r, m, p) = (&self.rollout, &self.maml, &self.ppo);
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
+        let name_ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let name_legal = !self.name.is_empty() && !self.name.starts_with('.') && self.name.chars().all(name_ok);
+        check("name", &self.name, name_legal, "letters, digits, `-`, `_` and `.`, not starting with `.`")?;
+        check("iterations", self.iterations, (1..=100_000_000).contains(&self.iterations), "1 to 100000000")?;
+        check("rollout.num_tasks", r.num_tasks, (1..=100_000).contains(&r.num_tasks), "1 to 100000")?;
+        check("rollout.num_envs", r.num_envs, (1..=100_000).contains(&r.num_envs), "1 to 100000")?;
+        check("rollout.num_steps", r.num_steps, r.num_steps <= 1_000_000, "0 (the horizon) to 1000000")?;
+        let hidden = &self.policy.hidden;
+        let widths_legal = hidden.len() <= 8 && hidden.iter().all(|w| (1..=4096).contains(w));
+        check("policy.hidden", format!("{hidden:?}"), widths_legal, "at most 8 widths of 1 to 4096")?;
+        let log_std = self.policy.init_log_std;
+        check("policy.init_log_std", log_std, (-10.0..=3.0).contains(&log_std), "-10 to 3")?;
+        check("maml.inner_lr", m.inner_lr, not_negative(m.inner_lr), "a finite number, 0 or more")?;
+        check("maml.inner_steps", m.inner_steps, m.inner_steps <= 100, "0 to 100")?;
+        check("ppo.outer_lr", p.outer_lr, not_negative(p.outer_lr), "a finite number, 0 or more")?;
+        check("ppo.outer_epochs", p.outer_epochs, (1..=1000).contains(&p.outer_epochs), "1 to 1000")?;
+        check("ppo.clip_eps", p.clip_eps, positive(p.clip_eps) && p.clip_eps < 1.0, "above 0 and below 1")?;
+        check("ppo.kl_coef", p.kl_coef, not_negative(p.kl_coef), "a finite number, 0 or more")?;
+        check("ppo.ent_coef", p.ent_coef, not_negative(p.ent_coef), "a finite number, 0 or more")?;
+        check("ppo.max_grad_norm", p.max_grad_norm, positive(p.max_grad_norm), "a finite number above 0")?;
+        check("ppo.gamma", p.gamma, positive(p.gamma) && p.gamma < 1.0, "above 0 and below 1")?;
+        check("ppo.gae_lambda", p.gae_lambda, (0.0..=1.0).contains(&p.gae_lambda), "0 to 1")?;
+        check("checkpoint.every", self.checkpoint.every, self.checkpoint.every >= 1, "1 or more")?;
+        check("checkpoint.keep", self.checkpoint.keep, self.checkpoint.keep >= 1, "1 or more")?;
+        for split in Split::ALL {
+            self.tasks(split)?;
+        }
+        let horizon = self.horizon()?;
+        check("task.horizon", horizon, (1..=1_000_000).contains(&horizon), "1 to 1000000")
+    }
+}
+
+fn check(key: &'static str, value: impl Display, ok: bool, legal: &'static str) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError::OutOfRange { key, value: value.to_string(), legal }) }
+}
+
+/// Lays one `key.path=value` over the table. The value is TOML; a bare word is a string.
+fn apply_set(table: &mut toml::Table, set: &str) -> Result<(), ConfigError> {
+    let bad = |message: String| ConfigError::Text { origin: format!("--set {set}"), message };
+    let (path, text) =
+        set.split_once('=').ok_or_else(|| bad("write key=value, for example --set maml.inner_lr=0.1".into()))?;
+    let value = match toml::from_str::<toml::Table>(&format!("v = {text}")) {
+        Ok(mut parsed) if parsed.len() == 1 => parsed.remove("v").expect("the only key"),
+        _ => toml::Value::String(text.to_owned()),
+    };
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().expect("split yields at least one part");
+    let mut at = table;
+    for key in keys {
+        let next = at.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = next.as_table_mut().ok_or_else(|| bad(format!("`{key}` is a value, not a table")))?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// Adds the nearest of the keys that serde names in "unknown field `x`, expected one of `a`, `b`".
+fn with_suggestion(message: &str) -> String {
+    let quoted: Vec<&str> = message
+        .lines()
+        .find(|line| line.contains("unknown field") || line.contains("unknown variant"))
+        .map_or_else(Vec::new, |line| line.split('`').skip(1).step_by(2).collect());
+    match quoted.split_first() {
+        Some((unknown, known)) => match nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("{message}; did you mean `{near}`?"),
+            None => message.to_owned(),
+        },
+        None => message.to_owned(),
+    }
+}
+
+/// The known name most like `name`, if any is at all alike.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|k| (strsim::jaro_winkler(name, k), k));
+    scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "name = \"x\"\n[task]\nenv = \"cartpole\"\n";
+
+    fn error(text: &str, sets: &[&str]) -> String {
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        Config::parse("x.toml", text, &sets).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sets_change_what_they_name_and_the_result_reads_back() {
+        let sets = ["maml.inner_lr=0.25", "task.vary.gravity={ law = \"uniform\", low = 9.0, high = 10.0 }", "name=y"];
+        let config = Config::parse("x.toml", MINIMAL, &sets.map(String::from)).unwrap();
+        assert_eq!((config.maml.inner_lr, config.name.as_str()), (0.25, "y"));
+        assert_eq!(config.task.vary.len(), 1);
+        assert_eq!(Config::parse("again", &config.to_toml(), &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn errors_say_what_where_and_what_instead() {
+        let unknown = error(&format!("{MINIMAL}[maml]\niner_lr = 0.1\n"), &[]);
+        for part in ["x.toml", "line 5", "column 1", "iner_lr", "did you mean `inner_lr`?", "outer"] {
+            assert!(unknown.contains(part) || part == "outer", "{part}: {unknown}");
+        }
+        let set = error(MINIMAL, &["ppo.clip_epz=0.1"]);
+        assert!(set.contains("--set ppo.clip_epz=0.1") && set.contains("did you mean `clip_eps`?"), "{set}");
+        assert!(error(MINIMAL, &["ppo.clip_eps=1.5"]).contains("ppo.clip_eps = 1.5: must be above 0 and below 1"));
+        assert!(error(MINIMAL, &["ppo.outer_lr=nan"]).contains("ppo.outer_lr = NaN"));
+        assert!(error(MINIMAL, &["iterations"]).contains("key=value"));
+        assert!(error(MINIMAL, &["name.x=1"]).contains("`name` is a value"));
+        assert!(error("name = \"x\"\n[task\n", &[]).contains("line 2"));
+        assert!(error(MINIMAL, &["task.env=cartpol"]).contains("cartpole"));
+        let channel = error(MINIMAL, &["task.vary.gravty={ law = \"fixed\", value = 9.0 }"]);
+        assert!(channel.contains("gravity"), "{channel}");
+        let range = error(MINIMAL, &["task.vary.gravity={ law = \"uniform\", low = 9.0, high = 1000.0 }"]);
+        assert!(range.contains("1000") && range.contains("[0, 100]"), "{range}");
+    }
+}

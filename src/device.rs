@@ -1,0 +1,121 @@
+//! Which device tensors live on. One binary serves CPU and CUDA.
+
+use std::{fmt, str::FromStr};
+
+use tch::Device;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU if there is one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// This GPU or none.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            _ => match text.strip_prefix("cuda:").map(str::parse) {
+                Some(Ok(index)) => Ok(DeviceChoice::Cuda(index)),
+                _ => Err("expected cpu, cuda, cuda:N or auto".into()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceChoice::Auto => f.write_str("auto"),
+            DeviceChoice::Cpu => f.write_str("cpu"),
+            DeviceChoice::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+/// A GPU that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("--device {asked}: {reason}")]
+pub struct DeviceError {
+    asked: DeviceChoice,
+    reason: String,
+}
+
+/// The device for `choice`.
+///
+/// # Errors
+/// If a GPU is asked for by name and cannot be used: says why.
+pub fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
+    if choice == DeviceChoice::Cpu {
+        return Ok(Device::Cpu);
+    }
+    let library = load_cuda();
+    let found = if library.is_ok() && tch::Cuda::is_available() { tch::Cuda::device_count() as usize } else { 0 };
+    match choice {
+        DeviceChoice::Cuda(index) if index < found => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(_) => {
+            let reason = match library {
+                Err(_) => {
+                    "this libtorch has no CUDA part. `./x setup --cuda` fetches one that has; or use --device cpu"
+                        .into()
+                }
+                Ok(()) if found == 0 => "no usable NVIDIA GPU or driver was found; use --device cpu".into(),
+                Ok(()) => format!("there are {found} GPUs, numbered from 0"),
+            };
+            Err(DeviceError { asked: choice, reason })
+        }
+        _ if found > 0 => Ok(Device::Cuda(0)),
+        _ => Ok(Device::Cpu),
+    }
+}
+
+/// Opens libtorch's CUDA library so that the backend registers itself. It must happen before libtorch is first asked
+/// about CUDA, with its symbols visible to all, and it must never be closed.
+#[cfg(target_os = "linux")]
+fn load_cuda() -> Result<(), String> {
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+    // SAFETY: libtorch's own library, of the build this program is linked to; its initialisers only register kernels.
+    let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
+    library.map(std::mem::forget).map_err(|e| e.to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn load_cuda() -> Result<(), String> {
+    Err("only Linux builds of libtorch have CUDA".into())
+}
+
+/// `cpu` or `cuda:0`, as [`DeviceChoice`] reads it.
+pub fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".into(),
+    }
+}
+
+/// Settings of libtorch and of the allocator that this program always wants; call once, before any tensor or thread.
+///
+/// One libtorch thread: work is spread over tasks, and results must not depend on the number of cores. TF32 off. glibc
+/// maps and unmaps every multi-megabyte tensor by default, and page faults then cost about a tenth of an update.
+pub fn prepare() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: plain settings of malloc, before any other thread runs.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
+    }
+    if std::env::var_os("NVIDIA_TF32_OVERRIDE").is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
+    }
+    tch::set_num_threads(1);
+}

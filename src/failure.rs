@@ -1,0 +1,84 @@
+//! Errors as the shell sees them: one message, one exit code.
+
+use metadrift_agents::maml::Diverged;
+
+use crate::{
+    checkpoint::CheckpointError, config::ConfigError, device::DeviceError, evaluate::EvaluationError,
+    run_dir::RunDirError, train::Misfit,
+};
+
+/// Exit codes, apart from 0 (done), 1 (anything else) and 2 (wrong usage).
+pub mod code {
+    /// The configuration is not valid.
+    pub const CONFIG: u8 = 3;
+    /// A checkpoint or file cannot be read or is damaged.
+    pub const FILE: u8 = 4;
+    /// The device or libtorch is not available.
+    pub const DEVICE: u8 = 5;
+    /// Training diverged.
+    pub const DIVERGED: u8 = 7;
+    /// No space left, or a quota reached.
+    pub const DISK_FULL: u8 = 8;
+    /// A worker panicked.
+    pub const PANIC: u8 = 70;
+    /// Interrupted, and saved.
+    pub const INTERRUPTED: u8 = 130;
+    /// Terminated, and saved.
+    pub const TERMINATED: u8 = 143;
+}
+
+/// A worker's panic, with its message.
+#[derive(Debug, thiserror::Error)]
+#[error("a worker panicked: {0}. This is a mistake in the program, not yours; the last checkpoint is good")]
+pub struct WorkerPanic(pub String);
+
+impl WorkerPanic {
+    /// From what `catch_unwind` caught.
+    pub fn new(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        WorkerPanic(text.unwrap_or("no message").to_owned())
+    }
+}
+
+/// The exit code for an error: that of the first cause that has one.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(code_of).unwrap_or(1)
+}
+
+fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<ConfigError>() || cause.is::<Misfit>() {
+        return Some(code::CONFIG);
+    }
+    if cause.is::<Diverged>() {
+        return Some(code::DIVERGED);
+    }
+    if cause.is::<DeviceError>() {
+        return Some(code::DEVICE);
+    }
+    if cause.is::<WorkerPanic>() {
+        return Some(code::PANIC);
+    }
+    if let Some(error) = cause.downcast_ref::<EvaluationError>() {
+        return Some(match error {
+            EvaluationError::Config(_) => code::CONFIG,
+            EvaluationError::Diverged(_) => code::DIVERGED,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<CheckpointError>() {
+        return Some(match error {
+            CheckpointError::NonFinite { .. } => code::DIVERGED,
+            full if full.is_disk_full() => code::DISK_FULL,
+            _ => code::FILE,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<RunDirError>() {
+        return Some(match error {
+            full if full.is_disk_full() => code::DISK_FULL,
+            RunDirError::NotEmpty { .. } | RunDirError::BadPreset(_) => 2,
+            _ => code::FILE,
+        });
+    }
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let io = cause.downcast_ref::<std::io::Error>()?;
+    Some(if matches!(io.kind(), StorageFull | QuotaExceeded | FileTooLarge) { code::DISK_FULL } else { code::FILE })
+}

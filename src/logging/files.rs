@@ -1,0 +1,232 @@
+//! Metrics as files that any tool reads: `metrics.csv` and `metrics.jsonl`, one row per iteration.
+//!
+//! A row is written with one call, whole or not at all: after a failed write the file is cut back to its last whole row.
+//! On resume the rows of later iterations and a torn last line are cut off, so the continued file has the bytes of one
+//! that was never interrupted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use super::{Sink, Start};
+
+/// An append-only file of whole lines, opened at the first use and after an error again.
+struct RowFile {
+    path: PathBuf,
+    start: Start,
+    file: Option<File>,
+    /// Bytes of whole rows (B); what lies beyond is torn.
+    len: u64,
+}
+
+impl RowFile {
+    fn new(path: PathBuf, start: Start) -> Self {
+        Self { path, start, file: None, len: 0 }
+    }
+
+    /// The open file, cut to its whole rows up to the iteration the run goes on from.
+    fn open(&mut self, iteration_of: fn(&[u8]) -> Line) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path)?;
+            let last = match self.start {
+                Start::New => None,
+                Start::After(iteration) => Some(iteration),
+            };
+            let keep = whole_rows(&mut file, last, iteration_of)?;
+            file.set_len(keep)?;
+            file.seek(SeekFrom::Start(keep))?;
+            self.len = keep;
+            self.file = Some(file);
+        }
+        self.file.as_mut().ok_or_else(|| io::Error::other("the file is not open"))
+    }
+
+    /// Appends whole rows. On an error the file is as before, or is cut back when it is opened next.
+    fn append(&mut self, rows: &[u8]) -> io::Result<()> {
+        let Some(file) = self.file.as_mut() else {
+            return Err(io::Error::other("the file is not open"));
+        };
+        if let Err(error) = file.write_all(rows) {
+            if file.set_len(self.len).and_then(|()| file.seek(SeekFrom::Start(self.len))).is_err() {
+                self.file = None;
+            }
+            return Err(error);
+        }
+        self.len += rows.len() as u64;
+        Ok(())
+    }
+
+    fn first_line(&self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        BufReader::new(File::open(&self.path)?).read_until(b'\n', &mut line)?;
+        Ok(line)
+    }
+
+    /// Rows written from now on belong to this run: should the file be opened again, they stay.
+    fn keep_up_to(&mut self, iteration: u64) {
+        self.start = Start::After(iteration);
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+}
+
+/// What a line of a row file is.
+enum Line {
+    Header,
+    Row(u64),
+    Damaged,
+}
+
+/// The length (B) of the part to keep: whole lines up to and with `last`, nothing for a new run. A damaged line before
+/// the end is an error, so that nothing behind it is thrown away.
+fn whole_rows(file: &mut File, last: Option<u64>, iteration_of: fn(&[u8]) -> Line) -> io::Result<u64> {
+    let Some(last) = last else { return Ok(0) };
+    file.seek(SeekFrom::Start(0))?;
+    let (mut reader, mut line, mut keep) = (BufReader::new(file), Vec::new(), 0);
+    let mut previous = None;
+    for number in 1_u64.. {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        let Some(whole) = line.strip_suffix(b"\n") else { break };
+        match iteration_of(whole) {
+            Line::Header if number == 1 => {}
+            Line::Row(iteration) if iteration > last => break,
+            Line::Row(iteration) if previous.is_none_or(|before| before < iteration) => previous = Some(iteration),
+            _ => return Err(invalid(format!("line {number} is damaged; repair it or move the file away"))),
+        }
+        keep += read as u64;
+    }
+    Ok(keep)
+}
+
+fn invalid(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+/// A table: the column `iteration`, then one per tag of the first row. Later rows may leave tags out (empty cells); a
+/// tag that the first row did not have gets no column. Numbers are the shortest that read back to the same f64.
+pub struct CsvFile {
+    rows: RowFile,
+    columns: Vec<String>,
+}
+
+impl CsvFile {
+    /// A table in the file `path`, opened with the first row or flush.
+    pub fn new(path: impl Into<PathBuf>, start: Start) -> Self {
+        Self { rows: RowFile::new(path.into(), start), columns: Vec::new() }
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        if self.rows.file.is_some() {
+            return Ok(());
+        }
+        self.columns.clear();
+        self.rows.open(csv_line)?;
+        if self.rows.len > 0 {
+            let header = parse_csv(&self.rows.first_line()?).filter(|cells| cells[0] == "iteration");
+            if header.is_none() {
+                self.rows.file = None;
+            }
+            let header = header.ok_or_else(|| invalid("line 1 is not the header; move the file away".into()))?;
+            self.columns = header.into_iter().skip(1).collect();
+        }
+        Ok(())
+    }
+}
+
+impl Sink for CsvFile {
+    fn target(&self) -> String {
+        self.rows.path.display().to_string()
+    }
+
+    fn scalars(&mut self, step: u64, _wall_time: f64, values: &[(&str, f64)]) -> io::Result<usize> {
+        self.open()?;
+        if let Some((tag, _)) = values.iter().find(|(tag, _)| tag.contains(['\n', '\r'])) {
+            return Err(invalid(format!("the tag {tag:?} contains a line break")));
+        }
+        let mut bytes = Vec::new();
+        let header = self.rows.len == 0;
+        if header {
+            self.columns = values.iter().map(|(tag, _)| (*tag).to_owned()).collect();
+            let columns = self.columns.iter().map(String::as_str);
+            write_csv(&mut bytes, std::iter::once("iteration").chain(columns))?;
+        }
+        let cells = self.columns.iter().map(|column| {
+            let value = values.iter().find(|(tag, _)| tag == column);
+            value.map_or(String::new(), |(_, value)| format!("{value:?}"))
+        });
+        write_csv(&mut bytes, std::iter::once(step.to_string()).chain(cells))?;
+        self.rows.append(&bytes)?;
+        self.rows.keep_up_to(step);
+        Ok(values.iter().filter(|(tag, _)| !self.columns.iter().any(|column| column == tag)).count())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open()?;
+        self.rows.sync()
+    }
+}
+
+fn write_csv<S: AsRef<[u8]>>(bytes: &mut Vec<u8>, cells: impl Iterator<Item = S>) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(bytes);
+    writer.write_record(cells)?;
+    writer.flush()
+}
+
+fn parse_csv(line: &[u8]) -> Option<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
+    reader.deserialize().next()?.ok().filter(|cells: &Vec<String>| !cells.is_empty())
+}
+
+fn csv_line(line: &[u8]) -> Line {
+    let first = line.split(|byte| *byte == b',').next().unwrap_or_default();
+    match std::str::from_utf8(first) {
+        Ok("iteration") => Line::Header,
+        Ok(number) => number.parse().map_or(Line::Damaged, Line::Row),
+        Err(_) => Line::Damaged,
+    }
+}
+
+/// One JSON object per line: `{"iteration":1,"return/pre":9.5}`. What JSON has no number for (NaN, infinity) is null.
+pub struct JsonLinesFile {
+    rows: RowFile,
+}
+
+impl JsonLinesFile {
+    /// JSON lines in the file `path`, opened with the first row or flush.
+    pub fn new(path: impl Into<PathBuf>, start: Start) -> Self {
+        Self { rows: RowFile::new(path.into(), start) }
+    }
+}
+
+impl Sink for JsonLinesFile {
+    fn target(&self) -> String {
+        self.rows.path.display().to_string()
+    }
+
+    fn scalars(&mut self, step: u64, _wall_time: f64, values: &[(&str, f64)]) -> io::Result<usize> {
+        self.rows.open(json_line)?;
+        let mut line = format!("{{\"iteration\":{step}");
+        for (tag, value) in values {
+            let number = serde_json::Number::from_f64(*value);
+            let value = number.map_or("null".to_owned(), |number| number.to_string());
+            line += &format!(",{}:{value}", serde_json::Value::from(*tag));
+        }
+        line += "}\n";
+        self.rows.append(line.as_bytes())?;
+        self.rows.keep_up_to(step);
+        Ok(0)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.rows.open(json_line)?;
+        self.rows.sync()
+    }
+}
+
+fn json_line(line: &[u8]) -> Line {
+    let row: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+    row.and_then(|row| row.get("iteration")?.as_u64()).map_or(Line::Damaged, Line::Row)
+}

@@ -1,0 +1,320 @@
+//! Where the metrics of a run go: event files for TensorBoard, CSV, JSON lines, a progress line.
+//!
+//! Learners return numbers and never log; the runner hands them to a [`Logger`] once per iteration:
+//!
+//! ```text
+//! log(iteration, metrics, timing) --+-- metrics ---------> metrics.csv, metrics.jsonl   byte-equal after a resume
+//!                                   +-- timing ----------> timing.csv                   differs from run to run
+//!                                   +-- both ------------> tb/events.out.tfevents...
+//! ```
+//!
+//! What the clock has a part in (seconds, steps per second) is `timing` and stays out of the two metrics files, so that
+//! a run of n iterations and a run of k, a resume and n - k more write the same bytes there.
+//!
+//! A full disk or a missing directory never stops a run. The first error of a sink is reported, the values that did not
+//! get through are counted ([`Logger::dropped`]), and every later iteration tries again.
+
+pub mod files;
+pub mod progress;
+pub mod tensorboard;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use files::{CsvFile, JsonLinesFile};
+pub use progress::{Progress, ProgressLine};
+pub use tensorboard::TensorBoard;
+
+/// A place metrics go to. Errors are returned, never turned into a panic; [`Logger`] decides what they mean.
+///
+/// A sink that returned an error must be usable again: the next call is a fresh try.
+pub trait Sink {
+    /// Where it writes, for messages.
+    fn target(&self) -> String;
+
+    /// One step's values. `wall_time` is in seconds since 1970 (s).
+    ///
+    /// Returns how many of `values` it had no place for while the others were written: the columns of a CSV file are
+    /// fixed by its first row. With an error, none of them was written.
+    fn scalars(&mut self, step: u64, wall_time: f64, values: &[(&str, f64)]) -> io::Result<usize>;
+
+    /// A text in Markdown. Sinks without a place for text ignore it.
+    fn text(&mut self, _tag: &str, _markdown: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The settings of the run. Sinks without a place for them ignore them.
+    fn hparams(&mut self, _values: &[(String, Hparam)]) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The run is over, for now or for good.
+    fn end(&mut self, _outcome: Outcome) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Makes everything written so far durable (fsync), and opens what is not open yet.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// A setting of the run as TensorBoard's hparams table knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hparam {
+    /// A number.
+    Number(f64),
+    /// A string.
+    Text(String),
+    /// True or false.
+    Bool(bool),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All iterations are done.
+    Finished,
+    /// Stopped by a signal; it can be resumed.
+    Interrupted,
+    /// Stopped by an error.
+    Failed,
+}
+
+/// Which part of an iteration a sink gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// The values that a resume repeats to the bit.
+    Metrics,
+    /// The values the clock has a part in.
+    Timing,
+    /// Both.
+    Both,
+}
+
+/// Whether the logs begin or go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A new run.
+    New,
+    /// A run that goes on after this iteration: what was logged for later ones is dropped, for they come again.
+    After(u64),
+}
+
+struct Entry {
+    feed: Feed,
+    sink: Box<dyn Sink + Send>,
+    failing: bool,
+    missing_column_reported: bool,
+    lost: u64,
+}
+
+type Report = Box<dyn FnMut(&str) + Send>;
+
+/// Hands the values of each iteration to all sinks and keeps their failures away from the run.
+pub struct Logger {
+    entries: Vec<Entry>,
+    report: Report,
+}
+
+impl Default for Logger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Logger {
+    /// A logger without sinks. Failures are reported on stderr.
+    pub fn new() -> Self {
+        // not eprintln: it panics when stderr is closed
+        let report = Box::new(|message: &str| drop(writeln!(io::stderr(), "warning: {message}")));
+        Self { entries: Vec::new(), report }
+    }
+
+    /// The logs of a run folder: `metrics.csv`, `metrics.jsonl`, `timing.csv` and `tb/`.
+    ///
+    /// Whatever cannot be opened is reported through `report` and tried again at each iteration. Use
+    /// [`Progress::reporter`] as `report` so that messages do not tear the progress bar.
+    pub fn open(run_dir: &Path, start: Start, report: impl FnMut(&str) + Send + 'static) -> Self {
+        let mut logger = Self { entries: Vec::new(), report: Box::new(report) };
+        logger.add(Feed::Metrics, CsvFile::new(run_dir.join("metrics.csv"), start));
+        logger.add(Feed::Metrics, JsonLinesFile::new(run_dir.join("metrics.jsonl"), start));
+        logger.add(Feed::Timing, CsvFile::new(run_dir.join("timing.csv"), start));
+        logger.add(Feed::Both, TensorBoard::new(run_dir.join("tb"), start));
+        logger
+    }
+
+    /// Adds a sink and opens it.
+    pub fn add(&mut self, feed: Feed, sink: impl Sink + Send + 'static) {
+        let mut entry = Entry { feed, sink: Box::new(sink), failing: false, missing_column_reported: false, lost: 0 };
+        let opened = entry.sink.flush();
+        entry.settle(opened, 0, &mut self.report);
+        self.entries.push(entry);
+    }
+
+    /// Logs one iteration: `metrics` must be the same in a repeated run, `timing` need not.
+    pub fn log(&mut self, iteration: u64, metrics: &[(&str, f64)], timing: &[(&str, f64)]) {
+        let wall_time = wall_time();
+        let both: Vec<(&str, f64)> = metrics.iter().chain(timing).copied().collect();
+        for entry in &mut self.entries {
+            let values = match entry.feed {
+                Feed::Metrics => metrics,
+                Feed::Timing => timing,
+                Feed::Both => &both,
+            };
+            match entry.sink.scalars(iteration, wall_time, values) {
+                Ok(homeless) => {
+                    entry.settle(Ok(()), 0, &mut self.report);
+                    entry.no_place(homeless, &mut self.report);
+                }
+                Err(error) => entry.settle(Err(error), values.len(), &mut self.report),
+            }
+        }
+    }
+
+    /// Logs a text in Markdown, such as the configuration.
+    pub fn text(&mut self, tag: &str, markdown: &str) {
+        self.each(1, |sink| sink.text(tag, markdown));
+    }
+
+    /// Logs the settings of the run, by which TensorBoard compares runs.
+    pub fn hparams(&mut self, values: &[(String, Hparam)]) {
+        self.each(values.len(), |sink| sink.hparams(values));
+    }
+
+    /// Makes everything logged so far durable. Call it before a checkpoint is saved: a resume then finds the rows of
+    /// every iteration up to the checkpoint even after a power loss.
+    pub fn flush(&mut self) {
+        self.each(0, |sink| sink.flush());
+    }
+
+    /// Logs how the run ended, makes the logs durable and reports how much is missing from them.
+    pub fn finish(&mut self, outcome: Outcome) {
+        self.each(0, |sink| sink.end(outcome));
+        self.flush();
+        for entry in self.entries.iter().filter(|entry| entry.lost > 0) {
+            let target = entry.sink.target();
+            (self.report)(&format!("{target}: {} values could not be written in this run", entry.lost));
+        }
+    }
+
+    /// How many values did not reach their sink, over all sinks.
+    pub fn dropped(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.lost).sum()
+    }
+
+    fn each(&mut self, values: usize, mut call: impl FnMut(&mut dyn Sink) -> io::Result<()>) {
+        for entry in &mut self.entries {
+            let result = call(entry.sink.as_mut());
+            entry.settle(result, values, &mut self.report);
+        }
+    }
+}
+
+impl Entry {
+    /// Books the result of a call. A row of failures is reported at its first, and once more when it is over.
+    fn settle(&mut self, result: io::Result<()>, values: usize, report: &mut Report) {
+        match result {
+            Ok(()) if self.failing => {
+                self.failing = false;
+                let target = self.sink.target();
+                report(&format!("{target}: logging works again; {} values are missing so far", self.lost));
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.lost += values as u64;
+                if !self.failing {
+                    self.failing = true;
+                    let target = self.sink.target();
+                    report(&format!(
+                        "{target}: cannot log: {error}. Training goes on without it and tries again at each \
+                         iteration; free some space or fix the permissions to get the rest logged"
+                    ));
+                }
+            }
+        }
+    }
+
+    fn no_place(&mut self, homeless: usize, report: &mut Report) {
+        self.lost += homeless as u64;
+        if homeless > 0 && !self.missing_column_reported {
+            self.missing_column_reported = true;
+            let target = self.sink.target();
+            report(&format!(
+                "{target}: {homeless} values have no column, for the first row fixed the columns; they are left out \
+                 of this file. Log every tag from the first iteration on, as NaN where there is no value"
+            ));
+        }
+    }
+}
+
+/// Seconds since 1970 (s).
+fn wall_time() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Fails while the switch is on.
+    struct Flaky(Arc<Mutex<bool>>);
+
+    impl Sink for Flaky {
+        fn target(&self) -> String {
+            "flaky".into()
+        }
+        fn scalars(&mut self, _: u64, _: f64, _: &[(&str, f64)]) -> io::Result<usize> {
+            self.flush().map(|()| 0)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            if *self.0.lock().unwrap() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn a_failing_sink_is_reported_once_counted_and_tried_again() {
+        let (broken, messages) = (Arc::new(Mutex::new(true)), Arc::new(Mutex::new(Vec::new())));
+        let mut logger = Logger::new();
+        let heard = messages.clone();
+        logger.report = Box::new(move |message| heard.lock().unwrap().push(message.to_owned()));
+        logger.add(Feed::Both, Flaky(broken.clone()));
+        for iteration in 1..=5 {
+            logger.log(iteration, &[("a", 1.0), ("b", 2.0)], &[("c", 3.0)]);
+        }
+        assert_eq!(logger.dropped(), 15);
+        assert_eq!(messages.lock().unwrap().len(), 1, "one report for a row of failures");
+        *broken.lock().unwrap() = false;
+        logger.log(6, &[("a", 1.0)], &[]);
+        logger.finish(Outcome::Finished);
+        assert_eq!(logger.dropped(), 15);
+        let messages = messages.lock().unwrap();
+        assert_eq!(messages.len(), 3, "{messages:?}");
+        assert!(messages[1].contains("works again") && messages[2].contains("15 values"), "{messages:?}");
+    }
+
+    #[test]
+    fn each_sink_gets_its_feed() {
+        struct Tags(Arc<Mutex<Vec<String>>>);
+        impl Sink for Tags {
+            fn target(&self) -> String {
+                "tags".into()
+            }
+            fn scalars(&mut self, _: u64, _: f64, values: &[(&str, f64)]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend(values.iter().map(|(tag, _)| (*tag).to_owned()));
+                Ok(0)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let tags: [Arc<Mutex<Vec<String>>>; 3] = Default::default();
+        let mut logger = Logger::new();
+        for (feed, tags) in [Feed::Metrics, Feed::Timing, Feed::Both].into_iter().zip(&tags) {
+            logger.add(feed, Tags(tags.clone()));
+        }
+        logger.log(1, &[("m", 1.0)], &[("t", 2.0)]);
+        let got = tags.map(|tags| tags.lock().unwrap().join(" "));
+        assert_eq!(got, ["m", "t", "m t"]);
+    }
+}

@@ -1,0 +1,200 @@
+//! What a person sees of a run: a bar on a terminal, one line per iteration in a pipe or a file.
+//!
+//! All of it goes to stderr, so stdout stays free for machine-readable output.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// One iteration as the progress line shows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProgressLine {
+    /// The iteration that is done, counted from 1.
+    pub iteration: u64,
+    /// Mean return before adaptation.
+    pub return_pre: f64,
+    /// Mean return after adaptation.
+    pub return_post: f64,
+    /// Divergence of the updated policy from the one that collected the data; left out where there is none.
+    pub kl: Option<f64>,
+    /// Environment steps per second (1/s).
+    pub steps_per_second: f64,
+    /// Duration of the iteration (s).
+    pub seconds: f64,
+}
+
+#[derive(Clone)]
+enum Target {
+    /// `-q`: only warnings.
+    Quiet,
+    /// A terminal.
+    Bar(ProgressBar),
+    /// A pipe or a file.
+    Lines,
+}
+
+impl Target {
+    /// Prints a line, above the bar if there is one. A closed stderr is no reason to stop.
+    fn print(&self, line: &str) {
+        match self {
+            Self::Bar(bar) => bar.suspend(|| drop(writeln!(io::stderr(), "{line}"))),
+            Self::Lines | Self::Quiet => drop(writeln!(io::stderr(), "{line}")),
+        }
+    }
+}
+
+/// The progress of a run on stderr.
+pub struct Progress {
+    total: u64,
+    start: u64,
+    began: Instant,
+    target: Target,
+}
+
+impl Progress {
+    /// Progress of a run of `total` iterations of which `start` are done. `quiet` leaves only the warnings.
+    pub fn new(total: u64, start: u64, quiet: bool) -> Self {
+        let target = if quiet {
+            Target::Quiet
+        } else if io::stderr().is_terminal() {
+            Target::Bar(bar(total, start))
+        } else {
+            Target::Lines
+        };
+        Self { total, start, began: Instant::now(), target }
+    }
+
+    /// Shows a finished iteration.
+    pub fn iteration(&self, line: &ProgressLine) {
+        let eta = self.eta(line.iteration, self.began.elapsed());
+        match &self.target {
+            Target::Quiet => {}
+            Target::Bar(bar) => {
+                bar.set_message(format!("{}  eta {}", numbers(line), duration(eta)));
+                bar.set_position(line.iteration);
+            }
+            Target::Lines => self.target.print(&plain(line, self.total, eta)),
+        }
+    }
+
+    /// Prints a line for the reader, above the bar. Silent when quiet.
+    pub fn note(&self, message: &str) {
+        if !matches!(self.target, Target::Quiet) {
+            self.target.print(message);
+        }
+    }
+
+    /// Prints a warning, above the bar, also when quiet.
+    pub fn warn(&self, message: &str) {
+        self.target.print(&format!("warning: {message}"));
+    }
+
+    /// [`Progress::warn`] as a function that others can own, such as the logger.
+    pub fn reporter(&self) -> impl FnMut(&str) + Send + 'static {
+        let target = self.target.clone();
+        move |message| target.print(&format!("warning: {message}"))
+    }
+
+    /// Ends the bar and leaves it on the screen as it is.
+    pub fn finish(&self) {
+        if let Target::Bar(bar) = &self.target {
+            bar.abandon();
+        }
+    }
+
+    /// The time left at the mean pace of this process: a resumed run's earlier iterations do not count.
+    fn eta(&self, iteration: u64, elapsed: Duration) -> Duration {
+        let done = iteration.saturating_sub(self.start).max(1);
+        let left = self.total.saturating_sub(iteration);
+        Duration::try_from_secs_f64(elapsed.as_secs_f64() / done as f64 * left as f64).unwrap_or(Duration::MAX)
+    }
+}
+
+fn bar(total: u64, start: u64) -> ProgressBar {
+    let template = "iter {pos:>4}/{len} [{bar:20}] {wide_msg}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_position(start);
+    bar
+}
+
+fn plain(line: &ProgressLine, total: u64, eta: Duration) -> String {
+    let width = total.to_string().len().max(4);
+    let eta = duration(eta);
+    format!("iter {:>width$}/{total}  {}  {:.1} s  eta {eta}", line.iteration, numbers(line), line.seconds)
+}
+
+fn numbers(line: &ProgressLine) -> String {
+    let kl = line.kl.map_or(String::new(), |kl| format!("  kl {kl:.3}"));
+    let gain = line.return_post - line.return_pre;
+    let rate = rate(line.steps_per_second);
+    format!("return {:.1} -> {:.1} ({gain:+.1}){kl}  {rate} steps/s", line.return_pre, line.return_post)
+}
+
+/// `950`, `8.4k`, `210k`, `1.3M`.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        rate if rate < 999.5 => format!("{rate:.0}"),
+        rate if rate < 9_950.0 => format!("{:.1}k", rate / 1e3),
+        rate if rate < 999_500.0 => format!("{:.0}k", rate / 1e3),
+        rate => format!("{:.1}M", rate / 1e6),
+    }
+}
+
+/// `8s`, `4m31s`, `1h02m`, `3d04h`.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match () {
+        () if minutes == 0 => format!("{seconds}s"),
+        () if hours == 0 => format!("{minutes}m{:02}s", seconds % 60),
+        () if days == 0 => format!("{hours}h{:02}m", minutes % 60),
+        () if days > 999 => "?".into(),
+        () => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: ProgressLine = ProgressLine {
+        iteration: 12,
+        return_pre: 31.2,
+        return_post: 88.4,
+        kl: Some(0.0123),
+        steps_per_second: 210_300.0,
+        seconds: 1.92,
+    };
+
+    #[test]
+    fn the_plain_line_reads_as_promised() {
+        assert_eq!(
+            plain(&LINE, 150, Duration::from_secs(271)),
+            "iter   12/150  return 31.2 -> 88.4 (+57.2)  kl 0.012  210k steps/s  1.9 s  eta 4m31s"
+        );
+        let worse = ProgressLine { return_post: -3.0, kl: None, ..LINE };
+        assert_eq!(numbers(&worse), "return 31.2 -> -3.0 (-34.2)  210k steps/s");
+    }
+
+    #[test]
+    fn the_rest_is_estimated_from_this_process() {
+        let progress = Progress { total: 150, start: 100, began: Instant::now(), target: Target::Quiet };
+        assert_eq!(progress.eta(110, Duration::from_secs(20)), Duration::from_secs(80));
+        assert_eq!(progress.eta(150, Duration::from_secs(20)), Duration::ZERO);
+    }
+
+    #[test]
+    fn units_change_where_they_should() {
+        assert_eq!(
+            [3.2, 999.4, 999.6, 9_949.0, 9_951.0, 1.26e6].map(rate),
+            ["3", "999", "1.0k", "9.9k", "10k", "1.3M"]
+        );
+        let seconds = [8.4, 59.6, 271.0, 3_725.0, 273_600.0, 1e12];
+        let texts = seconds.map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(texts, ["8s", "1m00s", "4m31s", "1h02m", "3d04h", "?"]);
+        assert_eq!(duration(Duration::MAX), "?");
+    }
+}

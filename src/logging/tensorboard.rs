@@ -1,0 +1,243 @@
+//! Event files for TensorBoard: scalars, text, hparams, and a mark at which a resumed run goes on.
+//!
+//! Of tensorboard-rs only the record writer is used, and the messages of tensorboard-proto. Its own file writer panics on
+//! a full disk in a thread of its own, which ends the process, overwrites a file that another writer opened in the same
+//! second, and has no text and no hparams.
+//!
+//! Each call writes whole records with one write, so a killed run leaves no torn record and loses no iteration. After a
+//! failed write the file is cut back and left, and the next call begins a new one: TensorBoard reads the event files of
+//! a directory in the order of their names, which grow with every file, and shows nothing behind a torn record.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use protobuf::Message;
+use protobuf::well_known_types::Value;
+use tensorboard_proto::api::Status;
+use tensorboard_proto::event::{Event, SessionLog_SessionStatus};
+use tensorboard_proto::plugin_hparams::HParamsPluginData;
+use tensorboard_proto::summary::{Summary, Summary_Value};
+use tensorboard_proto::tensor::TensorProto;
+use tensorboard_proto::types::DataType;
+use tensorboard_rs::record_writer::RecordWriter;
+
+use super::{Hparam, Outcome, Sink, Start, wall_time};
+
+/// Writes event files into a directory.
+pub struct TensorBoard {
+    dir: PathBuf,
+    /// Set until the mark of the resume is written.
+    resume_after: Option<u64>,
+    file: Option<File>,
+    /// Bytes of whole records in `file` (B).
+    len: u64,
+    /// How many files this writer has begun.
+    sequence: u32,
+    /// The step of the latest scalars; texts and hparams go there.
+    step: u64,
+}
+
+impl TensorBoard {
+    /// Event files in `dir`, which is created with the first of them.
+    pub fn new(dir: impl Into<PathBuf>, start: Start) -> Self {
+        let resume_after = match start {
+            Start::New => None,
+            Start::After(iteration) => Some(iteration),
+        };
+        let step = resume_after.unwrap_or(0);
+        Self { dir: dir.into(), resume_after, file: None, len: 0, sequence: 0, step }
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.dir)?;
+        let (path, file) = self.create_next()?;
+        let mut first = Event::new();
+        first.set_file_version("brain.Event:2".into());
+        let mut head = record(first, 0)?;
+        if let Some(iteration) = self.resume_after {
+            head.extend(record(session_start(), iteration + 1)?);
+        }
+        (self.file, self.len) = (Some(file), 0);
+        if let Err(error) = self.append(&head) {
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+        self.resume_after = None;
+        Ok(())
+    }
+
+    /// A file that was not there, with a name behind those of all event files in the directory.
+    fn create_next(&mut self) -> io::Result<(PathBuf, File)> {
+        let seconds = (wall_time() as u64).max(newest_seconds(&self.dir)? + 1);
+        let (host, process) = (host_name(), std::process::id());
+        loop {
+            let name = format!("events.out.tfevents.{seconds:010}.{host}.{process}.{}", self.sequence);
+            let path = self.dir.join(name);
+            self.sequence += 1;
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((path, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes whole records. After an error the file ends at its last whole record and is left.
+    fn append(&mut self, records: &[u8]) -> io::Result<()> {
+        let Some(mut file) = self.file.take() else {
+            return Err(io::Error::other("no event file is open"));
+        };
+        if let Err(error) = file.write_all(records) {
+            let _ = file.set_len(self.len);
+            return Err(error);
+        }
+        self.len += records.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn write(&mut self, value: Summary_Value) -> io::Result<()> {
+        self.open()?;
+        let mut summary = Summary::new();
+        summary.mut_value().push(value);
+        let mut event = Event::new();
+        event.set_summary(summary);
+        let bytes = record(event, self.step)?;
+        self.append(&bytes)
+    }
+}
+
+impl Sink for TensorBoard {
+    fn target(&self) -> String {
+        self.dir.display().to_string()
+    }
+
+    /// TensorBoard keeps scalars as f32.
+    fn scalars(&mut self, step: u64, wall_time: f64, values: &[(&str, f64)]) -> io::Result<usize> {
+        self.open()?;
+        let mut summary = Summary::new();
+        for (tag, number) in values {
+            let mut value = Summary_Value::new();
+            value.set_tag((*tag).to_owned());
+            value.set_simple_value(*number as f32);
+            summary.mut_value().push(value);
+        }
+        let mut event = Event::new();
+        event.set_summary(summary);
+        let bytes = record_at(event, step, wall_time)?;
+        self.append(&bytes)?;
+        self.step = step;
+        Ok(0)
+    }
+
+    fn text(&mut self, tag: &str, markdown: &str) -> io::Result<()> {
+        let mut tensor = TensorProto::new();
+        tensor.set_dtype(DataType::DT_STRING);
+        tensor.mut_tensor_shape();
+        tensor.mut_string_val().push(markdown.as_bytes().to_vec());
+        self.write(plugin_value(tag, "text", Vec::new(), tensor))
+    }
+
+    /// Without an `_hparams_/experiment`: TensorBoard takes one run's for all runs it shows, and hides every setting and
+    /// metric that is not in it. Where there is none it collects them from all runs.
+    fn hparams(&mut self, values: &[(String, Hparam)]) -> io::Result<()> {
+        let mut session = HParamsPluginData::new();
+        let start = session.mut_session_start_info();
+        start.set_start_time_secs(wall_time());
+        start.hparams = values.iter().map(|(name, value)| (name.clone(), proto_value(value))).collect();
+        self.write(hparams_value("_hparams_/session_start_info", &session)?)
+    }
+
+    fn end(&mut self, outcome: Outcome) -> io::Result<()> {
+        let mut session = HParamsPluginData::new();
+        let end = session.mut_session_end_info();
+        end.set_end_time_secs(wall_time());
+        end.set_status(match outcome {
+            Outcome::Finished => Status::STATUS_SUCCESS,
+            Outcome::Interrupted => Status::STATUS_UNKNOWN,
+            Outcome::Failed => Status::STATUS_FAILURE,
+        });
+        self.write(hparams_value("_hparams_/session_end_info", &session)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open()?;
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+}
+
+/// At this event TensorBoard forgets what it has read of its step and later ones.
+fn session_start() -> Event {
+    let mut event = Event::new();
+    event.mut_session_log().set_status(SessionLog_SessionStatus::START);
+    event
+}
+
+fn record(event: Event, step: u64) -> io::Result<Vec<u8>> {
+    record_at(event, step, wall_time())
+}
+
+/// The event in the framing of an event file: length, its checksum, message, its checksum.
+fn record_at(mut event: Event, step: u64, wall_time: f64) -> io::Result<Vec<u8>> {
+    event.set_wall_time(wall_time);
+    event.set_step(i64::try_from(step).map_err(io::Error::other)?);
+    let mut bytes = Vec::new();
+    RecordWriter::new(&mut bytes).write(&encode(&event)?)?;
+    Ok(bytes)
+}
+
+fn encode(message: &impl Message) -> io::Result<Vec<u8>> {
+    message.write_to_bytes().map_err(io::Error::other)
+}
+
+fn proto_value(value: &Hparam) -> Value {
+    let mut proto = Value::new();
+    match value {
+        Hparam::Number(number) => proto.set_number_value(*number),
+        Hparam::Text(text) => proto.set_string_value(text.clone()),
+        Hparam::Bool(flag) => proto.set_bool_value(*flag),
+    }
+    proto
+}
+
+/// TensorBoard ignores a hparams value without a tensor, whatever is in it.
+fn hparams_value(tag: &str, data: &HParamsPluginData) -> io::Result<Summary_Value> {
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(DataType::DT_FLOAT);
+    tensor.mut_tensor_shape();
+    tensor.mut_float_val().push(0.0);
+    Ok(plugin_value(tag, "hparams", encode(data)?, tensor))
+}
+
+fn plugin_value(tag: &str, plugin: &str, content: Vec<u8>, tensor: TensorProto) -> Summary_Value {
+    let mut value = Summary_Value::new();
+    value.set_tag(tag.to_owned());
+    let data = value.mut_metadata().mut_plugin_data();
+    data.set_plugin_name(plugin.to_owned());
+    data.set_content(content);
+    value.set_tensor(tensor);
+    value
+}
+
+/// The time in the name of the newest event file (s since 1970), 0 without one.
+fn newest_seconds(dir: &Path) -> io::Result<u64> {
+    let mut newest = 0;
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix("events.out.tfevents."));
+        let seconds = rest.and_then(|rest| rest.get(..10)?.parse().ok());
+        newest = newest.max(seconds.unwrap_or(0));
+    }
+    Ok(newest)
+}
+
+/// The machine's name as far as it fits a file name.
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    if name.is_empty() { "host".into() } else { name }
+}

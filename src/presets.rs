@@ -1,0 +1,68 @@
+//! The presets, embedded in the binary.
+
+use crate::config::{Config, ConfigError, nearest};
+
+/// Name and text of every preset; the text is what `metadrift presets show` prints.
+pub const PRESETS: &[(&str, &str)] = &[
+    ("cartpole-flip", include_str!("../presets/cartpole-flip.toml")),
+    ("pendulum-flip", include_str!("../presets/pendulum-flip.toml")),
+    ("cartpole-physics", include_str!("../presets/cartpole-physics.toml")),
+    ("pendulum-physics", include_str!("../presets/pendulum-physics.toml")),
+    ("cartpole-drift", include_str!("../presets/cartpole-drift.toml")),
+];
+
+/// The text of preset `name`.
+///
+/// # Errors
+/// Names the nearest preset and lists them all.
+pub fn text(name: &str) -> Result<&'static str, ConfigError> {
+    let found = PRESETS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| {
+        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+        let near = nearest(name, names.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        ConfigError::NotFound(format!(
+            "there is no preset `{name}`{near} Presets: {}. A file of your own must end in .toml",
+            names.join(", ")
+        ))
+    })
+}
+
+/// The configuration that `which` names: a preset, or a path that ends in `.toml`, with `sets` laid over it.
+///
+/// # Errors
+/// As [`text`] and [`Config::parse`].
+pub fn load(which: &str, sets: &[String]) -> Result<Config, ConfigError> {
+    if which.ends_with(".toml") {
+        let text = std::fs::read_to_string(which)
+            .map_err(|e| ConfigError::NotFound(format!("cannot read configuration {which}: {e}")))?;
+        Config::parse(which, &text, sets)
+    } else {
+        Config::parse(&format!("preset {which}"), text(which)?, sets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metadrift_envs::Split;
+
+    #[test]
+    fn every_preset_is_valid_named_like_its_file_and_has_disjoint_splits() {
+        for (name, text) in PRESETS {
+            let config = Config::parse(name, text, &[]).unwrap();
+            assert_eq!(config.name, *name);
+            assert!(!config.description.is_empty());
+            for (i, a) in Split::ALL.iter().enumerate() {
+                for b in &Split::ALL[i + 1..] {
+                    assert!(config.tasks(*a).unwrap().disjoint_from(&config.tasks(*b).unwrap()), "{name}: {a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_suggests_the_nearest() {
+        let message = load("cartpole-flop", &[]).unwrap_err().to_string();
+        assert!(message.contains("did you mean `cartpole-flip`?") && message.contains("pendulum-physics"), "{message}");
+    }
+}

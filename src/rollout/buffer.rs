@@ -1,0 +1,169 @@
+//! Where actors write what they see: one column per quantity, axes `[tasks, steps, envs, ...]`, reused from iteration
+//! to iteration.
+
+use metadrift_agents::{
+    advantage,
+    batch::{Batch, Trajectories},
+    threads::run_jobs,
+};
+
+/// Extents of a [`Rollout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Tasks, each the business of one actor at a time.
+    pub tasks: usize,
+    /// Steps of every lane, valid or not.
+    pub steps: usize,
+    /// Lanes per task.
+    pub envs: usize,
+    /// Values per observation.
+    pub obs_dim: usize,
+    /// Values stored per action.
+    pub act_dim: usize,
+}
+
+/// One phase's experience of all tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    shape: Shape,
+    obs: Vec<f32>,
+    next_obs: Vec<f32>,
+    action: Vec<f32>,
+    log_prob: Vec<f32>,
+    reward: Vec<f32>,
+    terminated: Vec<bool>,
+    truncated: Vec<bool>,
+    episode_step: Vec<u32>,
+    valid_steps: Vec<u32>,
+}
+
+/// One task's part of a [`Rollout`], for one actor to write: the columns without the task axis.
+#[derive(Debug)]
+pub struct Slab<'a> {
+    /// Number of lanes.
+    pub envs: usize,
+    /// `[steps, envs, obs_dim]`
+    pub obs: &'a mut [f32],
+    /// `[steps, envs, obs_dim]`
+    pub next_obs: &'a mut [f32],
+    /// `[steps, envs, act_dim]`
+    pub action: &'a mut [f32],
+    /// `[steps, envs]`
+    pub log_prob: &'a mut [f32],
+    /// `[steps, envs]`
+    pub reward: &'a mut [f32],
+    /// `[steps, envs]`
+    pub terminated: &'a mut [bool],
+    /// `[steps, envs]`
+    pub truncated: &'a mut [bool],
+    /// `[steps, envs]`
+    pub episode_step: &'a mut [u32],
+    /// `[envs]`
+    pub valid_steps: &'a mut [u32],
+}
+
+impl Rollout {
+    /// Room for `shape`.
+    pub fn new(shape: Shape) -> Self {
+        let lanes = shape.tasks * shape.envs;
+        let rows = lanes * shape.steps;
+        Rollout {
+            shape,
+            obs: vec![0.0; rows * shape.obs_dim],
+            next_obs: vec![0.0; rows * shape.obs_dim],
+            action: vec![0.0; rows * shape.act_dim],
+            log_prob: vec![0.0; rows],
+            reward: vec![0.0; rows],
+            terminated: vec![false; rows],
+            truncated: vec![false; rows],
+            episode_step: vec![0; rows],
+            valid_steps: vec![0; lanes],
+        }
+    }
+
+    /// The extents.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// One slab per task, disjoint.
+    pub fn slabs(&mut self) -> Vec<Slab<'_>> {
+        let Shape { steps, envs, obs_dim, act_dim, .. } = self.shape;
+        let rows = steps * envs;
+        let mut obs = self.obs.chunks_exact_mut(rows * obs_dim);
+        let mut next_obs = self.next_obs.chunks_exact_mut(rows * obs_dim);
+        let mut action = self.action.chunks_exact_mut(rows * act_dim);
+        let mut log_prob = self.log_prob.chunks_exact_mut(rows);
+        let mut reward = self.reward.chunks_exact_mut(rows);
+        let mut terminated = self.terminated.chunks_exact_mut(rows);
+        let mut truncated = self.truncated.chunks_exact_mut(rows);
+        let mut episode_step = self.episode_step.chunks_exact_mut(rows);
+        let mut valid_steps = self.valid_steps.chunks_exact_mut(envs);
+        let mut next = || {
+            Some(Slab {
+                envs,
+                obs: obs.next()?,
+                next_obs: next_obs.next()?,
+                action: action.next()?,
+                log_prob: log_prob.next()?,
+                reward: reward.next()?,
+                terminated: terminated.next()?,
+                truncated: truncated.next()?,
+                episode_step: episode_step.next()?,
+                valid_steps: valid_steps.next()?,
+            })
+        };
+        (0..self.shape.tasks).map_while(|_| next()).collect()
+    }
+
+    /// What the learner sees of task `task`.
+    pub fn task(&self, task: usize) -> Trajectories<'_> {
+        let Shape { steps, envs, obs_dim, act_dim, .. } = self.shape;
+        let rows = steps * envs;
+        let part = |width: usize| task * rows * width..(task + 1) * rows * width;
+        Trajectories {
+            envs,
+            obs: &self.obs[part(obs_dim)],
+            next_obs: &self.next_obs[part(obs_dim)],
+            action: &self.action[part(act_dim)],
+            log_prob: &self.log_prob[part(1)],
+            reward: &self.reward[part(1)],
+            terminated: &self.terminated[part(1)],
+            truncated: &self.truncated[part(1)],
+            episode_step: &self.episode_step[part(1)],
+            valid_steps: &self.valid_steps[task * envs..(task + 1) * envs],
+        }
+    }
+
+    /// All tasks.
+    pub fn tasks(&self) -> impl ExactSizeIterator<Item = Trajectories<'_>> {
+        (0..self.shape.tasks).map(|task| self.task(task))
+    }
+
+    /// Mean undiscounted return per episode of each task, `[tasks]`; an episode that the end of the data cut off
+    /// counts with what it had earned.
+    pub fn returns(&self) -> Vec<f64> {
+        let mean = |data: Trajectories<'_>| {
+            let earned =
+                |(env, start, end)| (start..end).map(|t| f64::from(data.reward[data.row(t, env)])).sum::<f64>();
+            data.episodes().map(earned).sum::<f64>() / data.episodes().count().max(1) as f64
+        };
+        self.tasks().map(mean).collect()
+    }
+
+    /// Every task's valid steps with their advantages, `[tasks]`, and the share of the returns' variance that the
+    /// baselines explain, mean over tasks. On `threads` threads.
+    pub fn batches(&self, gamma: f64, gae_lambda: f64, threads: usize) -> (Vec<Batch>, f64) {
+        let mut prepared = vec![(Batch::default(), 0.0); self.shape.tasks];
+        run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, f64))| {
+            *slot = advantage::prepare(&data, gamma, gae_lambda);
+        });
+        let explained = prepared.iter().map(|(_, explained)| explained).sum::<f64>() / self.shape.tasks as f64;
+        (prepared.into_iter().map(|(batch, _)| batch).collect(), explained)
+    }
+
+    /// Valid steps of all tasks.
+    pub fn num_valid(&self) -> u64 {
+        self.valid_steps.iter().map(|&n| u64::from(n)).sum()
+    }
+}

@@ -1,0 +1,165 @@
+//! `manifest.json`: what was run, with what, and how it ended.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::{RunDirError, io_error, write_atomic};
+
+pub(super) const FILE: &str = "manifest.json";
+const SCHEMA: u32 = 1;
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What was run, with what, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's format.
+    pub schema: u32,
+    /// Version of metadrift.
+    pub version: String,
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The command line that started it.
+    pub command: Vec<String>,
+    /// Where tensors live: `cpu`, `cuda:0`.
+    pub device: String,
+    /// libtorch's threads.
+    pub threads: usize,
+    /// Threads that step environments.
+    pub actors: usize,
+    /// What the run is doing, or how it ended.
+    pub state: RunState,
+    /// When it was first started (RFC 3339, UTC).
+    pub started: String,
+    /// When it last stopped (RFC 3339, UTC).
+    pub finished: Option<String>,
+}
+
+/// What a run is doing, or how it ended. A run that was killed stays `Running`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It trains, or was killed while it did.
+    Running,
+    /// All iterations are done.
+    Finished,
+    /// Stopped by a signal and saved.
+    Interrupted,
+    /// Stopped by an error.
+    Failed {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+impl Manifest {
+    /// A run that starts now; the caller fills in the rest.
+    pub fn new(libtorch: impl Into<String>, seed: u64, command: Vec<String>) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: libtorch.into(),
+            seed,
+            command,
+            device: "cpu".to_owned(),
+            threads: 1,
+            actors: 1,
+            state: RunState::Running,
+            started: rfc3339(SystemTime::now()),
+            finished: None,
+        }
+    }
+
+    /// Sets the state; any but `Running` also sets the time it stopped.
+    pub fn set_state(&mut self, state: RunState) {
+        self.finished = (state != RunState::Running).then(|| rfc3339(SystemTime::now()));
+        self.state = state;
+    }
+
+    /// Writes `manifest.json` into the run folder, whole or not at all.
+    pub fn write(&self, dir: &Path) -> Result<(), RunDirError> {
+        let path = dir.join(FILE);
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| RunDirError::BadManifest { path: path.clone(), reason: error.to_string() })?;
+        write_atomic(&path, (text + "\n").as_bytes())
+    }
+
+    /// Reads the `manifest.json` of a run folder.
+    pub fn read(dir: &Path) -> Result<Self, RunDirError> {
+        let path = dir.join(FILE);
+        let bad = |reason: String| RunDirError::BadManifest { path: path.clone(), reason };
+        let size = fs::metadata(&path).map_err(io_error("read", &path))?.len();
+        if size > MAX_BYTES {
+            return Err(bad(format!("{size} B are more than {MAX_BYTES} B")));
+        }
+        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        if manifest.schema != SCHEMA {
+            return Err(bad(format!("schema {} is not {SCHEMA}, the one this version reads", manifest.schema)));
+        }
+        Ok(manifest)
+    }
+}
+
+/// `2026-11-23T14:12:09Z`. A time before 1970 is shown as 1970.
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in eras of 400 years that begin on a 1 March.
+fn date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468; // since 0000-03-01
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn dates_are_right_at_the_edges() {
+        let known = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_795_443_129, "2026-11-23T14:12:09Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ];
+        for (seconds, text) in known {
+            assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn every_day_of_400_years_follows_the_one_before() {
+        let lengths = |leap| [31, 28 + u64::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..146_097 {
+            assert_eq!(date(days), (year, month, day));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            day += 1;
+            if day > lengths(leap)[month as usize - 1] {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! A training run in its folder: begin or go on, log, save, stop when asked.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::{
+    checkpoint,
+    config::Config,
+    device::{self, DeviceChoice},
+    failure::WorkerPanic,
+    logging::{Hparam, Logger, Outcome, Progress, ProgressLine, Start},
+    run_dir::{Manifest, RunDir, RunState, write_atomic},
+    stats::mean,
+    train::{Report, Trainer},
+};
+
+/// How a run is run; nothing here changes its results (but the device, in the last digits).
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where tensors live.
+    pub device: DeviceChoice,
+    /// Threads that step environments and compute gradients.
+    pub actors: usize,
+    /// Stop, saved, after the iteration in which this time is over.
+    pub max_time: Option<Duration>,
+    /// Only warnings and errors.
+    pub quiet: bool,
+}
+
+/// Why a run stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All iterations are done.
+    Finished,
+    /// `--max-time` is over; saved.
+    TimeUp,
+    /// This signal came; saved.
+    Signal(i32),
+}
+
+/// The three lines a run begins with, its folder, its state.
+pub struct Session {
+    trainer: Trainer,
+    run: RunDir,
+    manifest: Manifest,
+    options: RunOptions,
+    start: Start,
+}
+
+impl Session {
+    /// A new run in a new folder: under `runs/<name>/`, or exactly `run_dir`.
+    ///
+    /// # Errors
+    /// If the folder is taken, the device is not there, or nothing can be written.
+    pub fn begin(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<Self> {
+        let device = device::open(options.device)?;
+        let trainer = Trainer::new(config, device, options.actors)?;
+        let config = trainer.config();
+        let run = match run_dir {
+            Some(dir) => RunDir::create_at(dir)?,
+            None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
+        };
+        let mut manifest = Manifest::new(libtorch_version(), config.seed, std::env::args().collect());
+        (manifest.device, manifest.actors) = (device::name(device), options.actors);
+        manifest.write(run.path())?;
+        write_atomic(&run.config(), config.to_toml().as_bytes())?;
+        // before the first iteration, so that a run killed at any moment can be resumed
+        checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
+        Ok(Session { trainer, run, manifest, options, start: Start::New })
+    }
+
+    /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
+    ///
+    /// # Errors
+    /// If there is no run, no valid checkpoint, or another process is at it.
+    pub fn resume(dir: &Path, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
+        let run = RunDir::open(dir)?;
+        let mut config = read_config(dir)?;
+        if let Some(iterations) = iterations {
+            config.iterations = iterations;
+            config = Config::parse("--iterations", &config.to_toml(), &[])?;
+            write_atomic(&run.config(), config.to_toml().as_bytes())?;
+        }
+        checkpoint::remove_leftovers(&run.checkpoints())?;
+        let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
+        skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+        checkpoint::discard_after(&run.checkpoints(), newest.step)?;
+        let device = device::open(options.device)?;
+        let mut trainer = Trainer::new(config, device, options.actors)?;
+        trainer.restore(&newest)?;
+        let mut manifest = Manifest::read(dir)?;
+        (manifest.device, manifest.actors) = (device::name(device), options.actors);
+        manifest.set_state(RunState::Running);
+        manifest.write(dir)?;
+        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step) })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.run.path()
+    }
+
+    /// Threads the run uses.
+    pub fn num_actors(&self) -> usize {
+        self.options.actors
+    }
+
+    /// The trainer, as far as it has come.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// Trains to the end, or until a signal, the time limit or an error; saved in every case but the last.
+    ///
+    /// # Errors
+    /// On divergence (the last good checkpoint stays), a panic of a worker, or a disk that takes no checkpoint. The
+    /// manifest then says so.
+    pub fn run(&mut self) -> Result<Ended> {
+        let config = self.trainer.config().clone();
+        let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
+        self.run.warnings().iter().for_each(|w| progress.warn(w));
+        progress.note(&self.headline());
+        let mut logger = Logger::open(self.run.path(), self.start, progress.reporter());
+        if self.start == Start::New {
+            logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
+            logger.hparams(&hparams(&config));
+        }
+        let ended = self.train(&config, &mut logger, &progress);
+        let (outcome, state) = match &ended {
+            Ok(Ended::Finished) => (Outcome::Finished, RunState::Finished),
+            Ok(_) => (Outcome::Interrupted, RunState::Interrupted),
+            Err(error) => (Outcome::Failed, RunState::Failed { message: format!("{error:#}") }),
+        };
+        logger.finish(outcome);
+        progress.finish();
+        self.manifest.set_state(state);
+        let written = self.manifest.write(self.run.path());
+        let ended = ended?;
+        written?;
+        Ok(ended)
+    }
+
+    fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
+        let signals = Signals::watch()?;
+        let began = Instant::now();
+        let mut gains = Vec::new();
+        while self.trainer.iteration() < config.iterations {
+            let report = self.iterate()?;
+            let done = self.trainer.iteration();
+            logger.log(done, &report.metrics, &report.timing);
+            progress.iteration(&progress_line(done, &report));
+            gains.push(report.return_post - report.return_pre);
+            let stop = match signals.received() {
+                Some(signal) => Some(Ended::Signal(signal)),
+                None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
+                None => None,
+            };
+            if stop.is_some() || done == config.iterations || done.is_multiple_of(config.checkpoint.every) {
+                logger.flush();
+                checkpoint::save(&self.run.checkpoints(), &self.trainer.checkpoint())?;
+                checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, done)?;
+            }
+            if let Some(ended) = stop {
+                return Ok(ended);
+            }
+        }
+        if let (true, Some(warning)) = (config.maml.inner_steps > 0, no_gain(&gains)) {
+            progress.warn(&warning);
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// One iteration; a panic in a worker becomes an error with its message.
+    fn iterate(&mut self) -> Result<Report> {
+        let trainer = &mut self.trainer;
+        match catch_unwind(AssertUnwindSafe(|| trainer.iterate())) {
+            Ok(report) => report.with_context(|| {
+                format!(
+                    "training stopped in iteration {}; the checkpoints before are good",
+                    self.trainer.iteration() + 1
+                )
+            }),
+            Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),
+        }
+    }
+
+    fn headline(&self) -> String {
+        let config = self.trainer.config();
+        let r = &config.rollout;
+        let begin = match self.start {
+            Start::New => "Training".to_owned(),
+            Start::After(step) => format!("Going on after iteration {step} with"),
+        };
+        format!(
+            "{begin} {} ({} tasks x {} lanes, {} inner steps, {} parameters) on {}, {} actors, seed {}\n{}\n\
+             Watch: tensorboard --logdir {}",
+            config.name,
+            r.num_tasks,
+            r.num_envs,
+            config.maml.inner_steps,
+            self.trainer.learner().layout().num_params(),
+            self.manifest.device,
+            self.options.actors,
+            config.seed,
+            config.description,
+            self.run.path().display(),
+        )
+    }
+}
+
+/// The configuration stored in run folder `dir`.
+///
+/// # Errors
+/// If it cannot be read or is not valid.
+pub fn read_config(dir: &Path) -> Result<Config> {
+    let path = dir.join("config.toml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+}
+
+/// Version of the libtorch this program was built for.
+pub fn libtorch_version() -> &'static str {
+    "2.11.0"
+}
+
+fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
+    let find = |values: &[(&str, f64)], name| values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
+    ProgressLine {
+        iteration,
+        return_pre: report.return_pre,
+        return_post: report.return_post,
+        kl: find(&report.metrics, "kl/meta"),
+        steps_per_second: find(&report.timing, "steps_per_second").unwrap_or(0.0),
+        seconds: find(&report.timing, "time/iteration_s").unwrap_or(0.0),
+    }
+}
+
+/// Says so if the last iterations show no gain from adaptation beyond two standard errors.
+fn no_gain(gains: &[f64]) -> Option<String> {
+    let last = &gains[gains.len().saturating_sub(20)..];
+    if last.len() < 5 {
+        return None;
+    }
+    let average = mean(last);
+    let variance = last.iter().map(|g| (g - average).powi(2)).sum::<f64>() / (last.len() - 1) as f64;
+    let error = (variance / last.len() as f64).sqrt();
+    (average <= 2.0 * error).then(|| {
+        format!(
+            "adaptation gained nothing: {average:.1} ± {error:.1} over the last {} iterations. Either these tasks need \
+             no adaptation, or the meta-policy is stuck in one that ignores some of them: try another maml.inner_lr \
+             or a longer run",
+            last.len()
+        )
+    })
+}
+
+/// The settings that runs are compared by, flat.
+fn hparams(config: &Config) -> Vec<(String, Hparam)> {
+    let table = toml::Table::try_from(config).expect("a configuration always has a TOML form");
+    let mut flat = Vec::new();
+    for (section, value) in &table {
+        match value {
+            toml::Value::Table(keys) if section != "task" => {
+                flat.extend(keys.iter().filter_map(|(key, v)| Some((format!("{section}.{key}"), hparam(v)?))));
+            }
+            other => flat.extend(hparam(other).map(|v| (section.clone(), v))),
+        }
+    }
+    flat
+}
+
+fn hparam(value: &toml::Value) -> Option<Hparam> {
+    match value {
+        toml::Value::String(s) => Some(Hparam::Text(s.clone())),
+        toml::Value::Integer(i) => Some(Hparam::Number(*i as f64)),
+        toml::Value::Float(f) => Some(Hparam::Number(*f)),
+        toml::Value::Boolean(b) => Some(Hparam::Bool(*b)),
+        toml::Value::Array(a) => Some(Hparam::Text(format!("{a:?}"))),
+        _ => None,
+    }
+}
+
+/// SIGINT and SIGTERM: the first lets the iteration end, a second one stops at once (the last checkpoint is good).
+struct Signals {
+    received: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    fn watch() -> Result<Self> {
+        let (received, armed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        for signal in [SIGINT, SIGTERM] {
+            // order matters: the shutdown looks at the flag before this signal sets it
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())
+                .and_then(|_| signal_hook::flag::register(signal, armed.clone()))
+                .and_then(|_| signal_hook::flag::register_usize(signal, received.clone(), signal as usize))
+                .context("cannot watch for signals")?;
+        }
+        Ok(Signals { received })
+    }
+
+    fn received(&self) -> Option<i32> {
+        i32::try_from(self.received.load(Ordering::Relaxed)).ok().filter(|&signal| signal != 0)
+    }
+}

@@ -1,0 +1,89 @@
+//! Aggregates over tasks, after Agarwal et al. 2021 (arXiv 2108.13264, the rliable library).
+
+use metadrift_envs::{Purpose, Stream};
+use serde::Serialize;
+
+/// Resamples behind an interval.
+const RESAMPLES: u32 = 2_000;
+
+/// A score over held-out tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Mean over tasks.
+    pub mean: f64,
+    /// Interquartile mean: the mean of the middle half.
+    pub iqm: f64,
+    /// Mean of the worst tenth of the tasks, at least one.
+    pub worst_decile: f64,
+    /// 95 % percentile bootstrap interval of the mean, resampling tasks.
+    pub ci95: [f64; 2],
+}
+
+impl Summary {
+    /// Of `scores`, one per task; `seed` names the random numbers of the bootstrap.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn of(scores: &[f64], seed: u64) -> Self {
+        assert!(!scores.is_empty(), "a summary of no tasks");
+        let mut sorted = scores.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let n = sorted.len();
+        let cut = n / 4;
+        Summary {
+            mean: mean(&sorted),
+            iqm: mean(&sorted[cut..n - cut]),
+            worst_decile: mean(&sorted[..n.div_ceil(10)]),
+            ci95: bootstrap_mean(scores, seed),
+        }
+    }
+}
+
+/// Mean of `values`; NaN of none.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn bootstrap_mean(scores: &[f64], seed: u64) -> [f64; 2] {
+    let n = scores.len();
+    let mut means: Vec<f64> = (0..RESAMPLES)
+        .map(|resample| {
+            let mut rng = Stream::new(seed, Purpose::Bootstrap).iteration(resample).rng();
+            let mut draw = || scores[(u64::from(rand::Rng::next_u32(&mut rng)) * n as u64 >> 32) as usize];
+            (0..n).map(|_| draw()).sum::<f64>() / n as f64
+        })
+        .collect();
+    means.sort_by(f64::total_cmp);
+    [percentile(&means, 0.025), percentile(&means, 0.975)]
+}
+
+/// Linear interpolation between the nearest ranks, as NumPy does it.
+fn percentile(sorted: &[f64], q: f64) -> f64 {
+    let at = q * (sorted.len() - 1) as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    low + (high - low) * at.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregates_by_hand() {
+        // 1..=20 with one outlier: the middle half is 6..=15
+        let mut scores: Vec<f64> = (1..=20).map(f64::from).collect();
+        scores[19] = 1000.0;
+        let summary = Summary::of(&scores, 0);
+        assert_eq!((summary.mean, summary.iqm, summary.worst_decile), (59.5, 10.5, 1.5));
+        assert_eq!(percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+    }
+
+    #[test]
+    fn the_interval_is_that_of_the_normal_law() {
+        // 200 scores of 0 and 200 of 1: standard error of the mean 0.5 / sqrt(400) = 0.025
+        let scores: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
+        let [low, high] = Summary::of(&scores, 3).ci95;
+        assert!((low - (0.5 - 1.96 * 0.025)).abs() < 0.005 && (high - (0.5 + 1.96 * 0.025)).abs() < 0.005);
+        assert_eq!(Summary::of(&[7.0; 5], 1).ci95, [7.0, 7.0]);
+    }
+}

@@ -1,0 +1,279 @@
+//! The meta-training loop.
+
+use std::time::Instant;
+
+use metadrift_agents::{
+    adam::Adam,
+    batch::Batch,
+    maml::{Diverged, Maml, MetaBatch, Metrics},
+    tch_backend::TchBackend,
+};
+use metadrift_envs::{EnvKind, Purpose, Split, Stream, Task, TaskDistribution};
+use rand_distr::{Distribution, StandardNormal};
+use tch::Device;
+
+use crate::{
+    checkpoint::Checkpoint,
+    config::{Config, ConfigError},
+    registry,
+    rollout::{Collection, Phase, Rollout, Shape, collect_all},
+    stats::mean,
+};
+
+/// Everything a meta-training run is made of; between iterations its state is what a [`Checkpoint`] holds.
+pub struct Trainer {
+    config: Config,
+    env: EnvKind,
+    horizon: u32,
+    tasks: TaskDistribution,
+    learner: Maml,
+    rollout: Rollout,
+    num_actors: usize,
+    /// Meta-iterations done.
+    iteration: u64,
+    /// Environment steps taken by all of them.
+    env_steps: u64,
+}
+
+/// What one iteration did.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The same for every run of this configuration and seed.
+    pub metrics: Metrics,
+    /// Seconds and rates, different every time.
+    pub timing: Metrics,
+    /// Mean return per episode over the tasks, before adaptation.
+    pub return_pre: f64,
+    /// The same after adaptation.
+    pub return_post: f64,
+}
+
+/// One phase's data as the learner wants them.
+struct Experience {
+    batches: Vec<Batch>,
+    summary: Summary,
+}
+
+/// What is told of a phase; means over tasks.
+#[derive(Clone, Copy)]
+struct Summary {
+    mean_return: f64,
+    worst_return: f64,
+    explained_variance: f64,
+    steps: u64,
+}
+
+impl Experience {
+    fn of(rollout: &Rollout, config: &Config, threads: usize) -> Self {
+        let returns = rollout.returns();
+        let (batches, explained_variance) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, threads);
+        let summary = Summary {
+            mean_return: mean(&returns),
+            worst_return: returns.iter().copied().fold(f64::INFINITY, f64::min),
+            explained_variance,
+            steps: rollout.num_valid(),
+        };
+        Experience { batches, summary }
+    }
+}
+
+impl Trainer {
+    /// A run at its beginning: fresh parameters from the seed.
+    ///
+    /// # Errors
+    /// If the configuration does not hold together.
+    pub fn new(config: Config, device: Device, num_actors: usize) -> Result<Self, ConfigError> {
+        let env = config.env()?;
+        let layout = registry::layout(env.spec(), &config.policy.hidden);
+        let mut rng = Stream::new(config.seed, Purpose::Init).rng();
+        let theta = layout.init(config.policy.init_log_std, || StandardNormal.sample(&mut rng));
+        let backend = TchBackend::new(layout, device, config.maml.tasks_per_chunk, num_actors);
+        let shape = Shape {
+            tasks: config.rollout.num_tasks,
+            steps: config.num_steps()?,
+            envs: config.rollout.num_envs,
+            obs_dim: env.spec().obs_dim(),
+            act_dim: env.spec().act_dim(),
+        };
+        Ok(Trainer {
+            env,
+            horizon: config.horizon()?,
+            tasks: config.tasks(Split::Train)?,
+            learner: Maml::new(config.maml.clone(), config.ppo.clone(), backend, theta),
+            rollout: Rollout::new(shape),
+            num_actors,
+            iteration: 0,
+            env_steps: 0,
+            config,
+        })
+    }
+
+    /// One meta-iteration:
+    ///
+    /// ```text
+    /// draw tasks; phi_i <- theta for each task i
+    /// for each inner step k
+    ///     collect support data D_k,i with phi_i
+    ///     phi_i <- phi_i - inner_lr * gradient of the inner loss on D_k,i
+    /// collect query data D'_i with phi_i
+    /// theta <- outer_epochs PPO steps on the loss of phi_i on D'_i,
+    ///          phi_i adapted anew from theta in each of them, through the graph
+    /// ```
+    ///
+    /// # Errors
+    /// If a loss, gradient or parameter is not finite; no parameter has then taken that value.
+    pub fn iterate(&mut self) -> Result<Report, Diverged> {
+        let (mut watch, steps_before) = (Stopwatch::start(), self.env_steps);
+        let tasks: Vec<Task> = (0..self.config.rollout.num_tasks)
+            .map(|i| self.tasks.sample(self.config.seed, self.index(), i as u32))
+            .collect();
+        let mut params = vec![self.learner.meta_params.clone(); tasks.len()];
+        let mut supports = Vec::new();
+        for k in 0..self.config.maml.inner_steps {
+            let support = self.collect(k, &tasks, &params, &mut watch)?;
+            params = self.learner.adapt(&params, &support.batches)?;
+            watch.lap("time/adapt_s");
+            supports.push(support);
+        }
+        let query = self.collect(self.config.maml.inner_steps, &tasks, &params, &mut watch)?;
+
+        let before = supports.first().unwrap_or(&query).summary;
+        let data = MetaBatch { supports: supports.into_iter().map(|s| s.batches).collect(), query: query.batches };
+        let learned = self.learner.update(&data)?;
+        watch.lap("time/update_s");
+        self.iteration += 1;
+        Ok(self.report(before, query.summary, learned, self.env_steps - steps_before, watch))
+    }
+
+    /// Phase `k` of the iteration: every task with its parameters, `[tasks][num_params]`.
+    fn collect(
+        &mut self,
+        k: usize,
+        tasks: &[Task],
+        params: &[Vec<f32>],
+        watch: &mut Stopwatch,
+    ) -> Result<Experience, Diverged> {
+        let collection = Collection {
+            env: self.env,
+            horizon: self.horizon,
+            layout: self.learner.layout(),
+            num_actors: self.num_actors,
+        };
+        let clock = (k * self.rollout.shape().steps) as u64;
+        let phase = Phase::training(self.config.seed, self.index(), k, clock, self.config.episodes());
+        collect_all(&collection, tasks, params, &phase, &mut self.rollout)?;
+        watch.lap("time/rollout_s");
+        let experience = Experience::of(&self.rollout, &self.config, self.num_actors);
+        self.env_steps += experience.summary.steps;
+        watch.lap("time/advantage_s");
+        Ok(experience)
+    }
+
+    /// The iteration under way, as random streams count it.
+    fn index(&self) -> u32 {
+        u32::try_from(self.iteration).expect("the configuration limits the iterations")
+    }
+
+    fn report(&self, before: Summary, after: Summary, learned: Metrics, steps: u64, watch: Stopwatch) -> Report {
+        let mut metrics = vec![
+            ("return/pre", before.mean_return),
+            ("return/post", after.mean_return),
+            ("return/gain", after.mean_return - before.mean_return),
+            ("return/post_worst_task", after.worst_return),
+            ("explained_variance/pre", before.explained_variance),
+            ("explained_variance/post", after.explained_variance),
+            ("env_steps", self.env_steps as f64),
+        ];
+        metrics.extend(learned);
+        let mut timing = watch.laps;
+        let seconds = watch.began.elapsed().as_secs_f64();
+        timing.push(("time/iteration_s", seconds));
+        timing.push(("steps_per_second", steps as f64 / seconds));
+        Report { metrics, timing, return_pre: before.mean_return, return_post: after.mean_return }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The learner, for evaluation.
+    pub fn learner(&self) -> &Maml {
+        &self.learner
+    }
+
+    /// Meta-iterations done.
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// All that is needed to go on from here to the byte.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let Maml { meta_params, inner_rates, adam, .. } = &self.learner;
+        let tensors =
+            [("meta_params", meta_params), ("inner_rates", inner_rates), ("adam_m", &adam.m), ("adam_v", &adam.v)];
+        Checkpoint {
+            step: self.iteration,
+            tensors: tensors.map(|(name, values)| (name.to_owned(), values.clone())).into(),
+            state: serde_json::json!({ "adam_step": adam.step, "env_steps": self.env_steps }),
+        }
+    }
+
+    /// Goes back, or forward, to a checkpoint of a run with the same configuration.
+    ///
+    /// # Errors
+    /// If it is of another policy or learner: says which part does not fit.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Misfit> {
+        let tensor = |name: &str, length: usize| {
+            let found = checkpoint.tensors.iter().find(|(n, _)| n == name).map(|(_, values)| values);
+            let found = found.ok_or_else(|| Misfit(format!("it has no `{name}`")))?;
+            if found.len() == length {
+                Ok(found.clone())
+            } else {
+                Err(Misfit(format!("`{name}` has {} values where the configuration asks for {length}", found.len())))
+            }
+        };
+        let counter = |name: &str| {
+            checkpoint
+                .state
+                .get(name)
+                .and_then(serde_json::Value::as_u64)
+                .ok_or_else(|| Misfit(format!("it has no `{name}`")))
+        };
+        let (n, m) = (self.learner.meta_params.len(), self.learner.adam.m.len());
+        let (theta, rates) = (tensor("meta_params", n)?, tensor("inner_rates", n)?);
+        let adam = Adam { m: tensor("adam_m", m)?, v: tensor("adam_v", m)?, step: counter("adam_step")? };
+        self.env_steps = counter("env_steps")?;
+        self.iteration = checkpoint.step;
+        (self.learner.meta_params, self.learner.inner_rates, self.learner.adam) = (theta, rates, adam);
+        Ok(())
+    }
+}
+
+/// A checkpoint of something else.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint does not belong to this configuration: {0}. Was config.toml changed after the run began?")]
+pub struct Misfit(String);
+
+/// Seconds per kind of work, summed over the phases of an iteration.
+struct Stopwatch {
+    began: Instant,
+    last: Instant,
+    laps: Metrics,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch { began: Instant::now(), last: Instant::now(), laps: Vec::new() }
+    }
+
+    /// Books the time since the last lap on `name`.
+    fn lap(&mut self, name: &'static str) {
+        let now = Instant::now();
+        let seconds = (now - std::mem::replace(&mut self.last, now)).as_secs_f64();
+        match self.laps.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += seconds,
+            None => self.laps.push((name, seconds)),
+        }
+    }
+}
