@@ -1,15 +1,21 @@
 //! Errors as the shell sees them: one message, one exit code.
 
 use metadrift_agents::maml::Diverged;
+use metadrift_envs::TaskError;
 
 use crate::{
-    checkpoint::CheckpointError, config::ConfigError, device::DeviceError, evaluate::EvaluationError,
-    run_dir::RunDirError, train::Misfit,
+    checkpoint::CheckpointError,
+    commands::{doctor::Unusable, env::ReplayError},
+    config::ConfigError,
+    device::DeviceError,
+    evaluate::EvaluationError,
+    run_dir::RunDirError,
+    train::Misfit,
 };
 
 /// Exit codes, apart from 0 (done), 1 (anything else) and 2 (wrong usage).
 pub mod code {
-    /// The configuration is not valid.
+    /// The configuration, or a value in a file to replay, is not valid.
     pub const CONFIG: u8 = 3;
     /// A checkpoint or file cannot be read or is damaged.
     pub const FILE: u8 = 4;
@@ -46,17 +52,23 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<Misfit>() {
+    if cause.is::<ConfigError>() || cause.is::<Misfit>() || cause.is::<TaskError>() {
         return Some(code::CONFIG);
     }
     if cause.is::<Diverged>() {
         return Some(code::DIVERGED);
     }
-    if cause.is::<DeviceError>() {
+    if cause.is::<DeviceError>() || cause.is::<Unusable>() {
         return Some(code::DEVICE);
     }
     if cause.is::<WorkerPanic>() {
         return Some(code::PANIC);
+    }
+    if let Some(error) = cause.downcast_ref::<ReplayError>() {
+        return Some(match error {
+            ReplayError::BadValue { .. } => code::CONFIG,
+            ReplayError::Malformed { .. } | ReplayError::Unreadable { .. } => code::FILE,
+        });
     }
     if let Some(error) = cause.downcast_ref::<EvaluationError>() {
         return Some(match error {

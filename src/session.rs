@@ -89,15 +89,16 @@ impl Session {
         if let Some(iterations) = iterations {
             config.iterations = iterations;
             config = Config::parse("--iterations", &config.to_toml(), &[])?;
-            write_atomic(&run.config(), config.to_toml().as_bytes())?;
         }
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
         skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
-        checkpoint::discard_after(&run.checkpoints(), newest.step)?;
         let device = device::open(options.device)?;
         let mut trainer = Trainer::new(config, device, options.actors)?;
         trainer.restore(&newest)?;
+        // nothing in the folder has changed so far; what follows the checkpoint comes again
+        checkpoint::discard_after(&run.checkpoints(), newest.step)?;
+        write_atomic(&run.config(), trainer.config().to_toml().as_bytes())?;
         let mut manifest = Manifest::read(dir)?;
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.set_state(RunState::Running);

@@ -139,3 +139,22 @@ fn forged_manifests_with_right_checksums_are_refused() {
         assert!(reason.contains(expected), "{reason}");
     }
 }
+
+/// What no other file contradicts is under the checksum of the manifest itself.
+#[test]
+fn a_manifest_changed_by_hand_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = save(dir.path(), &sample(7)).unwrap();
+    let path = dir.path().join("best"); // a copy under another name, which says no step
+    fs::rename(saved, &path).unwrap();
+    let good = fs::read_to_string(path.join("MANIFEST.json")).unwrap();
+    assert_eq!(load(&path).unwrap(), sample(7), "it may be moved");
+    let exchanged = good.replace("adam.m", "adam.x").replace("adam.v", "adam.m").replace("adam.x", "adam.v");
+    let changes = [good.replace("\"step\": 7", "\"step\": 8"), exchanged, good.replace("  ", " "), good.clone() + "\n"];
+    for changed in changes {
+        assert_ne!(changed, good);
+        fs::write(path.join("MANIFEST.json"), &changed).unwrap();
+        let reason = damage(&path);
+        assert!(reason.contains("MANIFEST.json: the content does not match"), "{reason}");
+    }
+}

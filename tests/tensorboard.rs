@@ -141,6 +141,7 @@ fn interrupted(dir: &Path) {
     for step in 1..=70 {
         sink.scalars(step, now(), &[("return/post", step as f64), ("only/old", 0.0)]).unwrap();
     }
+    sink.end(Outcome::Interrupted).unwrap();
     let mut sink = TensorBoard::new(dir, Start::After(50));
     for step in 51..=80 {
         sink.scalars(step, now(), &[("return/post", 1_000.0 + step as f64)]).unwrap();

@@ -229,9 +229,9 @@ impl Maml {
         let epochs = self.ppo.outer_epochs.max(1) as f64;
         let first = first.unwrap_or_default();
         let mut metrics = vec![
-            ("loss/meta", first.loss),
-            ("loss/meta_last_epoch", last.loss),
-            ("loss/inner", first.inner_loss),
+            // of the last epoch: in the first one every ratio is 1 and the normalised advantages sum to zero
+            ("loss/meta", last.loss),
+            ("loss/inner", last.inner_loss),
             ("kl/meta", last.kl),
             ("kl/query", last.approx_kl),
             ("entropy", first.entropy),

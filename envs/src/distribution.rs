@@ -35,6 +35,17 @@ pub struct TaskConfig {
     pub split: SplitOverrides,
 }
 
+impl TaskConfig {
+    /// Checks what is said about every split, also those that a command does not use.
+    ///
+    /// # Errors
+    /// As [`TaskDistribution::new`].
+    pub fn validate(&self, spec: &EnvSpec) -> Result<(), TaskError> {
+        let mut splits = Split::ALL.into_iter();
+        splits.try_for_each(|split| TaskDistribution::new(spec, self, split).map(|_| ()))
+    }
+}
+
 /// Overrides by split, `[task.split.in_dist]` and `[task.split.ood]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@ use crate::{CartPole, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, Probe
 /// Lists the environments once: the enum, its table, and the macro that turns a kind into a type.
 macro_rules! environments {
     ($dollar:tt $($kind:ident),+ $(,)?) => {
-        /// An environment chosen at run time; [`with_env!`] turns it into the type.
+        /// An environment chosen at run time; `with_env!` turns it into the type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EnvKind {
             $(

@@ -5,16 +5,16 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
-//! | [`env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
+//! | [`mod@env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
 //! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
 //! | [`schedule`] | how a quantity drifts over the clock of its task |
 //! | [`law`] | what a number of a task is drawn from |
 //! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
 //! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
-//! | [`EnvKind`] | an environment chosen by name at run time; [`with_env!`] makes it a type |
+//! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
-//! | [`replay`] | recorded actions in `f64`, for comparison with Gymnasium |
+//! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
 //!
 //! To add an environment: one file like `pendulum.rs`, its name in the list of `kind.rs`, its line here.
 

@@ -111,7 +111,7 @@ probe!(
 );
 
 probe!(
-    ProbePolicy, "probe-policy", "one step, reward +1 if the action has the sign of the observation, else -1", horizon 1,
+    ProbePolicy, "probe-policy", "one step, +1 if the action has the sign of the observation, else -1", horizon 1,
     reset |u| sign(u >= number(0.5)),
     step |signal, command, _applied| (signal, signal * command, true)
 );

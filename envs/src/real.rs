@@ -42,8 +42,8 @@ pub trait Real:
     /// The angle (rad) shifted by whole turns into [-pi, pi).
     ///
     /// `f64`: NumPy's `((x + pi) % (2 * pi)) - pi` to the bit. `f32`: the nearest whole number of
-    /// turns is subtracted in two exact parts, so that no digits are lost; a value within
-    /// rounding of the seam may come out at either end.
+    /// turns is subtracted in two parts, so that few digits are lost; a value within rounding of
+    /// the seam may come out at either end.
     fn wrap_angle(self) -> Self;
 
     /// The absolute value.

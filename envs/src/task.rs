@@ -27,7 +27,11 @@ pub enum TaskError {
         known: Vec<String>,
     },
     /// An environment that does not exist.
-    #[error("{path}: there is no environment `{name}`; did you mean `{}`? (all, nearest first: {})", known[0], known.join(", "))]
+    #[error(
+        "{path}: there is no environment `{name}`; did you mean `{}`? (all, nearest first: {})",
+        known[0],
+        known.join(", ")
+    )]
     UnknownEnv {
         /// Key path.
         path: String,
@@ -37,7 +41,10 @@ pub enum TaskError {
         known: Vec<String>,
     },
     /// A value that the channel must not take.
-    #[error("{path}: {value} is outside the legal range {bounds} of `{channel}` ({unit}); {}", nearest_legal(bounds, *value))]
+    #[error(
+        "{path}: {value} is outside the legal range {bounds} of `{channel}` ({unit}); {}",
+        nearest_legal(bounds, *value)
+    )]
     OutOfRange {
         /// Key path.
         path: String,

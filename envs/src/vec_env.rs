@@ -59,7 +59,7 @@ pub struct VecEnv<E: Env> {
     /// 1 where the last step ended an episode, `[blocks, LANES]`.
     ended: Vec<[u8; LANES]>,
     tail: Tail,
-    simd: Simd,
+    pub(crate) simd: Simd,
     env: PhantomData<E>,
 }
 
@@ -83,7 +83,8 @@ impl<E: Env> VecEnv<E> {
     ///
     /// `horizon` is the time limit (steps per episode). `stream` names the random numbers of the
     /// initial states of the first lane of the first task; later tasks and later lanes of a task
-    /// count on from its `task` and `env`, so a batch can be split at any lane. `clock` is the tick of the tasks' life at which the lanes start.
+    /// count on from its `task` and `env`, so a batch can be split at any lane. `clock` is the
+    /// tick of the tasks' life at which the lanes start.
     ///
     /// # Panics
     /// If there are no lanes, the horizon is 0, the stream is for neither
@@ -219,21 +220,17 @@ impl<E: Env> VecEnv<E> {
         let (reward, tail_reward) = out.reward.as_chunks_mut();
         let (terminated, tail_terminated) = out.terminated.as_chunks_mut();
         let (truncated, tail_truncated) = out.truncated.as_chunks_mut();
-        let outputs = Outputs { next_obs, reward, terminated, truncated };
-        self.advance(0, actions, outputs);
+        self.advance(0, actions, Outputs { next_obs, reward, terminated, truncated });
         if lanes < self.num_envs {
             let mut tail = std::mem::take(&mut self.tail);
             tail.actions[..tail_actions.len()].copy_from_slice(tail_actions);
-            self.advance(
-                lanes / LANES,
-                &tail.actions,
-                Outputs {
-                    next_obs: &mut tail.next_obs,
-                    reward: &mut tail.reward,
-                    terminated: &mut tail.terminated,
-                    truncated: &mut tail.truncated,
-                },
-            );
+            let outputs = Outputs {
+                next_obs: &mut tail.next_obs,
+                reward: &mut tail.reward,
+                terminated: &mut tail.terminated,
+                truncated: &mut tail.truncated,
+            };
+            self.advance(lanes / LANES, &tail.actions, outputs);
             let rest = self.num_envs - lanes;
             tail_obs.copy_from_slice(&tail.next_obs[..tail_obs.len()]);
             tail_reward.copy_from_slice(&tail.reward[0][..rest]);
@@ -248,11 +245,11 @@ impl<E: Env> VecEnv<E> {
 
     /// Starts new episodes in the lanes whose episodes have ended.
     fn reset_ended(&mut self) {
-        for block in 0..self.ended.len() {
+        for chunk in 0..self.ended.len() * LANES / 16 {
             // a byte a lane, the first lane lowest
-            let mut ended = u128::from_le_bytes(self.ended[block]);
+            let mut ended = u128::from_le_bytes(self.ended.as_flattened().as_chunks().0[chunk]);
             while ended != 0 {
-                let lane = block * LANES + ended.trailing_zeros() as usize / 8;
+                let lane = chunk * 16 + ended.trailing_zeros() as usize / 8;
                 ended &= ended - 1;
                 if lane < self.num_envs {
                     self.reset_lane(lane);
@@ -332,45 +329,5 @@ fn check_actions(space: ActionSpace, actions: &[f32]) {
         let index = first.expect("one of them is not legal");
         let lane = index / space.act_dim();
         panic!("lane {lane}: action {} is not in {space:?}", actions[index]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{CartPole, Pendulum};
-
-    /// Every bit that 300 random steps of 70 lanes with faulty sensors lead to.
-    fn bits<E: Env>(simd: Simd) -> Vec<u32> {
-        let task = Task::nominal(&E::SPEC).with(&E::SPEC, "sensor_theta_dot_offset", 0.1).unwrap();
-        let stream = Stream::new(3, Purpose::Reset);
-        let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, 0);
-        env.simd = simd;
-        let mut next_obs = vec![0.0; 70 * E::SPEC.obs_dim()];
-        let (mut reward, mut terminated, mut truncated) = ([0.0; 70], [false; 70], [false; 70]);
-        let mut bits = Vec::new();
-        for tick in 0..300 {
-            let draw = |lane| Stream::new(3, Purpose::Action).env(lane).block(tick)[0];
-            let actions: Vec<f32> = (0..70).map(|lane| (draw(lane) % 2) as f32).collect();
-            let out = StepView {
-                next_obs: &mut next_obs,
-                reward: &mut reward,
-                terminated: &mut terminated,
-                truncated: &mut truncated,
-            };
-            env.step(&actions, out);
-            let numbers = next_obs.iter().chain(&reward).chain(env.obs());
-            bits.extend(numbers.map(|number| number.to_bits()));
-            bits.extend((terminated.iter().chain(&truncated)).map(|flag| u32::from(*flag)));
-        }
-        bits
-    }
-
-    #[test]
-    fn every_instruction_set_gives_the_same_bits() {
-        for simd in Simd::available() {
-            assert_eq!(bits::<CartPole>(simd), bits::<CartPole>(Simd::Baseline));
-            assert_eq!(bits::<Pendulum>(simd), bits::<Pendulum>(Simd::Baseline));
-        }
     }
 }

@@ -1,59 +1,13 @@
-//! What every environment and the batch engine promise.
+//! What the batch engine promises, for every environment.
 
-use std::collections::BTreeSet;
+mod rig;
 
 use metadrift_envs::{
-    ActionSpace, Array, CartPole, Env, EnvKind, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs,
-    ProbePolicy, ProbeSign, Purpose, Schedule, StepView, Stream, Task, VecEnv, channels, unit_f32, with_env,
+    Array, CartPole, Env, EnvKind, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, Stream, Task, VecEnv,
+    channels, unit_f32, with_env,
 };
 use rand::Rng;
-
-/// What one step hands back.
-#[derive(Clone, Debug, PartialEq)]
-struct Out {
-    obs: Vec<f32>,
-    next_obs: Vec<f32>,
-    reward: Vec<f32>,
-    terminated: Vec<bool>,
-    truncated: Vec<bool>,
-}
-
-fn step<E: Env>(env: &mut VecEnv<E>, actions: &[f32]) -> Out {
-    let lanes = env.num_envs();
-    let mut out = Out {
-        obs: Vec::new(),
-        next_obs: vec![f32::NAN; lanes * E::SPEC.obs_dim()],
-        reward: vec![f32::NAN; lanes],
-        terminated: vec![false; lanes],
-        truncated: vec![false; lanes],
-    };
-    let view = StepView {
-        next_obs: &mut out.next_obs,
-        reward: &mut out.reward,
-        terminated: &mut out.terminated,
-        truncated: &mut out.truncated,
-    };
-    env.step(actions, view);
-    out.obs = env.obs().to_vec();
-    out
-}
-
-fn reset_stream(seed: u64) -> Stream {
-    Stream::new(seed, Purpose::Reset).iteration(3).phase(1).task(5)
-}
-
-/// A random action for each lane; one and a half times the bound, so that clipping shows.
-fn actions<E: Env>(tick: u32, first_lane: usize, lanes: usize) -> Vec<f32> {
-    let lane = |lane: usize| {
-        let word = Stream::new(9, Purpose::Action).env(lane as u32).block(tick)[0];
-        match E::SPEC.action {
-            ActionSpace::Discrete(count) => (unit_f32(word) * count as f32).floor(),
-            ActionSpace::Box { bound, .. } => (3.0 * unit_f32(word) - 1.5) * bound as f32,
-        }
-    };
-    assert_eq!(E::SPEC.act_dim(), 1);
-    (first_lane..first_lane + lanes).map(lane).collect()
-}
+use rig::{actions, reset_stream, step};
 
 /// A task with everything perturbed: physics by 10 %, actuator and sensors faulty.
 fn perturbed(spec: &metadrift_envs::EnvSpec) -> Task {
@@ -215,80 +169,6 @@ fn a_lane_does_not_notice_a_faulty_sensor_in_another() {
 }
 
 #[test]
-fn specs_are_consistent() {
-    let mut names = BTreeSet::new();
-    for kind in EnvKind::ALL {
-        let spec = kind.spec();
-        assert!(names.insert(spec.name));
-        assert_eq!(EnvKind::from_name(spec.name).unwrap(), *kind);
-        assert!(spec.horizon > 0);
-        let all = channels(spec);
-        let unique: BTreeSet<&str> = all.iter().map(|channel| channel.name.as_str()).collect();
-        assert_eq!(unique.len(), all.len());
-        for channel in &all {
-            assert!(channel.bounds.contains(channel.default), "{}", channel.name);
-        }
-        with_env!(*kind, E => {
-            assert_eq!(<E as Env>::Obs::<f32>::LEN, spec.obs_dim());
-            assert_eq!(<E as Env>::Action::<f32>::LEN, spec.act_dim());
-        });
-    }
-    let error = EnvKind::from_name("pendulun").unwrap_err().to_string();
-    assert!(error.contains("no environment `pendulun`; did you mean `pendulum`?"), "{error}");
-}
-
-/// The outputs of 200 ticks of 8 lanes.
-fn run<E: Env>(task: &Task, seed: u64) -> Vec<Out> {
-    let mut env = VecEnv::<E>::new(&[(task, 8)], E::SPEC.horizon, reset_stream(seed), 0);
-    (0..200).map(|tick| step(&mut env, &actions::<E>(tick, 0, 8))).collect()
-}
-
-#[test]
-fn every_channel_changes_something_and_every_run_repeats() {
-    fn check<E: Env>() {
-        let nominal = Task::nominal(&E::SPEC);
-        let base = run::<E>(&nominal, 4);
-        assert!(base == run::<E>(&nominal, 4));
-        assert!(base != run::<E>(&nominal, 5));
-        for channel in channels(&E::SPEC) {
-            let value = match channel.default {
-                0.0 => 0.3,
-                default => default * 0.1,
-            };
-            let task = nominal.clone().with(&E::SPEC, &channel.name, value).unwrap();
-            assert!(base != run::<E>(&task, 4), "{}", channel.name);
-        }
-    }
-    check::<CartPole>();
-    check::<Pendulum>();
-}
-
-#[test]
-fn observations_stay_in_their_space_over_many_random_steps() {
-    fn extremes<E: Env>() -> Vec<f32> {
-        let task = Task::nominal(&E::SPEC);
-        let mut env = VecEnv::<E>::new(&[(&task, 100)], E::SPEC.horizon, reset_stream(6), 0);
-        let mut largest = vec![0.0_f32; E::SPEC.obs_dim()];
-        for tick in 0..1000 {
-            let out = step(&mut env, &actions::<E>(tick, 0, 100));
-            for row in out.next_obs.chunks(E::SPEC.obs_dim()) {
-                for (largest, obs) in largest.iter_mut().zip(row) {
-                    assert!(obs.is_finite());
-                    *largest = largest.max(obs.abs());
-                }
-            }
-        }
-        largest
-    }
-    // Gymnasium's spaces: twice the limits for CartPole, (1, 1, 8) for Pendulum
-    let [x, _, theta, _] = extremes::<CartPole>()[..] else { panic!() };
-    assert!(x < 4.8 && theta > 0.2 && theta < 0.418_879_03, "{x} {theta}");
-    let [cos, sin, speed] = extremes::<Pendulum>()[..] else { panic!() };
-    assert!(cos <= 1.0 && cos > 0.999 && sin <= 1.0 && sin > 0.999);
-    assert!(speed <= 8.0 && speed > 5.0, "{speed}");
-}
-
-#[test]
 fn a_pole_that_falls_on_the_last_step_is_terminated_and_truncated() {
     let task = Task::nominal(&CartPole::SPEC);
     let first_end = |horizon: u32| {
@@ -338,72 +218,6 @@ fn a_drifting_sensor_shows_its_offset_of_the_tick() {
     }
 }
 
-/// Rewards and last observations of lanes that always take `action`, by initial observation.
-fn probe<E: Env>(task: &Task, action: f32) -> BTreeSet<(i8, i8, i8, bool)> {
-    let mut env = VecEnv::<E>::new(&[(task, 50)], E::SPEC.horizon, reset_stream(1), 0);
-    let before = env.obs().to_vec();
-    let out = step(&mut env, &[action; 50]);
-    (0..50)
-        .map(|i| {
-            let whole = [before[i], out.reward[i], out.next_obs[i]].map(|x| x as i8);
-            (whole[0], whole[1], whole[2], out.terminated[i])
-        })
-        .collect()
-}
-
-#[test]
-fn probes_have_their_known_answers() {
-    let task = Task::nominal(&ProbeSign::SPEC);
-    for action in [0.0, 1.0] {
-        let sign = if action == 1.0 { 1 } else { -1 };
-        let one = |outcome| BTreeSet::from([outcome]);
-        assert_eq!(probe::<ProbeConstant>(&task, action), one((0, 1, 0, true)));
-        assert_eq!(probe::<ProbeDiscount>(&task, action), one((0, 0, 1, false)));
-        assert_eq!(probe::<ProbeAction>(&task, action), one((0, sign, 0, true)));
-        assert_eq!(probe::<ProbeObs>(&task, action), BTreeSet::from([(-1, -1, -1, true), (1, 1, 1, true)]));
-        assert_eq!(probe::<ProbePolicy>(&task, action), BTreeSet::from([(-1, -sign, -1, true), (1, sign, 1, true)]));
-        assert_eq!(probe::<ProbeSign>(&task, action), one((0, sign, 0, true)));
-        let inverted = task.clone().with(&ProbeSign::SPEC, "actuator_gain", -1.0).unwrap();
-        assert_eq!(probe::<ProbeSign>(&inverted, action), one((0, -sign, 0, true)));
-        assert_eq!(probe::<ProbeAction>(&inverted, action), one((0, sign, 0, true)));
-    }
-    let mut env = VecEnv::<ProbeDiscount>::new(&[(&task, 1)], 9, reset_stream(1), 0);
-    step(&mut env, &[0.0]);
-    let second = step(&mut env, &[0.0]);
-    assert_eq!((second.reward[0], second.terminated[0]), (1.0, true));
-    assert_eq!(second.obs, [0.0]);
-}
-
-#[test]
-fn initial_states_have_gymnasiums_ranges() {
-    let spread = |values: Vec<f32>| {
-        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
-        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mean = values.iter().sum::<f32>() / values.len() as f32;
-        (low, high, mean)
-    };
-    let lanes = 10_000;
-    let task = Task::nominal(&CartPole::SPEC);
-    let env = VecEnv::<CartPole>::new(&[(&task, lanes)], 500, reset_stream(1), 0);
-    for k in 0..4 {
-        let (low, high, mean) = spread(env.obs().iter().skip(k).step_by(4).copied().collect());
-        assert!((-0.05..-0.0499).contains(&low) && (0.0499..=0.05).contains(&high));
-        // five standard errors of a uniform law: width / sqrt(12 n)
-        assert!(mean.abs() < 0.1 / (12.0 * lanes as f32).sqrt() * 5.0, "{mean}");
-    }
-    let task = Task::nominal(&Pendulum::SPEC);
-    let env = VecEnv::<Pendulum>::new(&[(&task, lanes)], 200, reset_stream(1), 0);
-    let column = |k: usize| env.obs().iter().skip(k).step_by(3).copied().collect::<Vec<f32>>();
-    let (low, high, mean) = spread(column(2));
-    assert!((-1.0..-0.999).contains(&low) && (0.999..=1.0).contains(&high));
-    assert!(mean.abs() < 2.0 / (12.0 * lanes as f32).sqrt() * 5.0);
-    let angles = column(0).into_iter().zip(column(1)).map(|(cos, sin)| sin.atan2(cos));
-    let (low, high, mean) = spread(angles.collect());
-    let pi = std::f32::consts::PI;
-    assert!(low < -0.999 * pi && high > 0.999 * pi);
-    assert!(mean.abs() < 2.0 * pi / (12.0 * lanes as f32).sqrt() * 5.0);
-}
-
 #[test]
 #[should_panic(expected = "lane 2: action NaN is not in Box")]
 fn an_action_that_is_no_number_is_refused() {
@@ -425,12 +239,13 @@ fn resets_are_value_stable() {
     // frozen: a change here changes every result that was ever published
     let task = Task::nominal(&CartPole::SPEC);
     let env = VecEnv::<CartPole>::new(&[(&task, 1)], 500, reset_stream(1), 0);
-    // -0.05 + 0.1 u for u = the top 24 bits of each word, worked out in Python
+    // worked out in Python: Philox of (0, iteration 3, phase 1, task 5 and purpose 3), then
+    // -0.05 + 0.1 u for u = the top 24 bits of each word
     let mut rng = reset_stream(1).rng();
     let words: Vec<u32> = (0..4).map(|_| rng.next_u32()).collect();
     assert_eq!(words, [1282593021, 848006270, 1827554593, 2043133671]);
-    let expected = [-0.020137310, -0.030255818, -0.007448930, -0.002429593];
+    let expected = [-0.0201373, -0.0302558, -0.0074489, -0.0024296];
     for (obs, expected) in env.obs().iter().zip(expected) {
-        assert!((obs - expected).abs() < 1e-8, "{obs} {expected}");
+        assert!((obs - expected).abs() < 1e-7, "{obs} {expected}");
     }
 }

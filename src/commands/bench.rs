@@ -1,7 +1,188 @@
-//! `bench`
-use crate::cli::BenchArgs;
+//! `bench`: what this machine does per second.
+
+mod env_step;
+mod meta_iteration;
+mod policy;
+
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
-/// x
-pub fn run(_c: &BenchArgs) -> Result<()> {
+use metadrift_envs::EnvKind;
+use serde::Serialize;
+
+use crate::{
+    cli::{BenchArgs, Format},
+    commands::print,
+    device,
+};
+
+/// Lanes that a batch has.
+const LANES: [usize; 4] = [1, 64, 1024, 16384];
+/// How often a rate is measured.
+const REPEATS: usize = 5;
+/// How long each of these takes, roughly.
+const REPEAT_TIME: Duration = Duration::from_millis(60);
+
+/// The environments that are measured: the physical parameter that differs from task to task, and its range.
+const SUBJECTS: [Subject; 2] = [
+    Subject { kind: EnvKind::CartPole, param: "half_length", low: 0.25, high: 1.0 },
+    Subject { kind: EnvKind::Pendulum, param: "length", low: 0.7, high: 1.3 },
+];
+
+struct Subject {
+    kind: EnvKind,
+    param: &'static str,
+    low: f64,
+    high: f64,
+}
+
+/// One figure.
+#[derive(Debug, PartialEq, Serialize)]
+struct Row {
+    /// What was measured: `env_step`, `policy`, `meta_iteration`.
+    bench: &'static str,
+    env: &'static str,
+    /// Lanes.
+    n: usize,
+    threads: usize,
+    variant: &'static str,
+    /// Median of the repeats.
+    value: f64,
+    unit: &'static str,
+    /// Smallest of the repeats.
+    min: f64,
+    /// Largest of the repeats.
+    max: f64,
+}
+
+impl Row {
+    /// The figure for `repeats`, at least one.
+    fn new(
+        (bench, env, variant, unit): (&'static str, &'static str, &'static str, &'static str),
+        n: usize,
+        threads: usize,
+        mut repeats: Vec<f64>,
+    ) -> Row {
+        repeats.sort_by(f64::total_cmp);
+        let (min, max) = (repeats[0], repeats[repeats.len() - 1]);
+        Row { bench, env, n, threads, variant, value: repeats[repeats.len() / 2], unit, min, max }
+    }
+
+    fn to_text(&self) -> String {
+        let Row { bench, env, n, threads, variant, value, unit, min, max } = self;
+        let [value, min, max] = [value, min, max].map(|x| short(*x));
+        format!("{bench:<15} {env:<9} {n:>6} {threads:>7}  {variant:<10} {value:>9} {unit:<13} {min:>9} {max:>9}\n")
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the device is not there, and if the output cannot be written.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let device = device::open(args.compute.device)?;
+    if cfg!(debug_assertions) {
+        eprintln!("warning: this is not a release build; for figures that count: cargo run --release -- bench");
+    }
+    if args.format == Format::Text {
+        print("bench           env            n threads  variant       median unit                min       max\n")?;
+    }
+    let show = |rows: Vec<Row>| rows.iter().try_for_each(|row| print_row(row, args.format));
+    for subject in &SUBJECTS {
+        eprintln!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name);
+        show(env_step::measure(subject, &LANES, REPEAT_TIME)?)?;
+    }
+    eprintln!("[bench] policy inferences, 1 thread");
+    show(policy::measure(&LANES, REPEAT_TIME))?;
+    for subject in &SUBJECTS {
+        let threads = args.compute.num_actors();
+        eprintln!("[bench] {}: meta-iterations on {}", subject.kind.spec().name, place(device, threads));
+        show(meta_iteration::measure(subject, device, threads)?)?;
+    }
     Ok(())
+}
+
+fn place(device: tch::Device, threads: usize) -> String {
+    format!("{}, {threads} thread{}", device::name(device), if threads == 1 { "" } else { "s" })
+}
+
+fn print_row(row: &Row, format: Format) -> Result<()> {
+    Ok(print(&match format {
+        Format::Text => row.to_text(),
+        Format::Json => serde_json::to_string(row)? + "\n",
+    })?)
+}
+
+/// Units of work per second, over [`REPEATS`] repeats of about `time` each; `work` does `units` of them.
+fn rates(units: usize, time: Duration, mut work: impl FnMut()) -> Vec<f64> {
+    let mut seconds = |calls: u64| {
+        let start = Instant::now();
+        (0..calls).for_each(|_| work());
+        start.elapsed().as_secs_f64().max(1e-9)
+    };
+    // doubling warms caches and clock up; the last round is long enough to tell the pace
+    let mut calls = 1;
+    let pace = loop {
+        let taken = seconds(calls);
+        if taken >= 0.25 * time.as_secs_f64() {
+            break taken / calls as f64;
+        }
+        calls *= 2;
+    };
+    let calls = (time.as_secs_f64() / pace).ceil() as u64;
+    (0..REPEATS).map(|_| calls as f64 * units as f64 / seconds(calls)).collect()
+}
+
+/// Four significant digits, with M or k where there are many.
+fn short(value: f64) -> String {
+    let (scaled, unit) = match value {
+        v if v >= 1e6 => (v / 1e6, " M"),
+        v if v >= 1e4 => (v / 1e3, " k"),
+        v => (v, ""),
+    };
+    let decimals = (3 - scaled.abs().max(1e-3).log10().floor() as i32).clamp(0, 4) as usize;
+    format!("{scaled:.decimals$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_median_and_the_extremes() {
+        let row = Row::new(("policy", "cartpole", "forward", "inferences/s"), 64, 1, vec![3.0, 1.0, 2.5]);
+        let json = serde_json::to_value(&row).unwrap();
+        let expected = serde_json::json!({
+            "bench": "policy", "env": "cartpole", "n": 64, "threads": 1, "variant": "forward",
+            "value": 2.5, "unit": "inferences/s", "min": 1.0, "max": 3.0,
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let cases = [(123_456_789.0, "123.5 M"), (45_678.0, "45.68 k"), (1.23456, "1.235"), (0.0123, "0.0123")];
+        for (value, text) in cases {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn rates_count_units_per_second() {
+        let nap = Duration::from_millis(2);
+        let rates = rates(10, nap, || std::thread::sleep(nap));
+        assert!(rates.len() == REPEATS && rates.iter().all(|rate| *rate > 0.0 && *rate <= 5_000.0), "{rates:?}");
+    }
+
+    #[test]
+    fn every_section_measures_something() {
+        let quick = Duration::from_micros(50);
+        for subject in &SUBJECTS {
+            let rows = env_step::measure(subject, &[1, 20], quick).unwrap();
+            assert_eq!(rows.len(), 6);
+            assert!(rows.iter().all(|row| row.value > 0.0 && row.unit == "steps/s"), "{rows:?}");
+        }
+        let rows = policy::measure(&[1, 20], quick);
+        assert!(rows.len() == 2 && rows.iter().all(|row| row.min > 0.0), "{rows:?}");
+    }
 }

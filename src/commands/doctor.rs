@@ -1,6 +1,223 @@
-//! `doctor`
+//! `doctor`: what this machine and build have, and whether it works.
+
+use std::{fs, panic::catch_unwind, thread::available_parallelism};
+
 use anyhow::Result;
-/// x
+use metadrift_agents::{
+    batch::Batch,
+    layout::{Head, Layout},
+    maml::{MetaBatch, Objective},
+    tch_backend::TchBackend,
+};
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    commands::print,
+    device::{self, DeviceChoice},
+    session::libtorch_version,
+};
+
+/// libtorch is there, but does not compute what it should.
+#[derive(Debug, thiserror::Error)]
+#[error("libtorch is not usable: {0}")]
+pub struct Unusable(String);
+
+/// One line of the report: whether it is there, and what is known of it.
+struct Line {
+    name: &'static str,
+    /// A dash stands for what is not there.
+    found: bool,
+    text: String,
+}
+
+impl Line {
+    fn of(name: &'static str, outcome: Result<String, String>) -> Line {
+        let found = outcome.is_ok();
+        Line { name, found, text: outcome.unwrap_or_else(|reason| reason) }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Unusable`] if tensors on the CPU do not work, and if the output cannot be written.
 pub fn run() -> Result<()> {
-    Ok(())
+    let on_cpu = self_check(Device::Cpu);
+    let mut lines = vec![
+        Line::of("metadrift", Ok(env!("CARGO_PKG_VERSION").into())),
+        Line::of("libtorch", libtorch()),
+        Line::of("tensors", on_cpu.clone()),
+    ];
+    lines.extend(cuda());
+    lines.push(Line::of("cores", available_parallelism().map(|n| n.to_string()).map_err(|e| e.to_string())));
+    lines.extend(processor());
+    lines.push(Line::of("memory", memory()));
+    lines.push(Line::of("disk", disk()));
+    print(&report(&lines))?;
+    match on_cpu {
+        Ok(_) => Ok(print("\nReady: metadrift train cartpole-flip\n")?),
+        Err(reason) => Err(Unusable(reason).into()),
+    }
+}
+
+fn report(lines: &[Line]) -> String {
+    let mark = |found| if found { "OK" } else { "–" };
+    lines.iter().map(|line| format!("{:<10} {:<2}  {}\n", line.name, mark(line.found), line.text)).collect()
+}
+
+/// Version and place of the libtorch that is loaded.
+fn libtorch() -> Result<String, String> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let place = mapped(&maps, "libtorch_cpu.so").unwrap_or("a place that this system does not tell");
+    Ok(format!("{}, loaded from {place}", libtorch_version()))
+}
+
+/// Where a library was loaded from, by the kernel's list of mappings.
+fn mapped<'a>(maps: &'a str, library: &str) -> Option<&'a str> {
+    let paths = maps.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
+    paths.into_iter().find(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with(library)))
+}
+
+/// GPUs, and whether the first one computes.
+fn cuda() -> Vec<Line> {
+    match device::open(DeviceChoice::Cuda(0)) {
+        Ok(gpu) => {
+            let count = tch::Cuda::device_count();
+            let devices = if count == 1 { "1 device".into() } else { format!("{count} devices") };
+            vec![Line::of("cuda", Ok(devices)), Line::of("on cuda:0", self_check(gpu))]
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.strip_prefix("--device cuda:0: ").unwrap_or(&text);
+            vec![Line::of("cuda", Err(reason.to_owned()))]
+        }
+    }
+}
+
+/// The vector instructions that environments and policies are compiled for; results are the same with any of them.
+#[cfg(target_arch = "x86_64")]
+fn processor() -> Vec<Line> {
+    let feature = |name, found, width: u32| {
+        let text = format!("{width}-bit vectors in environments and policies");
+        Line::of(name, if found { Ok(text) } else { Err(format!("no {text}: slower, same results")) })
+    };
+    vec![
+        feature("avx2", is_x86_feature_detected!("avx2"), 256),
+        feature("avx512f", is_x86_feature_detected!("avx512f"), 512),
+    ]
+}
+
+/// Elsewhere there is one code path.
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> Vec<Line> {
+    vec![Line::of("vectors", Ok(format!("those that every {} has", std::env::consts::ARCH)))]
+}
+
+fn memory() -> Result<String, String> {
+    let text = fs::read_to_string("/proc/meminfo").map_err(|e| format!("/proc/meminfo: {e}"))?;
+    let bytes = |key| meminfo(&text, key).ok_or_else(|| format!("/proc/meminfo has no {key}"));
+    Ok(format!("{} of {} available", gigabytes(bytes("MemAvailable")?), gigabytes(bytes("MemTotal")?)))
+}
+
+/// A value of `/proc/meminfo` (B).
+fn meminfo(text: &str, key: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    let kilobytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+/// Space that is left where runs are stored unless told otherwise.
+#[cfg(target_os = "linux")]
+fn disk() -> Result<String, String> {
+    // SAFETY: an all-zero statvfs is a valid one; the path ends in NUL and the struct outlives the call.
+    let (result, stat) = unsafe {
+        let mut stat: libc::statvfs = std::mem::zeroed();
+        (libc::statvfs(c".".as_ptr(), &mut stat), stat)
+    };
+    if result != 0 {
+        return Err(std::io::Error::last_os_error().to_string());
+    }
+    let size = |blocks| gigabytes(stat.f_frsize.saturating_mul(blocks));
+    Ok(format!("{} of {} free in the current folder", size(stat.f_bavail), size(stat.f_blocks)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn disk() -> Result<String, String> {
+    Err("not known on this system".into())
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+/// A product and a meta-gradient on `device`, against known values.
+fn self_check(device: Device) -> Result<String, String> {
+    let check = || {
+        product(device).map_err(|e| e.to_string())??;
+        let norm = meta_gradient(device)?;
+        Ok(format!("a product is exact, a meta-gradient is finite (norm {norm:.3})"))
+    };
+    catch_unwind(check).unwrap_or_else(|_| Err("libtorch failed, see above".into()))
+}
+
+/// `[[1, 2], [3, 4]]` times `[[5, 6], [7, 8]]` is `[[19, 22], [43, 50]]`.
+fn product(device: Device) -> Result<Result<(), String>, tch::TchError> {
+    let matrix = |values: [f32; 4]| Tensor::from_slice(&values).view([2, 2]).f_to_device(device);
+    let product = matrix([1., 2., 3., 4.])?.f_matmul(&matrix([5., 6., 7., 8.])?)?;
+    let mut found = [0f32; 4];
+    product.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_copy_data(&mut found, 4)?;
+    let right = [19., 22., 43., 50.];
+    Ok(if found == right { Ok(()) } else { Err(format!("a matrix product is {found:?} instead of {right:?}")) })
+}
+
+/// Euclidean norm of the second-order meta-gradient of a policy with four hidden units on made-up experience.
+fn meta_gradient(device: Device) -> Result<f64, String> {
+    let layout = Layout::new(2, &[4], Head::Categorical(2));
+    let mut angle = 0.0f32;
+    let theta = layout.init(0.0, || {
+        angle += 1.0;
+        angle.sin()
+    });
+    let experience = Batch {
+        obs: vec![1.0, 0.5, -0.5, 1.0, 0.25, -1.0, -1.0, -0.25],
+        action: vec![0.0, 1.0, 1.0, 0.0],
+        log_prob: vec![0.5f32.ln(); 4],
+        advantage: vec![1.0, -1.0, 0.5, -0.5],
+    };
+    let data = MetaBatch { supports: vec![vec![experience.clone()]], query: vec![experience] };
+    let objective = Objective { clip_eps: 0.2, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
+    let rates = vec![0.1; layout.num_params()];
+    let backend = TchBackend::new(layout, device, 0, 1);
+    let mut uploaded = backend.upload(&theta, &data);
+    let (gradient, _, _) = backend.meta_gradient(&theta, &rates, &mut uploaded, &objective);
+    let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    if norm.is_finite() && norm > 0.0 { Ok(norm) } else { Err(format!("a meta-gradient has norm {norm}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_work_here() {
+        let text = self_check(Device::Cpu).unwrap();
+        assert!(text.contains("finite"), "{text}");
+    }
+
+    #[test]
+    fn the_kernel_files_are_read_by_key_and_by_name() {
+        let text = "MemTotal:       16000000 kB\nMemFree: 5 kB\nMemAvailable:    8000000 kB\nHugePages_Total: 0\n";
+        assert_eq!(meminfo(text, "MemAvailable"), Some(8_192_000_000));
+        assert_eq!(meminfo(text, "Mem"), None);
+        assert_eq!(meminfo(text, "HugePages_Total"), None);
+        let maps = "7f00-7f01 r--p 0 0:1 2 /a/libtorch_cpu.so.old/libc.so.6\n7f02-7f03 r-xp 0 0:1 2  /my libs/libtorch_cpu.so\n7f04-7f05 rw-p 0 0:0 0\n";
+        assert_eq!(mapped(maps, "libtorch_cpu.so"), Some("/my libs/libtorch_cpu.so"));
+        assert_eq!(mapped(maps, "libtorch_cuda.so"), None);
+    }
+
+    #[test]
+    fn the_report_is_aligned_and_marks_what_is_missing() {
+        let lines = [Line::of("cuda", Err("none".into())), Line::of("cores", Ok("2".into()))];
+        assert_eq!(report(&lines), "cuda       –   none\ncores      OK  2\n");
+    }
 }

@@ -152,15 +152,15 @@ impl Sink for TensorBoard {
         self.write(hparams_value("_hparams_/session_start_info", &session)?)
     }
 
+    /// Only a finished run gets an end: TensorBoard keeps the first it reads, and any other run may be resumed.
     fn end(&mut self, outcome: Outcome) -> io::Result<()> {
+        if outcome != Outcome::Finished {
+            return Ok(());
+        }
         let mut session = HParamsPluginData::new();
         let end = session.mut_session_end_info();
         end.set_end_time_secs(wall_time());
-        end.set_status(match outcome {
-            Outcome::Finished => Status::STATUS_SUCCESS,
-            Outcome::Interrupted => Status::STATUS_UNKNOWN,
-            Outcome::Failed => Status::STATUS_FAILURE,
-        });
+        end.set_status(Status::STATUS_SUCCESS);
         self.write(hparams_value("_hparams_/session_end_info", &session)?)
     }
 

@@ -91,7 +91,9 @@ pub(super) fn collect<E: Env>(
         slab.obs[of_obs.clone()].copy_from_slice(env.obs());
         slab.episode_step[rows.clone()].copy_from_slice(env.episode_step());
         policy.act(t as u32, phase.actions, env.obs(), &mut slab, rows.start);
-        Diverged::check(&policy.out, "an output of the policy", || format!("task {index}, phase {}", phase.index))?;
+        let place = || format!("task {index}, phase {}", phase.index);
+        Diverged::check(&policy.out, "an output of the policy", place)?;
+        Diverged::check(&policy.commands, "an action", place)?;
         env.step(
             &policy.commands,
             StepView {

@@ -1,0 +1,151 @@
+//! What holds for the environments themselves: descriptions, channels, spaces, probes.
+
+mod rig;
+
+use std::collections::BTreeSet;
+
+use metadrift_envs::{
+    Array, CartPole, Env, EnvKind, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy,
+    ProbeSign, Task, VecEnv, channels, with_env,
+};
+use rig::{Out, actions, reset_stream, step};
+
+#[test]
+fn specs_are_consistent() {
+    let mut names = BTreeSet::new();
+    for kind in EnvKind::ALL {
+        let spec = kind.spec();
+        assert!(names.insert(spec.name));
+        assert_eq!(EnvKind::from_name(spec.name).unwrap(), *kind);
+        assert!(spec.horizon > 0);
+        let all = channels(spec);
+        let unique: BTreeSet<&str> = all.iter().map(|channel| channel.name.as_str()).collect();
+        assert_eq!(unique.len(), all.len());
+        for channel in &all {
+            assert!(channel.bounds.contains(channel.default), "{}", channel.name);
+        }
+        with_env!(*kind, E => {
+            assert_eq!(<E as Env>::Obs::<f32>::LEN, spec.obs_dim());
+            assert_eq!(<E as Env>::Action::<f32>::LEN, spec.act_dim());
+        });
+    }
+    let error = EnvKind::from_name("pendulun").unwrap_err().to_string();
+    assert!(error.contains("no environment `pendulun`; did you mean `pendulum`?"), "{error}");
+}
+
+/// The outputs of 200 ticks of 8 lanes.
+fn run<E: Env>(task: &Task, seed: u64) -> Vec<Out> {
+    let mut env = VecEnv::<E>::new(&[(task, 8)], E::SPEC.horizon, reset_stream(seed), 0);
+    (0..200).map(|tick| step(&mut env, &actions::<E>(tick, 0, 8))).collect()
+}
+
+#[test]
+fn every_channel_changes_something_and_every_run_repeats() {
+    fn check<E: Env>() {
+        let nominal = Task::nominal(&E::SPEC);
+        let base = run::<E>(&nominal, 4);
+        assert!(base == run::<E>(&nominal, 4));
+        assert!(base != run::<E>(&nominal, 5));
+        for channel in channels(&E::SPEC) {
+            let value = match channel.default {
+                0.0 => 0.3,
+                default => default * 0.1,
+            };
+            let task = nominal.clone().with(&E::SPEC, &channel.name, value).unwrap();
+            assert!(base != run::<E>(&task, 4), "{}", channel.name);
+        }
+    }
+    check::<CartPole>();
+    check::<Pendulum>();
+}
+
+#[test]
+fn observations_stay_in_their_space_over_many_random_steps() {
+    fn extremes<E: Env>() -> Vec<f32> {
+        let task = Task::nominal(&E::SPEC);
+        let mut env = VecEnv::<E>::new(&[(&task, 100)], E::SPEC.horizon, reset_stream(6), 0);
+        let mut largest = vec![0.0_f32; E::SPEC.obs_dim()];
+        for tick in 0..1000 {
+            let out = step(&mut env, &actions::<E>(tick, 0, 100));
+            for row in out.next_obs.chunks(E::SPEC.obs_dim()) {
+                for (largest, obs) in largest.iter_mut().zip(row) {
+                    assert!(obs.is_finite());
+                    *largest = largest.max(obs.abs());
+                }
+            }
+        }
+        largest
+    }
+    // Gymnasium's spaces: twice the limits for CartPole, (1, 1, 8) for Pendulum
+    let [x, _, theta, _] = extremes::<CartPole>()[..] else { panic!() };
+    assert!(x < 4.8 && theta > 0.2 && theta < 0.418_879_03, "{x} {theta}");
+    let [cos, sin, speed] = extremes::<Pendulum>()[..] else { panic!() };
+    assert!(cos <= 1.0 && cos > 0.999 && sin <= 1.0 && sin > 0.999);
+    assert!(speed <= 8.0 && speed > 5.0, "{speed}");
+}
+
+#[test]
+fn initial_states_have_gymnasiums_ranges() {
+    let spread = |values: Vec<f32>| {
+        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        (low, high, mean)
+    };
+    let lanes = 10_000;
+    let task = Task::nominal(&CartPole::SPEC);
+    let env = VecEnv::<CartPole>::new(&[(&task, lanes)], 500, reset_stream(1), 0);
+    for k in 0..4 {
+        let (low, high, mean) = spread(env.obs().iter().skip(k).step_by(4).copied().collect());
+        assert!((-0.05..-0.0499).contains(&low) && (0.0499..=0.05).contains(&high));
+        // five standard errors of a uniform law: width / sqrt(12 n)
+        assert!(mean.abs() < 0.1 / (12.0 * lanes as f32).sqrt() * 5.0, "{mean}");
+    }
+    let task = Task::nominal(&Pendulum::SPEC);
+    let env = VecEnv::<Pendulum>::new(&[(&task, lanes)], 200, reset_stream(1), 0);
+    let column = |k: usize| env.obs().iter().skip(k).step_by(3).copied().collect::<Vec<f32>>();
+    let (low, high, mean) = spread(column(2));
+    assert!((-1.0..-0.999).contains(&low) && (0.999..=1.0).contains(&high));
+    assert!(mean.abs() < 2.0 / (12.0 * lanes as f32).sqrt() * 5.0);
+    let angles = column(0).into_iter().zip(column(1)).map(|(cos, sin)| sin.atan2(cos));
+    let (low, high, mean) = spread(angles.collect());
+    let pi = std::f32::consts::PI;
+    assert!(low < -0.999 * pi && high > 0.999 * pi);
+    assert!(mean.abs() < 2.0 * pi / (12.0 * lanes as f32).sqrt() * 5.0);
+}
+
+/// Rewards and last observations of lanes that always take `action`, by initial observation.
+fn probe<E: Env>(task: &Task, action: f32) -> BTreeSet<(i8, i8, i8, bool)> {
+    let mut env = VecEnv::<E>::new(&[(task, 50)], E::SPEC.horizon, reset_stream(1), 0);
+    let before = env.obs().to_vec();
+    let out = step(&mut env, &[action; 50]);
+    (0..50)
+        .map(|i| {
+            let whole = [before[i], out.reward[i], out.next_obs[i]].map(|x| x as i8);
+            (whole[0], whole[1], whole[2], out.terminated[i])
+        })
+        .collect()
+}
+
+#[test]
+fn probes_have_their_known_answers() {
+    let task = Task::nominal(&ProbeSign::SPEC);
+    for action in [0.0, 1.0] {
+        let sign = if action == 1.0 { 1 } else { -1 };
+        let one = |outcome| BTreeSet::from([outcome]);
+        assert_eq!(probe::<ProbeConstant>(&task, action), one((0, 1, 0, true)));
+        assert_eq!(probe::<ProbeDiscount>(&task, action), one((0, 0, 1, false)));
+        assert_eq!(probe::<ProbeAction>(&task, action), one((0, sign, 0, true)));
+        assert_eq!(probe::<ProbeObs>(&task, action), BTreeSet::from([(-1, -1, -1, true), (1, 1, 1, true)]));
+        assert_eq!(probe::<ProbePolicy>(&task, action), BTreeSet::from([(-1, -sign, -1, true), (1, sign, 1, true)]));
+        assert_eq!(probe::<ProbeSign>(&task, action), one((0, sign, 0, true)));
+        let inverted = task.clone().with(&ProbeSign::SPEC, "actuator_gain", -1.0).unwrap();
+        assert_eq!(probe::<ProbeSign>(&inverted, action), one((0, -sign, 0, true)));
+        assert_eq!(probe::<ProbeAction>(&inverted, action), one((0, sign, 0, true)));
+    }
+    let mut env = VecEnv::<ProbeDiscount>::new(&[(&task, 1)], 9, reset_stream(1), 0);
+    step(&mut env, &[0.0]);
+    let second = step(&mut env, &[0.0]);
+    assert_eq!((second.reward[0], second.terminated[0]), (1.0, true));
+    assert_eq!(second.obs, [0.0]);
+}

@@ -1,0 +1,50 @@
+//! Stepping a batch in tests.
+
+use metadrift_envs::{ActionSpace, Env, Purpose, StepView, Stream, VecEnv, unit_f32};
+
+/// What one step hands back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Out {
+    pub obs: Vec<f32>,
+    pub next_obs: Vec<f32>,
+    pub reward: Vec<f32>,
+    pub terminated: Vec<bool>,
+    pub truncated: Vec<bool>,
+}
+
+pub fn step<E: Env>(env: &mut VecEnv<E>, actions: &[f32]) -> Out {
+    let lanes = env.num_envs();
+    let mut out = Out {
+        obs: Vec::new(),
+        next_obs: vec![f32::NAN; lanes * E::SPEC.obs_dim()],
+        reward: vec![f32::NAN; lanes],
+        terminated: vec![false; lanes],
+        truncated: vec![false; lanes],
+    };
+    let view = StepView {
+        next_obs: &mut out.next_obs,
+        reward: &mut out.reward,
+        terminated: &mut out.terminated,
+        truncated: &mut out.truncated,
+    };
+    env.step(actions, view);
+    out.obs = env.obs().to_vec();
+    out
+}
+
+pub fn reset_stream(seed: u64) -> Stream {
+    Stream::new(seed, Purpose::Reset).iteration(3).phase(1).task(5)
+}
+
+/// A random action for each lane; one and a half times the bound, so that clipping shows.
+pub fn actions<E: Env>(tick: u32, first_lane: usize, lanes: usize) -> Vec<f32> {
+    let lane = |lane: usize| {
+        let word = Stream::new(9, Purpose::Action).env(lane as u32).block(tick)[0];
+        match E::SPEC.action {
+            ActionSpace::Discrete(count) => (unit_f32(word) * count as f32).floor(),
+            ActionSpace::Box { bound, .. } => (3.0 * unit_f32(word) - 1.5) * bound as f32,
+        }
+    };
+    assert_eq!(E::SPEC.act_dim(), 1);
+    (first_lane..first_lane + lanes).map(lane).collect()
+}

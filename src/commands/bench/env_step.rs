@@ -1,0 +1,93 @@
+//! Environment steps per second on one thread: random actions, autoreset, all outputs written.
+
+use std::{hint::black_box, time::Duration};
+
+use metadrift_envs::{
+    ActionSpace, Env, EnvSpec, Purpose, Schedule, StepView, Stream, Task, TaskError, VecEnv, unit_f32, with_env,
+};
+use rand::Rng;
+
+use super::{Row, Subject, rates};
+
+/// Arrays of random actions that are used in turn.
+const RING: usize = 8;
+
+/// What the lanes differ in.
+#[derive(Clone, Copy)]
+enum Variant {
+    /// Nothing: all are the same unperturbed task.
+    Nominal,
+    /// Each lane is a task of its own, with its own value of one parameter.
+    PerLane,
+    /// The same, but the parameter drifts and the actuator has a gain.
+    DriftGain,
+}
+
+const VARIANTS: [(Variant, &str); 3] =
+    [(Variant::Nominal, "nominal"), (Variant::PerLane, "per_lane"), (Variant::DriftGain, "drift+gain")];
+
+/// All variants at each number of lanes.
+pub(super) fn measure(subject: &Subject, lanes: &[usize], time: Duration) -> Result<Vec<Row>, TaskError> {
+    let mut rows = Vec::new();
+    for (variant, name) in VARIANTS {
+        for &n in lanes {
+            let tasks = tasks(subject, variant, n)?;
+            let speeds = with_env!(subject.kind, E => speeds::<E>(&tasks, n, time));
+            rows.push(Row::new(("env_step", subject.kind.spec().name, name, "steps/s"), n, 1, speeds));
+        }
+    }
+    Ok(rows)
+}
+
+/// The tasks of `lanes` lanes: one for all of them, or one each.
+fn tasks(subject: &Subject, variant: Variant, lanes: usize) -> Result<Vec<Task>, TaskError> {
+    let (spec, param) = (subject.kind.spec(), subject.param);
+    let task = |lane: usize| {
+        let share = (lane as f64 + 0.5) / lanes as f64;
+        let value = subject.low + (subject.high - subject.low) * share;
+        let nominal = Task::nominal(spec);
+        match variant {
+            Variant::Nominal => Ok(nominal),
+            Variant::PerLane => nominal.with(spec, param, value),
+            Variant::DriftGain => {
+                let there = Schedule::Linear { from: value, to: subject.high, start: 0.0, over: 1000.0, returns: true };
+                nominal.with(spec, "actuator_gain", 0.8 + 0.4 * share)?.with_drift(spec, param, there)
+            }
+        }
+    };
+    let count = if matches!(variant, Variant::Nominal) { 1 } else { lanes };
+    (0..count).map(task).collect()
+}
+
+/// Steps per second, summed over the lanes.
+fn speeds<E: Env>(tasks: &[Task], lanes: usize, time: Duration) -> Vec<f64> {
+    let each = lanes / tasks.len();
+    let tasks: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, each)).collect();
+    let mut env = VecEnv::<E>::new(&tasks, E::SPEC.horizon, Stream::new(1, Purpose::Reset), 0);
+    let actions = random_actions(&E::SPEC, lanes);
+    let mut next_obs = vec![0.0; lanes * E::SPEC.obs_dim()];
+    let mut reward = vec![0.0; lanes];
+    let (mut terminated, mut truncated) = (vec![false; lanes], vec![false; lanes]);
+    let mut tick = 0;
+    rates(lanes, time, || {
+        let out = StepView {
+            next_obs: &mut next_obs,
+            reward: &mut reward,
+            terminated: &mut terminated,
+            truncated: &mut truncated,
+        };
+        env.step(black_box(&actions[tick % RING]), out);
+        black_box((env.obs(), &next_obs, &reward, &terminated, &truncated));
+        tick += 1;
+    })
+}
+
+/// `[RING][lanes * act_dim]`
+fn random_actions(spec: &EnvSpec, lanes: usize) -> Vec<Vec<f32>> {
+    let mut rng = Stream::new(1, Purpose::Action).rng();
+    let mut draw = || match spec.action {
+        ActionSpace::Discrete(count) => (unit_f32(rng.next_u32()) * count as f32).floor(),
+        ActionSpace::Box { bound, .. } => (2.0 * unit_f32(rng.next_u32()) - 1.0) * bound as f32,
+    };
+    (0..RING).map(|_| (0..lanes * spec.act_dim()).map(|_| draw()).collect()).collect()
+}

@@ -1,0 +1,71 @@
+//! Seconds per meta-iteration: 20 tasks x 20 lanes x 200 steps before and after one inner step, 5 outer epochs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tch::Device;
+
+use super::{Row, Subject};
+use crate::{config::Config, train::Trainer};
+
+const REPEATS: usize = 5;
+/// A slow machine may do fewer repeats: none is begun after this time.
+const MAX_TIME: Duration = Duration::from_secs(12);
+
+/// What a variant adds up of the trainer's own timing.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("rollout", &["time/rollout_s"]),
+    ("inner", &["time/advantage_s", "time/adapt_s"]),
+    ("outer", &["time/update_s"]),
+    ("total", &["time/iteration_s"]),
+];
+
+/// One row per part.
+pub(super) fn measure(subject: &Subject, device: Device, threads: usize) -> Result<Vec<Row>> {
+    let config = config(subject)?;
+    let lanes = config.rollout.num_tasks * config.rollout.num_envs;
+    let mut trainer = Trainer::new(config, device, threads)?;
+    trainer.iterate()?; // buffers and caches are cold
+    let (began, mut repeats) = (Instant::now(), Vec::new());
+    while repeats.len() < REPEATS && (repeats.is_empty() || began.elapsed() < MAX_TIME) {
+        repeats.push(trainer.iterate()?.timing);
+    }
+    let row = |&(variant, names): &(&'static str, &[&str])| {
+        let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
+        let env = subject.kind.spec().name;
+        Row::new(("meta_iteration", env, variant, "s"), lanes, threads, repeats.iter().map(sum).collect())
+    };
+    Ok(PARTS.iter().map(row).collect())
+}
+
+/// Every lane runs from episode to episode, so every iteration has 160,000 steps whatever the policy does.
+fn config(subject: &Subject) -> Result<Config> {
+    let Subject { kind, param, low, high } = subject;
+    let text = format!(
+        "name = \"bench\"\n\
+         [task]\nenv = \"{}\"\nhorizon = 200\n\
+         [task.vary]\n{param} = {{ law = \"uniform\", low = {low:?}, high = {high:?} }}\n\
+         [rollout]\nnum_tasks = 20\nnum_envs = 20\nepisodes_per_env = 0\n\
+         [maml]\ninner_lr = 0.1\ninner_steps = 1\n\
+         [ppo]\nouter_epochs = 5\ngamma = 0.99\ngae_lambda = 0.95\n",
+        kind.spec().name
+    );
+    Ok(Config::parse("bench", &text, &[])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SUBJECTS;
+    use super::*;
+
+    #[test]
+    fn an_iteration_is_160_000_steps() {
+        for subject in &SUBJECTS {
+            let config = config(subject).unwrap();
+            let r = &config.rollout;
+            let phases = config.maml.inner_steps + 1;
+            assert_eq!(r.num_tasks * r.num_envs * config.num_steps().unwrap() * phases, 160_000);
+            assert_eq!(config.episodes(), crate::rollout::Episodes::Endless);
+        }
+    }
+}

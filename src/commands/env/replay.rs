@@ -1,0 +1,354 @@
+//! `env replay`: recorded actions through our dynamics in `f64`, one JSON line in, one out.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Write},
+    path::Path,
+};
+
+use anyhow::Result;
+use metadrift_envs::{
+    ActionSpace, EnvKind, EnvSpec, Integrator, ParamSpec, TaskError, Trajectory, channels, replay_kind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::find;
+use crate::config::nearest;
+
+/// Longest line that is read (bytes): ten million steps or so.
+const MAX_LINE: u64 = 256 << 20;
+
+const INTEGRATORS: [(&str, Integrator); 2] =
+    [("euler", Integrator::Euler), ("semi_implicit", Integrator::SemiImplicit)];
+
+/// Action sequences that cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file cannot be read.
+    #[error("cannot read {file}")]
+    Unreadable {
+        /// Its name.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not JSON, or not of the right shape.
+    #[error("{file}, line {line}: {problem}")]
+    Malformed {
+        /// Name of the file.
+        file: String,
+        /// Number of the line, from 1.
+        line: u64,
+        /// What is wrong, and in which column.
+        problem: String,
+    },
+    /// A line asks for what the environment does not have, or for an illegal value.
+    #[error("{file}, line {line}: {problem}")]
+    BadValue {
+        /// Name of the file.
+        file: String,
+        /// Number of the line, from 1.
+        line: u64,
+        /// Which value, and what would be legal.
+        problem: String,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Debug, PartialEq)]
+enum Fault {
+    Malformed(String),
+    BadValue(String),
+}
+
+impl Fault {
+    fn at(self, file: &str, line: u64) -> ReplayError {
+        let file = file.to_owned();
+        match self {
+            Fault::Malformed(problem) => ReplayError::Malformed { file, line, problem },
+            Fault::BadValue(problem) => ReplayError::BadValue { file, line, problem },
+        }
+    }
+}
+
+impl From<TaskError> for Fault {
+    fn from(error: TaskError) -> Self {
+        Fault::BadValue(error.to_string())
+    }
+}
+
+/// A line of the input; further keys are ignored.
+#[derive(Deserialize)]
+struct Request {
+    env: String,
+    params: Option<BTreeMap<String, f64>>,
+    integrator: Option<String>,
+    initial_state: Vec<f64>,
+    actions: Vec<f64>,
+}
+
+/// A line of the output.
+#[derive(Serialize)]
+struct Answer {
+    states: Vec<Vec<f64>>,
+    /// The `f32` values, written as the `f64` they are equal to: a reader needs no rounding of its own.
+    observations: Vec<Vec<f64>>,
+    rewards: Vec<f64>,
+    terminated: Vec<bool>,
+}
+
+/// Replays the file at `path`; `-` is standard input.
+///
+/// # Errors
+/// [`ReplayError`] at the first line that cannot be replayed, after the answers to those before it; an
+/// [`io::Error`] if the output cannot be written. A reader that has seen enough is no error.
+pub fn run(path: &Path) -> Result<()> {
+    let out = io::stdout().lock();
+    if path == Path::new("-") {
+        return replay_lines("standard input", io::stdin().lock(), out);
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|source| ReplayError::Unreadable { file: name.clone(), source })?;
+    replay_lines(&name, BufReader::new(file), out)
+}
+
+/// Answers line by line, each as soon as it is read.
+fn replay_lines(file: &str, mut input: impl BufRead, mut out: impl Write) -> Result<()> {
+    let mut text = Vec::new();
+    for line in 1.. {
+        text.clear();
+        let read = input.by_ref().take(MAX_LINE).read_until(b'\n', &mut text);
+        let read = read.map_err(|source| ReplayError::Unreadable { file: file.to_owned(), source })?;
+        if read == 0 {
+            break;
+        }
+        if read as u64 == MAX_LINE {
+            let problem = format!("longer than {} MiB", MAX_LINE >> 20);
+            return Err(Fault::Malformed(problem).at(file, line).into());
+        }
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let answer = answer(&text).map_err(|fault| fault.at(file, line))?;
+        let mut json = serde_json::to_vec(&answer)?;
+        json.push(b'\n');
+        match out.write_all(&json).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Replays one line.
+fn answer(text: &[u8]) -> Result<Answer, Fault> {
+    let request: Request = serde_json::from_slice(text).map_err(|error| unparsable(text, &error))?;
+    let kind = find(&request.env, "env")?;
+    let spec = kind.spec();
+    let params = request.params.unwrap_or_default();
+    let params: Vec<(&str, f64)> = params.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    params.iter().try_for_each(|(name, value)| check_fault(spec, name, *value))?;
+    let integrator = request.integrator.as_deref().map(integrator).transpose()?;
+    check_actions(spec, &request.actions)?;
+    let trajectory = replay_kind(kind, integrator, &params, &request.initial_state, &request.actions);
+    let trajectory = trajectory.map_err(|error| match error {
+        TaskError::UnknownChannel { name, .. } => unknown_param(kind, &name),
+        TaskError::OutOfRange { .. } | TaskError::NotFinite { .. } => Fault::BadValue(format!("params.{error}")),
+        other => other.into(),
+    })?;
+    check_finite(&trajectory)?;
+    let observations = trajectory.observations.iter().map(|obs| obs.iter().map(|x| f64::from(*x)).collect());
+    Ok(Answer {
+        observations: observations.collect(),
+        states: trajectory.states,
+        rewards: trajectory.rewards,
+        terminated: trajectory.terminated,
+    })
+}
+
+/// What the parser says, with the column; numbers that are none, or too large, are bad values rather than bad JSON.
+fn unparsable(text: &[u8], error: &serde_json::Error) -> Fault {
+    let message = error.to_string();
+    let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+    let column = error.column();
+    let from = text.get(column.saturating_sub(2)..).unwrap_or_default();
+    let from = from.strip_prefix(b"-").or(from.get(1..)).unwrap_or_default();
+    if from.starts_with(b"NaN") || from.starts_with(b"Infinity") {
+        return Fault::BadValue(format!("column {column}: every number must be finite"));
+    }
+    if what.starts_with("number out of range") {
+        return Fault::BadValue(format!(
+            "column {column}: a number too large for 64 bits; every number must be finite"
+        ));
+    }
+    Fault::Malformed(format!("column {column}: {what}"))
+}
+
+fn integrator(name: &str) -> Result<Integrator, Fault> {
+    let found = INTEGRATORS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, integrator)| *integrator).ok_or_else(|| {
+        let near = suggestion(name, INTEGRATORS.iter().map(|(known, _)| *known));
+        Fault::BadValue(format!("integrator: there is no `{name}`{near} (euler, semi_implicit)"))
+    })
+}
+
+fn unknown_param(kind: EnvKind, name: &str) -> Fault {
+    let spec = kind.spec();
+    let known: Vec<&str> = spec.params.iter().map(|param| param.name).collect();
+    let near = suggestion(name, known.iter().copied());
+    let all = if known.is_empty() { "it has none".to_owned() } else { known.join(", ") };
+    Fault::BadValue(format!("params: {} has no parameter `{name}`{near} ({all})", spec.name))
+}
+
+fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// Refuses faults of actuator and sensors: a replay has none, so to take them would be to ignore them.
+fn check_fault(spec: &EnvSpec, name: &str, value: f64) -> Result<(), Fault> {
+    let is_param = |param: &ParamSpec| param.name == name;
+    let channel = channels(spec).into_iter().find(|channel| channel.name == name);
+    match channel {
+        Some(channel) if !spec.params.iter().any(is_param) && value != channel.default => {
+            Err(Fault::BadValue(format!(
+                "params.{name}: a replay has a healthy actuator and healthy sensors; only {} is possible",
+                channel.default
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_actions(spec: &EnvSpec, actions: &[f64]) -> Result<(), Fault> {
+    let ActionSpace::Discrete(count) = spec.action else {
+        return Ok(()); // any number: the controller clips it
+    };
+    let legal = |action: &f64| action.fract() == 0.0 && (0.0..count as f64).contains(action);
+    let Some(step) = actions.iter().position(|action| !legal(action)) else {
+        return Ok(());
+    };
+    let action = actions[step];
+    let last = count - 1;
+    Err(Fault::BadValue(format!(
+        "actions[{step}]: {action} is not an action of {}: a whole number in [0, {last}]",
+        spec.name
+    )))
+}
+
+/// JSON has no infinity: an overflow must not turn into `null`.
+fn check_finite(trajectory: &Trajectory) -> Result<(), Fault> {
+    for step in 0..trajectory.states.len() {
+        let state = trajectory.states[step].iter().all(|x| x.is_finite());
+        let observation = trajectory.observations[step].iter().all(|x| x.is_finite());
+        let what = match (state, observation, trajectory.rewards[step].is_finite()) {
+            (false, ..) => "the state",
+            (_, false, _) => "the observation (f32)",
+            (_, _, false) => "the reward",
+            _ => continue,
+        };
+        let problem = format!("{what} after step {} is not finite: initial_state or params are too extreme", step + 1);
+        return Err(Fault::BadValue(problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(text: &str) -> String {
+        match answer(text.as_bytes()).err() {
+            Some(Fault::BadValue(problem)) => problem,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn malformed(text: &str) -> String {
+        match answer(text.as_bytes()).err() {
+            Some(Fault::Malformed(problem)) => problem,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    /// A CartPole line with more keys.
+    fn cartpole(more: &str) -> String {
+        format!(r#"{{"env": "cartpole", "initial_state": [0.0, 0.0, 0.0, 0.0], "actions": [1], {more}}}"#)
+    }
+
+    #[track_caller]
+    fn assert_says(problem: &str, parts: &[&str]) {
+        parts.iter().for_each(|part| assert!(problem.contains(part), "`{part}` is not in: {problem}"));
+    }
+
+    #[test]
+    fn defaults_stand_in_for_what_is_missing_and_other_keys_do_not_matter() {
+        let line = r#"{"env": "pendulum", "initial_state": [0.5, 0.0], "actions": [3.0], "note": {"a": [null]}}"#;
+        let answer = answer(line.as_bytes()).unwrap();
+        // gravity 10, mass 1, length 1, dt 0.05; the torque is clipped to 2
+        let speed = (15.0 * 0.5f64.sin() + 3.0 * 2.0) * 0.05;
+        assert!(
+            (answer.states[0][1] - speed).abs() < 1e-15 && (answer.states[0][0] - 0.5 - speed * 0.05).abs() < 1e-15
+        );
+        assert!((answer.rewards[0] + 0.25 + 0.004).abs() < 1e-15);
+        assert_eq!(answer.observations[0][0], f64::from(answer.states[0][0].cos() as f32));
+    }
+
+    #[test]
+    fn unknown_names_suggest_the_nearest() {
+        let env = cartpole("").replace("cartpole", "cartpol").replace("[1], ", "[1]");
+        assert_says(&bad(&env), &["env: there is no environment `cartpol`", "did you mean `cartpole`?"]);
+        let param = bad(&cartpole(r#""params": {"gravty": 9.8}"#));
+        assert_says(&param, &["cartpole has no parameter `gravty`; did you mean `gravity`?", "half_length"]);
+        let integrator = bad(&cartpole(r#""integrator": "semi-implicit""#));
+        assert_says(&integrator, &["`semi-implicit`; did you mean `semi_implicit`?"]);
+    }
+
+    #[test]
+    fn illegal_values_are_named_with_what_is_legal() {
+        assert_says(
+            &bad(&cartpole(r#""params": {"gravity": 1000}"#)),
+            &["params.gravity", "1000", "[0, 100]", "m/s^2"],
+        );
+        assert_says(&bad(&cartpole(r#""params": {"actuator_gain": -1}"#)), &["actuator_gain", "healthy", "only 1"]);
+        assert!(answer(cartpole(r#""params": {"actuator_gain": 1}"#).as_bytes()).is_ok());
+        for action in ["2", "-1", "0.5"] {
+            let line = cartpole(r#""x": 0"#).replace("[1]", &format!("[1, {action}]"));
+            assert_says(&bad(&line), &["actions[1]", action, "[0, 1]"]);
+        }
+        let short = cartpole(r#""x": 0"#).replace("[0.0, ", "[");
+        assert_says(&bad(&short), &["initial_state: 3 numbers where cartpole takes 4"]);
+        let pendulum = r#"{"env": "pendulum", "initial_state": [0, 0], "actions": [0], "integrator": "euler"}"#;
+        assert_says(&bad(pendulum), &["integrator", "pendulum"]);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused_on_the_way_in_and_on_the_way_out() {
+        for number in ["NaN", "-Infinity", "Infinity", "1e999", "-1e999"] {
+            assert_says(&bad(&cartpole(r#""x": 0"#).replace("[0.0,", &format!("[{number},"))), &["column ", "finite"]);
+        }
+        assert_says(&bad(&cartpole(r#""x": 0"#).replace("[0.0,", "[1e300,")), &["observation", "step 1"]);
+        let fast = r#"{"env": "pendulum", "initial_state": [0, 1e200], "actions": [0]}"#;
+        assert_says(&bad(fast), &["reward", "step 1"]);
+    }
+
+    #[test]
+    fn what_is_not_json_or_not_of_the_shape_is_malformed() {
+        assert_says(&malformed("{"), &["column 1", "EOF"]);
+        assert_says(&malformed(r#"{"env": "cartpole", "actions": [1]}"#), &["missing field `initial_state`"]);
+        assert_says(&malformed(&cartpole(r#""params": {"gravity": "9.8"}"#)), &["invalid type", "f64"]);
+        assert_says(&malformed(&cartpole(r#""params": []"#)), &["invalid type", "map"]);
+        assert_says(&malformed("[1, 2] tail"), &["column"]);
+        malformed("\u{feff}{}");
+    }
+
+    #[test]
+    fn lines_are_counted_and_answered_before_one_that_fails() {
+        let good = cartpole(r#""x": 0"#);
+        let input = format!("{good}\n\n{good}\r\n{{}}\n{good}");
+        let mut out = Vec::new();
+        let error = replay_lines("a.jsonl", input.as_bytes(), &mut out).unwrap_err();
+        assert_says(&error.to_string(), &["a.jsonl, line 4: ", "missing field `env`"]);
+        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 2);
+    }
+}

@@ -1,0 +1,190 @@
+//! The command line from train to evaluate, and what it says to mistakes.
+
+mod command;
+
+use std::{fs, process::Command, thread::sleep, time::Duration};
+
+use command::{Place, text};
+
+#[test]
+fn from_train_to_evaluate() {
+    let place = Place::new();
+    let told = place.expect(0, "train tiny.toml --seed 3");
+    assert!(told.contains("most likely actions") && told.contains("metadrift evaluate"), "{told}");
+    // one plain line per iteration where there is no terminal
+    assert_eq!(told.lines().filter(|l| l.starts_with("iter") && l.contains("->")).count(), 6, "{told}");
+
+    let run = place.path("runs/tiny/latest");
+    for file in ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "eval/in-dist.json"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    assert_eq!(fs::read_dir(run.join("tb")).unwrap().count(), 1);
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!((&manifest["state"], &manifest["seed"]), (&"finished".into(), &3.into()));
+    let kept: Vec<_> = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(kept.len(), 2, "keep = 2: {kept:?}");
+
+    let out = place
+        .run("evaluate runs/tiny/latest --split ood --tasks 7 --episodes 5 --adapt-steps 2 --format json --out e.json");
+    assert!(out.status.success(), "{}", text(&out));
+    assert_eq!(out.stdout, fs::read(place.path("e.json")).unwrap());
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&json["preset"], &json["split"]), (&"tiny".into(), &"ood".into()));
+    assert_eq!((&json["seed"], &json["tasks"], &json["episodes"]), (&0.into(), &7.into(), &5.into()));
+    let curve = json["curve"].as_array().unwrap();
+    assert_eq!(curve.len(), 3);
+    for (k, point) in curve.iter().enumerate() {
+        assert_eq!(point["adapt_steps"], k);
+        for kind in ["stochastic", "deterministic"] {
+            let score = |key: &str| point[kind][key].as_f64().unwrap();
+            // an episode has between 1 and 30 steps
+            for key in ["mean", "iqm", "worst_decile"] {
+                assert!((1.0..=30.0).contains(&score(key)), "{point}");
+            }
+            let ci = |i: usize| point[kind]["ci95"][i].as_f64().unwrap();
+            assert!(ci(0) <= score("mean") && score("mean") <= ci(1), "{point}");
+        }
+    }
+    // evaluation changes nothing and repeats to the byte, whatever the number of actors
+    let again = place
+        .run("evaluate runs/tiny/latest --split ood --tasks 7 --episodes 5 --adapt-steps 2 --format json --actors 3");
+    assert_eq!(again.stdout, out.stdout);
+}
+
+#[test]
+fn equal_seeds_give_equal_runs_and_others_do_not() {
+    let place = Place::new();
+    for (run, args) in [("a", "--seed 5 --actors 1"), ("b", "--seed 5 --actors 2"), ("c", "--seed 6")] {
+        place.expect(0, &format!("train tiny.toml --run-dir {run} {args}"));
+    }
+    let metrics = |run: &str| fs::read(place.path(run).join("metrics.csv")).unwrap();
+    assert_eq!(metrics("a"), metrics("b"));
+    assert_ne!(metrics("a"), metrics("c"));
+}
+
+#[test]
+fn every_setting_changes_what_is_computed() {
+    let place = Place::new();
+    let metrics = |sets: &str| {
+        let _ = fs::remove_dir_all(place.path("run"));
+        place.expect(0, &format!("train tiny.toml --run-dir run --iterations 2 --set task.env=pendulum {sets}"));
+        fs::read_to_string(place.path("run/metrics.csv")).unwrap()
+    };
+    let base = metrics("");
+    for set in [
+        "seed=1",
+        "task.horizon=29",
+        "task.vary.actuator_gain.low=0.8",
+        "rollout.num_tasks=4",
+        "rollout.num_envs=5",
+        "rollout.num_steps=20",
+        "rollout.episodes_per_env=2 --set rollout.num_steps=60",
+        "policy.hidden=[9]",
+        "policy.init_log_std=-0.1",
+        "maml.inner_lr=0.2",
+        "maml.inner_steps=2",
+        "maml.first_order=true",
+        "maml.learn_inner_lr=true",
+        "maml.adapt_log_std=false",
+        "maml.tasks_per_chunk=2",
+        "ppo.outer_lr=0.002",
+        "ppo.outer_epochs=3",
+        "ppo.clip_eps=0.0001",
+        "ppo.kl_coef=10.0",
+        "ppo.ent_coef=0.1",
+        "ppo.max_grad_norm=0.001",
+        "ppo.gamma=0.9",
+        "ppo.gae_lambda=0.5",
+    ] {
+        assert_ne!(metrics(&format!("--set {set}")), base, "{set} changed nothing");
+    }
+}
+
+#[test]
+fn smoke_and_dry_run_leave_nothing_behind() {
+    let place = Place::new();
+    let told = place.expect(0, "train tiny.toml --smoke");
+    assert!(told.contains("smoke test passed"), "{told}");
+    let told = place.expect(0, "train cartpole-flip --dry-run --set iterations=7");
+    assert!(told.contains("iterations = 7") && told.contains("4610 parameters"), "{told}");
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn mistakes_get_one_clear_message_and_an_exit_code() {
+    let place = Place::new();
+    let says = |code: i32, args: &str, parts: &[&str]| {
+        let told = place.expect(code, args);
+        for part in parts {
+            assert!(told.contains(part), "metadrift {args}: no `{part}` in\n{told}");
+        }
+        assert!(!told.contains("panicked") && !told.contains("backtrace"), "{told}");
+    };
+    says(2, "trian cartpole-flip", &["similar", "train"]);
+    says(2, "train tiny.toml --device gpu", &["cuda:N"]);
+    says(2, "evaluate x --split train", &["in-dist or ood"]);
+    says(2, "evaluate x --split odo", &["in-dist or ood"]);
+    says(3, "train cartpole-flop", &["did you mean `cartpole-flip`", "pendulum-physics"]);
+    says(3, "train missing.toml", &["missing.toml"]);
+    says(3, "train tiny.toml --set maml.iner_lr=0.1", &["did you mean `inner_lr`", "--set maml.iner_lr=0.1"]);
+    says(3, "train tiny.toml --set ppo.gamma=2.0", &["ppo.gamma = 2", "above 0 and below 1"]);
+    says(3, "train tiny.toml --set task.env=cartpol", &["cartpole"]);
+    says(3, "train tiny.toml --iterations 0", &["iterations = 0"]);
+    says(3, "env show pendulm", &["pendulum"]);
+    says(4, "evaluate nowhere", &["nowhere"]);
+    says(4, "resume nowhere", &["nowhere"]);
+    fs::write(place.path("bad.toml"), "name = \"x\"\n[task]\nenv = \"cartpole\"\nhorizont = 3\n").unwrap();
+    says(3, "train bad.toml", &["bad.toml", "line 4", "column 1", "did you mean `horizon`"]);
+    if !tch::Cuda::is_available() {
+        says(5, "train tiny.toml --device cuda", &["--device cpu"]);
+    }
+    assert!(!place.path("runs").exists(), "a mistake left a run behind");
+
+    fs::create_dir(place.path("taken")).unwrap();
+    fs::write(place.path("taken/file"), "x").unwrap();
+    says(2, "train tiny.toml --run-dir taken", &["metadrift resume", "--run-dir"]);
+    fs::write(place.path("file"), "x").unwrap();
+    says(4, "train tiny.toml --run-dir file/run", &["file/run"]);
+}
+
+#[test]
+fn divergence_stops_before_a_checkpoint_and_a_panic_is_no_hang() {
+    let place = Place::new();
+    let told = place.expect(7, "train tiny.toml --run-dir lr --set ppo.outer_lr=1e38 --set ppo.max_grad_norm=1e30");
+    assert!(told.contains("not finite"), "{told}");
+    let told = place.expect(7, "train tiny.toml --run-dir inner --set maml.inner_lr=1e38 --set task.env=pendulum");
+    assert!(told.contains("not finite"), "{told}");
+    for run in ["lr", "inner"] {
+        let manifest = fs::read_to_string(place.path(run).join("manifest.json")).unwrap();
+        assert!(manifest.contains("not finite"), "{manifest}");
+        assert!(place.path(run).join("checkpoints/step-00000000").is_dir());
+    }
+    for actors in [1, 2, 3] {
+        let mut command = place.command(&format!("train tiny.toml --run-dir panic{actors} --actors {actors}"));
+        let output = command.env("METADRIFT_FAULT", "actor").output().unwrap();
+        assert_eq!(output.status.code(), Some(70), "{}", text(&output));
+        assert!(text(&output).contains("a worker panicked: fault injected: actor"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn signals_finish_the_iteration_save_and_tell_how_to_go_on() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let place = Place::new();
+        let mut command = place.command("train tiny.toml --run-dir run --iterations 100000");
+        let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        while !place.path("run/checkpoints/step-00000002").exists() {
+            sleep(Duration::from_millis(5));
+        }
+        let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output));
+        assert!(text(&output).contains("metadrift resume run"), "{}", text(&output));
+        // the newest checkpoint is the last line of the metrics
+        let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();
+        let last: u64 = metrics.lines().last().unwrap().split(',').next().unwrap().parse().unwrap();
+        assert!(place.path(&format!("run/checkpoints/step-{last:08}")).is_dir(), "{last}");
+        assert!(fs::read_to_string(place.path("run/manifest.json")).unwrap().contains("interrupted"));
+    }
+}

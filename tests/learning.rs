@@ -1,0 +1,74 @@
+//! The learner on environments whose answer is known.
+
+use metadrift::{
+    config::Config,
+    registry,
+    rollout::{Collection, Episodes, Phase, Rollout, Shape, collect_all},
+    train::Trainer,
+};
+use metadrift_agents::baseline::LinearBaseline;
+use metadrift_envs::{EnvKind, Task};
+use tch::Device;
+
+/// Mean returns before and after adaptation over the last ten of `iterations`.
+fn train(env: &str, iterations: u64, settings: &str) -> (f64, f64) {
+    let text = format!("name = \"probe\"\niterations = {iterations}\ntask.env = \"{env}\"\n{settings}\n");
+    let mut trainer = Trainer::new(Config::parse("probe", &text, &[]).unwrap(), Device::Cpu, 2).unwrap();
+    let reports: Vec<_> = (0..iterations).map(|_| trainer.iterate().unwrap()).collect();
+    let last = &reports[reports.len() - 10..];
+    let mean = |of: fn(&metadrift::train::Report) -> f64| last.iter().map(of).sum::<f64>() / 10.0;
+    (mean(|r| r.return_pre), mean(|r| r.return_post))
+}
+
+const PLAIN_PPO: &str = "maml.inner_steps = 0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 4";
+
+#[test]
+fn plain_ppo_finds_the_action_that_pays() {
+    // at random: 0; the best: 1
+    let (_, post) = train("probe-action", 40, PLAIN_PPO);
+    assert!(post > 0.98, "{post}");
+}
+
+#[test]
+fn plain_ppo_learns_to_look() {
+    // a policy that ignores the observation earns 0
+    let (_, post) = train("probe-policy", 60, PLAIN_PPO);
+    assert!(post > 0.98, "{post}");
+}
+
+#[test]
+fn maml_learns_to_adapt_where_nothing_else_helps() {
+    // the actuator's sign is hidden and even: whatever a policy does without adapting, it earns 0 on average
+    let settings = "maml.inner_lr = 1.0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 40\n\
+        task.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
+    let (pre, post) = train("probe-sign", 60, settings);
+    assert!(pre.abs() < 0.3, "{pre}");
+    assert!(post > 0.95, "{post}");
+}
+
+/// Values that the baseline gives to the states of a probe, as (episode step, observation, value).
+fn values(env: EnvKind, gamma: f64) -> Vec<(u32, f32, f64)> {
+    let layout = registry::layout(env.spec(), &[]);
+    let horizon = env.spec().horizon;
+    let mut rollout = Rollout::new(Shape { tasks: 1, steps: horizon as usize, envs: 200, obs_dim: 1, act_dim: 1 });
+    let collection = Collection { env, horizon, layout: &layout, num_actors: 1 };
+    let phase = Phase::training(0, 0, 0, 0, Episodes::Count(1));
+    let params = vec![vec![0.0; layout.num_params()]];
+    collect_all(&collection, &[Task::nominal(env.spec())], &params, &phase, &mut rollout).unwrap();
+    let data = rollout.task(0);
+    let (value, _) = LinearBaseline::fit(&data, gamma).values(&data);
+    (0..value.len()).map(|row| (data.episode_step[row], data.obs[row], value[row])).collect()
+}
+
+#[test]
+fn the_baseline_knows_the_values_of_the_probes() {
+    for (_, _, value) in values(EnvKind::ProbeConstant, 0.9) {
+        assert!((value - 1.0).abs() < 1e-3, "{value}");
+    }
+    for (_, obs, value) in values(EnvKind::ProbeObs, 0.9) {
+        assert!((value - f64::from(obs)).abs() < 1e-3, "{obs} {value}");
+    }
+    for (step, _, value) in values(EnvKind::ProbeDiscount, 0.9) {
+        assert!((value - [0.9, 1.0][step as usize]).abs() < 1e-3, "{step} {value}");
+    }
+}

@@ -1,0 +1,75 @@
+//! n iterations = k iterations + resume + (n - k), to the byte; and no moment at which a kill loses a run.
+
+mod command;
+
+use std::{fs, path::Path, thread::sleep, time::Duration};
+
+use command::{Place, checkpoint_bytes};
+
+fn assert_same_run(a: &Path, b: &Path) {
+    assert_eq!(checkpoint_bytes(a, 6), checkpoint_bytes(b, 6), "checkpoints differ");
+    for file in ["metrics.csv", "metrics.jsonl"] {
+        let read = |run: &Path| fs::read_to_string(run.join(file)).unwrap();
+        assert_eq!(read(a), read(b), "{file} differs");
+        assert!(read(a).lines().count() >= 6);
+    }
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --run-dir whole --actors 2");
+    for k in [1, 2, 3, 5] {
+        let run = format!("cut{k}");
+        place.expect(0, &format!("train tiny.toml --run-dir {run} --iterations {k} --actors 1"));
+        place.expect(0, &format!("resume {run} --iterations 6 --actors 3"));
+        assert_same_run(&place.path("whole"), &place.path(&run));
+    }
+}
+
+#[test]
+fn learned_inner_rates_and_a_gaussian_policy_resume_exactly_too() {
+    let place = Place::new();
+    let sets = "--set task.env=pendulum --set maml.learn_inner_lr=true --set maml.inner_steps=2";
+    place.expect(0, &format!("train tiny.toml {sets} --run-dir whole"));
+    place.expect(0, &format!("train tiny.toml {sets} --run-dir cut --iterations 3"));
+    place.expect(0, "resume cut --iterations 6");
+    assert_same_run(&place.path("whole"), &place.path("cut"));
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_end() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --run-dir whole");
+    for milliseconds in [60, 90, 120, 160, 220] {
+        let run = format!("killed{milliseconds}");
+        let mut child = place.command(&format!("train tiny.toml -q --run-dir {run}")).spawn().unwrap();
+        // from the first checkpoint on, any moment will do
+        while !place.path(&run).join("checkpoints/step-00000000").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "ended without a checkpoint");
+            sleep(Duration::from_millis(1));
+        }
+        sleep(Duration::from_millis(milliseconds - 60));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        place.expect(0, &format!("resume {run}"));
+        assert_same_run(&place.path("whole"), &place.path(&run));
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --run-dir whole");
+    place.expect(0, "train tiny.toml --run-dir hurt --iterations 4");
+    let newest = place.path("hurt/checkpoints/step-00000004");
+    let params = fs::read_dir(&newest).unwrap().map(|e| e.unwrap().path());
+    let params = params.into_iter().find(|p| p.extension().is_some_and(|e| e == "safetensors")).unwrap();
+    let mut bytes = fs::read(&params).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&params, bytes).unwrap();
+    let told = place.expect(0, "resume hurt --iterations 6");
+    assert!(told.contains("step-00000004"), "{told}");
+    assert_same_run(&place.path("whole"), &place.path("hurt"));
+}

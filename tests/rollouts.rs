@@ -1,0 +1,143 @@
+//! Rollouts: equal for any number of actors, contiguous in time, loud when an actor dies.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use metadrift::{
+    config::Config,
+    registry,
+    rollout::{Actions, Collection, Episodes, Phase, Rollout, Shape, collect_all},
+};
+use metadrift_agents::layout::Layout;
+use metadrift_envs::{Env, EnvKind, Purpose, Split, StepView, Stream, Task, VecEnv, with_env};
+
+const STEPS: usize = 60;
+const ENVS: usize = 7;
+
+fn setting(env: EnvKind) -> (Layout, Vec<Task>, Vec<Vec<f32>>) {
+    let text = format!(
+        "name = \"x\"\n[task]\nenv = \"{}\"\n[task.vary]\ngravity = {{ law = \"uniform\", low = 8.0, high = 11.0 }}\n\
+         [task.drift]\nactuator_gain = {{ kind = \"linear\", from = 1.0, to = -1.0, over = 40 }}\n",
+        env.spec().name
+    );
+    let tasks = Config::parse("x", &text, &[]).unwrap().tasks(Split::Train).unwrap();
+    let tasks: Vec<_> = (0..5).map(|i| tasks.sample(9, 0, i)).collect();
+    let layout = registry::layout(env.spec(), &[16, 16]);
+    let mut seed = 0u32;
+    let mut noise = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    let params = (0..5).map(|_| layout.init(-0.5, || 3.0 * noise())).collect();
+    (layout, tasks, params)
+}
+
+fn collect(env: EnvKind, actors: usize, episodes: Episodes, actions: Actions, rollout: &mut Rollout) {
+    let (layout, tasks, params) = setting(env);
+    let collection = Collection { env, horizon: 25, layout: &layout, num_actors: actors };
+    let phase = Phase { actions, ..Phase::training(4, 3, 1, 10, episodes) };
+    collect_all(&collection, &tasks, &params, &phase, rollout).unwrap();
+}
+
+fn empty(env: EnvKind) -> Rollout {
+    let (obs_dim, act_dim) = (env.spec().obs_dim(), env.spec().act_dim());
+    Rollout::new(Shape { tasks: 5, steps: STEPS, envs: ENVS, obs_dim, act_dim })
+}
+
+#[test]
+fn any_number_of_actors_gives_the_same_bytes() {
+    for env in [EnvKind::CartPole, EnvKind::Pendulum] {
+        for (episodes, actions) in [
+            (Episodes::Endless, Actions::Sampled),
+            (Episodes::Count(1), Actions::Sampled),
+            (Episodes::Count(2), Actions::Deterministic),
+        ] {
+            let mut one = empty(env);
+            collect(env, 1, episodes, actions, &mut one);
+            for actors in [2, 3, 8] {
+                // into a buffer that has been used for something else
+                let mut many = empty(env);
+                collect(env, actors, Episodes::Endless, Actions::Sampled, &mut many);
+                collect(env, actors, episodes, actions, &mut many);
+                // NaN-free, so equality of values is equality of bytes up to the sign of zero
+                assert!(one == many, "{env:?} {episodes:?} {actors} actors");
+            }
+        }
+    }
+}
+
+#[test]
+fn lanes_stop_after_their_episodes_and_observations_follow_each_other() {
+    let env = EnvKind::CartPole;
+    let mut rollout = empty(env);
+    collect(env, 2, Episodes::Count(2), Actions::Sampled, &mut rollout);
+    for data in rollout.tasks() {
+        assert_eq!(data.episodes().count(), 2 * ENVS, "two episodes of at most 25 steps fit into 60");
+        for (lane, start, end) in data.episodes() {
+            for t in start..end {
+                let row = data.row(t, lane);
+                assert_eq!(data.episode_step[row] as usize, t - start);
+                assert_eq!(data.truncated[row], t - start == 24);
+                if t + 1 < end {
+                    assert_eq!(data.obs_at(data.next_obs, row), data.obs_at(data.obs, data.row(t + 1, lane)));
+                }
+            }
+            let last = data.row(end - 1, lane);
+            assert!(data.terminated[last] || data.truncated[last]);
+        }
+    }
+    // a return is the mean length of a CartPole episode
+    let data = rollout.task(0);
+    let steps: u32 = data.valid_steps.iter().sum();
+    assert_eq!(rollout.returns()[0], f64::from(steps) / (2 * ENVS) as f64);
+}
+
+#[test]
+fn what_is_stored_is_what_the_environment_did() {
+    // the stored actions, replayed through the engine alone, give the stored columns
+    let env = EnvKind::Pendulum;
+    let mut rollout = empty(env);
+    collect(env, 3, Episodes::Endless, Actions::Sampled, &mut rollout);
+    let (_, tasks, _) = setting(env);
+    with_env!(env, E => {
+        let data = rollout.task(2);
+        let stream = Stream::new(4, Purpose::Reset).iteration(3).phase(1).task(2);
+        let mut engine = VecEnv::<E>::new(&[(&tasks[2], ENVS)], 25, stream, 10);
+        let (mut next_obs, mut reward) = (vec![0.0; ENVS * E::SPEC.obs_dim()], vec![0.0; ENVS]);
+        let (mut terminated, mut truncated) = (vec![false; ENVS], vec![false; ENVS]);
+        for t in 0..STEPS {
+            let rows = t * ENVS..(t + 1) * ENVS;
+            assert_eq!(engine.obs(), &data.obs[rows.start * E::SPEC.obs_dim()..rows.end * E::SPEC.obs_dim()]);
+            // the policy speaks in units of the action bound, 2 N m
+            let actions: Vec<f32> = data.action[rows.clone()].iter().map(|a| 2.0 * a).collect();
+            let out = StepView { next_obs: &mut next_obs, reward: &mut reward, terminated: &mut terminated, truncated: &mut truncated };
+            engine.step(&actions, out);
+            assert_eq!((&reward[..], &truncated[..]), (&data.reward[rows.clone()], &data.truncated[rows]));
+        }
+    });
+    assert!(rollout.task(2).action.iter().any(|a| a.abs() > 1.0), "samples beyond the bound are stored unclipped");
+}
+
+#[test]
+fn an_actor_that_panics_ends_the_collection_with_its_message() {
+    let env = EnvKind::CartPole;
+    let (layout, mut tasks, params) = setting(env);
+    tasks[3] = Task::nominal(EnvKind::Pendulum.spec()); // of another environment: the engine refuses it
+    let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
+    let phase = Phase::training(0, 0, 0, 0, Episodes::Endless);
+    let mut rollout = empty(env);
+    let run = AssertUnwindSafe(|| collect_all(&collection, &tasks, &params, &phase, &mut rollout));
+    let payload = catch_unwind(run).unwrap_err();
+    let message = metadrift::failure::WorkerPanic::new(payload.as_ref()).to_string();
+    assert!(message.contains("channels"), "{message}");
+}
+
+#[test]
+fn a_policy_that_is_not_finite_is_an_error_that_names_the_task() {
+    let env = EnvKind::Pendulum;
+    let (layout, tasks, mut params) = setting(env);
+    params[1][0] = f32::NAN;
+    let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
+    let phase = Phase::training(0, 0, 0, 0, Episodes::Endless);
+    let error = collect_all(&collection, &tasks, &params, &phase, &mut empty(env)).unwrap_err();
+    assert!(error.to_string().contains("task 1"), "{error}");
+}
