@@ -1,6 +1,6 @@
 //! What is trained and how: one TOML file, checked once, nothing to guess afterwards.
 //!
-//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> [`Config::validate`]. Every
+//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against its legal range. Every
 //! key has a default except `task.env`; the resolved configuration is stored with each run.
 
 use std::fmt::Display;

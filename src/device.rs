@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use tch::Device;
 
+/// Version of the libtorch this program was built for.
+pub const LIBTORCH_VERSION: &str = "2.11.0";
+
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {

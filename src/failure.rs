@@ -5,7 +5,10 @@ use metadrift_envs::TaskError;
 
 use crate::{
     checkpoint::CheckpointError,
-    commands::{doctor::Unusable, env::ReplayError},
+    commands::{
+        doctor::Unusable,
+        env::{Fault, ReplayError},
+    },
     config::ConfigError,
     device::DeviceError,
     evaluate::EvaluationError,
@@ -66,8 +69,8 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<ReplayError>() {
         return Some(match error {
-            ReplayError::BadValue { .. } => code::CONFIG,
-            ReplayError::Malformed { .. } | ReplayError::Unreadable { .. } => code::FILE,
+            ReplayError::Line { fault: Fault::BadValue(_), .. } => code::CONFIG,
+            _ => code::FILE,
         });
     }
     if let Some(error) = cause.downcast_ref::<EvaluationError>() {

@@ -70,7 +70,7 @@ impl Session {
             Some(dir) => RunDir::create_at(dir)?,
             None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
         };
-        let mut manifest = Manifest::new(libtorch_version(), config.seed, std::env::args().collect());
+        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, std::env::args().collect());
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.write(run.path())?;
         write_atomic(&run.config(), config.to_toml().as_bytes())?;
@@ -227,11 +227,6 @@ pub fn read_config(dir: &Path) -> Result<Config> {
     let path = dir.join("config.toml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
-}
-
-/// Version of the libtorch this program was built for.
-pub fn libtorch_version() -> &'static str {
-    "2.11.0"
 }
 
 fn progress_line(iteration: u64, report: &Report) -> ProgressLine {

@@ -49,7 +49,7 @@ fn bootstrap_mean(scores: &[f64], seed: u64) -> [f64; 2] {
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|resample| {
             let mut rng = Stream::new(seed, Purpose::Bootstrap).iteration(resample).rng();
-            let mut draw = || scores[(u64::from(rand::Rng::next_u32(&mut rng)) * n as u64 >> 32) as usize];
+            let mut draw = || scores[((u64::from(rand::Rng::next_u32(&mut rng)) * n as u64) >> 32) as usize];
             (0..n).map(|_| draw()).sum::<f64>() / n as f64
         })
         .collect();

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use metadrift_agents::{
     adam::Adam,
-    batch::Batch,
-    maml::{Diverged, Maml, MetaBatch, Metrics},
+    batch::{Batch, MetaBatch},
+    maml::{Diverged, Maml, Metrics},
     tch_backend::TchBackend,
 };
 use metadrift_envs::{EnvKind, Purpose, Split, Stream, Task, TaskDistribution};

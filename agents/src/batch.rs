@@ -94,3 +94,12 @@ impl Batch {
         self.log_prob.is_empty()
     }
 }
+
+/// Experience for one meta-update.
+#[derive(Clone, Debug, Default)]
+pub struct MetaBatch {
+    /// Collected before inner step k, by the policy adapted k times, `[inner_steps][tasks]`.
+    pub supports: Vec<Vec<Batch>>,
+    /// Collected by the adapted policies, `[tasks]`.
+    pub query: Vec<Batch>,
+}

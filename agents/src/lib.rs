@@ -14,5 +14,6 @@ pub mod batch;
 pub mod host_policy;
 pub mod layout;
 pub mod maml;
+pub mod objective;
 pub mod tch_backend;
 pub mod threads;

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adam::Adam,
-    batch::Batch,
+    batch::{Batch, MetaBatch},
     layout::Layout,
-    tch_backend::{ObjectiveStats, TchBackend},
+    objective::{Objective, ObjectiveStats},
+    tch_backend::TchBackend,
 };
 
 /// The inner loop.
@@ -98,30 +99,6 @@ impl Default for PolicyConfig {
     fn default() -> Self {
         PolicyConfig { hidden: vec![64, 64], init_log_std: 0.0 }
     }
-}
-
-/// Experience for one meta-update.
-#[derive(Clone, Debug, Default)]
-pub struct MetaBatch {
-    /// Collected before inner step k, by the policy adapted k times, `[inner_steps][tasks]`.
-    pub supports: Vec<Vec<Batch>>,
-    /// Collected by the adapted policies, `[tasks]`.
-    pub query: Vec<Batch>,
-}
-
-/// The numbers that define the meta-objective.
-#[derive(Clone, Copy, Debug)]
-pub struct Objective {
-    /// See [`PpoConfig::clip_eps`].
-    pub clip_eps: f64,
-    /// See [`PpoConfig::kl_coef`].
-    pub kl_coef: f64,
-    /// See [`PpoConfig::ent_coef`].
-    pub ent_coef: f64,
-    /// See [`MamlConfig::first_order`].
-    pub first_order: bool,
-    /// See [`MamlConfig::learn_inner_lr`].
-    pub learn_rates: bool,
 }
 
 /// Names and values for the log.

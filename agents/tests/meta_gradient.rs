@@ -3,9 +3,10 @@
 mod synthetic;
 
 use metadrift_agents::{
+    batch::MetaBatch,
     layout::{Head, Layout},
-    maml::{MetaBatch, Objective},
-    tch_backend::{ObjectiveStats, TchBackend},
+    objective::{Objective, ObjectiveStats},
+    tch_backend::TchBackend,
 };
 use synthetic::{Lcg, batch, layouts, meta_batch, params};
 use tch::Device;
@@ -163,7 +164,7 @@ fn the_inner_step_is_reinforce_at_the_policy_that_sampled() {
     }
     let backend = backend(&layout, 1, 1);
     for rate in [0.5f32, 5.0] {
-        let adapted = &backend.adapt(&[theta.clone()], &[rate; 4], std::slice::from_ref(&support))[0];
+        let adapted = &backend.adapt(std::slice::from_ref(&theta), &[rate; 4], std::slice::from_ref(&support))[0];
         let step: Vec<f64> = adapted.iter().zip(&theta).map(|(a, t)| f64::from((a - t) / rate)).collect();
         assert!(distance(&step, &expected) < 1e-5, "{step:?} {expected:?}");
     }

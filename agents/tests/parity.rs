@@ -3,8 +3,9 @@
 mod synthetic;
 
 use metadrift_agents::{
+    batch::MetaBatch,
     layout::{Head, Layout},
-    maml::{MetaBatch, Objective},
+    objective::Objective,
     tch_backend::TchBackend,
 };
 use synthetic::{Lcg, batch, params};

@@ -4,9 +4,9 @@ use std::{fs, panic::catch_unwind, thread::available_parallelism};
 
 use anyhow::Result;
 use metadrift_agents::{
-    batch::Batch,
+    batch::{Batch, MetaBatch},
     layout::{Head, Layout},
-    maml::{MetaBatch, Objective},
+    objective::Objective,
     tch_backend::TchBackend,
 };
 use tch::{Device, Kind, Tensor};
@@ -14,7 +14,6 @@ use tch::{Device, Kind, Tensor};
 use crate::{
     commands::print,
     device::{self, DeviceChoice},
-    session::libtorch_version,
 };
 
 /// libtorch is there, but does not compute what it should.
@@ -69,7 +68,7 @@ fn report(lines: &[Line]) -> String {
 fn libtorch() -> Result<String, String> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let place = mapped(&maps, "libtorch_cpu.so").unwrap_or("a place that this system does not tell");
-    Ok(format!("{}, loaded from {place}", libtorch_version()))
+    Ok(format!("{}, loaded from {place}", device::LIBTORCH_VERSION))
 }
 
 /// Where a library was loaded from, by the kernel's list of mappings.
@@ -202,6 +201,12 @@ mod tests {
     fn tensors_work_here() {
         let text = self_check(Device::Cpu).unwrap();
         assert!(text.contains("finite"), "{text}");
+    }
+
+    #[test]
+    fn an_unusable_libtorch_has_the_exit_code_of_a_device() {
+        let error = anyhow::Error::from(Unusable("a matrix product is wrong".into()));
+        assert_eq!(crate::failure::exit_code(&error), crate::failure::code::DEVICE);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use metadrift_envs::{ActionSpace, EnvKind, EnvSpec, TaskError, channels};
 
 use crate::{cli::EnvCommand, commands::print};
 
-pub use replay::ReplayError;
+pub use replay::{Fault, ReplayError};
 
 /// Runs the command.
 ///

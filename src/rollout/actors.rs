@@ -1,25 +1,12 @@
 //! The actors: one job per task on a queue.
 
-use metadrift_agents::{layout::Layout, maml::Diverged, threads::run_jobs};
-use metadrift_envs::{EnvKind, Task, with_env};
+use metadrift_agents::{maml::Diverged, threads::run_jobs};
+use metadrift_envs::{Task, with_env};
 
 use super::{
     buffer::{Rollout, Slab},
-    collect::{Phase, collect},
+    collect::{Collection, Phase, collect},
 };
-
-/// What stays the same from phase to phase.
-#[derive(Clone, Debug)]
-pub struct Collection<'a> {
-    /// Which environment.
-    pub env: EnvKind,
-    /// Time limit of an episode (steps).
-    pub horizon: u32,
-    /// Shape of the policy.
-    pub layout: &'a Layout,
-    /// Actor threads.
-    pub num_actors: usize,
-}
 
 /// Fills `rollout`: task i with parameters `params[i]` (`[tasks][num_params]`).
 ///

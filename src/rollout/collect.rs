@@ -2,11 +2,25 @@
 
 use metadrift_agents::{
     host_policy::{HostPolicy, Scratch},
+    layout::Layout,
     maml::Diverged,
 };
-use metadrift_envs::{ActionSpace, Env, Purpose, StepView, Stream, Task, VecEnv};
+use metadrift_envs::{ActionSpace, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv};
 
-use super::{actors::Collection, buffer::Slab};
+use super::buffer::Slab;
+
+/// What stays the same from phase to phase.
+#[derive(Clone, Debug)]
+pub struct Collection<'a> {
+    /// Which environment.
+    pub env: EnvKind,
+    /// Time limit of an episode (steps).
+    pub horizon: u32,
+    /// Shape of the policy.
+    pub layout: &'a Layout,
+    /// Actor threads.
+    pub num_actors: usize,
+}
 
 /// How long a lane runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,6 @@ mod actors;
 mod buffer;
 mod collect;
 
-pub use actors::{Collection, collect_all};
+pub use actors::collect_all;
 pub use buffer::{Rollout, Shape, Slab};
-pub use collect::{Actions, Episodes, Phase};
+pub use collect::{Actions, Collection, Episodes, Phase};

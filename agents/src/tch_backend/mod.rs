@@ -12,28 +12,11 @@ use tch::{Device, Kind, Tensor, kind::Element};
 
 use self::data::Samples;
 use crate::{
-    batch::Batch,
+    batch::{Batch, MetaBatch},
     layout::Layout,
-    maml::{MetaBatch, Objective},
+    objective::{Objective, ObjectiveStats},
     threads::run_jobs,
 };
-
-/// Means over the tasks of one evaluation of the meta-objective.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ObjectiveStats {
-    /// The meta-loss itself.
-    pub loss: f64,
-    /// Inner surrogate loss, summed over the inner steps.
-    pub inner_loss: f64,
-    /// KL(old meta-policy || meta-policy) on the states visited before adaptation.
-    pub kl: f64,
-    /// Entropy of the adapted policy on the query states.
-    pub entropy: f64,
-    /// Share of query samples whose ratio lies outside the clipping range.
-    pub clip_fraction: f64,
-    /// How far the adapted policy has moved from the one that collected the query data: mean of r - 1 - log r.
-    pub approx_kl: f64,
-}
 
 /// The tch implementation of adaptation and meta-gradient.
 #[derive(Clone, Debug)]
@@ -184,7 +167,7 @@ impl TchBackend {
             let (loss, out) = self.surrogate(&phi, support);
             let graph = if objective.first_order { Graph::Keep } else { Graph::Differentiate };
             phi = descend(&phi, rates, &gradient(&loss.sum(self.kind), &phi, graph));
-            inner_loss = inner_loss + loss.detach();
+            inner_loss += loss.detach();
             out_before.get_or_insert(out);
         }
 

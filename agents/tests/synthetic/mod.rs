@@ -2,10 +2,9 @@
 #![allow(dead_code)] // each test file uses its part
 
 use metadrift_agents::{
-    batch::Batch,
+    batch::{Batch, MetaBatch},
     host_policy::{HostPolicy, Scratch},
     layout::{Head, Layout},
-    maml::MetaBatch,
 };
 
 /// A small linear congruential generator (Numerical Recipes' constants): enough for test data.

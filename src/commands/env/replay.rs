@@ -19,9 +19,6 @@ use crate::config::nearest;
 /// Longest line that is read (bytes): ten million steps or so.
 const MAX_LINE: u64 = 256 << 20;
 
-const INTEGRATORS: [(&str, Integrator); 2] =
-    [("euler", Integrator::Euler), ("semi_implicit", Integrator::SemiImplicit)];
-
 /// Action sequences that cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -33,43 +30,27 @@ pub enum ReplayError {
         /// Why.
         source: io::Error,
     },
-    /// A line is not JSON, or not of the right shape.
-    #[error("{file}, line {line}: {problem}")]
-    Malformed {
+    /// A line cannot be replayed.
+    #[error("{file}, line {line}: {fault}")]
+    Line {
         /// Name of the file.
         file: String,
         /// Number of the line, from 1.
         line: u64,
-        /// What is wrong, and in which column.
-        problem: String,
-    },
-    /// A line asks for what the environment does not have, or for an illegal value.
-    #[error("{file}, line {line}: {problem}")]
-    BadValue {
-        /// Name of the file.
-        file: String,
-        /// Number of the line, from 1.
-        line: u64,
-        /// Which value, and what would be legal.
-        problem: String,
+        /// What is wrong with it.
+        fault: Fault,
     },
 }
 
 /// What is wrong with a line.
-#[derive(Debug, PartialEq)]
-enum Fault {
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum Fault {
+    /// It is not JSON, or not of the right shape: what, in which column.
+    #[error("{0}")]
     Malformed(String),
+    /// It asks for what the environment does not have, or for an illegal value: which, and what would be legal.
+    #[error("{0}")]
     BadValue(String),
-}
-
-impl Fault {
-    fn at(self, file: &str, line: u64) -> ReplayError {
-        let file = file.to_owned();
-        match self {
-            Fault::Malformed(problem) => ReplayError::Malformed { file, line, problem },
-            Fault::BadValue(problem) => ReplayError::BadValue { file, line, problem },
-        }
-    }
 }
 
 impl From<TaskError> for Fault {
@@ -124,13 +105,13 @@ fn replay_lines(file: &str, mut input: impl BufRead, mut out: impl Write) -> Res
             break;
         }
         if read as u64 == MAX_LINE {
-            let problem = format!("longer than {} MiB", MAX_LINE >> 20);
-            return Err(Fault::Malformed(problem).at(file, line).into());
+            let fault = Fault::Malformed(format!("longer than {} MiB", MAX_LINE >> 20));
+            return Err(ReplayError::Line { file: file.to_owned(), line, fault }.into());
         }
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let answer = answer(&text).map_err(|fault| fault.at(file, line))?;
+        let answer = answer(&text).map_err(|fault| ReplayError::Line { file: file.to_owned(), line, fault })?;
         let mut json = serde_json::to_vec(&answer)?;
         json.push(b'\n');
         match out.write_all(&json).and_then(|()| out.flush()) {
@@ -143,7 +124,7 @@ fn replay_lines(file: &str, mut input: impl BufRead, mut out: impl Write) -> Res
 
 /// Replays one line.
 fn answer(text: &[u8]) -> Result<Answer, Fault> {
-    let request: Request = serde_json::from_slice(text).map_err(|error| unparsable(text, &error))?;
+    let request: Request = serde_json::from_slice(text.trim_ascii_end()).map_err(|error| unparsable(text, &error))?;
     let kind = find(&request.env, "env")?;
     let spec = kind.spec();
     let params = request.params.unwrap_or_default();
@@ -186,11 +167,14 @@ fn unparsable(text: &[u8], error: &serde_json::Error) -> Fault {
 }
 
 fn integrator(name: &str) -> Result<Integrator, Fault> {
-    let found = INTEGRATORS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, integrator)| *integrator).ok_or_else(|| {
-        let near = suggestion(name, INTEGRATORS.iter().map(|(known, _)| *known));
-        Fault::BadValue(format!("integrator: there is no `{name}`{near} (euler, semi_implicit)"))
-    })
+    match name {
+        "euler" => Ok(Integrator::Euler),
+        "semi_implicit" => Ok(Integrator::SemiImplicit),
+        _ => {
+            let near = suggestion(name, ["euler", "semi_implicit"].into_iter());
+            Err(Fault::BadValue(format!("integrator: there is no `{name}`{near} (euler, semi_implicit)")))
+        }
+    }
 }
 
 fn unknown_param(kind: EnvKind, name: &str) -> Fault {
@@ -334,7 +318,8 @@ mod tests {
 
     #[test]
     fn what_is_not_json_or_not_of_the_shape_is_malformed() {
-        assert_says(&malformed("{"), &["column 1", "EOF"]);
+        assert_says(&malformed("{"), &["column 1: EOF"]);
+        assert_says(&malformed("{\"env\"\n"), &["column 6: EOF"]);
         assert_says(&malformed(r#"{"env": "cartpole", "actions": [1]}"#), &["missing field `initial_state`"]);
         assert_says(&malformed(&cartpole(r#""params": {"gravity": "9.8"}"#)), &["invalid type", "f64"]);
         assert_says(&malformed(&cartpole(r#""params": []"#)), &["invalid type", "map"]);

@@ -1,0 +1,33 @@
+//! The meta-objective: what a backend differentiates, and what it tells about it.
+
+/// The numbers that define the meta-objective.
+#[derive(Clone, Copy, Debug)]
+pub struct Objective {
+    /// The ratio of the adapted policy to the collecting one counts up to 1 ± this.
+    pub clip_eps: f64,
+    /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
+    pub kl_coef: f64,
+    /// Weight of the adapted policy's entropy.
+    pub ent_coef: f64,
+    /// Whether second derivatives are left out.
+    pub first_order: bool,
+    /// Whether the inner rates get a gradient too.
+    pub learn_rates: bool,
+}
+
+/// Means over the tasks of one evaluation of the meta-objective.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ObjectiveStats {
+    /// The meta-loss itself.
+    pub loss: f64,
+    /// Inner surrogate loss, summed over the inner steps.
+    pub inner_loss: f64,
+    /// KL(old meta-policy || meta-policy) on the states visited before adaptation.
+    pub kl: f64,
+    /// Entropy of the adapted policy on the query states.
+    pub entropy: f64,
+    /// Share of query samples whose ratio lies outside the clipping range.
+    pub clip_fraction: f64,
+    /// How far the adapted policy has moved from the one that collected the query data: mean of r - 1 - log r.
+    pub approx_kl: f64,
+}
