@@ -105,8 +105,8 @@ pub fn name(device: Device) -> String {
 
 /// Settings of libtorch and of the allocator that this program always wants; call once, before any tensor or thread.
 ///
-/// One libtorch thread: work is spread over tasks, and results must not depend on the number of cores. TF32 off. glibc
-/// maps and unmaps every multi-megabyte tensor by default, and page faults then cost about a tenth of an update.
+/// TF32 off. glibc maps and unmaps every multi-megabyte tensor by default, and page faults then cost about a tenth of an
+/// update.
 pub fn prepare() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: plain settings of malloc, before any other thread runs.
@@ -120,5 +120,4 @@ pub fn prepare() {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
     }
-    tch::set_num_threads(1);
 }

@@ -53,8 +53,9 @@ impl Chunk {
 
 impl TchBackend {
     /// `tasks_per_chunk` tasks share a graph (0: one on a CPU, all of them on a GPU); the chunks run on `threads`
-    /// threads on a CPU.
+    /// threads on a CPU. Sets libtorch's own threads to 1, for this thread and those begun after it.
     pub fn new(layout: Layout, device: Device, tasks_per_chunk: usize, threads: usize) -> Self {
+        tch::set_num_threads(1);
         let on_cpu = device == Device::Cpu;
         let tasks_per_chunk = match tasks_per_chunk {
             0 if on_cpu => 1,
