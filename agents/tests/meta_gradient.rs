@@ -105,6 +105,14 @@ fn a_batched_graph_equals_a_loop_over_tasks_and_threads_change_no_bit() {
                 assert!((batched_stats.loss - stats.loss).abs() < 1e-5);
                 assert!((batched_stats.kl - stats.kl).abs() < 1e-6);
             }
+            if let Some(support) = data.supports.first() {
+                let params: Vec<_> = (0..5).map(|i| theta.iter().map(|p| p + 0.01 * i as f32).collect()).collect();
+                let one_by_one = backend(&layout, 1, 2).adapt(&params, &rates, support);
+                let at_once = backend(&layout, 5, 1).adapt(&params, &rates, support);
+                for (a, b) in at_once.iter().zip(&one_by_one) {
+                    assert!(distance(&wide(a), &wide(b)) < 1e-6);
+                }
+            }
             for threads in [2, 3] {
                 assert_eq!(run(1, threads), (looped.clone(), by_rates.clone(), stats));
             }

@@ -23,7 +23,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub fn upload(layout: &Layout, batches: &[&Batch], device: Device, kind: Kind) -> Self {
+    pub fn upload(layout: &Layout, batches: &[Batch], device: Device, kind: Kind) -> Self {
         let samples = batches.iter().map(|b| b.len()).max().unwrap_or(0);
         let column = |width: usize, of: fn(&Batch) -> &[f32]| {
             let mut host = vec![0f32; batches.len() * samples * width];

@@ -81,15 +81,15 @@ impl TchBackend {
         T: Element + Default + Clone + Send + Sync,
     {
         let mut adapted = vec![Vec::new(); params.len()];
-        let jobs = params.iter().zip(support).zip(&mut adapted).collect();
-        run_jobs(jobs, self.threads, |((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
+        let size = self.tasks_per_chunk.min(params.len()).max(1);
+        let jobs = params.chunks(size).zip(support.chunks(size)).zip(adapted.chunks_mut(size)).collect();
+        run_jobs(jobs, self.threads, |((params, support), adapted): AdaptJob<'_, T>| {
             let theta = policy::blocks(&self.layout, params, self.device, self.kind, true);
-            let rates = policy::blocks(&self.layout, rates, self.device, self.kind, false);
-            let support = Samples::upload(&self.layout, &[support], self.device, self.kind);
-            let phi: Vec<Tensor> = theta.iter().map(|t| t.unsqueeze(0)).collect();
-            let (loss, _) = self.surrogate(&phi, &support);
-            let gradient = gradient(&loss.sum(self.kind), &phi, Graph::Free);
-            *adapted = policy::flatten(&descend(&phi, &rates, &gradient));
+            let rates = policy::blocks(&self.layout, &[rates], self.device, self.kind, false);
+            let support = Samples::upload(&self.layout, support, self.device, self.kind);
+            let (loss, _) = self.surrogate(&theta, &support);
+            let gradient = gradient(&loss.sum(self.kind), &theta, Graph::Free);
+            adapted.clone_from_slice(&policy::flatten(&descend(&theta, &rates, &gradient)));
         });
         adapted
     }
@@ -98,9 +98,7 @@ impl TchBackend {
     pub fn upload<T: Element + Sync>(&self, theta: &[T], data: &MetaBatch) -> Uploaded {
         let num_tasks = data.query.len();
         let size = self.tasks_per_chunk.min(num_tasks).max(1);
-        let samples = |batches: &[Batch]| {
-            Samples::upload(&self.layout, &batches.iter().collect::<Vec<_>>(), self.device, self.kind)
-        };
+        let samples = |batches: &[Batch]| Samples::upload(&self.layout, batches, self.device, self.kind);
         let mut chunks: Vec<Option<Chunk>> = (0..num_tasks.div_ceil(size)).map(|_| None).collect();
         let jobs = chunks.iter_mut().enumerate().collect();
         run_jobs(jobs, self.threads, |(i, slot): (usize, &mut Option<Chunk>)| {
@@ -109,7 +107,7 @@ impl TchBackend {
             let tasks = range.len() as i64;
             let supports: Vec<_> = data.supports.iter().map(|s| samples(&s[range.clone()])).collect();
             let query = samples(&data.query[range]);
-            let blocks = expand(&policy::blocks(&self.layout, theta, self.device, self.kind, false), tasks);
+            let blocks = expand(&policy::blocks(&self.layout, &[theta], self.device, self.kind, false), tasks);
             let out = policy::forward(&self.layout, &blocks, &supports.first().unwrap_or(&query).obs);
             *slot = Some(Chunk { tasks, supports, query, old: (blocks, out) });
         });
@@ -132,12 +130,12 @@ impl TchBackend {
         let scale = 1.0 / data.num_tasks as f64;
         let jobs = data.chunks.iter_mut().zip(&mut results).collect();
         run_jobs(jobs, self.threads, |(chunk, result): (&mut Chunk, &mut (Vec<T>, [f64; 6]))| {
-            let theta = policy::blocks(&self.layout, theta, self.device, self.kind, true);
-            let rates = policy::blocks(&self.layout, rates, self.device, self.kind, objective.learn_rates);
+            let theta = policy::blocks(&self.layout, &[theta], self.device, self.kind, true);
+            let rates = policy::blocks(&self.layout, &[rates], self.device, self.kind, objective.learn_rates);
             let (loss, stats) = self.meta_loss(&theta, &rates, chunk, objective);
             let leaves: Vec<&Tensor> = theta.iter().chain(rates.iter().filter(|_| objective.learn_rates)).collect();
             let gradient = gradient(&(loss * scale), &leaves, Graph::Free);
-            result.0 = policy::flatten(&gradient);
+            result.0 = policy::flatten(&gradient).concat();
             (&stats * scale).to_kind(Kind::Double).to_device(Device::Cpu).copy_data(&mut result.1, 6);
         });
         // in task order, so that the sum does not depend on which thread was first
@@ -204,9 +202,12 @@ impl TchBackend {
     }
 }
 
-/// `[in, out]` blocks seen by every task, `[tasks, in, out]`.
+/// Parameters and support data of some tasks, and where their adapted parameters go.
+type AdaptJob<'a, T> = ((&'a [Vec<T>], &'a [Batch]), &'a mut [Vec<T>]);
+
+/// `[1, in, out]` blocks seen by every task, `[tasks, in, out]`.
 fn expand(blocks: &[Tensor], tasks: i64) -> Vec<Tensor> {
-    blocks.iter().map(|b| b.unsqueeze(0).expand([tasks, -1, -1], false)).collect()
+    blocks.iter().map(|b| b.expand([tasks, -1, -1], false)).collect()
 }
 
 /// One gradient step per block; new tensors.
