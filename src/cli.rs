@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use metadrift_agents::backend::BackendChoice;
 use metadrift_envs::Split;
 
 use crate::device::DeviceChoice;
@@ -52,6 +53,10 @@ pub struct ComputeArgs {
     /// Where tensors live: cpu, cuda, cuda:N or auto
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// Arithmetic of the learner: native (CPU), tch (libtorch, CPU or GPU), or auto. They agree up to rounding; a run
+    /// goes on with the one it began with [default: auto]
+    #[arg(long, value_name = "BACKEND", value_parser = parse_backend)]
+    pub backend: Option<BackendChoice>,
     /// Threads that step environments and compute gradients [default: all cores]. Results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub actors: Option<u16>,
@@ -215,6 +220,15 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     };
     let time = number.parse().map(|n: f64| Duration::try_from_secs_f64(n * seconds));
     time.ok().and_then(Result::ok).ok_or_else(|| "write 90s, 10m or 2h".into())
+}
+
+fn parse_backend(text: &str) -> Result<BackendChoice, String> {
+    match text {
+        "auto" => Ok(BackendChoice::Auto),
+        "native" => Ok(BackendChoice::Native),
+        "tch" => Ok(BackendChoice::Tch),
+        _ => Err("expected native, tch or auto".into()),
+    }
 }
 
 fn parse_split(text: &str) -> Result<Split, String> {

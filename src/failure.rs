@@ -13,7 +13,7 @@ use crate::{
     device::DeviceError,
     evaluate::EvaluationError,
     run_dir::RunDirError,
-    train::Misfit,
+    train::{Misfit, TrainerError},
 };
 
 /// Exit codes, apart from 0 (done), 1 (anything else) and 2 (wrong usage).
@@ -71,6 +71,12 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match error {
             ReplayError::Line { fault: Fault::BadValue(_), .. } => code::CONFIG,
             _ => code::FILE,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<TrainerError>() {
+        return Some(match error {
+            TrainerError::Config(_) => code::CONFIG,
+            TrainerError::Backend(_) => code::DEVICE,
         });
     }
     if let Some(error) = cause.downcast_ref::<EvaluationError>() {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use metadrift_agents::backend::BackendChoice;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::{
@@ -29,6 +30,8 @@ use crate::{
 pub struct RunOptions {
     /// Where tensors live.
     pub device: DeviceChoice,
+    /// Arithmetic of the learner; `None` leaves it to the program, or to what the run began with.
+    pub backend: Option<BackendChoice>,
     /// Threads that step environments and compute gradients.
     pub actors: usize,
     /// Stop, saved, after the iteration in which this time is over.
@@ -64,7 +67,7 @@ impl Session {
     /// If the folder is taken, the device is not there, or nothing can be written.
     pub fn begin(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<Self> {
         let device = device::open(options.device)?;
-        let trainer = Trainer::new(config, device, options.actors)?;
+        let trainer = Trainer::new(config, device, options.backend.unwrap_or_default(), options.actors)?;
         let config = trainer.config();
         let run = match run_dir {
             Some(dir) => RunDir::create_at(dir)?,
@@ -72,6 +75,7 @@ impl Session {
         };
         let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, std::env::args().collect());
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
+        manifest.backend = trainer.learner().backend().choice();
         manifest.write(run.path())?;
         write_atomic(&run.config(), config.to_toml().as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
@@ -94,13 +98,15 @@ impl Session {
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
         skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
         let device = device::open(options.device)?;
-        let mut trainer = Trainer::new(config, device, options.actors)?;
+        let mut manifest = Manifest::read(dir)?;
+        let backend = options.backend.unwrap_or(manifest.backend);
+        let mut trainer = Trainer::new(config, device, backend, options.actors)?;
         trainer.restore(&newest)?;
         // nothing in the folder has changed so far; what follows the checkpoint comes again
         checkpoint::discard_after(&run.checkpoints(), newest.step)?;
         write_atomic(&run.config(), trainer.config().to_toml().as_bytes())?;
-        let mut manifest = Manifest::read(dir)?;
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
+        manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
         manifest.write(dir)?;
         Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step) })
@@ -203,7 +209,7 @@ impl Session {
             Start::After(step) => format!("Going on after iteration {step} with"),
         };
         format!(
-            "{begin} {} ({} tasks x {} lanes, {} inner steps, {} parameters) on {}, {} actors, seed {}\n{}\n\
+            "{begin} {} ({} tasks x {} lanes, {} inner steps, {} parameters) on {} ({:?} backend), {} actors, seed {}\n{}\n\
              Watch: tensorboard --logdir {}",
             config.name,
             r.num_tasks,
@@ -211,6 +217,7 @@ impl Session {
             config.maml.inner_steps,
             self.trainer.learner().layout().num_params(),
             self.manifest.device,
+            self.manifest.backend,
             self.options.actors,
             config.seed,
             config.description,

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use metadrift_agents::{
     adam::Adam,
+    backend::{Backend, BackendChoice, NoNative},
     batch::{Batch, MetaBatch},
     maml::{Diverged, Maml, Metrics},
-    tch_backend::TchBackend,
 };
 use metadrift_envs::{EnvKind, Purpose, Split, Stream, Task, TaskDistribution};
 use rand_distr::{Distribution, StandardNormal};
@@ -81,13 +81,18 @@ impl Trainer {
     /// A run at its beginning: fresh parameters from the seed.
     ///
     /// # Errors
-    /// If the configuration does not hold together.
-    pub fn new(config: Config, device: Device, num_actors: usize) -> Result<Self, ConfigError> {
+    /// If the configuration does not hold together, or the backend cannot be had.
+    pub fn new(
+        config: Config,
+        device: Device,
+        backend: BackendChoice,
+        num_actors: usize,
+    ) -> Result<Self, TrainerError> {
         let env = config.env()?;
         let layout = registry::layout(env.spec(), &config.policy.hidden);
         let mut rng = Stream::new(config.seed, Purpose::Init).rng();
         let theta = layout.init(config.policy.init_log_std, || StandardNormal.sample(&mut rng));
-        let backend = TchBackend::new(layout, device, config.maml.tasks_per_chunk, num_actors);
+        let backend = Backend::new(backend, layout, device, config.maml.tasks_per_chunk, num_actors)?;
         let shape = Shape {
             tasks: config.rollout.num_tasks,
             steps: config.num_steps()?,
@@ -248,6 +253,17 @@ impl Trainer {
         (self.learner.meta_params, self.learner.inner_rates, self.learner.adam) = (theta, rates, adam);
         Ok(())
     }
+}
+
+/// Why there is no trainer.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainerError {
+    /// The configuration does not hold together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The backend cannot be had.
+    #[error(transparent)]
+    Backend(#[from] NoNative),
 }
 
 /// A checkpoint of something else.

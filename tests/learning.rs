@@ -6,14 +6,14 @@ use metadrift::{
     rollout::{Collection, Episodes, Phase, Rollout, Shape, collect_all},
     train::Trainer,
 };
-use metadrift_agents::baseline::LinearBaseline;
+use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
 use metadrift_envs::{EnvKind, Task};
 use tch::Device;
 
 /// Mean returns before and after adaptation over the last ten of `iterations`.
-fn train(env: &str, iterations: u64, settings: &str) -> (f64, f64) {
+fn train(env: &str, iterations: u64, settings: &str, backend: BackendChoice) -> (f64, f64) {
     let text = format!("name = \"probe\"\niterations = {iterations}\ntask.env = \"{env}\"\n{settings}\n");
-    let mut trainer = Trainer::new(Config::parse("probe", &text, &[]).unwrap(), Device::Cpu, 2).unwrap();
+    let mut trainer = Trainer::new(Config::parse("probe", &text, &[]).unwrap(), Device::Cpu, backend, 2).unwrap();
     let reports: Vec<_> = (0..iterations).map(|_| trainer.iterate().unwrap()).collect();
     let last = &reports[reports.len() - 10..];
     let mean = |of: fn(&metadrift::train::Report) -> f64| last.iter().map(of).sum::<f64>() / 10.0;
@@ -25,14 +25,14 @@ const PLAIN_PPO: &str = "maml.inner_steps = 0\nppo.outer_lr = 0.01\npolicy.hidde
 #[test]
 fn plain_ppo_finds_the_action_that_pays() {
     // at random: 0; the best: 1
-    let (_, post) = train("probe-action", 40, PLAIN_PPO);
+    let (_, post) = train("probe-action", 40, PLAIN_PPO, BackendChoice::Auto);
     assert!(post > 0.98, "{post}");
 }
 
 #[test]
 fn plain_ppo_learns_to_look() {
     // a policy that ignores the observation earns 0
-    let (_, post) = train("probe-policy", 60, PLAIN_PPO);
+    let (_, post) = train("probe-policy", 60, PLAIN_PPO, BackendChoice::Auto);
     assert!(post > 0.98, "{post}");
 }
 
@@ -41,9 +41,11 @@ fn maml_learns_to_adapt_where_nothing_else_helps() {
     // the actuator's sign is hidden and even: whatever a policy does without adapting, it earns 0 on average
     let settings = "maml.inner_lr = 1.0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 40\n\
         task.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
-    let (pre, post) = train("probe-sign", 60, settings);
-    assert!(pre.abs() < 0.3, "{pre}");
-    assert!(post > 0.95, "{post}");
+    for backend in [BackendChoice::Auto, BackendChoice::Tch] {
+        let (pre, post) = train("probe-sign", 60, settings, backend);
+        assert!(pre.abs() < 0.3, "{backend:?}: {pre}");
+        assert!(post > 0.95, "{backend:?}: {post}");
+    }
 }
 
 /// Values that the baseline gives to the states of a probe, as (episode step, observation, value).

@@ -252,7 +252,7 @@ fn tanh_body(x: &mut [f32]) {
 /// tanh to 2e-7 absolute, as `(e - 1) / (e + 1)` with `e = exp(2 x)`: the power of two goes straight into the
 /// exponent bits, the rest is a Taylor polynomial on |r| <= ln 2 / 2. Branch-free, NaN stays NaN.
 #[inline(always)]
-fn tanh(x: f32) -> f32 {
+pub(crate) fn tanh(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer, kept in the low mantissa bits
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;

@@ -1,19 +1,22 @@
 //! Learners for metadrift: what turns experience into better parameters.
 //!
 //! The path of one meta-update: [`batch::Trajectories`] (what an actor collected) become a [`batch::Batch`] through
-//! [`advantage::prepare`] (value [`baseline`] and GAE); [`maml::Maml`] asks [`tch_backend::TchBackend`] for adapted
-//! parameters and for the meta-gradient, and takes an [`adam::Adam`] step.
+//! [`advantage::prepare`] (value [`baseline`] and GAE); [`maml::Maml`] asks its [`backend::Backend`] for adapted
+//! parameters and for the meta-gradient, and takes an [`adam::Adam`] step. There are two backends: [`tch_backend`], the
+//! reference, by libtorch's autograd on any device; and [`native`], the same derivatives written out for CPUs.
 //!
 //! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside
 //! [`tch_backend`]. This crate knows no environment.
 
 pub mod adam;
 pub mod advantage;
+pub mod backend;
 pub mod baseline;
 pub mod batch;
 pub mod host_policy;
 pub mod layout;
 pub mod maml;
+pub mod native;
 pub mod objective;
 pub mod tch_backend;
 pub mod threads;

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adam::Adam,
+    backend::Backend,
     batch::{Batch, MetaBatch},
     layout::Layout,
     objective::{Objective, ObjectiveStats},
-    tch_backend::TchBackend,
 };
 
 /// The inner loop.
@@ -135,12 +135,12 @@ pub struct Maml {
     pub adam: Adam,
     maml: MamlConfig,
     ppo: PpoConfig,
-    backend: TchBackend,
+    backend: Backend,
 }
 
 impl Maml {
     /// A learner at `meta_params`, with every inner rate at `inner_lr`.
-    pub fn new(maml: MamlConfig, ppo: PpoConfig, backend: TchBackend, meta_params: Vec<f32>) -> Self {
+    pub fn new(maml: MamlConfig, ppo: PpoConfig, backend: Backend, meta_params: Vec<f32>) -> Self {
         let n = backend.layout().num_params();
         assert_eq!(meta_params.len(), n, "parameter vector and layout differ");
         let mut inner_rates = vec![maml.inner_lr as f32; n];
@@ -149,6 +149,11 @@ impl Maml {
         }
         let adam = Adam::new(if maml.learns_rates() { 2 * n } else { n });
         Maml { meta_params, inner_rates, adam, maml, ppo, backend }
+    }
+
+    /// Which arithmetic it learns by.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// The policy's shape.
@@ -182,12 +187,12 @@ impl Maml {
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was before the
     /// epoch that failed.
     pub fn update(&mut self, data: &MetaBatch) -> Result<Metrics, Diverged> {
-        let mut uploaded = self.backend.upload(&self.meta_params, data);
+        let mut ready = self.backend.prepare(&self.meta_params, data);
         let objective = self.objective();
         let (mut first, mut last, mut norms) = (None, ObjectiveStats::default(), 0.0);
         for epoch in 0..self.ppo.outer_epochs {
             let (mut gradient, mut rates_gradient, stats) =
-                self.backend.meta_gradient(&self.meta_params, &self.inner_rates, &mut uploaded, &objective);
+                self.backend.meta_gradient(&self.meta_params, &self.inner_rates, &mut ready, &objective);
             if objective.learn_rates {
                 if let (Some(log_std), false) = (self.layout().log_std(), self.maml.adapt_log_std) {
                     rates_gradient[log_std].fill(0.0);

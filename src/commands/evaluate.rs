@@ -8,7 +8,7 @@ use crate::{
     commands::print,
     device,
     evaluate::{Protocol, evaluate},
-    run_dir::write_atomic,
+    run_dir::{Manifest, write_atomic},
     session::read_config,
     train::Trainer,
 };
@@ -22,7 +22,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
     skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
     let actors = args.compute.num_actors();
-    let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, actors)?;
+    let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
+    let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;
     trainer.restore(&newest)?;
     let protocol = Protocol {
         split: args.split,

@@ -28,6 +28,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     let config = presets::load(&args.what, &sets)?;
     let options = RunOptions {
         device: args.compute.device,
+        backend: args.compute.backend,
         actors: args.compute.num_actors(),
         max_time: args.max_time,
         quiet: args.quiet,
@@ -49,6 +50,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     let options = RunOptions {
         device: args.compute.device,
+        backend: args.compute.backend,
         actors: args.compute.num_actors(),
         max_time: args.max_time,
         quiet: args.quiet,

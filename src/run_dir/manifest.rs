@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use metadrift_agents::backend::BackendChoice;
 use serde::{Deserialize, Serialize};
 
 use super::{RunDirError, io_error, write_atomic};
@@ -27,6 +28,8 @@ pub struct Manifest {
     pub command: Vec<String>,
     /// Where tensors live: `cpu`, `cuda:0`.
     pub device: String,
+    /// Arithmetic of the learner.
+    pub backend: BackendChoice,
     /// libtorch's threads.
     pub threads: usize,
     /// Threads that step environments.
@@ -66,6 +69,7 @@ impl Manifest {
             seed,
             command,
             device: "cpu".to_owned(),
+            backend: BackendChoice::Auto,
             threads: 1,
             actors: 1,
             state: RunState::Running,

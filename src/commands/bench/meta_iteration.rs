@@ -3,6 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use metadrift_agents::{
+    backend::BackendChoice,
+    layout::{Head, Layout},
+    native::NativeBackend,
+};
 use tch::Device;
 
 use super::{Row, Subject};
@@ -12,25 +17,35 @@ const REPEATS: usize = 5;
 /// A slow machine may do fewer repeats: none is begun after this time.
 const MAX_TIME: Duration = Duration::from_secs(12);
 
-/// What a variant adds up of the trainer's own timing.
-const PARTS: [(&str, &[&str]); 4] = [
-    ("rollout", &["time/rollout_s"]),
-    ("inner", &["time/advantage_s", "time/adapt_s"]),
-    ("outer", &["time/update_s"]),
-    ("total", &["time/iteration_s"]),
+/// What a variant adds up of the trainer's own timing; its name with the native backend and with tch.
+const PARTS: [([&str; 2], &[&str]); 4] = [
+    (["native-rollout", "tch-rollout"], &["time/rollout_s"]),
+    (["native-inner", "tch-inner"], &["time/advantage_s", "time/adapt_s"]),
+    (["native-outer", "tch-outer"], &["time/update_s"]),
+    (["native-total", "tch-total"], &["time/iteration_s"]),
 ];
 
-/// One row per part.
+/// One row per part and backend.
 pub(super) fn measure(subject: &Subject, device: Device, threads: usize) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    if device == Device::Cpu && NativeBackend::new(Layout::new(1, &[], Head::Categorical(2)), 1).is_some() {
+        rows = measure_backend(subject, device, BackendChoice::Native, threads)?;
+    }
+    rows.extend(measure_backend(subject, device, BackendChoice::Tch, threads)?);
+    Ok(rows)
+}
+
+fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, threads: usize) -> Result<Vec<Row>> {
     let config = config(subject)?;
     let lanes = config.rollout.num_tasks * config.rollout.num_envs;
-    let mut trainer = Trainer::new(config, device, threads)?;
+    let mut trainer = Trainer::new(config, device, backend, threads)?;
     trainer.iterate()?; // buffers and caches are cold
     let (began, mut repeats) = (Instant::now(), Vec::new());
     while repeats.len() < REPEATS && (repeats.is_empty() || began.elapsed() < MAX_TIME) {
         repeats.push(trainer.iterate()?.timing);
     }
-    let row = |&(variant, names): &(&'static str, &[&str])| {
+    let row = |&(variants, names): &([&'static str; 2], &[&str])| {
+        let variant = variants[usize::from(backend == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
         let env = subject.kind.spec().name;
         Row::new(("meta_iteration", env, variant, "s"), lanes, threads, repeats.iter().map(sum).collect())

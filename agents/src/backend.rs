@@ -1,0 +1,125 @@
+//! The seam between learning and arithmetic: flat vectors in, flat vectors out.
+
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::{
+    batch::{Batch, MetaBatch},
+    layout::Layout,
+    native::{NativeBackend, Prepared},
+    objective::{Objective, ObjectiveStats},
+    tch_backend::{TchBackend, Uploaded},
+};
+
+/// Which arithmetic is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// Native on a CPU that has what it takes, else tch.
+    #[default]
+    Auto,
+    /// The kernels written for tanh networks on x86-64.
+    Native,
+    /// libtorch's autograd: the reference, and the way to a GPU.
+    Tch,
+}
+
+/// A backend that cannot be had: why, and what can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--backend native: {0}; use --backend tch")]
+pub struct NoNative(&'static str);
+
+/// Adaptation and the meta-gradient, one way or the other; the two agree up to rounding.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// Task by task in the caches of the CPU.
+    Native(NativeBackend),
+    /// Through libtorch, on any device.
+    Tch(TchBackend),
+}
+
+/// A [`MetaBatch`] made ready for several outer epochs.
+#[derive(Debug)]
+pub enum Ready {
+    /// For [`Backend::Native`].
+    Native(Prepared<f32>),
+    /// For [`Backend::Tch`].
+    Tch(Uploaded),
+}
+
+impl Backend {
+    /// The backend for `choice` on `device`. `tasks_per_chunk` is tch's (see [`TchBackend::new`]).
+    ///
+    /// # Errors
+    /// If the native one is asked for on a GPU or on a processor without AVX2.
+    pub fn new(
+        choice: BackendChoice,
+        layout: Layout,
+        device: Device,
+        tasks_per_chunk: usize,
+        threads: usize,
+    ) -> Result<Self, NoNative> {
+        let native = match (choice, device) {
+            (BackendChoice::Tch, _) => None,
+            (_, Device::Cpu) => NativeBackend::new(layout.clone(), threads),
+            (BackendChoice::Native, _) => return Err(NoNative("it computes on the CPU, not on a GPU")),
+            (BackendChoice::Auto, _) => None,
+        };
+        match (native, choice) {
+            (Some(native), _) => Ok(Backend::Native(native)),
+            (None, BackendChoice::Native) => Err(NoNative("this processor has no AVX2 with fused multiply-add")),
+            (None, _) => Ok(Backend::Tch(TchBackend::new(layout, device, tasks_per_chunk, threads))),
+        }
+    }
+
+    /// Which one it is.
+    pub fn choice(&self) -> BackendChoice {
+        match self {
+            Backend::Native(_) => BackendChoice::Native,
+            Backend::Tch(_) => BackendChoice::Tch,
+        }
+    }
+
+    /// The policy's shape.
+    pub fn layout(&self) -> &Layout {
+        match self {
+            Backend::Native(native) => native.layout(),
+            Backend::Tch(tch) => tch.layout(),
+        }
+    }
+
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    pub fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
+        match self {
+            Backend::Native(native) => native.adapt(params, rates, support),
+            Backend::Tch(tch) => tch.adapt(params, rates, support),
+        }
+    }
+
+    /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
+    pub fn prepare(&self, theta: &[f32], data: &MetaBatch) -> Ready {
+        match self {
+            Backend::Native(native) => Ready::Native(native.prepare(theta, data)),
+            Backend::Tch(tch) => Ready::Tch(tch.upload(theta, data)),
+        }
+    }
+
+    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters and by the inner rates, both
+    /// `[num_params]`; the second is of use only if the objective learns the rates.
+    ///
+    /// # Panics
+    /// If `data` was made ready by another backend.
+    pub fn meta_gradient(
+        &self,
+        theta: &[f32],
+        rates: &[f32],
+        data: &mut Ready,
+        objective: &Objective,
+    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats) {
+        match (self, data) {
+            (Backend::Native(native), Ready::Native(data)) => native.meta_gradient(theta, rates, data, objective),
+            (Backend::Tch(tch), Ready::Tch(data)) => tch.meta_gradient(theta, rates, data, objective),
+            _ => panic!("data made ready by another backend"),
+        }
+    }
+}
