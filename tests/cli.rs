@@ -122,6 +122,7 @@ fn mistakes_get_one_clear_message_and_an_exit_code() {
     };
     says(2, "trian cartpole-flip", &["similar", "train"]);
     says(2, "train tiny.toml --device gpu", &["cuda:N"]);
+    says(2, "train tiny.toml --backend gpu", &["native, tch or auto"]);
     says(2, "evaluate x --split train", &["in-dist or ood"]);
     says(2, "evaluate x --split odo", &["in-dist or ood"]);
     says(3, "train cartpole-flop", &["did you mean `cartpole-flip`", "pendulum-physics"]);

@@ -38,6 +38,16 @@ fn learned_inner_rates_and_a_gaussian_policy_resume_exactly_too() {
 }
 
 #[test]
+fn a_run_goes_on_with_the_backend_it_began_with() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --backend tch --run-dir whole");
+    place.expect(0, "train tiny.toml --backend tch --run-dir cut --iterations 3");
+    let told = place.expect(0, "resume cut --iterations 6");
+    assert!(told.contains("Tch backend"), "{told}");
+    assert_same_run(&place.path("whole"), &place.path("cut"));
+}
+
+#[test]
 fn a_killed_run_resumes_to_the_same_end() {
     let place = Place::new();
     place.expect(0, "train tiny.toml --run-dir whole");

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// Native on a CPU that has what it takes, else tch.
+    /// Native on a CPU that has what it takes, unless several tasks are to share a graph; else tch.
     #[default]
     Auto,
     /// The kernels written for tanh networks on x86-64.
@@ -51,7 +51,7 @@ impl Backend {
     /// The backend for `choice` on `device`. `tasks_per_chunk` is tch's (see [`TchBackend::new`]).
     ///
     /// # Errors
-    /// If the native one is asked for on a GPU or on a processor without AVX2.
+    /// If the native one is asked for on a GPU, on a processor without AVX2, or for several tasks at once.
     pub fn new(
         choice: BackendChoice,
         layout: Layout,
@@ -59,17 +59,26 @@ impl Backend {
         tasks_per_chunk: usize,
         threads: usize,
     ) -> Result<Self, NoNative> {
-        let native = match (choice, device) {
-            (BackendChoice::Tch, _) => None,
-            (_, Device::Cpu) => NativeBackend::new(layout.clone(), threads),
-            (BackendChoice::Native, _) => return Err(NoNative("it computes on the CPU, not on a GPU")),
-            (BackendChoice::Auto, _) => None,
+        let native = || {
+            if device != Device::Cpu {
+                return Err(NoNative("it computes on the CPU, not on a GPU"));
+            }
+            if tasks_per_chunk > 1 {
+                return Err(NoNative("it goes task by task, and maml.tasks_per_chunk asks for more at once"));
+            }
+            let native = NativeBackend::new(layout.clone(), threads);
+            native.ok_or(NoNative("this processor has no AVX2 with fused multiply-add"))
         };
-        match (native, choice) {
-            (Some(native), _) => Ok(Backend::Native(native)),
-            (None, BackendChoice::Native) => Err(NoNative("this processor has no AVX2 with fused multiply-add")),
-            (None, _) => Ok(Backend::Tch(TchBackend::new(layout, device, tasks_per_chunk, threads))),
+        match choice {
+            BackendChoice::Native => return native().map(Backend::Native),
+            BackendChoice::Auto => {
+                if let Ok(native) = native() {
+                    return Ok(Backend::Native(native));
+                }
+            }
+            BackendChoice::Tch => {}
         }
+        Ok(Backend::Tch(TchBackend::new(layout, device, tasks_per_chunk, threads)))
     }
 
     /// Which one it is.

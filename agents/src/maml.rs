@@ -25,7 +25,7 @@ pub struct MamlConfig {
     pub learn_inner_lr: bool,
     /// Whether adaptation may change the exploration noise of a Gaussian policy.
     pub adapt_log_std: bool,
-    /// Tasks that share one graph; 0 chooses (one on a CPU, all on a GPU).
+    /// Tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch backend.
     pub tasks_per_chunk: usize,
 }
 
