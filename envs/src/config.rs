@@ -99,6 +99,29 @@ impl TaskConfig {
         }
     }
 
+    /// Puts the numbers that `read` finds in a file in the place of its name, wherever a trace
+    /// has a `file`; an error of `read` is reported at the key of its drift.
+    ///
+    /// # Errors
+    /// The first error of `read`.
+    pub fn load_traces(&mut self, mut read: impl FnMut(&str) -> Result<Vec<f64>, String>) -> Result<(), TaskError> {
+        let mut tables = vec![("task", &mut self.drift)];
+        tables.extend(self.split.in_dist.iter_mut().map(|o| ("task.split.in_dist", &mut o.drift)));
+        tables.extend(self.split.ood.iter_mut().map(|o| ("task.split.ood", &mut o.drift)));
+        for (table, drifts) in tables {
+            for (name, drift) in drifts {
+                drift.schedule.visit_traces(&mut |trace| {
+                    if let Some(file) = trace.file.take() {
+                        let path = format!("{table}.drift.{name}.file");
+                        trace.values = read(&file).map_err(|problem| TaskError::Invalid { path, problem })?;
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// What the split does differently, and where that is written.
     pub(crate) fn overrides(&self, split: Split) -> Option<(&'static str, &Overrides)> {
         match split {

@@ -16,6 +16,7 @@
 //! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
 //! | [`config`] | task files as written: [`TaskConfig`] |
 //! | [`distribution`] | drawing tasks: [`TaskDistribution`] for train, in-dist, ood |
+//! | [`variation`](mod@variation) | how much a task changes |
 //! | [`filter`] | which tasks can be solved |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
 //! | [`rng`] | named random streams, Philox4x32-10 |
@@ -49,6 +50,7 @@ pub mod rng;
 pub mod schedule;
 pub mod settings;
 pub mod task;
+pub mod variation;
 pub mod vec_env;
 
 pub use cartpole::{CartPole, CartPoleParams, Integrator};
@@ -70,4 +72,5 @@ pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
 pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index, channels};
+pub use variation::{Variation, variation};
 pub use vec_env::{StepView, VecEnv};

@@ -79,6 +79,19 @@ pub enum TaskError {
     },
 }
 
+impl TaskError {
+    /// The key path of what is wrong.
+    pub fn path(&self) -> &str {
+        match self {
+            TaskError::UnknownChannel { path, .. }
+            | TaskError::UnknownEnv { path, .. }
+            | TaskError::OutOfRange { path, .. }
+            | TaskError::NotFinite { path, .. }
+            | TaskError::Invalid { path, .. } => path,
+        }
+    }
+}
+
 fn nearest_legal(bounds: &Bounds, value: f64) -> String {
     if value > bounds.max {
         format!("the nearest legal value is {}", bounds.max)
@@ -327,9 +340,31 @@ impl Task {
 
     /// A 64-bit digest of [`Task::bits`] (FNV-1a), to name a task in logs.
     pub fn fingerprint(&self) -> u64 {
-        let bytes = self.bits().into_iter().flat_map(u64::to_le_bytes);
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+        fnv1a(self.bits().into_iter().flat_map(u64::to_le_bytes))
     }
+
+    /// A 64-bit digest for task lists (FNV-1a), of what differs from the unperturbed environment:
+    /// unlike [`Task::fingerprint`] it stays the same when an environment gains channels.
+    pub fn digest(&self, spec: &EnvSpec) -> u64 {
+        let mut bytes = spec.name.as_bytes().to_vec();
+        for (index, channel) in channels(spec).iter().enumerate() {
+            if self.values[index] != channel.default {
+                bytes.extend(format!(" {}=", channel.name).as_bytes());
+                bytes.extend(self.values[index].to_bits().to_le_bytes());
+            }
+            for drift in self.drifts.iter().filter(|drift| drift.channel == index) {
+                bytes.extend(format!(" {}~", channel.name).as_bytes());
+                // the first word is the index
+                bytes.extend(drift.bits().into_iter().skip(1).flat_map(u64::to_le_bytes));
+            }
+        }
+        fnv1a(bytes.into_iter())
+    }
+}
+
+/// The Fowler-Noll-Vo hash, version 1a, 64 bits.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Refuses a number that is not finite.

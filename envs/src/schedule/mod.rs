@@ -192,6 +192,18 @@ impl Schedule {
 }
 
 impl<N> Schedule<N> {
+    /// Calls `f` for every recording in it; stops at the first error.
+    pub fn visit_traces<E>(&mut self, f: &mut dyn FnMut(&mut Trace) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Schedule::Trace(trace) => f(trace),
+            Schedule::Compose(Compose { of, by, .. }) => {
+                let by = by.as_deref_mut();
+                of.iter_mut().chain(by).try_for_each(|part| part.visit_traces(f))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether its values depend on its noise.
     pub fn is_random(&self) -> bool {
         match self {
