@@ -236,7 +236,7 @@ impl<'de> Deserialize<'de> for DriftConfig {
                 let mut timing = Timing::default();
                 let rest = Rest { map, timing: &mut timing };
                 let schedule = Schedule::deserialize(MapAccessDeserializer::new(rest)).map_err(|error| {
-                    let error = error.to_string();
+                    let error = error.to_string().trim_end().to_owned();
                     let common = TIMING.map(|name| format!("`{name}`")).join(", ");
                     let unknown_field = error.contains("unknown field");
                     A::Error::custom(if unknown_field { format!("{error}, or of all kinds {common}") } else { error })

@@ -9,7 +9,7 @@
 //! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
 //! | [`clock`] | the five counts of time that a drift can follow |
 //! | [`schedule`] | how a quantity moves over a clock |
-//! | [`noise`] | the randomness of one process, at any place |
+//! | [`drift_noise`] | the randomness of one process, at any place |
 //! | [`drift`] | a channel that follows a schedule |
 //! | [`settings`] | what is said about a task besides its channels |
 //! | [`law`], [`number`] | what a number of a task is drawn from |
@@ -34,11 +34,11 @@ pub mod config;
 mod copula;
 pub mod distribution;
 pub mod drift;
+pub mod drift_noise;
 pub mod env;
 pub mod filter;
 mod kernel;
 pub mod law;
-pub mod noise;
 mod normal;
 pub mod number;
 pub mod pendulum;
@@ -58,11 +58,11 @@ pub use clock::{Clock, Clocks};
 pub use config::{Correlated, Correlation, DriftConfig, Mode, Overrides, SplitOverrides, TaskConfig};
 pub use distribution::TaskDistribution;
 pub use drift::{Apply, Drift, OnBound, Timing};
+pub use drift_noise::Noise;
 pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, ParamSpec, Transition};
 pub use filter::Filter;
 pub use kind::EnvKind;
 pub use law::Law;
-pub use noise::Noise;
 pub use number::{Number, Random};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{DriftConfig, Mode, TaskConfig};
 use crate::copula::Copula;
 use crate::drift::{Apply, Drift};
+use crate::drift_noise::Noise;
 use crate::env::EnvSpec;
 use crate::law::Law;
-use crate::noise::Noise;
 use crate::number::Number;
 use crate::task::{Channel, Split, TaskError, channel_at, channels, check_finite, check_value};
 

@@ -36,7 +36,7 @@ pub enum Purpose {
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
     /// Noise of random schedules.
-    Drift = 16,
+    Drift = 8,
 }
 
 /// Tasks and envs are numbered below this (2^24).

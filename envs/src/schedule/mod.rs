@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::noise::Noise;
+use crate::drift_noise::Noise;
 
 mod compose;
 mod dwell;
