@@ -11,8 +11,9 @@
 //! | [`schedule`] | how a quantity moves over a clock |
 //! | [`drift`] | a channel that follows a schedule |
 //! | [`settings`] | what is said about a task besides its channels |
+//! | [`channel`] | what of an environment can be perturbed |
 //! | [`law`] | what a number of a task is drawn from |
-//! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
+//! | [`task`] | [`Task`], one choice of all channels |
 //! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
 //! | [`rng`] | named random streams, Philox4x32-10 |
@@ -24,28 +25,39 @@
 #[macro_use]
 mod kind;
 
+mod actuator;
+mod announce;
+mod appendix;
 pub mod cartpole;
+pub mod channel;
 pub mod clock;
+mod columns;
+mod delay;
 pub mod distribution;
 pub mod drift;
 pub mod env;
+mod faults;
 mod kernel;
 pub mod law;
+mod noise;
 pub mod pendulum;
 pub mod probe;
 pub mod real;
 pub mod replay;
 pub mod rng;
 pub mod schedule;
+mod sensor;
 pub mod settings;
 pub mod task;
 pub mod vec_env;
 
-pub use cartpole::{CartPole, CartPoleParams, Integrator};
+pub use appendix::obs_dim;
+pub use cartpole::{CartPole, CartPoleParams};
+pub use channel::channels;
 pub use clock::{Clock, Clocks};
 pub use distribution::{DriftConfig, Overrides, SplitOverrides, TaskConfig, TaskDistribution};
 pub use drift::{Apply, Drift, OnBound, Timing};
-pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, ParamSpec, Transition};
+pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
 pub use kind::EnvKind;
 pub use law::{Law, Number};
 pub use pendulum::{Pendulum, PendulumParams};
@@ -55,5 +67,5 @@ pub use replay::{Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
-pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index, channels};
-pub use vec_env::{StepView, VecEnv};
+pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
+pub use vec_env::{Autoreset, StepError, StepView, VecEnv};

@@ -70,6 +70,12 @@ pub trait Real:
         self.max(low).min(high)
     }
 
+    /// `self + term`, but `self` to the bit (even a zero's sign) where `factor` is zero.
+    #[inline(always)]
+    fn plus_unless_zero(self, factor: Self, term: Self) -> Self {
+        if factor == Self::default() { self } else { self + term }
+    }
+
     /// `self * self`.
     #[inline(always)]
     fn squared(self) -> Self {

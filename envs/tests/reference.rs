@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use metadrift_envs::{
-    CartPole, CartPoleParams, Env, EnvKind, Integrator, Pendulum, PendulumParams, Trajectory, replay, replay_kind,
+    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Mode, Pendulum, PendulumParams, RewardKind, Trajectory,
+    replay, replay_kind,
 };
 
 #[derive(serde::Deserialize)]
@@ -25,10 +26,10 @@ impl Recording {
         EnvKind::from_name(&self.env).unwrap()
     }
 
-    fn integrator(&self) -> Integrator {
+    fn integrator(&self) -> IntegratorKind {
         match self.integrator.as_str() {
-            "euler" => Integrator::Euler,
-            "semi_implicit" => Integrator::SemiImplicit,
+            "euler" => IntegratorKind::Euler,
+            "semi_implicit" => IntegratorKind::SemiImplicit,
             other => panic!("integrator {other}"),
         }
     }
@@ -114,7 +115,7 @@ fn f32_errors(recording: &Recording, step: usize) -> [f64; 3] {
     let (state, obs, reward, terminated) = match recording.kind() {
         EnvKind::CartPole => {
             let params = CartPoleParams {
-                integrator: recording.integrator(),
+                mode: Mode { integrator: recording.integrator(), ..Mode::FULL },
                 ..CartPole::params(|index| get(CartPole::SPEC.params, index))
             };
             step_f32::<CartPole>(&params, before, action)
@@ -162,16 +163,20 @@ fn with<E: Env>(name: &str, value: f64) -> E::Params<f64> {
 }
 
 /// The next state of a cart with a uniform rod hinged to it, by Lagrange's equations for the
-/// coordinates (x, theta): the mass matrix is solved by Cramer's rule, then one Euler step.
+/// coordinates (x along the track, theta from the vertical): the mass matrix is solved by Cramer's
+/// rule, then one Euler step. The centre of the rod moves with x' (cos a, sin a) + l theta'
+/// (cos theta, -sin theta) on a track that rises by the angle a, which gives cos(theta + a).
 fn cartpole_by_lagrange(p: &CartPoleParams<f64>, state: [f64; 4], applied: f64) -> [f64; 4] {
     let [x, x_dot, theta, theta_dot] = state;
-    let (m, l) = (p.mass_pole, p.half_length);
+    let (m, l, tilt) = (p.mass_pole, p.half_length, p.track_tilt);
     // kinetic energy: cart, centre of the rod, rotation of the rod about it (m (2 l)^2 / 12)
     let m11 = p.mass_cart + m;
-    let m12 = m * l * theta.cos();
+    let m12 = m * l * (theta + tilt).cos();
     let m22 = m * l * l + m * (2.0 * l).powi(2) / 12.0;
-    let f1 = p.force_mag * applied + m * l * theta.sin() * theta_dot.powi(2);
-    let f2 = m * p.gravity * l * theta.sin();
+    // potential energy: (mc + m) g x sin a + m g l cos theta; then friction, wind and push
+    let f1 = p.force_mag * applied + p.wind_force - p.cart_friction * x_dot - m11 * p.gravity * tilt.sin()
+        + m * l * (theta + tilt).sin() * theta_dot.powi(2);
+    let f2 = m * p.gravity * l * theta.sin() - p.pole_friction * theta_dot;
     let determinant = m11 * m22 - m12 * m12;
     let x_acc = (f1 * m22 - m12 * f2) / determinant;
     let theta_acc = (m11 * f2 - m12 * f1) / determinant;
@@ -190,6 +195,10 @@ fn every_cartpole_parameter_acts_as_the_equations_of_motion_say() {
         ("half_length", 0.8),
         ("force_mag", 6.5),
         ("tau", 0.05),
+        ("cart_friction", 0.7),
+        ("pole_friction", 0.03),
+        ("wind_force", -4.0),
+        ("track_tilt", 0.2),
     ];
     for (name, value) in changes {
         let params = with::<CartPole>(name, value);
@@ -199,6 +208,11 @@ fn every_cartpole_parameter_acts_as_the_equations_of_motion_say() {
         assert_eq!(step(&params).reward, 1.0);
         assert!(!step(&params).terminated);
     }
+    let all = CartPole::params(|index| {
+        let param = &CartPole::SPEC.params[index];
+        changes.iter().find(|(name, _)| *name == param.name).map_or(param.default, |(_, value)| *value)
+    });
+    assert_close(&step(&all).state, &cartpole_by_lagrange(&all, state, -0.8), 1e-13);
     // the limits do not move the state, they end the episode: 0.286 m and 0.168 rad after the step
     for (name, inside, outside) in [("x_limit", 0.29, 0.28), ("theta_limit", 0.17, 0.16)] {
         let (inside, outside) = (with::<CartPole>(name, inside), with::<CartPole>(name, outside));
@@ -206,7 +220,69 @@ fn every_cartpole_parameter_acts_as_the_equations_of_motion_say() {
         assert_eq!(step(&outside).state, step(&nominal).state);
         assert_eq!(step(&outside).reward, 1.0);
     }
-    assert_eq!(CartPole::SPEC.params.len(), changes.len() + 2);
+    // the rest: the set-point of the reward and the four initial ranges, in tests of their own
+    assert_eq!(CartPole::SPEC.params.len(), changes.len() + 2 + 5);
+}
+
+#[test]
+fn the_rewards_of_cartpole_are_what_they_say() {
+    let reward = |kind: RewardKind, name: &str, value: f64, state: [f64; 4]| {
+        let mode = Mode { reward: kind, ..Mode::FULL };
+        let params = CartPole::with_mode(with::<CartPole>(name, value), mode);
+        let next = CartPole::step(&params, state, [1.0], [1.0]);
+        (next.reward, next.terminated)
+    };
+    let (up, falling) = ([0.48, 0.0, 0.05, 0.0], [0.48, 0.0, 0.21, 0.0]);
+    assert_eq!(reward(RewardKind::Gym, "gravity", 9.8, falling), (1.0, true));
+    assert_eq!(reward(RewardKind::SuttonBarto, "gravity", 9.8, up), (0.0, false));
+    assert_eq!(reward(RewardKind::SuttonBarto, "gravity", 9.8, falling), (-1.0, true));
+    // positions do not change in the first Euler step from rest: 0.48 / 2.4 = 0.2, 0.05 of 12 degrees
+    let angle = (0.05 / 12_f64.to_radians()).powi(2) / 2.0;
+    let quadratic = |target: f64| reward(RewardKind::Quadratic, "target_position", target, up).0;
+    assert_close(&[quadratic(0.0)], &[1.0 - 0.02 - angle], 1e-14);
+    assert_close(&[quadratic(-0.72)], &[1.0 - 0.125 - angle], 1e-14);
+    // more than x_limit away costs no more than x_limit away
+    assert_close(&[quadratic(50.0)], &[0.5 - angle], 1e-14);
+    assert_eq!(reward(RewardKind::Gym, "target_position", 1.0, up).0, 1.0);
+}
+
+/// The state after `seconds` without force, from a swinging start.
+fn free_cartpole(integrator: IntegratorKind, tau: f64, seconds: f64) -> [f64; 4] {
+    let params = CartPole::with_mode(with::<CartPole>("tau", tau), Mode { integrator, ..Mode::FULL });
+    let steps = (seconds / tau).round() as usize;
+    (0..steps).fold([0.0, 0.2, 0.1, -0.4], |state, _| CartPole::step(&params, state, [0.0], [0.0]).state)
+}
+
+#[test]
+fn integrators_converge_with_their_order() {
+    // a method of order p: halving the step divides its error by 2^p
+    let exact = free_cartpole(IntegratorKind::Rk4, 1.0 / 4096.0, 1.0);
+    let error = |integrator: IntegratorKind, tau: f64| {
+        let found = free_cartpole(integrator, tau, 1.0);
+        found.iter().zip(exact).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max)
+    };
+    for (integrator, tau, order) in [
+        (IntegratorKind::Euler, 1.0 / 1024.0, 1.0_f64),
+        (IntegratorKind::SemiImplicit, 1.0 / 1024.0, 1.0),
+        (IntegratorKind::Rk4, 1.0 / 64.0, 4.0),
+    ] {
+        let ratio = error(integrator, tau) / error(integrator, tau / 2.0);
+        assert!((ratio.log2() - order).abs() < 0.2, "{integrator:?}: {ratio}");
+    }
+    assert!(error(IntegratorKind::Rk4, 1.0 / 32.0) < 1e-4 * error(IntegratorKind::Euler, 1.0 / 32.0));
+}
+
+#[test]
+fn initial_ranges_are_the_largest_distances_from_zero() {
+    for (k, name) in ["init_x", "init_x_dot", "init_theta", "init_theta_dot"].into_iter().enumerate() {
+        let params = with::<CartPole>(name, 0.5);
+        let start = CartPole::reset(&params, [0.75; 4]);
+        for (component, value) in start.into_iter().enumerate() {
+            assert_close(&[value], &[if component == k { 0.25 } else { 0.025 }], 1e-14);
+        }
+    }
+    assert_close(&Pendulum::reset(&with::<Pendulum>("init_angle", 0.2), [0.0; 4]), &[-0.2, -1.0], 1e-15);
+    assert_close(&Pendulum::reset(&with::<Pendulum>("init_speed", 3.0), [0.5; 4])[1..], &[0.0], 1e-15);
 }
 
 /// The next state of a rod hinged at one end, from its moment of inertia m l^2 / 3 and the weight
@@ -215,6 +291,7 @@ fn pendulum_by_newton(p: &PendulumParams<f64>, state: [f64; 2], torque: f64) -> 
     let [theta, theta_dot] = state;
     let inertia = p.mass * p.length.powi(2) / 3.0;
     let weight = p.mass * p.gravity * p.length / 2.0 * theta.sin();
+    let torque = torque + p.wind_torque - p.damping * theta_dot;
     let theta_dot = theta_dot + (weight + torque) / inertia * p.dt;
     let theta_dot = theta_dot.max(-p.max_speed).min(p.max_speed);
     [theta + theta_dot * p.dt, theta_dot]
@@ -229,8 +306,16 @@ fn every_pendulum_parameter_acts_as_the_equation_of_motion_says() {
         (command, Pendulum::step(p, state, command, command))
     };
     // 2.4 rad/s + 0.05 s (15 sin 0.6 + 3 * 1.7) = 3.08 rad/s: above a limit of 3
-    let changes =
-        [("gravity", 7.0), ("mass", 1.4), ("length", 0.7), ("dt", 0.02), ("max_torque", 1.1), ("max_speed", 3.0)];
+    let changes = [
+        ("gravity", 7.0),
+        ("mass", 1.4),
+        ("length", 0.7),
+        ("dt", 0.02),
+        ("max_torque", 1.1),
+        ("max_speed", 3.0),
+        ("damping", 0.4),
+        ("wind_torque", -1.3),
+    ];
     for (name, value) in changes {
         let params = with::<Pendulum>(name, value);
         let ([command], next) = step(&params);
@@ -244,7 +329,14 @@ fn every_pendulum_parameter_acts_as_the_equation_of_motion_says() {
     assert_eq!(step(&offset), step(&nominal));
     let seen = [0.85_f64.cos(), 0.85_f64.sin(), 2.4];
     assert_close(&Pendulum::observe(&offset, state), &seen, 1e-15);
-    assert_eq!(Pendulum::SPEC.params.len(), changes.len() + 1);
+    let hold = with::<Pendulum>("hold_angle", -0.9);
+    assert_eq!(step(&hold).1.state, step(&nominal).1.state);
+    assert_close(&[step(&hold).1.reward], &[-(1.5 * 1.5 + 0.1 * 2.4 * 2.4 + 0.001 * 1.7 * 1.7)], 1e-13);
+    // the short way round
+    let behind = Pendulum::step(&with::<Pendulum>("hold_angle", -3.0), [0.6, 0.0], [0.0], [0.0]);
+    assert_close(&[behind.reward], &[-(2.0 * std::f64::consts::PI - 3.6).powi(2)], 1e-13);
+    // the rest: the two initial ranges
+    assert_eq!(Pendulum::SPEC.params.len(), changes.len() + 2 + 2);
 }
 
 #[test]
