@@ -161,6 +161,7 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
     let hot_len = const { Channels::hot_len(ChannelLayout::new(&E::SPEC)) };
     let state_dim = E::State::<f32>::LEN;
     let act_dim = LANES * E::Action::<f32>::LEN;
+    let obs_dim = LANES * E::Obs::<f32>::LEN;
     let (level, integrator) = PATHS[PATH];
     // a constant wherever the level says that nothing but Gymnasium's reward is paid
     let reward = if matches!(level, Level::Full) { batch.mode.reward } else { RewardKind::Gym };
@@ -180,15 +181,17 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
         if let Some(sensors) = &mut batch.sensors {
             sensors.apply(&batch.scene, block, next.obs.as_mut());
         }
-        let rows = &mut out.next_obs[index * LANES * width..][..LANES * width];
         if let Some(appendix) = &mut batch.appendix {
+            let rows = &mut out.next_obs[index * LANES * width..][..LANES * width];
             appendix.tick(&batch.scene, block, drive.command.as_ref());
             write_rows::<E>(rows, width, &next.obs);
             appendix.write(block, rows, E::Obs::<f32>::LEN);
+            batch.obs[index * LANES * width..][..LANES * width].copy_from_slice(rows);
         } else {
+            let rows = &mut out.next_obs[index * obs_dim..][..obs_dim];
             write_rows::<E>(rows, E::Obs::<f32>::LEN, &next.obs);
+            batch.obs[index * obs_dim..][..obs_dim].copy_from_slice(rows);
         }
-        batch.obs[index * LANES * width..][..LANES * width].copy_from_slice(rows);
         out.reward[index] = next.reward;
         out.terminated[index] = next.terminated;
         let step = batch.episode_step[index].map(|step| step + 1);
@@ -199,12 +202,14 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
     }
 }
 
-/// Turns the columns of a block into the first numbers of rows of `width`.
+/// Turns the columns of a block into the first numbers of rows of `width`. The indices are spelt
+/// out: where `width` is a constant the compiler makes shuffles of this.
 #[inline(always)]
 fn write_rows<E: Env>(rows: &mut [f32], width: usize, obs: &E::Obs<Column>) {
-    for (lane, row) in rows.chunks_exact_mut(width).enumerate() {
-        for (shown, column) in row.iter_mut().zip(obs.as_ref()) {
-            *shown = column[lane];
+    let rows = &mut rows[..LANES * width];
+    for lane in 0..LANES {
+        for k in 0..E::Obs::<f32>::LEN {
+            rows[lane * width + k] = obs.as_ref()[k][lane];
         }
     }
 }

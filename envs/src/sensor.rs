@@ -32,8 +32,8 @@ pub(crate) struct Sensors {
     first: usize,
     obs_dim: usize,
     fill: SensorFill,
-    /// Whether any reading is noisy, rounded, replaced or delayed.
-    irregular: bool,
+    /// Whether readings are noisy, rounded, replaced or delayed, `[obs_dim]`.
+    irregular: Vec<bool>,
     masked: bool,
     delay: Option<DelayLines>,
     /// The last reading that came through, `[blocks, obs_dim]`.
@@ -48,18 +48,18 @@ impl Sensors {
             return None;
         }
         let first = layout.sensors;
-        let any = |faults: &[usize]| {
-            let of = |k: usize| faults.iter().map(move |fault| first + k * sensor::COUNT + fault);
-            (0..obs_dim).any(|k| used.any(of(k)))
+        let of = |k: usize, faults: &[usize]| {
+            faults.iter().map(|fault| first + k * sensor::COUNT + fault).collect::<Vec<usize>>()
         };
-        let delayed = any(&[sensor::DELAY]);
+        let any = |fault: usize| (0..obs_dim).any(|k| used.any(of(k, &[fault])));
+        let irregular = [sensor::NOISE_STD, sensor::QUANTUM, sensor::DELAY, sensor::DROP_PROB, sensor::STUCK_PROB];
         Some(Sensors {
             first,
             obs_dim,
             fill,
-            irregular: delayed || any(&[sensor::NOISE_STD, sensor::QUANTUM, sensor::DROP_PROB, sensor::STUCK_PROB]),
-            masked: any(&[sensor::MASK]),
-            delay: delayed.then(|| DelayLines::new(blocks * obs_dim, MAX_DELAY)),
+            irregular: (0..obs_dim).map(|k| used.any(of(k, &irregular))).collect(),
+            masked: any(sensor::MASK),
+            delay: any(sensor::DELAY).then(|| DelayLines::new(blocks * obs_dim, MAX_DELAY)),
             held: vec![[0.0; LANES]; blocks * obs_dim],
         })
     }
@@ -70,7 +70,7 @@ impl Sensors {
             let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault)[lane];
             let (scale, bias, masked) = (of(sensor::SCALE), of(sensor::BIAS), of(sensor::MASK) >= 0.5);
             *shown = *shown * scale + bias;
-            if self.irregular {
+            if self.irregular[k] {
                 *shown = self.show(scene, block, lane, k, Reading::Initial, *shown);
             }
             if masked {
@@ -80,6 +80,7 @@ impl Sensors {
     }
 
     /// Turns what healthy sensors of a block would show into what these do.
+    #[inline(always)]
     pub fn apply(&mut self, scene: &Scene<'_>, block: usize, obs: &mut [Column]) {
         for (k, column) in obs.iter_mut().enumerate() {
             let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault);
@@ -87,7 +88,7 @@ impl Sensors {
             for lane in 0..LANES {
                 column[lane] = column[lane] * scale[lane] + bias[lane];
             }
-            if self.irregular {
+            if self.irregular[k] {
                 for lane in scene.lanes(block) {
                     column[lane] = self.show(scene, block, lane, k, Reading::Next, column[lane]);
                 }
@@ -101,6 +102,7 @@ impl Sensors {
     }
 
     /// Noise, rounding, failures and delay of sensor `k`.
+    #[inline(never)]
     fn show(&mut self, scene: &Scene<'_>, block: usize, lane: usize, k: usize, reading: Reading, value: f32) -> f32 {
         let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault)[lane];
         let (noise, quantum) = (of(sensor::NOISE_STD), of(sensor::QUANTUM));
