@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
 //! | [`mod@env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
-//! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
+//! | [`cartpole`], [`pendulum`], [`navigation`], [`probe`] | the environments |
 //! | [`clock`] | the five counts of time that a drift can follow |
 //! | [`schedule`] | how a quantity moves over a clock |
 //! | [`drift`] | a channel that follows a schedule |
@@ -39,6 +39,7 @@ pub mod env;
 mod faults;
 mod kernel;
 pub mod law;
+pub mod navigation;
 mod noise;
 pub mod pendulum;
 pub mod probe;
@@ -60,6 +61,7 @@ pub use drift::{Apply, Drift, OnBound, Timing};
 pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
 pub use kind::EnvKind;
 pub use law::{Law, Number};
+pub use navigation::{Navigation, NavigationParams, NavigationRotated};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::Real;

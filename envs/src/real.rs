@@ -52,6 +52,9 @@ pub trait Real:
     /// The largest whole number not above `self`.
     fn floor(self) -> Self;
 
+    /// The square root, correctly rounded.
+    fn sqrt(self) -> Self;
+
     /// The smaller of two numbers; NaN in `self` is kept.
     #[inline(always)]
     fn min(self, other: Self) -> Self {
@@ -113,6 +116,11 @@ impl Real for f64 {
     fn floor(self) -> f64 {
         f64::floor(self)
     }
+
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
 }
 
 impl Real for f32 {
@@ -148,6 +156,11 @@ impl Real for f32 {
     #[inline(always)]
     fn floor(self) -> f32 {
         f32::floor(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> f32 {
+        f32::sqrt(self)
     }
 }
 

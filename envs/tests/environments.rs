@@ -5,8 +5,9 @@ mod rig;
 use std::collections::BTreeSet;
 
 use metadrift_envs::{
-    Array, CartPole, Channel, Clocks, Env, EnvKind, EnvSpec, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount,
-    ProbeObs, ProbePolicy, ProbeSign, RewardKind, Task, VecEnv, channels, with_env,
+    Array, CartPole, Channel, Clocks, Env, EnvKind, EnvSpec, Navigation, NavigationRotated, Pendulum, ProbeAction,
+    ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign, Purpose, RewardKind, Stream, Task, VecEnv,
+    channels, replay_kind, with_env,
 };
 use rig::{Out, actions, reset_stream, step};
 
@@ -64,7 +65,9 @@ fn every_channel_changes_something_and_every_run_repeats() {
     fn check<E: Env>() {
         let nominal = Task::nominal(&E::SPEC);
         assert!(run::<E>(&nominal, 4) == run::<E>(&nominal, 4));
-        assert!(run::<E>(&nominal, 4) != run::<E>(&nominal, 5));
+        let spread = E::SPEC.params.iter().find(|param| param.name == "init_position");
+        let random = spread.map_or(nominal.clone(), |p| nominal.with(&E::SPEC, p.name, 0.1).unwrap());
+        assert!(run::<E>(&random, 4) != run::<E>(&random, 5));
         for channel in channels(&E::SPEC) {
             let [base, changed] = with_and_without(&E::SPEC, &channel);
             let outputs = run::<E>(&changed, 4);
@@ -74,6 +77,72 @@ fn every_channel_changes_something_and_every_run_repeats() {
     }
     check::<CartPole>();
     check::<Pendulum>();
+    check::<Navigation>();
+    check::<NavigationRotated>();
+}
+
+/// One move of a point, in f64: (position, reward, arrived).
+fn navigate<E: Env>(params: &[(&str, f64)], start: [f64; 2], action: [f64; 2]) -> (Vec<f64>, f64, bool) {
+    let path = replay_kind(EnvKind::from_name(E::SPEC.name).unwrap(), None, params, &start, &action).unwrap();
+    (path.states[0].clone(), path.rewards[0], path.terminated[0])
+}
+
+#[test]
+fn navigation_moves_and_pays_as_it_says() {
+    let close = |found: &[f64], expected: &[f64]| {
+        assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-12), "{found:?} {expected:?}");
+    };
+    // a 3-4-5 triangle is left: goal (0.3, 0.4), reached point (0, 0); the moves are clipped to 0.1
+    let (state, reward, arrived) = navigate::<Navigation>(&[], [0.1, -0.1], [-0.7, 0.1]);
+    close(&state, &[0.0, 0.0]);
+    close(&[reward], &[-0.5]);
+    assert!(!arrived);
+    let (_, reward, arrived) = navigate::<Navigation>(&[], [0.25, 0.35], [0.058, 0.042]);
+    close(&[reward], &[-(0.008_f64.powi(2) * 2.0).sqrt()]);
+    assert!(arrived);
+    // near along one axis only is not there
+    assert!(!navigate::<Navigation>(&[], [0.25, 0.35], [0.058, 0.03]).2);
+    // a quarter turn to the left takes (0.1, 0.05) to (-0.05, 0.1)
+    let quarter = [("rotation", std::f64::consts::FRAC_PI_2)];
+    close(&navigate::<NavigationRotated>(&quarter, [0.0, 0.0], [0.1, 0.05]).0, &[-0.05, 0.1]);
+    close(&navigate::<NavigationRotated>(&[], [0.0, 0.0], [0.1, 0.05]).0, &[0.1, 0.05]);
+    let params = NavigationRotated::params(|index| NavigationRotated::SPEC.params[index].default);
+    close(&NavigationRotated::observe(&params, [0.1, 0.6]), &[0.2, -0.2]);
+}
+
+#[test]
+fn navigation_has_the_returns_of_the_literature() {
+    // meta_learning.md 2.3: standing still earns about -38.4 over goals in the square (100 times the
+    // mean distance, 0.3826), going straight to the goal about -0.5
+    let lanes = 2000;
+    let tasks: Vec<Task> = (0..lanes)
+        .map(|lane| {
+            let [u, v, ..] = Stream::new(1, Purpose::TaskDraw).env(lane).uniforms(0).map(f64::from);
+            let task = Task::nominal(&Navigation::SPEC).with(&Navigation::SPEC, "goal_x", u - 0.5).unwrap();
+            task.with(&Navigation::SPEC, "goal_y", v - 0.5).unwrap()
+        })
+        .collect();
+    let mean_return = |straight: bool| {
+        let all: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, 1)).collect();
+        let mut env = VecEnv::<Navigation>::new(&all, 100, reset_stream(1), Clocks::default());
+        let mut running = vec![true; tasks.len()];
+        let mut total = 0.0;
+        for _ in 0..100 {
+            let way = |lane: usize, k: usize| {
+                if straight { tasks[lane].values[k] as f32 - env.obs()[2 * lane + k] } else { 0.0 }
+            };
+            let actions: Vec<f32> = (0..2 * tasks.len()).map(|i| way(i / 2, i % 2)).collect();
+            let out = step(&mut env, &actions);
+            for (running, (reward, arrived)) in running.iter_mut().zip(out.reward.iter().zip(&out.terminated)) {
+                total += if *running { f64::from(*reward) } else { 0.0 };
+                *running &= !arrived;
+            }
+        }
+        total / f64::from(lanes)
+    };
+    let (still, straight) = (mean_return(false), mean_return(true));
+    assert!((still + 38.26).abs() < 1.6, "{still}");
+    assert!((-0.6..-0.4).contains(&straight), "{straight}");
 }
 
 #[test]
