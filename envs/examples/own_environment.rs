@@ -47,7 +47,7 @@ impl Env for Spring {
     }
 }
 
-pub fn main() {
+pub(crate) fn main() {
     let task = Task::nominal(&Spring::SPEC).with(&Spring::SPEC, "actuator_delay", 2.0).expect("a legal delay");
     let mut env = VecEnv::<Spring>::new(&[(&task, 4)], 100, Stream::new(1, Purpose::Reset), Clocks::default());
     let (mut next_obs, mut reward, mut ends) = (vec![0.0; 8], vec![0.0; 4], [vec![false; 4], vec![false; 4]]);

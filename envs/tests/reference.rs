@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use metadrift_envs::{
-    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Mode, Pendulum, PendulumParams, RewardKind, Trajectory,
-    replay, replay_kind,
+    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Mode, Pendulum, PendulumParams, Trajectory, replay,
+    replay_kind,
 };
 
 #[derive(serde::Deserialize)]
