@@ -18,6 +18,16 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("pendulum-cadm", include_str!("../presets/pendulum-cadm.toml")),
     ("cartpole-crssm", include_str!("../presets/cartpole-crssm.toml")),
     ("pendulum-crssm", include_str!("../presets/pendulum-crssm.toml")),
+    ("cartpole-delay", include_str!("../presets/cartpole-delay.toml")),
+    ("cartpole-delay-history", include_str!("../presets/cartpole-delay-history.toml")),
+    ("cartpole-wind", include_str!("../presets/cartpole-wind.toml")),
+    ("pendulum-sensor", include_str!("../presets/pendulum-sensor.toml")),
+    ("navigation", include_str!("../presets/navigation.toml")),
+    ("navigation-rotated", include_str!("../presets/navigation-rotated.toml")),
+    ("cartpole-rwrl-easy", include_str!("../presets/cartpole-rwrl-easy.toml")),
+    ("cartpole-rwrl-medium", include_str!("../presets/cartpole-rwrl-medium.toml")),
+    ("cartpole-rwrl-hard", include_str!("../presets/cartpole-rwrl-hard.toml")),
+    ("cartpole-full", include_str!("../presets/cartpole-full.toml")),
 ];
 
 /// The text of preset `name`.

@@ -11,6 +11,8 @@ use crate::env::{Bounds, EnvSpec};
 use crate::schedule::Schedule;
 use crate::settings::TaskSettings;
 
+pub use crate::channel::channels;
+
 /// What is wrong with a task description: what, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TaskError {
@@ -122,62 +124,6 @@ pub struct Channel {
     pub default: f64,
     /// Legal values.
     pub bounds: Bounds,
-}
-
-/// Where the channels of the faults lie; the physical parameters come before them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChannelLayout {
-    pub actuator_gain: usize,
-    pub actuator_bias: usize,
-    /// One for each component of the observation.
-    pub first_sensor_offset: usize,
-    pub count: usize,
-}
-
-impl ChannelLayout {
-    pub(crate) const fn new(spec: &EnvSpec) -> ChannelLayout {
-        let params = spec.params.len();
-        ChannelLayout {
-            actuator_gain: params,
-            actuator_bias: params + 1,
-            first_sensor_offset: params + 2,
-            count: params + 2 + spec.obs_dim(),
-        }
-    }
-}
-
-/// The channels of an environment: its physical parameters, then the faults of the actuator
-/// (`applied = actuator_gain * command + actuator_bias`), then one offset for each sensor.
-pub fn channels(spec: &EnvSpec) -> Vec<Channel> {
-    let params = spec.params.iter().map(|param| Channel {
-        name: param.name.to_string(),
-        unit: param.unit,
-        doc: param.doc.to_string(),
-        default: param.default,
-        bounds: param.bounds,
-    });
-    let gain = Channel {
-        name: "actuator_gain".to_string(),
-        unit: "1",
-        doc: "share of the command that the actuator delivers; negative: inverted".to_string(),
-        default: 1.0,
-        bounds: Bounds::closed(-10.0, 10.0),
-    };
-    let bias = Channel {
-        name: "actuator_bias".to_string(),
-        unit: "action",
-        doc: "what the actuator adds to what it delivers, in units of the command".to_string(),
-        default: 0.0,
-        bounds: Bounds::closed(-10.0, 10.0),
-    };
-    let offsets = spec.observations.iter().map(|obs| Channel {
-        name: format!("sensor_{obs}_offset"),
-        unit: "observation",
-        doc: format!("what the sensor adds to {obs}"),
-        default: 0.0,
-        bounds: Bounds::closed(-100.0, 100.0),
-    });
-    params.chain([gain, bias]).chain(offsets).collect()
 }
 
 /// The index of a channel by name.
