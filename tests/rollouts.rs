@@ -8,7 +8,7 @@ use metadrift::{
     rollout::{Actions, Collection, Episodes, Phase, Rollout, Shape, collect_all},
 };
 use metadrift_agents::layout::Layout;
-use metadrift_envs::{Env, EnvKind, Purpose, Split, StepView, Stream, Task, VecEnv, with_env};
+use metadrift_envs::{Clocks, Env, EnvKind, Purpose, Split, StepView, Stream, Task, VecEnv, with_env};
 
 const STEPS: usize = 60;
 const ENVS: usize = 7;
@@ -101,7 +101,8 @@ fn what_is_stored_is_what_the_environment_did() {
     with_env!(env, E => {
         let data = rollout.task(2);
         let stream = Stream::new(4, Purpose::Reset).iteration(3).phase(1).task(2);
-        let mut engine = VecEnv::<E>::new(&[(&tasks[2], ENVS)], 25, stream, 10);
+        let start = Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() };
+        let mut engine = VecEnv::<E>::new(&[(&tasks[2], ENVS)], 25, stream, start);
         let (mut next_obs, mut reward) = (vec![0.0; ENVS * E::SPEC.obs_dim()], vec![0.0; ENVS]);
         let (mut terminated, mut truncated) = (vec![false; ENVS], vec![false; ENVS]);
         for t in 0..STEPS {

@@ -1,83 +1,59 @@
 //! CartPole: balance a pole on a cart by pushing left or right.
 //!
 //! Gymnasium 1.4.0 `CartPole-v1` (`gymnasium/envs/classic_control/cartpole.py`), after Barto,
-//! Sutton and Anderson (1983). State: cart position (m), cart velocity (m/s), pole angle (rad,
-//! 0 upright, positive towards +x), angular velocity (rad/s). The order of operations is
-//! Gymnasium's, so `f64` gives its bits. Total mass and mass times half length are computed in
-//! the step: stored, they would go stale when a mass changes.
+//! Sutton and Anderson (1983). State: cart position along the track (m), cart velocity (m/s), pole
+//! angle from the vertical (rad, positive towards +x), angular velocity (rad/s). The order of
+//! operations is Gymnasium's, so `f64` gives its bits. Total mass and mass times half length are
+//! computed in the step: stored, they would go stale when a mass changes.
+//!
+//! Friction, tilt and wind follow from Lagrange's equations. With the track rising towards +x by
+//! the angle `a`, mass `M` of cart and pole, pole mass `m` of half length `l`, and the velocities
+//! of the cart along the track and of the centre of the pole,
+//!
+//! ```text
+//! M x'' + m l (theta'' cos(theta + a) - theta'^2 sin(theta + a)) = F + wind - b_c x' - M g sin a
+//! 4/3 m l^2 theta'' + m l x'' cos(theta + a)                     = m g l sin theta - b_p theta'
+//! ```
 
 use std::f64::consts::PI;
 
-use crate::env::{ActionSpace, Bounds, Env, EnvSpec, ParamSpec, Transition};
+use crate::env::{ActionSpace, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
 use crate::real::Real;
+use crate::settings::{IntegratorKind, RewardKind};
 
 /// Angle at which an episode ends (rad): 12 degrees, as Gymnasium writes it.
 const THETA_LIMIT: f64 = 12.0 * 2.0 * PI / 360.0;
 
 const PARAMS: &[ParamSpec] = &[
-    ParamSpec {
-        name: "gravity",
-        unit: "m/s^2",
-        doc: "gravitational acceleration",
-        default: 9.8,
-        bounds: Bounds::closed(0.0, 100.0),
-    },
-    ParamSpec {
-        name: "mass_cart",
-        unit: "kg",
-        doc: "mass of the cart",
-        default: 1.0,
-        bounds: Bounds::closed(0.01, 100.0),
-    },
-    ParamSpec {
-        name: "mass_pole",
-        unit: "kg",
-        doc: "mass of the pole",
-        default: 0.1,
-        bounds: Bounds::closed(0.001, 10.0),
-    },
-    ParamSpec {
-        name: "half_length",
-        unit: "m",
-        doc: "half the length of the pole",
-        default: 0.5,
-        bounds: Bounds::closed(0.01, 10.0),
-    },
-    ParamSpec {
-        name: "force_mag",
-        unit: "N",
-        doc: "force of a full push",
-        default: 10.0,
-        bounds: Bounds::closed(0.0, 1000.0),
-    },
-    ParamSpec { name: "tau", unit: "s", doc: "time of one step", default: 0.02, bounds: Bounds::closed(1e-4, 0.1) },
-    ParamSpec {
-        name: "x_limit",
-        unit: "m",
-        doc: "distance from the centre beyond which the episode ends",
-        default: 2.4,
-        bounds: Bounds::above(0.0, 100.0),
-    },
-    ParamSpec {
-        name: "theta_limit",
-        unit: "rad",
-        doc: "pole angle beyond which the episode ends",
-        default: THETA_LIMIT,
-        bounds: Bounds::above(0.0, PI / 2.0),
-    },
+    ParamSpec::new("gravity", "m/s^2", "gravitational acceleration", 9.8, Bounds::closed(0.0, 100.0)),
+    ParamSpec::new("mass_cart", "kg", "mass of the cart", 1.0, Bounds::closed(0.01, 100.0)),
+    ParamSpec::new("mass_pole", "kg", "mass of the pole", 0.1, Bounds::closed(0.001, 10.0)),
+    ParamSpec::new("half_length", "m", "half the length of the pole", 0.5, Bounds::closed(0.01, 10.0)),
+    ParamSpec::new("force_mag", "N", "force of a full push", 10.0, Bounds::closed(0.0, 1000.0)),
+    ParamSpec::new("tau", "s", "time of one step", 0.02, Bounds::closed(1e-4, 0.1)),
+    ParamSpec::new("x_limit", "m", "distance from the centre that ends the episode", 2.4, Bounds::above(0.0, 100.0)),
+    ParamSpec::new("theta_limit", "rad", "pole angle that ends the episode", THETA_LIMIT, Bounds::above(0.0, PI / 2.0)),
+    ParamSpec::new("cart_friction", "N s/m", "viscous friction of the cart", 0.0, Bounds::closed(0.0, 100.0))
+        .at(Level::Extended),
+    ParamSpec::new("pole_friction", "N m s", "viscous friction of the hinge", 0.0, Bounds::closed(0.0, 10.0))
+        .at(Level::Extended),
+    ParamSpec::new("wind_force", "N", "force on the cart along the track", 0.0, Bounds::closed(-1000.0, 1000.0))
+        .at(Level::Extended),
+    ParamSpec::new("track_tilt", "rad", "angle by which the track rises towards +x", 0.0, Bounds::closed(-0.5, 0.5))
+        .at(Level::Full),
+    ParamSpec::new(
+        "target_position",
+        "m",
+        "hidden set-point of the cart in the quadratic reward",
+        0.0,
+        Bounds::closed(-100.0, 100.0),
+    )
+    .at(Level::Full),
+    ParamSpec::new("init_x", "m", "largest initial distance from the centre", 0.05, Bounds::closed(0.0, 100.0)),
+    ParamSpec::new("init_x_dot", "m/s", "largest initial speed of the cart", 0.05, Bounds::closed(0.0, 100.0)),
+    ParamSpec::new("init_theta", "rad", "largest initial angle", 0.05, Bounds::closed(0.0, PI / 2.0)),
+    ParamSpec::new("init_theta_dot", "rad/s", "largest initial angular speed", 0.05, Bounds::closed(0.0, 100.0)),
 ];
-
-/// How velocities and positions are advanced.
-///
-/// A field of the parameters, not a channel: [`Env::params`] always says `Euler`, a constant that
-/// the compiler folds away in the batch, while a replay may set it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Integrator {
-    /// Positions advance with the old velocities (Gymnasium's default).
-    Euler,
-    /// Velocities first, positions with the new ones.
-    SemiImplicit,
-}
 
 /// Parameters of [`CartPole`]; units in its [`EnvSpec`].
 #[derive(Clone, Copy, Debug)]
@@ -91,10 +67,90 @@ pub struct CartPoleParams<R> {
     pub tau: R,
     pub x_limit: R,
     pub theta_limit: R,
-    pub integrator: Integrator,
+    pub cart_friction: R,
+    pub pole_friction: R,
+    pub wind_force: R,
+    pub track_tilt: R,
+    pub target_position: R,
+    /// Of x, x_dot, theta and theta_dot.
+    pub init: [R; 4],
+    pub mode: Mode,
+}
+
+impl<R: Real> CartPoleParams<R> {
+    /// Accelerations of cart (m/s^2) and pole (rad/s^2) under a push of the actuator (N).
+    #[inline(always)]
+    fn accelerations(&self, x_dot: R, theta: R, theta_dot: R, push: R) -> [R; 2] {
+        let p = self;
+        let total_mass = p.mass_cart + p.mass_pole;
+        let pole_moment = p.mass_pole * p.half_length;
+        // of the angle to the vertical; on a tilted track, to the normal of the track
+        let (mut sin, mut cos) = theta.sin_cos();
+        let (mut force, mut weight) = (push, p.gravity * sin);
+        if p.mode.level >= Level::Extended {
+            force = force.plus_unless_zero(p.wind_force, p.wind_force);
+            force = force.plus_unless_zero(p.cart_friction, -(p.cart_friction * x_dot));
+            weight = weight.plus_unless_zero(p.pole_friction, -(p.pole_friction * theta_dot / pole_moment));
+        }
+        if p.mode.level >= Level::Full {
+            let (tilt_sin, tilt_cos) = p.track_tilt.sin_cos();
+            force = force.plus_unless_zero(p.track_tilt, -(total_mass * p.gravity * tilt_sin));
+            let turned = (sin * tilt_cos + cos * tilt_sin, cos * tilt_cos - sin * tilt_sin);
+            (sin, cos) = if p.track_tilt == R::from_f64(0.0) { (sin, cos) } else { turned };
+        }
+        let temp = (force + pole_moment * theta_dot.squared() * sin) / total_mass;
+        let theta_acc = (weight - cos * temp)
+            / (p.half_length * (R::from_f64(4.0 / 3.0) - p.mass_pole * cos.squared() / total_mass));
+        [temp - pole_moment * theta_acc * cos / total_mass, theta_acc]
+    }
+
+    /// The state after one step under a push (N).
+    #[inline(always)]
+    fn integrate(&self, state: [R; 4], push: R) -> [R; 4] {
+        let rates = |[_, x_dot, theta, theta_dot]: [R; 4]| {
+            let [x_acc, theta_acc] = self.accelerations(x_dot, theta, theta_dot, push);
+            [x_dot, x_acc, theta_dot, theta_acc]
+        };
+        let advance = |by: R, rates: [R; 4]| -> [R; 4] { std::array::from_fn(|k| state[k] + by * rates[k]) };
+        let first = rates(state);
+        match self.mode.integrator {
+            IntegratorKind::Euler => advance(self.tau, first),
+            IntegratorKind::SemiImplicit => {
+                let [_, x_dot, _, theta_dot] = advance(self.tau, first);
+                advance(self.tau, [x_dot, first[1], theta_dot, first[3]])
+            }
+            IntegratorKind::Rk4 => {
+                let half = self.tau * R::from_f64(0.5);
+                let second = rates(advance(half, first));
+                let third = rates(advance(half, second));
+                let fourth = rates(advance(self.tau, third));
+                let two = R::from_f64(2.0);
+                let sum = std::array::from_fn(|k| first[k] + two * second[k] + two * third[k] + fourth[k]);
+                advance(self.tau / R::from_f64(6.0), sum)
+            }
+        }
+    }
+
+    /// What reaching a state pays.
+    #[inline(always)]
+    fn reward(&self, [x, _, theta, _]: [R; 4], terminated: bool) -> R {
+        let [zero, half, one] = [0.0, 0.5, 1.0].map(R::from_f64);
+        // all three are computed and one is taken: a loop over lanes vectorises only without branches
+        let distance = ((x - self.target_position) / self.x_limit).clamp(-one, one);
+        let angle = (theta / self.theta_limit).clamp(-one, one);
+        let quadratic = one - half * distance.squared() - half * angle.squared();
+        let failure = if terminated { -one } else { zero };
+        let other = if self.mode.reward == RewardKind::Quadratic { quadratic } else { failure };
+        if self.mode.reward == RewardKind::Gym { one } else { other }
+    }
 }
 
 /// The environment; see the module.
+///
+/// Rewards, all of the state after the step: Gymnasium's, 1 on every step, the last included;
+/// Sutton and Barto's, 0 and -1 on the step that ends the episode; the quadratic one,
+/// `1 - d^2 / 2 - a^2 / 2` with `d` the distance from `target_position` over `x_limit` and `a` the
+/// angle over `theta_limit`, each at most 1, so that staying up always pays.
 #[derive(Clone, Copy, Debug)]
 pub struct CartPole;
 
@@ -106,6 +162,7 @@ impl Env for CartPole {
         action: ActionSpace::Discrete(2),
         params: PARAMS,
         horizon: 500,
+        variants: true,
     };
     type Params<R: Real> = CartPoleParams<R>;
     type State<R: Copy> = [R; 4];
@@ -123,14 +180,25 @@ impl Env for CartPole {
             tau: get(5),
             x_limit: get(6),
             theta_limit: get(7),
-            integrator: Integrator::Euler,
+            cart_friction: get(8),
+            pole_friction: get(9),
+            wind_force: get(10),
+            track_tilt: get(11),
+            target_position: get(12),
+            init: [get(13), get(14), get(15), get(16)],
+            mode: Mode::FULL,
         }
     }
 
-    /// Every component uniform in [-0.05, 0.05).
     #[inline(always)]
-    fn reset<R: Real>(_params: &CartPoleParams<R>, uniform: [R; 4]) -> [R; 4] {
-        uniform.map(|u| R::from_f64(-0.05) + R::from_f64(0.1) * u)
+    fn with_mode<R: Real>(params: CartPoleParams<R>, mode: Mode) -> CartPoleParams<R> {
+        CartPoleParams { mode, ..params }
+    }
+
+    /// Every component uniform, up to its largest value on either side.
+    #[inline(always)]
+    fn reset<R: Real>(params: &CartPoleParams<R>, uniform: [R; 4]) -> [R; 4] {
+        std::array::from_fn(|k| -params.init[k] + (params.init[k] + params.init[k]) * uniform[k])
     }
 
     /// Index 1 pushes towards +x, anything else towards -x: +1 or -1 of the full force.
@@ -140,36 +208,17 @@ impl Env for CartPole {
         [if action[0] == one { one } else { -one }]
     }
 
-    /// `applied` is a fraction of the full force. Reward 1 on every step, the last included.
+    /// `applied` is a fraction of the full force.
     #[inline(always)]
     fn step<R: Real>(
         p: &CartPoleParams<R>,
-        [x, x_dot, theta, theta_dot]: [R; 4],
+        state: [R; 4],
         _command: [R; 1],
         [applied]: [R; 1],
     ) -> Transition<[R; 4], R> {
-        let total_mass = p.mass_cart + p.mass_pole;
-        let pole_moment = p.mass_pole * p.half_length;
-        let force = p.force_mag * applied;
-        let (sin, cos) = theta.sin_cos();
-        let temp = (force + pole_moment * theta_dot.squared() * sin) / total_mass;
-        let theta_acc = (p.gravity * sin - cos * temp)
-            / (p.half_length * (R::from_f64(4.0 / 3.0) - p.mass_pole * cos.squared() / total_mass));
-        let x_acc = temp - pole_moment * theta_acc * cos / total_mass;
-
-        let new_x_dot = x_dot + p.tau * x_acc;
-        let new_theta_dot = theta_dot + p.tau * theta_acc;
-        let (x_rate, theta_rate) = match p.integrator {
-            Integrator::Euler => (x_dot, theta_dot),
-            Integrator::SemiImplicit => (new_x_dot, new_theta_dot),
-        };
-        let new_x = x + p.tau * x_rate;
-        let new_theta = theta + p.tau * theta_rate;
-        Transition {
-            state: [new_x, new_x_dot, new_theta, new_theta_dot],
-            reward: R::from_f64(1.0),
-            terminated: (new_x.abs() > p.x_limit) | (new_theta.abs() > p.theta_limit),
-        }
+        let next = p.integrate(state, p.force_mag * applied);
+        let terminated = (next[0].abs() > p.x_limit) | (next[2].abs() > p.theta_limit);
+        Transition { state: next, reward: p.reward(next, terminated), terminated }
     }
 
     /// The state itself.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::real::Real;
+use crate::settings::{IntegratorKind, RewardKind};
 
 /// The numbers a quantity may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,6 +54,54 @@ pub struct ParamSpec {
     pub default: f64,
     /// Legal values.
     pub bounds: Bounds,
+    /// Which version of the step it takes when it is not at its default.
+    pub level: Level,
+}
+
+impl ParamSpec {
+    /// A parameter that every step computes with.
+    pub const fn new(
+        name: &'static str,
+        unit: &'static str,
+        doc: &'static str,
+        default: f64,
+        bounds: Bounds,
+    ) -> ParamSpec {
+        ParamSpec { name, unit, doc, default, bounds, level: Level::Base }
+    }
+
+    /// The same, read only by steps of at least that level: its default must change nothing.
+    pub const fn at(self, level: Level) -> ParamSpec {
+        ParamSpec { level, ..self }
+    }
+}
+
+/// How much of the physics a step computes. The engine compiles [`Env::step`] for each level and
+/// runs the lowest that its tasks allow, so what no task uses costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The published environment.
+    Base,
+    /// With all that is cheap to add.
+    Extended,
+    /// With everything, other integrators and rewards included.
+    Full,
+}
+
+/// The version of the physics that a batch runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Parameters of a higher level are at their defaults.
+    pub level: Level,
+    /// Other than Euler only at [`Level::Full`].
+    pub integrator: IntegratorKind,
+    /// Other than Gymnasium's only at [`Level::Full`].
+    pub reward: RewardKind,
+}
+
+impl Mode {
+    /// Everything is computed, with the default integrator and reward.
+    pub const FULL: Mode = Mode { level: Level::Full, integrator: IntegratorKind::Euler, reward: RewardKind::Gym };
 }
 
 /// The actions an environment takes.
@@ -94,6 +143,8 @@ pub struct EnvSpec {
     pub params: &'static [ParamSpec],
     /// Default time limit (steps per episode).
     pub horizon: u32,
+    /// Whether tasks may choose among integrators and rewards; else they stay at their defaults.
+    pub variants: bool,
 }
 
 impl EnvSpec {
@@ -141,8 +192,9 @@ pub struct Transition<S, R> {
 ///
 /// Physics is a pure function of (parameters, state, action): no clock, no generator, no logging.
 /// One source serves `f64` (equal to Gymnasium) and `f32` (the batch). Time limits, autoreset and
-/// faults of actuator and sensors belong to [`crate::VecEnv`], which applies
-/// `applied = actuator_gain * command + actuator_bias` between [`Env::command`] and [`Env::step`].
+/// faults of actuator and sensors belong to [`crate::VecEnv`]: those of the actuator turn the
+/// command of [`Env::command`] into what [`Env::step`] applies, those of the sensors come after
+/// [`Env::observe`].
 ///
 /// Mark every function `#[inline(always)]`: the engine's loop over lanes vectorises only if
 /// nothing in it is a call.
@@ -160,6 +212,23 @@ pub trait Env: 'static {
 
     /// Parameters from their values, numbered as in `SPEC.params`.
     fn params<R: Real>(get: impl Fn(usize) -> R) -> Self::Params<R>;
+
+    /// The same parameters for a certain version of the physics. Only an environment with optional
+    /// parameters or variants overrides it, and keeps `mode` as a field of its parameters: in the
+    /// engine that field is a constant, so branches on it vanish.
+    #[inline(always)]
+    fn with_mode<R: Real>(params: Self::Params<R>, mode: Mode) -> Self::Params<R> {
+        let _ = mode;
+        params
+    }
+
+    /// The size of a full command, in the command's unit: dead zone and saturation of the actuator
+    /// are fractions of it.
+    #[inline(always)]
+    fn full_scale<R: Real>(params: &Self::Params<R>) -> R {
+        let _ = params;
+        R::from_f64(1.0)
+    }
 
     /// An initial state from four uniform numbers in [0, 1).
     fn reset<R: Real>(params: &Self::Params<R>, uniform: [R; 4]) -> Self::State<R>;

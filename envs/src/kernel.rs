@@ -5,8 +5,14 @@
 //! instructions. The body is compiled three times, for SSE2, AVX2 and AVX-512. Rust contracts no
 //! products and sums, so all three give the same bits.
 
-use crate::env::{Array, Env};
-use crate::task::ChannelLayout;
+use crate::actuator::Actuators;
+use crate::appendix::Appendix;
+use crate::channel::{ChannelLayout, actuator};
+use crate::columns::Channels;
+use crate::env::{Array, Env, Level, Mode};
+use crate::faults::Scene;
+use crate::sensor::Sensors;
+use crate::settings::{IntegratorKind, RewardKind};
 
 /// Lanes in a block: two vectors of AVX-512, so that one computes while the other waits.
 pub(crate) const LANES: usize = 32;
@@ -16,25 +22,31 @@ pub(crate) type Column = [f32; LANES];
 
 /// Whole blocks of lanes.
 pub(crate) struct Batch<'a> {
-    /// `[blocks, channels]`.
-    pub channels: &'a [Column],
-    /// Whether any sensor offset is not zero.
-    pub sensor_offsets: bool,
+    pub scene: Scene<'a>,
+    /// The first block of the batch that is stepped.
+    pub first: usize,
+    /// Which version of the physics.
+    pub mode: Mode,
     /// Steps after which an episode is truncated.
     pub horizon: u32,
-    /// `[blocks, state_dim]`.
+    /// `[blocks, state_dim]`, from `first` on.
     pub state: &'a mut [Column],
-    /// Steps done in the episode, `[blocks]`.
+    /// Steps done in the episode, `[blocks]`, from `first` on.
     pub episode_step: &'a mut [[u32; LANES]],
-    /// Observations, `[blocks * LANES, obs_dim]`.
+    /// Observations, `[blocks * LANES, width]`, from `first` on.
     pub obs: &'a mut [f32],
-    /// 1 where the episode has ended, else 0, `[blocks]`.
+    /// 1 where the episode has ended, else 0, `[blocks]`, from `first` on.
     pub ended: &'a mut [[u8; LANES]],
+    /// Faults of the actuators beyond gain and bias.
+    pub actuators: Option<&'a mut Actuators>,
+    pub sensors: Option<&'a mut Sensors>,
+    /// What observations show besides the readings of sensors.
+    pub appendix: Option<&'a mut Appendix>,
 }
 
 /// What one tick of whole blocks leads to.
 pub(crate) struct Outputs<'a> {
-    /// `[blocks * LANES, obs_dim]`.
+    /// `[blocks * LANES, width]`.
     pub next_obs: &'a mut [f32],
     /// `[blocks]`.
     pub reward: &'a mut [Column],
@@ -78,61 +90,158 @@ impl Simd {
     }
 }
 
+/// The versions of the physics that are compiled: a level, and at the highest an integrator.
+const PATHS: [(Level, IntegratorKind); 5] = [
+    (Level::Base, IntegratorKind::Euler),
+    (Level::Extended, IntegratorKind::Euler),
+    (Level::Full, IntegratorKind::Euler),
+    (Level::Full, IntegratorKind::SemiImplicit),
+    (Level::Full, IntegratorKind::Rk4),
+];
+
+/// How many of them an environment has.
+const fn paths<E: Env>() -> usize {
+    let (mut highest, mut k) = (1, 0);
+    while k < E::SPEC.params.len() {
+        let needed = match E::SPEC.params[k].level {
+            Level::Base => 1,
+            Level::Extended => 2,
+            Level::Full => 3,
+        };
+        if needed > highest {
+            highest = needed;
+        }
+        k += 1;
+    }
+    if E::SPEC.variants { PATHS.len() } else { highest }
+}
+
 /// Steps the first blocks of `batch`, as many as `out` has; `actions` is
 /// `[blocks * LANES, act_dim]`.
 pub(crate) fn advance<E: Env>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    match simd {
-        Simd::Baseline => advance_blocks::<E>(batch, actions, out),
-        // SAFETY: `Simd::available` lists these only where the processor has the features, and
-        // it is the only place they come from
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { advance_avx2::<E>(batch, actions, out) },
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx512 => unsafe { advance_avx512::<E>(batch, actions, out) },
+    match (batch.mode.level, batch.mode.integrator) {
+        (Level::Base, _) => advance_path::<E, 0>(simd, batch, actions, out),
+        (Level::Extended, _) => advance_path::<E, 1>(simd, batch, actions, out),
+        (Level::Full, IntegratorKind::Euler) => advance_path::<E, 2>(simd, batch, actions, out),
+        (Level::Full, IntegratorKind::SemiImplicit) => advance_path::<E, 3>(simd, batch, actions, out),
+        (Level::Full, IntegratorKind::Rk4) => advance_path::<E, 4>(simd, batch, actions, out),
+    }
+}
+
+fn advance_path<E: Env, const PATH: usize>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
+    if const { PATH >= paths::<E>() } {
+        unreachable!("{} has no such version of its physics", E::SPEC.name)
+    } else {
+        match simd {
+            Simd::Baseline => advance_blocks::<E, PATH>(batch, actions, out),
+            // SAFETY: `Simd::available` lists these only where the processor has the features, and
+            // it is the only place they come from
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => unsafe { advance_avx2::<E, PATH>(batch, actions, out) },
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => unsafe { advance_avx512::<E, PATH>(batch, actions, out) },
+        }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn advance_avx2<E: Env>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    advance_blocks::<E>(batch, actions, out);
+fn advance_avx2<E: Env, const PATH: usize>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
+    advance_blocks::<E, PATH>(batch, actions, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn advance_avx512<E: Env>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    advance_blocks::<E>(batch, actions, out);
+fn advance_avx512<E: Env, const PATH: usize>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
+    advance_blocks::<E, PATH>(batch, actions, out);
 }
 
 #[inline(always)]
-fn advance_blocks<E: Env>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    let channels_dim = const { ChannelLayout::new(&E::SPEC).count };
+fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
+    let hot_len = const { Channels::hot_len(ChannelLayout::new(&E::SPEC)) };
     let state_dim = E::State::<f32>::LEN;
-    let obs_dim = LANES * E::Obs::<f32>::LEN;
     let act_dim = LANES * E::Action::<f32>::LEN;
-    for block in 0..out.reward.len() {
-        let next = step_block::<E>(
-            &batch.channels[block * channels_dim..][..channels_dim],
-            batch.sensor_offsets,
-            &actions[block * act_dim..][..act_dim],
-            &batch.state[block * state_dim..][..state_dim],
-        );
-        batch.state[block * state_dim..][..state_dim].copy_from_slice(next.state.as_ref());
-        out.reward[block] = next.reward;
-        out.terminated[block] = next.terminated;
-        let rows = &mut out.next_obs[block * obs_dim..][..obs_dim];
-        for (lane, row) in rows.chunks_exact_mut(E::Obs::<f32>::LEN).enumerate() {
-            for (shown, column) in row.iter_mut().zip(next.obs.as_ref()) {
-                *shown = column[lane];
-            }
+    let obs_dim = LANES * E::Obs::<f32>::LEN;
+    let (level, integrator) = PATHS[PATH];
+    // a constant wherever the level says that nothing but Gymnasium's reward is paid
+    let reward = if matches!(level, Level::Full) { batch.mode.reward } else { RewardKind::Gym };
+    let mode = Mode { level, integrator, reward };
+    let width = E::Obs::<f32>::LEN + batch.appendix.as_ref().map_or(0, |appendix| appendix.width());
+    for index in 0..out.reward.len() {
+        let block = batch.first + index;
+        let channels = &batch.scene.channels.hot(block)[..hot_len];
+        let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
+        if let Some(actuators) = &mut batch.actuators {
+            let Drive { command, full, applied } = &mut drive;
+            actuators.apply(&batch.scene, block, command.as_ref(), full, applied.as_mut());
         }
-        batch.obs[block * obs_dim..][..obs_dim].copy_from_slice(rows);
-        let step = batch.episode_step[block].map(|step| step + 1);
+        let state = &mut batch.state[index * state_dim..][..state_dim];
+        let mut next = step_block::<E>(mode, channels, &drive, state);
+        state.copy_from_slice(next.state.as_ref());
+        if let Some(sensors) = &mut batch.sensors {
+            sensors.apply(&batch.scene, block, next.obs.as_mut());
+        }
+        if let Some(appendix) = &mut batch.appendix {
+            let rows = &mut out.next_obs[index * LANES * width..][..LANES * width];
+            appendix.tick(&batch.scene, block, drive.command.as_ref());
+            write_rows::<E>(rows, width, &next.obs);
+            appendix.write(block, rows, E::Obs::<f32>::LEN);
+            batch.obs[index * LANES * width..][..LANES * width].copy_from_slice(rows);
+        } else {
+            let rows = &mut out.next_obs[index * obs_dim..][..obs_dim];
+            write_rows::<E>(rows, E::Obs::<f32>::LEN, &next.obs);
+            batch.obs[index * obs_dim..][..obs_dim].copy_from_slice(rows);
+        }
+        out.reward[index] = next.reward;
+        out.terminated[index] = next.terminated;
+        let step = batch.episode_step[index].map(|step| step + 1);
         let truncated = step.map(|step| step >= batch.horizon);
-        batch.episode_step[block] = step;
-        batch.ended[block] = std::array::from_fn(|lane| u8::from(next.terminated[lane] | truncated[lane]));
-        out.truncated[block] = truncated;
+        batch.episode_step[index] = step;
+        batch.ended[index] = std::array::from_fn(|lane| u8::from(next.terminated[lane] | truncated[lane]));
+        out.truncated[index] = truncated;
     }
+}
+
+/// Turns the columns of a block into the first numbers of rows of `width`. The indices are spelt
+/// out: where `width` is a constant the compiler makes shuffles of this.
+#[inline(always)]
+fn write_rows<E: Env>(rows: &mut [f32], width: usize, obs: &E::Obs<Column>) {
+    let rows = &mut rows[..LANES * width];
+    for lane in 0..LANES {
+        for k in 0..E::Obs::<f32>::LEN {
+            rows[lane * width + k] = obs.as_ref()[k][lane];
+        }
+    }
+}
+
+/// What drives a block.
+struct Drive<E: Env> {
+    command: E::Action<Column>,
+    /// Size of a full command.
+    full: Column,
+    applied: E::Action<Column>,
+}
+
+/// The commands of a block, and what an actuator with only gain and bias makes of them.
+#[inline(always)]
+fn drive_block<E: Env>(channels: &[Column], actions: &[f32]) -> Drive<E> {
+    let layout = const { ChannelLayout::new(&E::SPEC) };
+    let act_dim = E::Action::<f32>::LEN;
+    let mut command = E::Action::from_fn(|_| [0.0; LANES]);
+    let mut applied = E::Action::from_fn(|_| [0.0; LANES]);
+    let mut full = [0.0; LANES];
+    for lane in 0..LANES {
+        let params = E::params(|channel| channels[channel][lane]);
+        let asked = E::command(&params, E::Action::<f32>::from_fn(|k| actions[lane * act_dim + k]));
+        let gain = channels[layout.actuator + actuator::GAIN][lane];
+        let bias = channels[layout.actuator + actuator::BIAS][lane];
+        for k in 0..act_dim {
+            command.as_mut()[k][lane] = asked.as_ref()[k];
+            applied.as_mut()[k][lane] = gain * asked.as_ref()[k] + bias;
+        }
+        full[lane] = E::full_scale(&params);
+    }
+    Drive { command, full, applied }
 }
 
 /// The columns that a step of a block leads to.
@@ -146,21 +255,16 @@ struct Next<E: Env> {
 /// Steps one block. The loop writes to nothing but local columns: they cannot overlap with what
 /// it reads, so the compiler needs no scalar version for the case that they do.
 #[inline(always)]
-fn step_block<E: Env>(channels: &[Column], sensor_offsets: bool, actions: &[f32], current: &[Column]) -> Next<E> {
-    let layout = const { ChannelLayout::new(&E::SPEC) };
-    let act_dim = E::Action::<f32>::LEN;
+fn step_block<E: Env>(mode: Mode, channels: &[Column], drive: &Drive<E>, current: &[Column]) -> Next<E> {
     let mut state = E::State::from_fn(|_| [0.0; LANES]);
     let mut obs = E::Obs::from_fn(|_| [0.0; LANES]);
     let mut reward = [0.0; LANES];
     let mut terminated = [false; LANES];
     for lane in 0..LANES {
-        let params = E::params(|channel| channels[channel][lane]);
+        let params = E::with_mode(E::params(|channel| channels[channel][lane]), mode);
         let before = E::State::<f32>::from_fn(|k| current[k][lane]);
-        let action = E::Action::<f32>::from_fn(|k| actions[lane * act_dim + k]);
-        let command = E::command(&params, action);
-        let gain = channels[layout.actuator_gain][lane];
-        let bias = channels[layout.actuator_bias][lane];
-        let applied = E::Action::<f32>::from_fn(|k| gain * command.as_ref()[k] + bias);
+        let command = E::Action::<f32>::from_fn(|k| drive.command.as_ref()[k][lane]);
+        let applied = E::Action::<f32>::from_fn(|k| drive.applied.as_ref()[k][lane]);
         let next = E::step(&params, before, command, applied);
         let seen = E::observe(&params, next.state);
         for k in 0..E::State::<f32>::LEN {
@@ -172,27 +276,19 @@ fn step_block<E: Env>(channels: &[Column], sensor_offsets: bool, actions: &[f32]
         reward[lane] = next.reward;
         terminated[lane] = next.terminated;
     }
-    if sensor_offsets {
-        let offsets = &channels[layout.first_sensor_offset..];
-        for (column, offset) in obs.as_mut().iter_mut().zip(offsets) {
-            for (shown, offset) in column.iter_mut().zip(offset) {
-                *shown += offset;
-            }
-        }
-    }
     Next { state, obs, reward, terminated }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CartPole, Pendulum, Purpose, StepView, Stream, Task, VecEnv};
+    use crate::{CartPole, Clocks, Pendulum, Purpose, StepView, Stream, Task, VecEnv};
 
     /// Every bit that 300 random steps of 70 lanes with faulty sensors lead to.
     fn bits<E: Env>(simd: Simd) -> Vec<u32> {
-        let task = Task::nominal(&E::SPEC).with(&E::SPEC, "sensor_theta_dot_offset", 0.1).unwrap();
+        let task = Task::nominal(&E::SPEC).with(&E::SPEC, "sensor_theta_dot_bias", 0.1).unwrap();
         let stream = Stream::new(3, Purpose::Reset);
-        let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, 0);
+        let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, Clocks::default());
         env.simd = simd;
         let mut next_obs = vec![0.0; 70 * E::SPEC.obs_dim()];
         let (mut reward, mut terminated, mut truncated) = ([0.0; 70], [false; 70], [false; 70]);

@@ -2,7 +2,10 @@
 
 use crate::env::{Env, EnvSpec};
 use crate::task::{TaskError, nearest_first};
-use crate::{CartPole, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
+use crate::{
+    CartPole, Navigation, NavigationRotated, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs,
+    ProbePolicy, ProbeSign,
+};
 
 /// Lists the environments once: the enum, its table, and the macro that turns a kind into a type.
 macro_rules! environments {
@@ -47,6 +50,8 @@ macro_rules! environments {
 environments!($
     CartPole,
     Pendulum,
+    Navigation,
+    NavigationRotated,
     ProbeConstant,
     ProbeObs,
     ProbeDiscount,

@@ -6,11 +6,19 @@
 //! |---|---|
 //! | [`real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
 //! | [`mod@env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
-//! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
-//! | [`schedule`] | how a quantity drifts over the clock of its task |
-//! | [`law`] | what a number of a task is drawn from |
-//! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
-//! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
+//! | [`cartpole`], [`pendulum`], [`navigation`], [`probe`] | the environments |
+//! | [`clock`] | the five counts of time that a drift can follow |
+//! | [`schedule`] | how a quantity moves over a clock |
+//! | [`drift_noise`] | the randomness of one process, at any place |
+//! | [`drift`] | a channel that follows a schedule |
+//! | [`settings`] | what is said about a task besides its channels |
+//! | [`law`], [`number`] | what a number of a task is drawn from |
+//! | [`channel`] | what of an environment can be perturbed |
+//! | [`task`] | [`Task`], one choice of all channels |
+//! | [`config`] | task files as written: [`TaskConfig`] |
+//! | [`distribution`] | drawing tasks: [`TaskDistribution`] for train, in-dist, ood |
+//! | [`variation`](mod@variation) | how much a task changes |
+//! | [`filter`] | which tasks can be solved |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
@@ -21,30 +29,62 @@
 #[macro_use]
 mod kind;
 
+mod actuator;
+mod announce;
+mod appendix;
 pub mod cartpole;
+pub mod channel;
+pub mod clock;
+mod columns;
+pub mod config;
+mod copula;
+mod delay;
 pub mod distribution;
+pub mod drift;
+pub mod drift_noise;
 pub mod env;
+mod faults;
+pub mod filter;
 mod kernel;
 pub mod law;
+pub mod navigation;
+mod noise;
+mod normal;
+pub mod number;
 pub mod pendulum;
+mod plan;
 pub mod probe;
 pub mod real;
 pub mod replay;
 pub mod rng;
 pub mod schedule;
+mod sensor;
+pub mod settings;
 pub mod task;
+pub mod variation;
 pub mod vec_env;
 
-pub use cartpole::{CartPole, CartPoleParams, Integrator};
-pub use distribution::{DriftConfig, Overrides, SplitOverrides, TaskConfig, TaskDistribution};
-pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, ParamSpec, Transition};
+pub use appendix::obs_dim;
+pub use cartpole::{CartPole, CartPoleParams};
+pub use channel::channels;
+pub use clock::{Clock, Clocks};
+pub use config::{Correlated, Correlation, DriftConfig, OutMode, Overrides, SplitOverrides, TaskConfig};
+pub use distribution::TaskDistribution;
+pub use drift::{Apply, Drift, OnBound, Timing};
+pub use drift_noise::Noise;
+pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
+pub use filter::Filter;
 pub use kind::EnvKind;
-pub use law::{Law, Number};
+pub use law::Law;
+pub use navigation::{Navigation, NavigationParams, NavigationRotated};
+pub use number::{Number, Random};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::Real;
 pub use replay::{Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
-pub use task::{Channel, Drift, Split, Task, TaskError, TaskId, channel_index, channels};
-pub use vec_env::{StepView, VecEnv};
+pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
+pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
+pub use variation::{Variation, variation};
+pub use vec_env::{Autoreset, StepError, StepView, VecEnv};

@@ -6,43 +6,45 @@
 
 use std::f64::consts::PI;
 
-use crate::env::{ActionSpace, Bounds, Env, EnvSpec, ParamSpec, Transition};
+use crate::env::{ActionSpace, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
 use crate::real::Real;
 
 const MAX_TORQUE: f64 = 2.0;
 
 const PARAMS: &[ParamSpec] = &[
-    ParamSpec {
-        name: "gravity",
-        unit: "m/s^2",
-        doc: "gravitational acceleration",
-        default: 10.0,
-        bounds: Bounds::closed(0.0, 100.0),
-    },
-    ParamSpec { name: "mass", unit: "kg", doc: "mass of the rod", default: 1.0, bounds: Bounds::closed(0.01, 100.0) },
-    ParamSpec { name: "length", unit: "m", doc: "length of the rod", default: 1.0, bounds: Bounds::closed(0.05, 10.0) },
-    ParamSpec { name: "dt", unit: "s", doc: "time of one step", default: 0.05, bounds: Bounds::closed(1e-4, 0.2) },
-    ParamSpec {
-        name: "max_torque",
-        unit: "N m",
-        doc: "largest torque the controller asks for",
-        default: MAX_TORQUE,
-        bounds: Bounds::above(0.0, 1000.0),
-    },
-    ParamSpec {
-        name: "max_speed",
-        unit: "rad/s",
-        doc: "angular velocity at which the joint stops accelerating",
-        default: 8.0,
-        bounds: Bounds::above(0.0, 1000.0),
-    },
-    ParamSpec {
-        name: "angle_offset",
-        unit: "rad",
-        doc: "added to the angle before the sensor shows its cosine and sine",
-        default: 0.0,
-        bounds: Bounds::closed(-PI, PI),
-    },
+    ParamSpec::new("gravity", "m/s^2", "gravitational acceleration", 10.0, Bounds::closed(0.0, 100.0)),
+    ParamSpec::new("mass", "kg", "mass of the rod", 1.0, Bounds::closed(0.01, 100.0)),
+    ParamSpec::new("length", "m", "length of the rod", 1.0, Bounds::closed(0.05, 10.0)),
+    ParamSpec::new("dt", "s", "time of one step", 0.05, Bounds::closed(1e-4, 0.2)),
+    ParamSpec::new(
+        "max_torque",
+        "N m",
+        "largest torque the controller asks for",
+        MAX_TORQUE,
+        Bounds::above(0.0, 1000.0),
+    ),
+    ParamSpec::new(
+        "max_speed",
+        "rad/s",
+        "angular velocity at which the joint stops accelerating",
+        8.0,
+        Bounds::above(0.0, 1000.0),
+    ),
+    ParamSpec::new(
+        "angle_offset",
+        "rad",
+        "added to the angle before the sensor shows its cosine and sine",
+        0.0,
+        Bounds::closed(-PI, PI),
+    ),
+    ParamSpec::new("damping", "N m s", "viscous friction of the joint", 0.0, Bounds::closed(0.0, 10.0))
+        .at(Level::Extended),
+    ParamSpec::new("wind_torque", "N m", "torque on the joint", 0.0, Bounds::closed(-1000.0, 1000.0))
+        .at(Level::Extended),
+    ParamSpec::new("hold_angle", "rad", "hidden set-point of the angle in the cost", 0.0, Bounds::closed(-PI, PI))
+        .at(Level::Extended),
+    ParamSpec::new("init_angle", "rad", "largest initial angle", PI, Bounds::above(0.0, PI)),
+    ParamSpec::new("init_speed", "rad/s", "largest initial angular speed", 1.0, Bounds::closed(0.0, 1000.0)),
 ];
 
 /// Parameters of [`Pendulum`]; units in its [`EnvSpec`].
@@ -56,6 +58,12 @@ pub struct PendulumParams<R> {
     pub max_torque: R,
     pub max_speed: R,
     pub angle_offset: R,
+    pub damping: R,
+    pub wind_torque: R,
+    pub hold_angle: R,
+    pub init_angle: R,
+    pub init_speed: R,
+    pub mode: Mode,
 }
 
 /// The environment; see the module.
@@ -70,6 +78,7 @@ impl Env for Pendulum {
         action: ActionSpace::Box { dim: 1, bound: MAX_TORQUE },
         params: PARAMS,
         horizon: 200,
+        variants: false,
     };
     type Params<R: Real> = PendulumParams<R>;
     type State<R: Copy> = [R; 2];
@@ -86,14 +95,31 @@ impl Env for Pendulum {
             max_torque: get(4),
             max_speed: get(5),
             angle_offset: get(6),
+            damping: get(7),
+            wind_torque: get(8),
+            hold_angle: get(9),
+            init_angle: get(10),
+            init_speed: get(11),
+            mode: Mode::FULL,
         }
     }
 
-    /// Angle uniform in [-pi, pi), angular velocity uniform in [-1, 1).
     #[inline(always)]
-    fn reset<R: Real>(_params: &PendulumParams<R>, uniform: [R; 4]) -> [R; 2] {
-        let symmetric = |limit: f64, u: R| R::from_f64(-limit) + R::from_f64(2.0 * limit) * u;
-        [symmetric(PI, uniform[0]), symmetric(1.0, uniform[1])]
+    fn with_mode<R: Real>(params: PendulumParams<R>, mode: Mode) -> PendulumParams<R> {
+        PendulumParams { mode, ..params }
+    }
+
+    /// The torque limit of the controller.
+    #[inline(always)]
+    fn full_scale<R: Real>(params: &PendulumParams<R>) -> R {
+        params.max_torque
+    }
+
+    /// Angle and angular velocity uniform, up to their largest values on either side.
+    #[inline(always)]
+    fn reset<R: Real>(p: &PendulumParams<R>, uniform: [R; 4]) -> [R; 2] {
+        let symmetric = |limit: R, u: R| -limit + (limit + limit) * u;
+        [symmetric(p.init_angle, uniform[0]), symmetric(p.init_speed, uniform[1])]
     }
 
     /// The action clipped to the torque (N m) that the controller may ask for.
@@ -102,8 +128,8 @@ impl Env for Pendulum {
         [action[0].clamp(-p.max_torque, p.max_torque)]
     }
 
-    /// `applied` is the torque (N m) on the joint. The cost is that of the state before the step
-    /// and of the torque asked for.
+    /// `applied` is the torque (N m) of the actuator. The cost is that of the state before the step
+    /// (its distance from the hold angle) and of the torque asked for.
     #[inline(always)]
     fn step<R: Real>(
         p: &PendulumParams<R>,
@@ -111,14 +137,20 @@ impl Env for Pendulum {
         [command]: [R; 1],
         [applied]: [R; 1],
     ) -> Transition<[R; 2], R> {
-        let cost = theta.wrap_angle().squared()
+        let (mut distance, mut torque) = (theta, applied);
+        if p.mode.level >= Level::Extended {
+            distance = distance - p.hold_angle;
+            torque = torque.plus_unless_zero(p.wind_torque, p.wind_torque);
+            torque = torque.plus_unless_zero(p.damping, -(p.damping * theta_dot));
+        }
+        let cost = distance.wrap_angle().squared()
             + R::from_f64(0.1) * theta_dot.squared()
             + R::from_f64(0.001) * command.squared();
 
         let three = R::from_f64(3.0);
         let (sin, _) = theta.sin_cos();
         let weight = three * p.gravity / (R::from_f64(2.0) * p.length) * sin;
-        let drive = three / (p.mass * p.length.squared()) * applied;
+        let drive = three / (p.mass * p.length.squared()) * torque;
         let new_theta_dot = (theta_dot + (weight + drive) * p.dt).clamp(-p.max_speed, p.max_speed);
         Transition { state: [theta + new_theta_dot * p.dt, new_theta_dot], reward: -cost, terminated: false }
     }

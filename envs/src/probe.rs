@@ -36,6 +36,7 @@ macro_rules! probe {
                 action: ActionSpace::Discrete(2),
                 params: &[],
                 horizon: $horizon,
+                variants: false,
             };
             type Params<R: Real> = ();
             type State<R: Copy> = [R; 1];

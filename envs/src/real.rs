@@ -52,6 +52,9 @@ pub trait Real:
     /// The largest whole number not above `self`.
     fn floor(self) -> Self;
 
+    /// The square root, correctly rounded.
+    fn sqrt(self) -> Self;
+
     /// The smaller of two numbers; NaN in `self` is kept.
     #[inline(always)]
     fn min(self, other: Self) -> Self {
@@ -68,6 +71,12 @@ pub trait Real:
     #[inline(always)]
     fn clamp(self, low: Self, high: Self) -> Self {
         self.max(low).min(high)
+    }
+
+    /// `self + term`, but `self` to the bit (even a zero's sign) where `factor` is zero.
+    #[inline(always)]
+    fn plus_unless_zero(self, factor: Self, term: Self) -> Self {
+        if factor == Self::default() { self } else { self + term }
     }
 
     /// `self * self`.
@@ -107,6 +116,11 @@ impl Real for f64 {
     fn floor(self) -> f64 {
         f64::floor(self)
     }
+
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
 }
 
 impl Real for f32 {
@@ -142,6 +156,11 @@ impl Real for f32 {
     #[inline(always)]
     fn floor(self) -> f32 {
         f32::floor(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> f32 {
+        f32::sqrt(self)
     }
 }
 

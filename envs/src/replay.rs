@@ -1,9 +1,10 @@
 //! Replaying recorded actions in `f64`: the reference that the batch is checked against.
 
 use crate::EnvKind;
-use crate::cartpole::{CartPole, CartPoleParams, Integrator};
-use crate::env::{Array, Env};
+use crate::cartpole::{CartPole, CartPoleParams};
+use crate::env::{Array, Env, Mode};
 use crate::pendulum::Pendulum;
+use crate::settings::IntegratorKind;
 use crate::task::TaskError;
 
 /// A trajectory in `f64`, one entry a step. It ends with its first terminated step.
@@ -51,11 +52,11 @@ pub fn replay<E: Env>(
 ///
 /// # Errors
 /// On an unknown or illegal parameter, numbers of the wrong count, and an integrator that the
-/// environment does not have: CartPole has both, the others exactly one, so they take `None`;
+/// environment does not have: CartPole has all, the others exactly one, so they take `None`;
 /// Pendulum also takes its own, semi-implicit.
 pub fn replay_kind(
     kind: EnvKind,
-    integrator: Option<Integrator>,
+    integrator: Option<IntegratorKind>,
     params: &[(&str, f64)],
     initial_state: &[f64],
     actions: &[f64],
@@ -68,10 +69,10 @@ pub fn replay_kind(
     let get = |index: usize| task.values[index];
     match (kind, integrator) {
         (EnvKind::CartPole, Some(integrator)) => {
-            let params = CartPoleParams { integrator, ..CartPole::params(get) };
+            let params = CartPoleParams { mode: Mode { integrator, ..Mode::FULL }, ..CartPole::params(get) };
             replay_flat::<CartPole>(&params, initial_state, actions)
         }
-        (EnvKind::Pendulum, Some(Integrator::SemiImplicit)) => {
+        (EnvKind::Pendulum, Some(IntegratorKind::SemiImplicit)) => {
             replay_flat::<Pendulum>(&Pendulum::params(get), initial_state, actions)
         }
         (_, Some(other)) => Err(TaskError::Invalid {

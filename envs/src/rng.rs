@@ -9,7 +9,7 @@
 //! | word | bits 0..24 | bits 24..32 |
 //! |---|---|---|
 //! | 0 | step, all 32 bits | |
-//! | 1 | iteration, all 32 bits | |
+//! | 1 | iteration | part |
 //! | 2 | env | phase |
 //! | 3 | task | purpose |
 
@@ -35,9 +35,23 @@ pub enum Purpose {
     EvaluationReset = 6,
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
+    /// Noise of random schedules.
+    Drift = 8,
+    /// Noise and failures of actuators.
+    Actuator = 16,
+    /// Noise and failures of sensors.
+    Sensor = 17,
+    /// Notifications of a change: noise, misses and false alarms.
+    Notification = 18,
+    /// Noise and failures of actuators during evaluation.
+    EvaluationActuator = 19,
+    /// Noise and failures of sensors during evaluation.
+    EvaluationSensor = 20,
+    /// Notifications of a change during evaluation.
+    EvaluationNotification = 21,
 }
 
-/// Tasks and envs are numbered below this (2^24).
+/// Iterations, tasks and envs are numbered below this (2^24).
 pub const MAX_INDEX: u32 = 1 << 24;
 
 /// The name of a stream of random numbers; its blocks are numbered by `step`.
@@ -47,8 +61,10 @@ pub struct Stream {
     pub seed: u64,
     /// What the numbers are for.
     pub purpose: Purpose,
-    /// Iteration of the meta loop.
+    /// Iteration of the meta loop, below [`MAX_INDEX`].
     pub iteration: u32,
+    /// Which of several blocks that are drawn in the same step.
+    pub part: u8,
     /// Adaptation phase within the iteration.
     pub phase: u8,
     /// Index of the task, below [`MAX_INDEX`].
@@ -60,12 +76,22 @@ pub struct Stream {
 impl Stream {
     /// The stream of `seed` for `purpose`, all indices zero.
     pub fn new(seed: u64, purpose: Purpose) -> Stream {
-        Stream { seed, purpose, iteration: 0, phase: 0, task: 0, env: 0 }
+        Stream { seed, purpose, iteration: 0, part: 0, phase: 0, task: 0, env: 0 }
     }
 
     /// The same stream for another iteration.
     pub fn iteration(self, iteration: u32) -> Stream {
         Stream { iteration, ..self }
+    }
+
+    /// The same stream for another part of each step.
+    pub fn part(self, part: u8) -> Stream {
+        Stream { part, ..self }
+    }
+
+    /// The same stream for another purpose.
+    pub fn purpose(self, purpose: Purpose) -> Stream {
+        Stream { purpose, ..self }
     }
 
     /// The same stream for another adaptation phase.
@@ -86,17 +112,22 @@ impl Stream {
     /// The four random words of `step`.
     ///
     /// # Panics
-    /// If `task` or `env` is not below [`MAX_INDEX`]: two names would share numbers.
+    /// If `iteration`, `task` or `env` is not below [`MAX_INDEX`]: two names would share numbers.
     #[inline]
     pub fn block(&self, step: u32) -> [u32; 4] {
         assert!(
-            self.task < MAX_INDEX && self.env < MAX_INDEX,
-            "random stream: task {} and env {} must be below {MAX_INDEX}",
+            self.iteration < MAX_INDEX && self.task < MAX_INDEX && self.env < MAX_INDEX,
+            "random stream: iteration {}, task {} and env {} must be below {MAX_INDEX}",
+            self.iteration,
             self.task,
             self.env
         );
-        let counter =
-            [step, self.iteration, self.env | u32::from(self.phase) << 24, self.task | (self.purpose as u32) << 24];
+        let counter = [
+            step,
+            self.iteration | u32::from(self.part) << 24,
+            self.env | u32::from(self.phase) << 24,
+            self.task | (self.purpose as u32) << 24,
+        ];
         philox4x32_10(counter, [self.seed as u32, (self.seed >> 32) as u32])
     }
 
@@ -162,7 +193,7 @@ pub fn unit_f32(word: u32) -> f32 {
 
 /// The ten-round bijection itself.
 #[inline]
-fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let [mut c0, mut c1, mut c2, mut c3] = counter;
     let [mut k0, mut k1] = key;
     for _ in 0..10 {
@@ -199,7 +230,8 @@ mod tests {
     #[test]
     fn every_part_of_the_name_has_its_own_bits() {
         let stream = Stream::new(0x299f31d0_a4093822, Purpose::Reset)
-            .iteration(0x85a308d3)
+            .iteration(0xa308d3)
+            .part(0x85)
             .phase(0x13)
             .env(0x198a2e)
             .task(0x707344);

@@ -4,8 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clocks;
+use crate::drift::{Drift, Timing};
+use crate::drift_noise::Noise;
 use crate::env::{Bounds, EnvSpec};
 use crate::schedule::Schedule;
+use crate::settings::TaskSettings;
+
+pub use crate::channel::channels;
 
 /// What is wrong with a task description: what, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -75,6 +81,19 @@ pub enum TaskError {
     },
 }
 
+impl TaskError {
+    /// The key path of what is wrong.
+    pub fn path(&self) -> &str {
+        match self {
+            TaskError::UnknownChannel { path, .. }
+            | TaskError::UnknownEnv { path, .. }
+            | TaskError::OutOfRange { path, .. }
+            | TaskError::NotFinite { path, .. }
+            | TaskError::Invalid { path, .. } => path,
+        }
+    }
+}
+
 fn nearest_legal(bounds: &Bounds, value: f64) -> String {
     if value > bounds.max {
         format!("the nearest legal value is {}", bounds.max)
@@ -105,62 +124,6 @@ pub struct Channel {
     pub default: f64,
     /// Legal values.
     pub bounds: Bounds,
-}
-
-/// Where the channels of the faults lie; the physical parameters come before them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChannelLayout {
-    pub actuator_gain: usize,
-    pub actuator_bias: usize,
-    /// One for each component of the observation.
-    pub first_sensor_offset: usize,
-    pub count: usize,
-}
-
-impl ChannelLayout {
-    pub(crate) const fn new(spec: &EnvSpec) -> ChannelLayout {
-        let params = spec.params.len();
-        ChannelLayout {
-            actuator_gain: params,
-            actuator_bias: params + 1,
-            first_sensor_offset: params + 2,
-            count: params + 2 + spec.obs_dim(),
-        }
-    }
-}
-
-/// The channels of an environment: its physical parameters, then the faults of the actuator
-/// (`applied = actuator_gain * command + actuator_bias`), then one offset for each sensor.
-pub fn channels(spec: &EnvSpec) -> Vec<Channel> {
-    let params = spec.params.iter().map(|param| Channel {
-        name: param.name.to_string(),
-        unit: param.unit,
-        doc: param.doc.to_string(),
-        default: param.default,
-        bounds: param.bounds,
-    });
-    let gain = Channel {
-        name: "actuator_gain".to_string(),
-        unit: "1",
-        doc: "share of the command that the actuator delivers; negative: inverted".to_string(),
-        default: 1.0,
-        bounds: Bounds::closed(-10.0, 10.0),
-    };
-    let bias = Channel {
-        name: "actuator_bias".to_string(),
-        unit: "action",
-        doc: "what the actuator adds to what it delivers, in units of the command".to_string(),
-        default: 0.0,
-        bounds: Bounds::closed(-10.0, 10.0),
-    };
-    let offsets = spec.observations.iter().map(|obs| Channel {
-        name: format!("sensor_{obs}_offset"),
-        unit: "observation",
-        doc: format!("what the sensor adds to {obs}"),
-        default: 0.0,
-        bounds: Bounds::closed(-100.0, 100.0),
-    });
-    params.chain([gain, bias]).chain(offsets).collect()
 }
 
 /// The index of a channel by name.
@@ -242,24 +205,17 @@ pub struct TaskId {
     pub index: u32,
 }
 
-/// A channel whose value follows a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Drift {
-    /// Index of the channel.
-    pub channel: usize,
-    /// The schedule over the clock of the task.
-    pub schedule: Schedule,
-}
-
 /// One task: a value for every channel, and what drifts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Which draw it is.
     pub id: TaskId,
-    /// Values by channel, `[channels]`; where a channel drifts, its schedule counts instead.
+    /// Undrifted values by channel, `[channels]`.
     pub values: Vec<f64>,
     /// The channels that drift, each at most once.
     pub drifts: Vec<Drift>,
+    /// What all tasks of the distribution have in common.
+    pub settings: TaskSettings,
 }
 
 impl Task {
@@ -269,6 +225,7 @@ impl Task {
             id: TaskId { split: Split::Train, iteration: 0, index: 0 },
             values: channels(spec).iter().map(|c| c.default).collect(),
             drifts: Vec::new(),
+            settings: TaskSettings::default(),
         }
     }
 
@@ -280,20 +237,40 @@ impl Task {
         Ok(self)
     }
 
-    /// The same task with one channel following a legal schedule.
-    pub fn with_drift(mut self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
-        let channel = channel_index(spec, name)?;
-        check_schedule(name, &channels(spec)[channel], &schedule)?;
-        self.drifts.retain(|drift| drift.channel != channel);
-        self.drifts.push(Drift { channel, schedule });
+    /// The same task with one channel following a legal schedule on the clock of the task's life.
+    pub fn with_drift(self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
+        self.with_timed_drift(spec, name, schedule, Timing::default(), Noise::default())
+    }
+
+    /// The same task with one channel following a legal schedule, with its clock, application and
+    /// bounds, and what it is drawn from if it is random.
+    pub fn with_timed_drift(
+        mut self,
+        spec: &EnvSpec,
+        name: &str,
+        schedule: Schedule,
+        timing: Timing,
+        noise: Noise,
+    ) -> Result<Task, TaskError> {
+        let index = channel_index(spec, name)?;
+        let place = (index, &channels(spec)[index]);
+        let drift = Drift::new(name, place, self.values[index], schedule, timing, noise)?;
+        self.drifts.retain(|drift| drift.channel != index);
+        self.drifts.push(drift);
         Ok(self)
     }
 
-    /// The values of all channels at `clock` (ticks of the task's life), `[channels]`.
+    /// The values of all channels at `clock` (ticks of the task's life), `[channels]`, on a lane
+    /// that is in its first episode.
     pub fn values_at(&self, clock: u64) -> Vec<f64> {
+        self.values_on(&Clocks { episode_step: clock, lifetime_step: clock, ..Clocks::default() })
+    }
+
+    /// The values of all channels on a lane at `clocks`, `[channels]`.
+    pub fn values_on(&self, clocks: &Clocks) -> Vec<f64> {
         let mut values = self.values.clone();
         for drift in &self.drifts {
-            values[drift.channel] = drift.schedule.at(clock);
+            values[drift.channel] = drift.value(self.values[drift.channel], clocks);
         }
         values
     }
@@ -302,17 +279,38 @@ impl Task {
     pub fn bits(&self) -> Vec<u64> {
         let mut bits: Vec<u64> = self.values.iter().map(|value| value.to_bits()).collect();
         for drift in &self.drifts {
-            bits.push(drift.channel as u64);
-            bits.extend(drift.schedule.bits());
+            bits.extend(drift.bits());
         }
         bits
     }
 
     /// A 64-bit digest of [`Task::bits`] (FNV-1a), to name a task in logs.
     pub fn fingerprint(&self) -> u64 {
-        let bytes = self.bits().into_iter().flat_map(u64::to_le_bytes);
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+        fnv1a(self.bits().into_iter().flat_map(u64::to_le_bytes))
     }
+
+    /// A 64-bit digest for task lists (FNV-1a), of what differs from the unperturbed environment:
+    /// unlike [`Task::fingerprint`] it stays the same when an environment gains channels.
+    pub fn digest(&self, spec: &EnvSpec) -> u64 {
+        let mut bytes = spec.name.as_bytes().to_vec();
+        for (index, channel) in channels(spec).iter().enumerate() {
+            if self.values[index] != channel.default {
+                bytes.extend(format!(" {}=", channel.name).as_bytes());
+                bytes.extend(self.values[index].to_bits().to_le_bytes());
+            }
+            for drift in self.drifts.iter().filter(|drift| drift.channel == index) {
+                bytes.extend(format!(" {}~", channel.name).as_bytes());
+                // the first word is the index
+                bytes.extend(drift.bits().into_iter().skip(1).flat_map(u64::to_le_bytes));
+            }
+        }
+        fnv1a(bytes.into_iter())
+    }
+}
+
+/// The Fowler-Noll-Vo hash, version 1a, 64 bits.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Refuses a number that is not finite.
@@ -336,15 +334,4 @@ pub(crate) fn check_value(path: &str, channel: &Channel, value: f64) -> Result<(
         value,
         bounds: channel.bounds,
     })
-}
-
-/// Refuses a schedule that is ill-formed or ever leaves the legal range of the channel.
-pub(crate) fn check_schedule(path: &str, channel: &Channel, schedule: &Schedule) -> Result<(), TaskError> {
-    schedule.try_map(|field, number| check_finite(&format!("{path}.{field}"), *number))?;
-    if let Some(problem) = schedule.defect() {
-        return Err(TaskError::Invalid { path: path.to_string(), problem: problem.to_string() });
-    }
-    let (low, high) = schedule.range();
-    check_value(path, channel, low)?;
-    check_value(path, channel, high)
 }

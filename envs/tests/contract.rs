@@ -3,21 +3,30 @@
 mod rig;
 
 use metadrift_envs::{
-    Array, CartPole, Env, EnvKind, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, Stream, Task, VecEnv,
-    channels, unit_f32, with_env,
+    Array, CartPole, Clocks, Env, EnvKind, EnvSpec, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, Stream,
+    Task, VecEnv, channel_index, channels, unit_f32, with_env,
 };
 use rand::Rng;
 use rig::{actions, reset_stream, step};
 
-/// A task with everything perturbed: physics by 10 %, actuator and sensors faulty.
-fn perturbed(spec: &metadrift_envs::EnvSpec) -> Task {
-    channels(spec).iter().fold(Task::nominal(spec), |task, channel| {
+/// A task with the channels that `which` accepts perturbed: by 10 %, or by as much as shows.
+fn perturbed(spec: &EnvSpec, which: impl Fn(&str) -> bool) -> Task {
+    let channels = channels(spec);
+    channels.iter().filter(|channel| which(&channel.name)).fold(Task::nominal(spec), |task, channel| {
         let value = match channel.default {
+            _ if channel.name.ends_with("_delay") => 2.0,
+            _ if channel.name.ends_with("hold_steps") => 3.0,
             0.0 => 0.07,
             default => default * 0.9,
         };
         task.with(spec, &channel.name, value).unwrap()
     })
+}
+
+/// What the plain loop below knows about: physics, gains, scales and biases.
+fn is_plain(channel: &str) -> bool {
+    let fault = channel.starts_with("actuator_") || channel.starts_with("sensor_");
+    !fault || ["_gain", "_scale", "_bias"].iter().any(|end| channel.ends_with(end))
 }
 
 /// One lane by the plainest possible loop, straight from the functions of `E`.
@@ -46,15 +55,18 @@ impl<E: Env> PlainLane<E> {
     fn shown(&self) -> Vec<f32> {
         let params = E::params(|i| self.task.values[i] as f32);
         let obs = E::observe(&params, self.state);
-        let offsets = &self.task.values[E::SPEC.params.len() + 2..];
-        (obs.as_ref().iter().zip(offsets)).map(|(obs, offset)| obs + *offset as f32).collect()
+        let value = |k: usize, fault: &str| {
+            let name = format!("sensor_{}_{fault}", E::SPEC.observations[k]);
+            self.task.values[channel_index(&E::SPEC, &name).unwrap()] as f32
+        };
+        obs.as_ref().iter().enumerate().map(|(k, obs)| obs * value(k, "scale") + value(k, "bias")).collect()
     }
 
     /// (next_obs, reward, terminated, truncated)
-    fn step(&mut self, action: f32) -> (Vec<f32>, f32, bool, bool) {
+    fn step(&mut self, action: &[f32]) -> (Vec<f32>, f32, bool, bool) {
         let params = E::params(|i| self.task.values[i] as f32);
         let [gain, bias] = [0, 1].map(|i| self.task.values[E::SPEC.params.len() + i] as f32);
-        let command = E::command(&params, E::Action::from_fn(|_| action));
+        let command = E::command(&params, E::Action::from_fn(|i| action[i]));
         let applied = E::Action::from_fn(|i| gain * command.as_ref()[i] + bias);
         let next = E::step(&params, self.state, command, applied);
         self.state = next.state;
@@ -71,11 +83,11 @@ impl<E: Env> PlainLane<E> {
 }
 
 fn follows_the_plain_loop<E: Env>() {
-    let tasks = [Task::nominal(&E::SPEC), perturbed(&E::SPEC)];
+    let tasks = [Task::nominal(&E::SPEC), perturbed(&E::SPEC, is_plain)];
     let lanes = [5, 30];
     let horizon = E::SPEC.horizon.min(60);
     let stream = reset_stream(1);
-    let mut env = VecEnv::<E>::new(&[(&tasks[0], lanes[0]), (&tasks[1], lanes[1])], horizon, stream, 0);
+    let mut env = VecEnv::<E>::new(&[(&tasks[0], lanes[0]), (&tasks[1], lanes[1])], horizon, stream, Clocks::default());
     let mut plain: Vec<PlainLane<E>> = (0..2)
         .flat_map(|t| (0..lanes[t]).map(move |lane| (t, lane)))
         .map(|(t, lane)| {
@@ -89,8 +101,8 @@ fn follows_the_plain_loop<E: Env>() {
     for tick in 0..400 {
         let actions = actions::<E>(tick, 0, 35);
         let out = step(&mut env, &actions);
-        for (lane, action) in actions.iter().enumerate() {
-            let (next_obs, reward, terminated, truncated) = plain[lane].step(*action);
+        for (lane, action) in actions.chunks(E::SPEC.act_dim()).enumerate() {
+            let (next_obs, reward, terminated, truncated) = plain[lane].step(action);
             assert_eq!(out.next_obs[lane * obs_dim..][..obs_dim], next_obs);
             assert_eq!(out.reward[lane], reward);
             assert_eq!(out.terminated[lane], terminated);
@@ -115,12 +127,13 @@ fn the_batch_follows_the_plain_loop() {
 /// 64 lanes of a drifting task in batches of `width`: everything that comes out, lane by lane.
 fn in_batches<E: Env>(width: usize) -> Vec<Vec<u32>> {
     let drift = Schedule::Sinusoid { mean: 0.5, amplitude: 1.0, period: 50.0, phase: 0.1 };
-    let task = perturbed(&E::SPEC).with_drift(&E::SPEC, "actuator_gain", drift).unwrap();
+    let task = perturbed(&E::SPEC, |_| true).with_drift(&E::SPEC, "actuator_gain", drift).unwrap();
     let mut lanes = Vec::new();
     for first in (0..64).step_by(width) {
         let count = width.min(64 - first);
         let stream = reset_stream(2).env(first as u32);
-        let mut env = VecEnv::<E>::new(&[(&task, count)], 40, stream, 17);
+        let mut env =
+            VecEnv::<E>::new(&[(&task, count)], 40, stream, Clocks { lifetime_step: 17, ..Clocks::default() });
         let mut bits = vec![Vec::new(); count];
         for tick in 0..150 {
             let out = step(&mut env, &actions::<E>(tick, first, count));
@@ -155,9 +168,9 @@ fn results_do_not_depend_on_the_batch_split() {
 #[test]
 fn a_lane_does_not_notice_a_faulty_sensor_in_another() {
     let healthy = Task::nominal(&CartPole::SPEC);
-    let faulty = perturbed(&CartPole::SPEC);
-    let alone = VecEnv::<CartPole>::new(&[(&healthy, 4)], 50, reset_stream(1), 0);
-    let mixed = VecEnv::<CartPole>::new(&[(&healthy, 4), (&faulty, 2)], 50, reset_stream(1), 0);
+    let faulty = perturbed(&CartPole::SPEC, |_| true);
+    let alone = VecEnv::<CartPole>::new(&[(&healthy, 4)], 50, reset_stream(1), Clocks::default());
+    let mixed = VecEnv::<CartPole>::new(&[(&healthy, 4), (&faulty, 2)], 50, reset_stream(1), Clocks::default());
     let (mut alone, mut mixed) = (alone, mixed);
     for tick in 0..200 {
         let actions = actions::<CartPole>(tick, 0, 6);
@@ -173,7 +186,7 @@ fn a_pole_that_falls_on_the_last_step_is_terminated_and_truncated() {
     let task = Task::nominal(&CartPole::SPEC);
     let first_end = |horizon: u32| {
         let stream = Stream::new(1, Purpose::EvaluationReset);
-        let mut env = VecEnv::<CartPole>::new(&[(&task, 1)], horizon, stream, 0);
+        let mut env = VecEnv::<CartPole>::new(&[(&task, 1)], horizon, stream, Clocks::default());
         (1..).find_map(|count| {
             let out = step(&mut env, &[1.0]);
             let end = (count, out.terminated[0], out.truncated[0]);
@@ -193,7 +206,8 @@ fn drift_follows_the_clock_across_episodes() {
     let still = Task::nominal(&ProbeSign::SPEC);
     let drifting = still.clone().with_drift(&ProbeSign::SPEC, "actuator_gain", schedule).unwrap();
     let tasks = [(&still, 17), (&drifting, 20), (&still, 3)];
-    let mut env = VecEnv::<ProbeSign>::new(&tasks, 1, reset_stream(1), 10);
+    let mut env =
+        VecEnv::<ProbeSign>::new(&tasks, 1, reset_stream(1), Clocks { lifetime_step: 10, ..Clocks::default() });
     for clock in 10..80_u16 {
         assert_eq!(env.clock(), u64::from(clock));
         let reward = step(&mut env, &[1.0; 40]).reward;
@@ -208,8 +222,8 @@ fn drift_follows_the_clock_across_episodes() {
 fn a_drifting_sensor_shows_its_offset_of_the_tick() {
     let schedule = Schedule::Step { at: 5.0, from: 0.0, to: 0.5 };
     let task =
-        Task::nominal(&ProbeConstant::SPEC).with_drift(&ProbeConstant::SPEC, "sensor_signal_offset", schedule).unwrap();
-    let mut env = VecEnv::<ProbeConstant>::new(&[(&task, 1)], 1, reset_stream(1), 0);
+        Task::nominal(&ProbeConstant::SPEC).with_drift(&ProbeConstant::SPEC, "sensor_signal_bias", schedule).unwrap();
+    let mut env = VecEnv::<ProbeConstant>::new(&[(&task, 1)], 1, reset_stream(1), Clocks::default());
     assert_eq!(env.obs(), [0.0]);
     for clock in 0..10 {
         let out = step(&mut env, &[0.0]);
@@ -222,7 +236,7 @@ fn a_drifting_sensor_shows_its_offset_of_the_tick() {
 #[should_panic(expected = "lane 2: action NaN is not in Box")]
 fn an_action_that_is_no_number_is_refused() {
     let task = Task::nominal(&Pendulum::SPEC);
-    let mut env = VecEnv::<Pendulum>::new(&[(&task, 4)], 200, reset_stream(1), 0);
+    let mut env = VecEnv::<Pendulum>::new(&[(&task, 4)], 200, reset_stream(1), Clocks::default());
     step(&mut env, &[0.0, 9.0, f32::NAN, 0.0]);
 }
 
@@ -230,7 +244,7 @@ fn an_action_that_is_no_number_is_refused() {
 #[should_panic(expected = "lane 1: action 2 is not in Discrete(2)")]
 fn an_index_out_of_range_is_refused() {
     let task = Task::nominal(&CartPole::SPEC);
-    let mut env = VecEnv::<CartPole>::new(&[(&task, 2)], 500, reset_stream(1), 0);
+    let mut env = VecEnv::<CartPole>::new(&[(&task, 2)], 500, reset_stream(1), Clocks::default());
     step(&mut env, &[1.0, 2.0]);
 }
 
@@ -238,7 +252,7 @@ fn an_index_out_of_range_is_refused() {
 fn resets_are_value_stable() {
     // frozen: a change here changes every result that was ever published
     let task = Task::nominal(&CartPole::SPEC);
-    let env = VecEnv::<CartPole>::new(&[(&task, 1)], 500, reset_stream(1), 0);
+    let env = VecEnv::<CartPole>::new(&[(&task, 1)], 500, reset_stream(1), Clocks::default());
     // worked out in Python: Philox of (0, iteration 3, phase 1, task 5 and purpose 3), then
     // -0.05 + 0.1 u for u = the top 24 bits of each word
     let mut rng = reset_stream(1).rng();

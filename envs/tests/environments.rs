@@ -5,8 +5,9 @@ mod rig;
 use std::collections::BTreeSet;
 
 use metadrift_envs::{
-    Array, CartPole, Env, EnvKind, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy,
-    ProbeSign, Task, VecEnv, channels, with_env,
+    Array, CartPole, Channel, Clocks, Env, EnvKind, EnvSpec, Navigation, NavigationRotated, Pendulum, ProbeAction,
+    ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign, Purpose, RewardKind, Stream, Task, VecEnv,
+    channels, replay_kind, with_env,
 };
 use rig::{Out, actions, reset_stream, step};
 
@@ -35,35 +36,120 @@ fn specs_are_consistent() {
 
 /// The outputs of 200 ticks of 8 lanes.
 fn run<E: Env>(task: &Task, seed: u64) -> Vec<Out> {
-    let mut env = VecEnv::<E>::new(&[(task, 8)], E::SPEC.horizon, reset_stream(seed), 0);
+    let mut env = VecEnv::<E>::new(&[(task, 8)], E::SPEC.horizon, reset_stream(seed), Clocks::default());
     (0..200).map(|tick| step(&mut env, &actions::<E>(tick, 0, 8))).collect()
+}
+
+/// A task in which the channel can show, and the same with the channel changed.
+fn with_and_without(spec: &EnvSpec, channel: &Channel) -> [Task; 2] {
+    let mut base = Task::nominal(spec);
+    if channel.name == "target_position" {
+        base.settings.reward = RewardKind::Quadratic;
+    }
+    // a full command is outside any dead zone, and a hold needs something to hold
+    let needs = [("actuator_dead_zone", "actuator_gain", 0.2), ("actuator_hold_steps", "actuator_drop_prob", 0.3)];
+    for (_, name, value) in needs.into_iter().filter(|(needing, ..)| *needing == channel.name) {
+        base = base.with(spec, name, value).unwrap();
+    }
+    let value = match channel.default {
+        _ if ["delay", "steps", "mask"].iter().any(|end| channel.name.ends_with(end)) => channel.bounds.max.min(3.0),
+        _ if channel.name == "actuator_saturation" => 0.5,
+        0.0 => 0.3,
+        default => default * 0.1,
+    };
+    [base.clone(), base.with(spec, &channel.name, value).unwrap()]
 }
 
 #[test]
 fn every_channel_changes_something_and_every_run_repeats() {
     fn check<E: Env>() {
         let nominal = Task::nominal(&E::SPEC);
-        let base = run::<E>(&nominal, 4);
-        assert!(base == run::<E>(&nominal, 4));
-        assert!(base != run::<E>(&nominal, 5));
+        assert!(run::<E>(&nominal, 4) == run::<E>(&nominal, 4));
+        let spread = E::SPEC.params.iter().find(|param| param.name == "init_position");
+        let random = spread.map_or(nominal.clone(), |p| nominal.with(&E::SPEC, p.name, 0.1).unwrap());
+        assert!(run::<E>(&random, 4) != run::<E>(&random, 5));
         for channel in channels(&E::SPEC) {
-            let value = match channel.default {
-                0.0 => 0.3,
-                default => default * 0.1,
-            };
-            let task = nominal.clone().with(&E::SPEC, &channel.name, value).unwrap();
-            assert!(base != run::<E>(&task, 4), "{}", channel.name);
+            let [base, changed] = with_and_without(&E::SPEC, &channel);
+            let outputs = run::<E>(&changed, 4);
+            assert!(run::<E>(&base, 4) != outputs, "{}", channel.name);
+            assert!(run::<E>(&changed, 4) == outputs, "{}", channel.name);
         }
     }
     check::<CartPole>();
     check::<Pendulum>();
+    check::<Navigation>();
+    check::<NavigationRotated>();
+}
+
+/// One move of a point, in f64: (position, reward, arrived).
+fn navigate<E: Env>(params: &[(&str, f64)], start: [f64; 2], action: [f64; 2]) -> (Vec<f64>, f64, bool) {
+    let path = replay_kind(EnvKind::from_name(E::SPEC.name).unwrap(), None, params, &start, &action).unwrap();
+    (path.states[0].clone(), path.rewards[0], path.terminated[0])
+}
+
+#[test]
+fn navigation_moves_and_pays_as_it_says() {
+    let close = |found: &[f64], expected: &[f64]| {
+        assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-12), "{found:?} {expected:?}");
+    };
+    // a 3-4-5 triangle is left: goal (0.3, 0.4), reached point (0, 0); the moves are clipped to 0.1
+    let (state, reward, arrived) = navigate::<Navigation>(&[], [0.1, -0.1], [-0.7, 0.1]);
+    close(&state, &[0.0, 0.0]);
+    close(&[reward], &[-0.5]);
+    assert!(!arrived);
+    let (_, reward, arrived) = navigate::<Navigation>(&[], [0.25, 0.35], [0.058, 0.042]);
+    close(&[reward], &[-(0.008_f64.powi(2) * 2.0).sqrt()]);
+    assert!(arrived);
+    // near along one axis only is not there
+    assert!(!navigate::<Navigation>(&[], [0.25, 0.35], [0.058, 0.03]).2);
+    // a quarter turn to the left takes (0.1, 0.05) to (-0.05, 0.1)
+    let quarter = [("rotation", std::f64::consts::FRAC_PI_2)];
+    close(&navigate::<NavigationRotated>(&quarter, [0.0, 0.0], [0.1, 0.05]).0, &[-0.05, 0.1]);
+    close(&navigate::<NavigationRotated>(&[], [0.0, 0.0], [0.1, 0.05]).0, &[0.1, 0.05]);
+    let params = NavigationRotated::params(|index| NavigationRotated::SPEC.params[index].default);
+    close(&NavigationRotated::observe(&params, [0.1, 0.6]), &[0.2, -0.2]);
+}
+
+#[test]
+fn navigation_has_the_returns_of_the_literature() {
+    // meta_learning.md 2.3: standing still earns about -38.4 over goals in the square (100 times the
+    // mean distance, 0.3826), going straight to the goal about -0.5
+    let lanes = 2000;
+    let tasks: Vec<Task> = (0..lanes)
+        .map(|lane| {
+            let [u, v, ..] = Stream::new(1, Purpose::TaskDraw).env(lane).uniforms(0).map(f64::from);
+            let task = Task::nominal(&Navigation::SPEC).with(&Navigation::SPEC, "goal_x", u - 0.5).unwrap();
+            task.with(&Navigation::SPEC, "goal_y", v - 0.5).unwrap()
+        })
+        .collect();
+    let mean_return = |straight: bool| {
+        let all: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, 1)).collect();
+        let mut env = VecEnv::<Navigation>::new(&all, 100, reset_stream(1), Clocks::default());
+        let mut running = vec![true; tasks.len()];
+        let mut total = 0.0;
+        for _ in 0..100 {
+            let way = |lane: usize, k: usize| {
+                if straight { tasks[lane].values[k] as f32 - env.obs()[2 * lane + k] } else { 0.0 }
+            };
+            let actions: Vec<f32> = (0..2 * tasks.len()).map(|i| way(i / 2, i % 2)).collect();
+            let out = step(&mut env, &actions);
+            for (running, (reward, arrived)) in running.iter_mut().zip(out.reward.iter().zip(&out.terminated)) {
+                total += if *running { f64::from(*reward) } else { 0.0 };
+                *running &= !arrived;
+            }
+        }
+        total / f64::from(lanes)
+    };
+    let (still, straight) = (mean_return(false), mean_return(true));
+    assert!((still + 38.26).abs() < 1.6, "{still}");
+    assert!((-0.6..-0.4).contains(&straight), "{straight}");
 }
 
 #[test]
 fn observations_stay_in_their_space_over_many_random_steps() {
     fn extremes<E: Env>() -> Vec<f32> {
         let task = Task::nominal(&E::SPEC);
-        let mut env = VecEnv::<E>::new(&[(&task, 100)], E::SPEC.horizon, reset_stream(6), 0);
+        let mut env = VecEnv::<E>::new(&[(&task, 100)], E::SPEC.horizon, reset_stream(6), Clocks::default());
         let mut largest = vec![0.0_f32; E::SPEC.obs_dim()];
         for tick in 0..1000 {
             let out = step(&mut env, &actions::<E>(tick, 0, 100));
@@ -94,7 +180,7 @@ fn initial_states_have_gymnasiums_ranges() {
     };
     let lanes = 10_000;
     let task = Task::nominal(&CartPole::SPEC);
-    let env = VecEnv::<CartPole>::new(&[(&task, lanes)], 500, reset_stream(1), 0);
+    let env = VecEnv::<CartPole>::new(&[(&task, lanes)], 500, reset_stream(1), Clocks::default());
     for k in 0..4 {
         let (low, high, mean) = spread(env.obs().iter().skip(k).step_by(4).copied().collect());
         assert!((-0.05..-0.0499).contains(&low) && (0.0499..=0.05).contains(&high));
@@ -102,7 +188,7 @@ fn initial_states_have_gymnasiums_ranges() {
         assert!(mean.abs() < 0.1 / (12.0 * lanes as f32).sqrt() * 5.0, "{mean}");
     }
     let task = Task::nominal(&Pendulum::SPEC);
-    let env = VecEnv::<Pendulum>::new(&[(&task, lanes)], 200, reset_stream(1), 0);
+    let env = VecEnv::<Pendulum>::new(&[(&task, lanes)], 200, reset_stream(1), Clocks::default());
     let column = |k: usize| env.obs().iter().skip(k).step_by(3).copied().collect::<Vec<f32>>();
     let (low, high, mean) = spread(column(2));
     assert!((-1.0..-0.999).contains(&low) && (0.999..=1.0).contains(&high));
@@ -116,7 +202,7 @@ fn initial_states_have_gymnasiums_ranges() {
 
 /// Rewards and last observations of lanes that always take `action`, by initial observation.
 fn probe<E: Env>(task: &Task, action: f32) -> BTreeSet<(i8, i8, i8, bool)> {
-    let mut env = VecEnv::<E>::new(&[(task, 50)], E::SPEC.horizon, reset_stream(1), 0);
+    let mut env = VecEnv::<E>::new(&[(task, 50)], E::SPEC.horizon, reset_stream(1), Clocks::default());
     let before = env.obs().to_vec();
     let out = step(&mut env, &[action; 50]);
     (0..50)
@@ -143,7 +229,7 @@ fn probes_have_their_known_answers() {
         assert_eq!(probe::<ProbeSign>(&inverted, action), one((0, -sign, 0, true)));
         assert_eq!(probe::<ProbeAction>(&inverted, action), one((0, sign, 0, true)));
     }
-    let mut env = VecEnv::<ProbeDiscount>::new(&[(&task, 1)], 9, reset_stream(1), 0);
+    let mut env = VecEnv::<ProbeDiscount>::new(&[(&task, 1)], 9, reset_stream(1), Clocks::default());
     step(&mut env, &[0.0]);
     let second = step(&mut env, &[0.0]);
     assert_eq!((second.reward[0], second.terminated[0]), (1.0, true));

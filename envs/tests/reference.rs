@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use metadrift_envs::{
-    CartPole, CartPoleParams, Env, EnvKind, Integrator, Pendulum, PendulumParams, Trajectory, replay, replay_kind,
+    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Mode, Pendulum, PendulumParams, Trajectory, replay,
+    replay_kind,
 };
 
 #[derive(serde::Deserialize)]
@@ -25,10 +26,10 @@ impl Recording {
         EnvKind::from_name(&self.env).unwrap()
     }
 
-    fn integrator(&self) -> Integrator {
+    fn integrator(&self) -> IntegratorKind {
         match self.integrator.as_str() {
-            "euler" => Integrator::Euler,
-            "semi_implicit" => Integrator::SemiImplicit,
+            "euler" => IntegratorKind::Euler,
+            "semi_implicit" => IntegratorKind::SemiImplicit,
             other => panic!("integrator {other}"),
         }
     }
@@ -114,7 +115,7 @@ fn f32_errors(recording: &Recording, step: usize) -> [f64; 3] {
     let (state, obs, reward, terminated) = match recording.kind() {
         EnvKind::CartPole => {
             let params = CartPoleParams {
-                integrator: recording.integrator(),
+                mode: Mode { integrator: recording.integrator(), ..Mode::FULL },
                 ..CartPole::params(|index| get(CartPole::SPEC.params, index))
             };
             step_f32::<CartPole>(&params, before, action)
@@ -162,16 +163,20 @@ fn with<E: Env>(name: &str, value: f64) -> E::Params<f64> {
 }
 
 /// The next state of a cart with a uniform rod hinged to it, by Lagrange's equations for the
-/// coordinates (x, theta): the mass matrix is solved by Cramer's rule, then one Euler step.
+/// coordinates (x along the track, theta from the vertical): the mass matrix is solved by Cramer's
+/// rule, then one Euler step. The centre of the rod moves with x' (cos a, sin a) + l theta'
+/// (cos theta, -sin theta) on a track that rises by the angle a, which gives cos(theta + a).
 fn cartpole_by_lagrange(p: &CartPoleParams<f64>, state: [f64; 4], applied: f64) -> [f64; 4] {
     let [x, x_dot, theta, theta_dot] = state;
-    let (m, l) = (p.mass_pole, p.half_length);
+    let (m, l, tilt) = (p.mass_pole, p.half_length, p.track_tilt);
     // kinetic energy: cart, centre of the rod, rotation of the rod about it (m (2 l)^2 / 12)
     let m11 = p.mass_cart + m;
-    let m12 = m * l * theta.cos();
+    let m12 = m * l * (theta + tilt).cos();
     let m22 = m * l * l + m * (2.0 * l).powi(2) / 12.0;
-    let f1 = p.force_mag * applied + m * l * theta.sin() * theta_dot.powi(2);
-    let f2 = m * p.gravity * l * theta.sin();
+    // potential energy: (mc + m) g x sin a + m g l cos theta; then friction, wind and push
+    let f1 = p.force_mag * applied + p.wind_force - p.cart_friction * x_dot - m11 * p.gravity * tilt.sin()
+        + m * l * (theta + tilt).sin() * theta_dot.powi(2);
+    let f2 = m * p.gravity * l * theta.sin() - p.pole_friction * theta_dot;
     let determinant = m11 * m22 - m12 * m12;
     let x_acc = (f1 * m22 - m12 * f2) / determinant;
     let theta_acc = (m11 * f2 - m12 * f1) / determinant;
@@ -190,6 +195,10 @@ fn every_cartpole_parameter_acts_as_the_equations_of_motion_say() {
         ("half_length", 0.8),
         ("force_mag", 6.5),
         ("tau", 0.05),
+        ("cart_friction", 0.7),
+        ("pole_friction", 0.03),
+        ("wind_force", -4.0),
+        ("track_tilt", 0.2),
     ];
     for (name, value) in changes {
         let params = with::<CartPole>(name, value);
@@ -199,6 +208,11 @@ fn every_cartpole_parameter_acts_as_the_equations_of_motion_say() {
         assert_eq!(step(&params).reward, 1.0);
         assert!(!step(&params).terminated);
     }
+    let all = CartPole::params(|index| {
+        let param = &CartPole::SPEC.params[index];
+        changes.iter().find(|(name, _)| *name == param.name).map_or(param.default, |(_, value)| *value)
+    });
+    assert_close(&step(&all).state, &cartpole_by_lagrange(&all, state, -0.8), 1e-13);
     // the limits do not move the state, they end the episode: 0.286 m and 0.168 rad after the step
     for (name, inside, outside) in [("x_limit", 0.29, 0.28), ("theta_limit", 0.17, 0.16)] {
         let (inside, outside) = (with::<CartPole>(name, inside), with::<CartPole>(name, outside));
@@ -206,7 +220,8 @@ fn every_cartpole_parameter_acts_as_the_equations_of_motion_say() {
         assert_eq!(step(&outside).state, step(&nominal).state);
         assert_eq!(step(&outside).reward, 1.0);
     }
-    assert_eq!(CartPole::SPEC.params.len(), changes.len() + 2);
+    // the rest: the set-point of the reward and the four initial ranges, in tests of their own
+    assert_eq!(CartPole::SPEC.params.len(), changes.len() + 2 + 5);
 }
 
 /// The next state of a rod hinged at one end, from its moment of inertia m l^2 / 3 and the weight
@@ -215,6 +230,7 @@ fn pendulum_by_newton(p: &PendulumParams<f64>, state: [f64; 2], torque: f64) -> 
     let [theta, theta_dot] = state;
     let inertia = p.mass * p.length.powi(2) / 3.0;
     let weight = p.mass * p.gravity * p.length / 2.0 * theta.sin();
+    let torque = torque + p.wind_torque - p.damping * theta_dot;
     let theta_dot = theta_dot + (weight + torque) / inertia * p.dt;
     let theta_dot = theta_dot.max(-p.max_speed).min(p.max_speed);
     [theta + theta_dot * p.dt, theta_dot]
@@ -229,8 +245,16 @@ fn every_pendulum_parameter_acts_as_the_equation_of_motion_says() {
         (command, Pendulum::step(p, state, command, command))
     };
     // 2.4 rad/s + 0.05 s (15 sin 0.6 + 3 * 1.7) = 3.08 rad/s: above a limit of 3
-    let changes =
-        [("gravity", 7.0), ("mass", 1.4), ("length", 0.7), ("dt", 0.02), ("max_torque", 1.1), ("max_speed", 3.0)];
+    let changes = [
+        ("gravity", 7.0),
+        ("mass", 1.4),
+        ("length", 0.7),
+        ("dt", 0.02),
+        ("max_torque", 1.1),
+        ("max_speed", 3.0),
+        ("damping", 0.4),
+        ("wind_torque", -1.3),
+    ];
     for (name, value) in changes {
         let params = with::<Pendulum>(name, value);
         let ([command], next) = step(&params);
@@ -244,7 +268,14 @@ fn every_pendulum_parameter_acts_as_the_equation_of_motion_says() {
     assert_eq!(step(&offset), step(&nominal));
     let seen = [0.85_f64.cos(), 0.85_f64.sin(), 2.4];
     assert_close(&Pendulum::observe(&offset, state), &seen, 1e-15);
-    assert_eq!(Pendulum::SPEC.params.len(), changes.len() + 1);
+    let hold = with::<Pendulum>("hold_angle", -0.9);
+    assert_eq!(step(&hold).1.state, step(&nominal).1.state);
+    assert_close(&[step(&hold).1.reward], &[-(1.5 * 1.5 + 0.1 * 2.4 * 2.4 + 0.001 * 1.7 * 1.7)], 1e-13);
+    // the short way round
+    let behind = Pendulum::step(&with::<Pendulum>("hold_angle", -3.0), [0.6, 0.0], [0.0], [0.0]);
+    assert_close(&[behind.reward], &[-(2.0 * std::f64::consts::PI - 3.6).powi(2)], 1e-13);
+    // the rest: the two initial ranges
+    assert_eq!(Pendulum::SPEC.params.len(), changes.len() + 2 + 2);
 }
 
 #[test]

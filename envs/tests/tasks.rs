@@ -112,7 +112,7 @@ fn presets() -> Vec<Value> {
             "split": {"ood": {"vary": {"actuator_gain": {"law": "uniform",
                 "low": -3, "high": 3}}}}}),
         json!({"env": "cartpole",
-            "vary": {"sensor_theta_offset": {"law": "uniform", "low": -0.1, "high": 0.1}}}),
+            "vary": {"sensor_theta_bias": {"law": "uniform", "low": -0.1, "high": 0.1}}}),
         json!({"env": "pendulum",
             "drift": {"actuator_gain": {"kind": "step", "from": 1, "to": -1,
                 "at": {"law": "uniform", "low": 100, "high": 300}}},
@@ -185,11 +185,15 @@ fn what_is_not_said_stays_at_its_default() {
     assert_eq!((task.id.split, task.id.iteration, task.id.index), (Split::Ood, 2, 3));
     assert_eq!(task, Task { id: task.id, ..Task::nominal(&CartPole::SPEC) });
     // the table of environments.md 7.1, then the faults
-    let expected = [9.8, 1.0, 0.1, 0.5, 10.0, 0.02, 2.4, 0.20943951023931953, 1.0];
-    assert_eq!(defaults[..9], expected);
-    assert_eq!(defaults[9..], [0.0; 5]);
+    let physics = [9.8, 1.0, 0.1, 0.5, 10.0, 0.02, 2.4, 0.20943951023931953];
+    assert_eq!(defaults[..8], physics);
+    assert_eq!(defaults[8..17], [0.0, 0.0, 0.0, 0.0, 0.0, 0.05, 0.05, 0.05, 0.05]);
+    let (actuator, sensor) = ([1.0, 0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(defaults[17..26], actuator);
+    assert_eq!(defaults[26..], [sensor; 4].concat());
     let pendulum = Task::nominal(&Pendulum::SPEC).values;
-    assert_eq!(pendulum, [10.0, 1.0, 1.0, 0.05, 2.0, 8.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    let physics = [10.0, 1.0, 1.0, 0.05, 2.0, 8.0, 0.0, 0.0, 0.0, 0.0, std::f64::consts::PI, 1.0];
+    assert_eq!(pendulum, [&physics[..], &actuator, &[sensor; 3].concat()].concat());
 }
 
 #[test]
@@ -217,7 +221,7 @@ fn the_numbers_of_a_schedule_are_drawn_once_per_task() {
         "phase": {"law": "uniform", "low": 0, "high": 1}}}});
     let distribution = distribution(value, Split::Train);
     let schedules: Vec<(f64, f64)> = (0..1000)
-        .map(|index| match distribution.sample(1, 0, index).drifts[0].schedule {
+        .map(|index| match distribution.sample(1, 0, index).drifts[0].schedule.clone() {
             Schedule::Sinusoid { mean: 1.0, amplitude, period: 600.0, phase } => (amplitude, phase),
             other => panic!("{other:?}"),
         })
@@ -246,7 +250,7 @@ fn unknown_names_are_refused_with_the_nearest_first() {
     let message = refusal(vary("gravty"));
     let start = "task.vary.gravty: cartpole has no channel `gravty`; did you mean `gravity`?";
     assert!(message.starts_with(start), "{message}");
-    assert!(message.contains("sensor_theta_dot_offset"), "{message}");
+    assert!(message.contains("sensor_theta_dot_bias"), "{message}");
     assert!(refusal(vary("actuator_gian")).contains("did you mean `actuator_gain`?"));
     let drift = json!({"env": "pendulum", "split": {"ood": {"drift": {
         "lenght": {"kind": "constant", "value": 1}}}}});

@@ -111,7 +111,7 @@ mod tests {
             }
         }
         let cartpole = show(EnvKind::CartPole.spec());
-        for part in ["x, x_dot, theta, theta_dot", "0 or 1", "500 steps", "actuator_gain", "sensor_x_offset"] {
+        for part in ["x, x_dot, theta, theta_dot", "0 or 1", "500 steps", "actuator_gain", "sensor_x_bias"] {
             assert!(cartpole.contains(part), "{part}: {cartpole}");
         }
         assert!(show(EnvKind::Pendulum.spec()).contains("1 number in [-2, 2]"));

@@ -19,7 +19,7 @@ pub fn run(command: &PresetsCommand) -> Result<()> {
         PresetsCommand::List => {
             let mut text = String::new();
             for (name, _) in PRESETS {
-                let _ = writeln!(text, "{name:<18} {}", presets::load(name, &[])?.description);
+                let _ = writeln!(text, "{name:<22} {}", presets::load(name, &[])?.description);
             }
             print(&text)?;
         }

@@ -5,7 +5,7 @@ use metadrift_agents::{
     layout::Layout,
     maml::Diverged,
 };
-use metadrift_envs::{ActionSpace, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv};
+use metadrift_envs::{ActionSpace, Clocks, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv};
 
 use super::buffer::Slab;
 
@@ -94,7 +94,8 @@ pub(super) fn collect<E: Env>(
     crate::fault::trip("actor");
     let (envs, obs_dim) = (slab.envs, E::SPEC.obs_dim());
     let steps = slab.reward.len() / envs;
-    let mut env = VecEnv::<E>::new(&[(task, envs)], c.horizon, phase.stream(phase.resets, index), phase.clock);
+    let start = Clocks { lifetime_step: phase.clock, adapt_round: u64::from(phase.index), ..Clocks::default() };
+    let mut env = VecEnv::<E>::new(&[(task, envs)], c.horizon, phase.stream(phase.resets, index), start);
     let mut policy =
         LivePolicy::new(HostPolicy::new(c.layout, params), phase.stream(phase.draws, index), &E::SPEC, envs);
     let mut episodes_left = vec![if let Episodes::Count(n) = phase.episodes { n } else { u32::MAX }; envs];

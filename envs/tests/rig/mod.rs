@@ -16,7 +16,7 @@ pub fn step<E: Env>(env: &mut VecEnv<E>, actions: &[f32]) -> Out {
     let lanes = env.num_envs();
     let mut out = Out {
         obs: Vec::new(),
-        next_obs: vec![f32::NAN; lanes * E::SPEC.obs_dim()],
+        next_obs: vec![f32::NAN; lanes * env.obs_dim()],
         reward: vec![f32::NAN; lanes],
         terminated: vec![false; lanes],
         truncated: vec![false; lanes],
@@ -38,13 +38,13 @@ pub fn reset_stream(seed: u64) -> Stream {
 
 /// A random action for each lane; one and a half times the bound, so that clipping shows.
 pub fn actions<E: Env>(tick: u32, first_lane: usize, lanes: usize) -> Vec<f32> {
-    let lane = |lane: usize| {
-        let word = Stream::new(9, Purpose::Action).env(lane as u32).block(tick)[0];
+    let action = |lane: usize, k: usize| {
+        let word = Stream::new(9, Purpose::Action).env(lane as u32).block(tick)[k];
         match E::SPEC.action {
             ActionSpace::Discrete(count) => (unit_f32(word) * count as f32).floor(),
             ActionSpace::Box { bound, .. } => (3.0 * unit_f32(word) - 1.5) * bound as f32,
         }
     };
-    assert_eq!(E::SPEC.act_dim(), 1);
-    (first_lane..first_lane + lanes).map(lane).collect()
+    let width = E::SPEC.act_dim();
+    (first_lane..first_lane + lanes).flat_map(|lane| (0..width).map(move |k| action(lane, k))).collect()
 }

@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use metadrift_envs::{
-    ActionSpace, Env, EnvSpec, Purpose, Schedule, StepView, Stream, Task, TaskError, VecEnv, unit_f32, with_env,
+    ActionSpace, Clocks, Env, EnvSpec, Purpose, Schedule, StepView, Stream, Task, TaskError, VecEnv, unit_f32, with_env,
 };
 use rand::Rng;
 
@@ -63,7 +63,7 @@ fn tasks(subject: &Subject, variant: Variant, lanes: usize) -> Result<Vec<Task>,
 fn speeds<E: Env>(tasks: &[Task], lanes: usize, time: Duration) -> Vec<f64> {
     let each = lanes / tasks.len();
     let tasks: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, each)).collect();
-    let mut env = VecEnv::<E>::new(&tasks, E::SPEC.horizon, Stream::new(1, Purpose::Reset), 0);
+    let mut env = VecEnv::<E>::new(&tasks, E::SPEC.horizon, Stream::new(1, Purpose::Reset), Clocks::default());
     let actions = random_actions(&E::SPEC, lanes);
     let mut next_obs = vec![0.0; lanes * E::SPEC.obs_dim()];
     let mut reward = vec![0.0; lanes];

@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::Result;
 use metadrift_envs::{
-    ActionSpace, EnvKind, EnvSpec, Integrator, ParamSpec, TaskError, Trajectory, channels, replay_kind,
+    ActionSpace, EnvKind, EnvSpec, IntegratorKind as Integrator, ParamSpec, TaskError, Trajectory, channels,
+    replay_kind,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,151 @@
+//! Notifications: what a lane is told when a drifting channel changes.
+
+use crate::channel::{ChannelLayout, MAX_DELAY, NO_SATURATION};
+use crate::delay::DelayLines;
+use crate::env::EnvSpec;
+use crate::faults::{Scene, happens};
+use crate::kernel::{Column, LANES};
+use crate::noise::normal;
+use crate::rng::Purpose;
+use crate::settings::{Notify, NotifyLevel, TaskSettings};
+use crate::task::Task;
+
+const PURPOSES: [Purpose; 2] = [Purpose::Notification, Purpose::EvaluationNotification];
+
+/// How many numbers notifications append to an observation.
+pub(crate) fn columns(spec: &EnvSpec, settings: &TaskSettings) -> usize {
+    match settings.notify.level {
+        NotifyLevel::None => 0,
+        NotifyLevel::Flag => 1,
+        NotifyLevel::Delta | NotifyLevel::Value => ChannelLayout::new(spec).count,
+    }
+}
+
+/// What the lanes of a batch have been told.
+///
+/// A change is a tick at which a drifting channel has another value than at the tick before.
+/// Unless it is missed, or instead of nothing if there is a false alarm, the observation of that
+/// tick (later by the delay) shows a 1 (`flag`), by how much each channel changed (`delta`, else
+/// zeros), or the values of all channels (`value`, which stay as they were told until the next
+/// notification). Noise is added to the channels that drift.
+#[derive(Clone, Debug)]
+pub(crate) struct Announcer {
+    notify: Notify,
+    width: usize,
+    channels: usize,
+    /// Channels that drift, by task.
+    drifting: Vec<Vec<usize>>,
+    /// Task of each lane, `[envs]`.
+    task: Vec<usize>,
+    /// Channel values of the tick before, `[blocks, channels]`.
+    previous: Vec<Column>,
+    /// What is announced before any delay, `[blocks, width]`.
+    news: Vec<Column>,
+    /// What observations show, `[blocks, width]`.
+    shown: Vec<Column>,
+    delay: Option<DelayLines>,
+}
+
+impl Announcer {
+    /// None if nothing is announced. The channels must have their first values.
+    pub fn new(spec: &EnvSpec, tasks: &[(&Task, usize)], notify: Notify, scene: &Scene<'_>) -> Option<Announcer> {
+        let settings = TaskSettings { notify, ..TaskSettings::default() };
+        let (width, channels) = (columns(spec, &settings), ChannelLayout::new(spec).count);
+        if width == 0 {
+            return None;
+        }
+        assert!(channels < 255, "{channels} channels where 254 have random numbers of their own");
+        assert!(notify.delay as usize <= MAX_DELAY, "a notification {} steps late", notify.delay);
+        let blocks = scene.streams.len().div_ceil(LANES);
+        let lanes_of = |(task, (_, lanes)): (usize, &(&Task, usize))| std::iter::repeat_n(task, *lanes);
+        let mut announcer = Announcer {
+            notify,
+            width,
+            channels,
+            drifting: tasks.iter().map(|(task, _)| task.drifts.iter().map(|drift| drift.channel).collect()).collect(),
+            task: tasks.iter().enumerate().flat_map(lanes_of).collect(),
+            previous: (0..blocks * channels).map(|k| *scene.channels.column(k / channels, k % channels)).collect(),
+            news: vec![[0.0; LANES]; blocks * width],
+            shown: Vec::new(),
+            delay: (notify.delay > 0).then(|| DelayLines::new(blocks * width, notify.delay as usize)),
+        };
+        if notify.level == NotifyLevel::Value {
+            announcer.news = announcer.previous.iter().map(|column| column.map(finite)).collect();
+        }
+        announcer.shown = announcer.news.clone();
+        if let Some(lines) = &mut announcer.delay {
+            for (line, column) in announcer.news.iter().enumerate() {
+                (0..LANES).for_each(|lane| lines.fill(line, lane, column[lane], notify.delay as f32));
+            }
+        }
+        Some(announcer)
+    }
+
+    /// How many numbers a lane is told.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Looks for changes in a block, and announces them.
+    pub fn tick(&mut self, scene: &Scene<'_>, block: usize) {
+        for lane in scene.lanes(block) {
+            self.observe(scene, block, lane);
+            for line in block * self.width..(block + 1) * self.width {
+                let news = self.news[line][lane];
+                self.shown[line][lane] = match &mut self.delay {
+                    Some(lines) => lines.pass(line, lane, scene.tick, news, self.notify.delay as f32),
+                    None => news,
+                };
+            }
+        }
+    }
+
+    /// What there is to announce to a lane.
+    fn observe(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
+        let number = block * LANES + lane;
+        let drifting = &self.drifting[self.task[number]];
+        let previous = &mut self.previous[block * self.channels..][..self.channels];
+        let now = |channel: usize| scene.channels.column(block, channel)[lane];
+        let changed = drifting.iter().any(|channel| now(*channel) != previous[*channel][lane]);
+        let error = if changed { self.notify.miss_prob } else { self.notify.false_alarm_prob } as f32;
+        let erred = error > 0.0 && happens(scene.draw(number, PURPOSES, 0)[usize::from(changed)], error);
+        let announced = changed != erred;
+        let news = &mut self.news[block * self.width..][..self.width];
+        match self.notify.level {
+            NotifyLevel::None => {}
+            NotifyLevel::Flag => news[0][lane] = f32::from(u8::from(announced)),
+            NotifyLevel::Delta | NotifyLevel::Value => {
+                for &channel in drifting {
+                    let mut told = finite(now(channel));
+                    if self.notify.level == NotifyLevel::Delta {
+                        told -= finite(previous[channel][lane]);
+                    } else if !announced {
+                        continue;
+                    }
+                    if self.notify.noise_std > 0.0 && announced {
+                        let [a, b, ..] = scene.draw(number, PURPOSES, 1 + channel);
+                        told += self.notify.noise_std as f32 * normal([a, b]);
+                    }
+                    news[channel][lane] = if announced { told } else { 0.0 };
+                }
+            }
+        }
+        if changed {
+            for &channel in drifting {
+                previous[channel][lane] = now(channel);
+            }
+        }
+    }
+
+    /// Writes what a lane is told.
+    pub fn write_row(&self, block: usize, lane: usize, row: &mut [f32]) {
+        for (shown, column) in row.iter_mut().zip(&self.shown[block * self.width..]) {
+            *shown = column[lane];
+        }
+    }
+}
+
+/// A saturation that is no limit is stored as an infinite one.
+fn finite(value: f32) -> f32 {
+    if value.is_finite() { value } else { NO_SATURATION as f32 }
+}

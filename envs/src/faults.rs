@@ -1,0 +1,60 @@
+//! What the faults of actuator and sensors have in common.
+
+use std::ops::Range;
+
+use crate::columns::Channels;
+use crate::kernel::LANES;
+use crate::rng::{Purpose, Stream};
+
+/// Where a tick happens: the lanes' parameters and random streams.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub channels: &'a Channels,
+    /// Streams of the initial states, `[envs]`.
+    pub streams: &'a [Stream],
+    /// Ticks since construction.
+    pub tick: u32,
+}
+
+impl Scene<'_> {
+    /// The lanes of a block that are in use.
+    pub fn lanes(&self, block: usize) -> Range<usize> {
+        0..LANES.min(self.streams.len() - block * LANES)
+    }
+
+    /// Random words of a lane; `training` or `evaluation` by what its initial states are for.
+    pub fn draw(&self, lane: usize, [training, evaluation]: [Purpose; 2], part: usize) -> [u32; 4] {
+        let stream = self.streams[lane];
+        let purpose = if stream.purpose == Purpose::Reset { training } else { evaluation };
+        stream.purpose(purpose).part(part as u8).block(self.tick)
+    }
+}
+
+/// Whether an event of that probability happens: never for 0, always for 1.
+pub(crate) fn happens(word: u32, probability: f32) -> bool {
+    crate::rng::unit_f32(word) < probability
+}
+
+/// Which channels the tasks of a batch use: not at their defaults, or drifting.
+#[derive(Clone, Debug)]
+pub(crate) struct Used(Vec<bool>);
+
+impl Used {
+    pub fn new(spec: &crate::EnvSpec, tasks: &[(&crate::Task, usize)]) -> Used {
+        let mut used: Vec<bool> = Vec::new();
+        for (channel, description) in crate::channels(spec).iter().enumerate() {
+            used.push(tasks.iter().any(|(task, _)| {
+                task.values[channel] != description.default || task.drifts.iter().any(|drift| drift.channel == channel)
+            }));
+        }
+        Used(used)
+    }
+
+    pub fn is(&self, channel: usize) -> bool {
+        self.0[channel]
+    }
+
+    pub fn any(&self, channels: impl IntoIterator<Item = usize>) -> bool {
+        channels.into_iter().any(|channel| self.0[channel])
+    }
+}

@@ -1,0 +1,225 @@
+//! One tick of a batch.
+
+use std::ops::Range;
+
+use super::{Autoreset, Drifting, StepError, StepView, VecEnv};
+use crate::clock::Clocks;
+use crate::env::{ActionSpace, Env};
+use crate::faults::Scene;
+use crate::kernel::{Batch, LANES, Outputs, advance};
+
+impl<E: Env> VecEnv<E> {
+    /// Steps every lane once; `actions` is `[envs, act_dim]`. Afterwards [`VecEnv::obs`] shows the
+    /// initial observation of the lanes that were reset, and `out.next_obs` their true last one.
+    ///
+    /// # Panics
+    /// On what [`VecEnv::try_step`] refuses, and on a slice of the wrong length.
+    pub fn step(&mut self, actions: &[f32], out: StepView<'_>) {
+        if let Err(error) = self.try_step(actions, out) {
+            panic!("{error}");
+        }
+    }
+
+    /// [`VecEnv::step`] for actions that may not be legal.
+    ///
+    /// # Errors
+    /// On an action that is not a number of the action space (NaN, infinite, an index out of
+    /// range), and on a lane whose episode has ended where autoreset is off. Nothing is stepped.
+    ///
+    /// # Panics
+    /// On a slice of the wrong length.
+    pub fn try_step(&mut self, actions: &[f32], mut out: StepView<'_>) -> Result<(), StepError> {
+        self.check_lengths(actions, &out);
+        check_actions(E::SPEC.action, actions)?;
+        let finished = match self.autoreset {
+            Autoreset::SameStep => Vec::new(),
+            Autoreset::NextStep => self.finished().collect(),
+            Autoreset::Disabled => match self.finished().next() {
+                Some(lane) => return Err(StepError::Finished { lane }),
+                None => Vec::new(),
+            },
+        };
+        self.apply_drifts();
+        self.advance_all(actions, &mut out);
+        self.ticks = self.ticks.checked_add(1).expect("2^32 ticks");
+        if self.autoreset == Autoreset::SameStep {
+            self.reset_ended();
+        }
+        for lane in finished {
+            self.reset_lane(lane);
+            let row = lane * self.width..(lane + 1) * self.width;
+            out.next_obs[row.clone()].copy_from_slice(&self.obs[row]);
+            (out.reward[lane], out.terminated[lane], out.truncated[lane]) = (0.0, false, false);
+        }
+        Ok(())
+    }
+
+    /// Starts new episodes in the lanes marked true, `[envs]`, whether theirs have ended or not.
+    ///
+    /// # Panics
+    /// If `mask` is not of that length.
+    pub fn reset_lanes(&mut self, mask: &[bool]) {
+        assert_eq!(mask.len(), self.num_envs, "mask of {} lanes", self.num_envs);
+        for lane in (0..self.num_envs).filter(|lane| mask[*lane]) {
+            self.reset_lane(lane);
+        }
+    }
+
+    /// Steps all blocks; the lanes of the last one, if they do not fill it, by way of the tail.
+    fn advance_all(&mut self, actions: &[f32], out: &mut StepView<'_>) {
+        let lanes = self.num_envs / LANES * LANES;
+        let (actions, tail_actions) = actions.split_at(lanes * Self::ACT_DIM);
+        let (next_obs, tail_obs) = out.next_obs.split_at_mut(lanes * self.width);
+        let (reward, tail_reward) = out.reward.as_chunks_mut();
+        let (terminated, tail_terminated) = out.terminated.as_chunks_mut();
+        let (truncated, tail_truncated) = out.truncated.as_chunks_mut();
+        self.advance(0, actions, Outputs { next_obs, reward, terminated, truncated });
+        if lanes == self.num_envs {
+            return;
+        }
+        let mut tail = std::mem::take(&mut self.tail);
+        tail.actions[..tail_actions.len()].copy_from_slice(tail_actions);
+        let outputs = Outputs {
+            next_obs: &mut tail.next_obs,
+            reward: &mut tail.reward,
+            terminated: &mut tail.terminated,
+            truncated: &mut tail.truncated,
+        };
+        self.advance(lanes / LANES, &tail.actions, outputs);
+        let rest = self.num_envs - lanes;
+        tail_obs.copy_from_slice(&tail.next_obs[..tail_obs.len()]);
+        tail_reward.copy_from_slice(&tail.reward[0][..rest]);
+        tail_terminated.copy_from_slice(&tail.terminated[0][..rest]);
+        tail_truncated.copy_from_slice(&tail.truncated[0][..rest]);
+        self.tail = tail;
+    }
+
+    /// Steps the blocks from `first` on, as many as there are outputs for.
+    fn advance(&mut self, first: usize, actions: &[f32], outputs: Outputs<'_>) {
+        let batch = Batch {
+            scene: Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks },
+            first,
+            mode: self.mode,
+            horizon: self.horizon,
+            state: &mut self.state[first * Self::STATE_DIM..],
+            episode_step: &mut self.episode_step[first..],
+            obs: &mut self.obs[first * LANES * self.width..],
+            ended: &mut self.ended[first..],
+            actuators: self.actuators.as_mut(),
+            sensors: self.sensors.as_mut(),
+            appendix: self.appendix.as_mut(),
+        };
+        advance::<E>(self.simd, batch, actions, outputs);
+    }
+
+    /// Sets the channels that drift to their values at the current clocks.
+    fn apply_drifts(&mut self) {
+        if !self.moving.is_empty() {
+            let clocks = Clocks { lifetime_step: self.clock(), ..self.start };
+            for Drifting { lanes, drift, base } in &self.moving {
+                self.channels.fill(drift.channel, lanes.clone(), drift.value(*base, &clocks));
+            }
+        }
+        if !self.moving_by_lane.is_empty() {
+            self.apply_lane_drifts(0..self.num_envs);
+        }
+    }
+
+    /// Sets what follows the clocks of each lane, for some lanes.
+    fn apply_lane_drifts(&mut self, lanes: Range<usize>) {
+        let moving = std::mem::take(&mut self.moving_by_lane);
+        for Drifting { lanes: all, drift, base } in &moving {
+            for lane in all.start.max(lanes.start)..all.end.min(lanes.end) {
+                let value = drift.value(*base, &self.clocks(lane));
+                self.channels.fill(drift.channel, lane..lane + 1, value);
+            }
+        }
+        self.moving_by_lane = moving;
+    }
+
+    /// The lanes whose last step ended their episode.
+    fn finished(&self) -> impl Iterator<Item = usize> {
+        let ended = &self.ended.as_flattened()[..self.num_envs];
+        ended.iter().enumerate().filter(|(_, ended)| **ended != 0).map(|(lane, _)| lane)
+    }
+
+    /// Starts new episodes in the lanes whose episodes have ended.
+    fn reset_ended(&mut self) {
+        for chunk in 0..self.ended.len() * LANES / 16 {
+            // a byte a lane, the first lane lowest
+            let mut ended = u128::from_le_bytes(self.ended.as_flattened().as_chunks().0[chunk]);
+            while ended != 0 {
+                let lane = chunk * 16 + ended.trailing_zeros() as usize / 8;
+                ended &= ended - 1;
+                if lane < self.num_envs {
+                    self.reset_lane(lane);
+                }
+            }
+        }
+    }
+
+    /// Ends the episode of `lane` and starts a new one.
+    fn reset_lane(&mut self, lane: usize) {
+        self.episodes[lane] += 1;
+        self.episode_step[lane / LANES][lane % LANES] = 0;
+        self.ended[lane / LANES][lane % LANES] = 0;
+        if !self.moving_by_lane.is_empty() {
+            self.apply_lane_drifts(lane..lane + 1);
+        }
+        self.begin_episode(lane);
+    }
+
+    /// Puts `lane` into an initial state and shows it.
+    pub(super) fn begin_episode(&mut self, lane: usize) {
+        let (block, within) = (lane / LANES, lane % LANES);
+        let scene = Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks };
+        let params = E::params(|channel| self.channels.hot(block)[channel][within]);
+        let state = E::reset(&params, self.streams[lane].uniforms(self.ticks));
+        let obs = E::observe(&params, state);
+        let columns = &mut self.state[block * Self::STATE_DIM..][..Self::STATE_DIM];
+        for (column, value) in columns.iter_mut().zip(state.as_ref()) {
+            column[within] = *value;
+        }
+        let (readings, appended) = self.obs[lane * self.width..][..self.width].split_at_mut(obs.as_ref().len());
+        readings.copy_from_slice(obs.as_ref());
+        if let Some(sensors) = &mut self.sensors {
+            sensors.begin(&scene, block, within, readings);
+        }
+        if let Some(actuators) = &mut self.actuators {
+            actuators.reset(&scene, block, within);
+        }
+        if let Some(appendix) = &mut self.appendix {
+            appendix.reset(block, within);
+            appendix.write_row(block, within, appended);
+        }
+    }
+
+    fn check_lengths(&self, actions: &[f32], out: &StepView<'_>) {
+        let lengths = [
+            ("actions", actions.len(), Self::ACT_DIM),
+            ("next_obs", out.next_obs.len(), self.width),
+            ("reward", out.reward.len(), 1),
+            ("terminated", out.terminated.len(), 1),
+            ("truncated", out.truncated.len(), 1),
+        ];
+        for (name, length, width) in lengths {
+            let expected = self.num_envs * width;
+            assert_eq!(length, expected, "{name} of {} lanes", self.num_envs);
+        }
+    }
+}
+
+/// Refuses what is not an action, NaN above all: it would spread silently.
+fn check_actions(space: ActionSpace, actions: &[f32]) -> Result<(), StepError> {
+    let (low, high) = match space {
+        ActionSpace::Discrete(count) => (0.0, (count - 1) as f32),
+        ActionSpace::Box { .. } => (f32::MIN, f32::MAX),
+    };
+    let legal = |action: &f32| (low <= *action) & (*action <= high);
+    if actions.iter().fold(true, |all, action| all & legal(action)) {
+        return Ok(());
+    }
+    let first = actions.iter().position(|action| !legal(action));
+    let index = first.expect("one of them is not legal");
+    Err(StepError::Action { lane: index / space.act_dim(), action: actions[index], space })
+}
