@@ -3,7 +3,7 @@
 //! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against its legal range. Every
 //! key has a default except `task.env`; the resolved configuration is stored with each run.
 
-use std::fmt::Display;
+use std::{fmt::Display, path::Path};
 
 use metadrift_agents::maml::{MamlConfig, PolicyConfig, PpoConfig};
 use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
@@ -20,6 +20,9 @@ pub struct Config {
     /// One line on what the tasks are and whether adaptation pays.
     #[serde(default)]
     pub description: String,
+    /// Whether the tasks need adaptation.
+    #[serde(default)]
+    pub role: Role,
     /// Every random number of the run follows from it.
     #[serde(default)]
     pub seed: u64,
@@ -43,6 +46,17 @@ pub struct Config {
     /// What is kept.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
+}
+
+/// What the tasks of a configuration are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// No fixed policy does well on all of them.
+    #[default]
+    Adaptation,
+    /// A fixed policy does: they measure robustness, and what adaptation must not spoil.
+    Control,
 }
 
 fn default_iterations() -> u64 {
@@ -109,6 +123,16 @@ pub enum ConfigError {
     /// The `[task]` table.
     #[error("config: {0}")]
     Task(#[from] TaskError),
+    /// What is wrong stands in a line of a file.
+    #[error("{origin}, line {line}: {error}")]
+    At {
+        /// File or preset.
+        origin: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        error: Box<ConfigError>,
+    },
     /// A preset or file that does not exist.
     #[error("{0}")]
     NotFound(String),
@@ -130,8 +154,21 @@ impl Config {
             apply_set(&mut table, set)?;
             config = Config::deserialize(table.clone()).map_err(|e| complain(&format!("--set {set}"), e))?;
         }
-        config.validate()?;
+        config.load_traces(origin).and_then(|()| config.validate()).map_err(|error| error.at(origin, text, sets))?;
         Ok(config)
+    }
+
+    /// Reads the files that traces name, by their paths from the configuration's folder.
+    fn load_traces(&mut self, origin: &str) -> Result<(), ConfigError> {
+        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
+        let read = |file: &str| {
+            let path = folder.join(file);
+            let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+            let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+            let number = |word: &str| word.parse().map_err(|_| format!("{}: `{word}` is no number", path.display()));
+            words.map(number).collect()
+        };
+        Ok(self.task.load_traces(read)?)
     }
 
     /// The resolved configuration as TOML.
@@ -202,6 +239,44 @@ impl Config {
         let horizon = self.horizon()?;
         check("task.horizon", horizon, (1..=1_000_000).contains(&horizon), "1 to 1000000")
     }
+}
+
+impl ConfigError {
+    /// The same with the line of its key, unless the key was set from the command line.
+    fn at(self, origin: &str, text: &str, sets: &[String]) -> ConfigError {
+        let key = match &self {
+            ConfigError::OutOfRange { key, .. } => (*key).to_owned(),
+            ConfigError::Task(error) => error.path().to_owned(),
+            _ => return self,
+        };
+        let set = sets.iter().filter_map(|set| set.split_once('=')).any(|(path, _)| key.starts_with(path.trim()));
+        match line_of(text, &key) {
+            Some(line) if !set => ConfigError::At { origin: origin.to_owned(), line, error: Box::new(self) },
+            _ => self,
+        }
+    }
+}
+
+/// The line of a key path (`a.b[0].c`), or of the deepest table on its way that is there.
+fn line_of(text: &str, path: &str) -> Option<usize> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut start = None;
+    for part in path.split('.') {
+        let (name, index) = part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
+        start = Some(key.span().start);
+        let mut value = value;
+        if let Some(index) = index
+            && let Some(item) = value.get_ref().get(index.trim_end_matches(']').parse::<usize>().ok()?)
+        {
+            start = Some(item.span().start);
+            value = item;
+        }
+        let Some(next) = value.get_ref().as_table() else { break };
+        table = next;
+    }
+    start.map(|start| text[..start].matches('\n').count() + 1)
 }
 
 fn check(key: &'static str, value: impl Display, ok: bool, legal: &'static str) -> Result<(), ConfigError> {
@@ -287,5 +362,26 @@ mod tests {
         assert!(channel.contains("gravity"), "{channel}");
         let range = error(MINIMAL, &["task.vary.gravity={ law = \"uniform\", low = 9.0, high = 1000.0 }"]);
         assert!(range.contains("1000") && range.contains("[0, 100]"), "{range}");
+        let line = error(&format!("{MINIMAL}[task.vary]\ntau = {{ law = \"fixed\", value = 1.0 }}\n"), &[]);
+        assert!(line.starts_with("x.toml, line 5: config: task.vary.tau: 1 is outside"), "{line}");
+        let line = error(&format!("{MINIMAL}[[task.list]]\n[[task.list]]\ntau = 1.0\n"), &[]);
+        assert!(line.starts_with("x.toml, line 6: config: task.list[1].tau: 1 is outside"), "{line}");
+        let line = error(&format!("{MINIMAL}[ppo]\nclip_eps = 1.5\n"), &[]);
+        assert!(line.starts_with("x.toml, line 5: config: ppo.clip_eps = 1.5"), "{line}");
+        let field = error(&format!("{MINIMAL}drift.tau = {{ kind = \"ou\", mean = 1.0, clok = \"task\" }}\n"), &[]);
+        assert!(field.contains("did you mean `clock`?"), "{field}");
+    }
+
+    #[test]
+    fn traces_are_read_from_the_folder_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("wind.csv"), "9.0, 9.5\n10.0").unwrap();
+        let text = format!("{MINIMAL}drift.gravity = {{ kind = \"trace\", file = \"wind.csv\" }}\n");
+        let origin = folder.path().join("x.toml");
+        let config = Config::parse(origin.to_str().unwrap(), &text, &[]).unwrap();
+        let task = config.tasks(Split::Train).unwrap().sample(0, 0, 0);
+        assert_eq!([0, 1, 2].map(|tick| task.values_at(tick)[0]), [9.0, 9.5, 10.0]);
+        let message = error(&text.replace("wind", "wnd"), &[]);
+        assert!(message.contains("x.toml, line 4") && message.contains("cannot read wnd.csv"), "{message}");
     }
 }

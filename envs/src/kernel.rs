@@ -9,7 +9,7 @@ use crate::actuator::Actuators;
 use crate::appendix::Appendix;
 use crate::channel::{ChannelLayout, actuator};
 use crate::columns::Channels;
-use crate::env::{Array, Env, Level, Mode};
+use crate::env::{Array, Env, Level, Version};
 use crate::faults::Scene;
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind};
@@ -26,7 +26,7 @@ pub(crate) struct Batch<'a> {
     /// The first block of the batch that is stepped.
     pub first: usize,
     /// Which version of the physics.
-    pub mode: Mode,
+    pub version: Version,
     /// Steps after which an episode is truncated.
     pub horizon: u32,
     /// `[blocks, state_dim]`, from `first` on.
@@ -119,7 +119,7 @@ const fn paths<E: Env>() -> usize {
 /// Steps the first blocks of `batch`, as many as `out` has; `actions` is
 /// `[blocks * LANES, act_dim]`.
 pub(crate) fn advance<E: Env>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    match (batch.mode.level, batch.mode.integrator) {
+    match (batch.version.level, batch.version.integrator) {
         (Level::Base, _) => advance_path::<E, 0>(simd, batch, actions, out),
         (Level::Extended, _) => advance_path::<E, 1>(simd, batch, actions, out),
         (Level::Full, IntegratorKind::Euler) => advance_path::<E, 2>(simd, batch, actions, out),
@@ -164,8 +164,8 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
     let obs_dim = LANES * E::Obs::<f32>::LEN;
     let (level, integrator) = PATHS[PATH];
     // a constant wherever the level says that nothing but Gymnasium's reward is paid
-    let reward = if matches!(level, Level::Full) { batch.mode.reward } else { RewardKind::Gym };
-    let mode = Mode { level, integrator, reward };
+    let reward = if matches!(level, Level::Full) { batch.version.reward } else { RewardKind::Gym };
+    let version = Version { level, integrator, reward };
     let width = E::Obs::<f32>::LEN + batch.appendix.as_ref().map_or(0, |appendix| appendix.width());
     for index in 0..out.reward.len() {
         let block = batch.first + index;
@@ -176,7 +176,7 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
             actuators.apply(&batch.scene, block, command.as_ref(), full, applied.as_mut());
         }
         let state = &mut batch.state[index * state_dim..][..state_dim];
-        let mut next = step_block::<E>(mode, channels, &drive, state);
+        let mut next = step_block::<E>(version, channels, &drive, state);
         state.copy_from_slice(next.state.as_ref());
         if let Some(sensors) = &mut batch.sensors {
             sensors.apply(&batch.scene, block, next.obs.as_mut());
@@ -255,13 +255,13 @@ struct Next<E: Env> {
 /// Steps one block. The loop writes to nothing but local columns: they cannot overlap with what
 /// it reads, so the compiler needs no scalar version for the case that they do.
 #[inline(always)]
-fn step_block<E: Env>(mode: Mode, channels: &[Column], drive: &Drive<E>, current: &[Column]) -> Next<E> {
+fn step_block<E: Env>(version: Version, channels: &[Column], drive: &Drive<E>, current: &[Column]) -> Next<E> {
     let mut state = E::State::from_fn(|_| [0.0; LANES]);
     let mut obs = E::Obs::from_fn(|_| [0.0; LANES]);
     let mut reward = [0.0; LANES];
     let mut terminated = [false; LANES];
     for lane in 0..LANES {
-        let params = E::with_mode(E::params(|channel| channels[channel][lane]), mode);
+        let params = E::with_version(E::params(|channel| channels[channel][lane]), version);
         let before = E::State::<f32>::from_fn(|k| current[k][lane]);
         let command = E::Action::<f32>::from_fn(|k| drive.command.as_ref()[k][lane]);
         let applied = E::Action::<f32>::from_fn(|k| drive.applied.as_ref()[k][lane]);

@@ -7,20 +7,25 @@
 //! | [`real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
 //! | [`mod@env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
 //! | [`cartpole`], [`pendulum`], [`navigation`], [`probe`] | the environments |
+//! | [`channel`] | what of an environment can be perturbed |
 //! | [`clock`] | the five counts of time that a drift can follow |
 //! | [`schedule`] | how a quantity moves over a clock |
+//! | [`noise`] | the randomness of one process, at any place |
 //! | [`drift`] | a channel that follows a schedule |
 //! | [`settings`] | what is said about a task besides its channels |
-//! | [`channel`] | what of an environment can be perturbed |
-//! | [`law`] | what a number of a task is drawn from |
+//! | [`law`], [`number`] | what a number of a task is drawn from |
 //! | [`task`] | [`Task`], one choice of all channels |
-//! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
+//! | [`config`] | task files as written: [`TaskConfig`] |
+//! | [`distribution`] | drawing tasks: [`TaskDistribution`] for train, in-dist, ood |
+//! | [`variation`](mod@variation) | how much a task changes |
+//! | [`filter`] | which tasks can be solved |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
 //! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
 //!
-//! To add an environment: one file like `pendulum.rs`, its name in the list of `kind.rs`, its line here.
+//! To add an environment: one file like `navigation.rs`, its name in the list of `kind.rs`, its line here;
+//! one of your own needs neither (`examples/own_environment.rs`).
 
 #[macro_use]
 mod kind;
@@ -32,16 +37,23 @@ pub mod cartpole;
 pub mod channel;
 pub mod clock;
 mod columns;
+pub mod config;
+mod copula;
 mod delay;
 pub mod distribution;
 pub mod drift;
 pub mod env;
 mod faults;
+pub mod filter;
+mod gauss;
 mod kernel;
 pub mod law;
 pub mod navigation;
-mod noise;
+pub mod noise;
+mod normal;
+pub mod number;
 pub mod pendulum;
+mod plan;
 pub mod probe;
 pub mod real;
 pub mod replay;
@@ -50,18 +62,23 @@ pub mod schedule;
 mod sensor;
 pub mod settings;
 pub mod task;
+pub mod variation;
 pub mod vec_env;
 
 pub use appendix::obs_dim;
 pub use cartpole::{CartPole, CartPoleParams};
 pub use channel::channels;
 pub use clock::{Clock, Clocks};
-pub use distribution::{DriftConfig, Overrides, SplitOverrides, TaskConfig, TaskDistribution};
+pub use config::{Correlated, Correlation, DriftConfig, Mode, Overrides, SplitOverrides, TaskConfig};
+pub use distribution::TaskDistribution;
 pub use drift::{Apply, Drift, OnBound, Timing};
-pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
+pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, ParamSpec, Transition, Version};
+pub use filter::Filter;
 pub use kind::EnvKind;
-pub use law::{Law, Number};
+pub use law::Law;
 pub use navigation::{Navigation, NavigationParams, NavigationRotated};
+pub use noise::Noise;
+pub use number::{Number, Random};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::Real;
@@ -70,4 +87,5 @@ pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
 pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
+pub use variation::{Variation, variation};
 pub use vec_env::{Autoreset, StepError, StepView, VecEnv};

@@ -35,18 +35,20 @@ pub enum Purpose {
     EvaluationReset = 6,
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
+    /// Noise of random schedules.
+    Drift = 16,
     /// Noise and failures of actuators.
-    Actuator = 16,
+    Actuator = 17,
     /// Noise and failures of sensors.
-    Sensor = 17,
+    Sensor = 18,
     /// Notifications of a change: noise, misses and false alarms.
-    Notification = 18,
+    Notification = 19,
     /// Noise and failures of actuators during evaluation.
-    EvaluationActuator = 19,
+    EvaluationActuator = 20,
     /// Noise and failures of sensors during evaluation.
-    EvaluationSensor = 20,
+    EvaluationSensor = 21,
     /// Notifications of a change during evaluation.
-    EvaluationNotification = 21,
+    EvaluationNotification = 22,
 }
 
 /// Iterations, tasks and envs are numbered below this (2^24).
@@ -191,7 +193,7 @@ pub fn unit_f32(word: u32) -> f32 {
 
 /// The ten-round bijection itself.
 #[inline]
-fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let [mut c0, mut c1, mut c2, mut c3] = counter;
     let [mut k0, mut k1] = key;
     for _ in 0..10 {

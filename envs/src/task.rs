@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clocks;
 use crate::drift::{Drift, Timing};
 use crate::env::{Bounds, EnvSpec};
+use crate::noise::Noise;
 use crate::schedule::Schedule;
 use crate::settings::TaskSettings;
 
@@ -78,6 +79,19 @@ pub enum TaskError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl TaskError {
+    /// The key path of what is wrong.
+    pub fn path(&self) -> &str {
+        match self {
+            TaskError::UnknownChannel { path, .. }
+            | TaskError::UnknownEnv { path, .. }
+            | TaskError::OutOfRange { path, .. }
+            | TaskError::NotFinite { path, .. }
+            | TaskError::Invalid { path, .. } => path,
+        }
+    }
 }
 
 fn nearest_legal(bounds: &Bounds, value: f64) -> String {
@@ -223,12 +237,26 @@ impl Task {
         Ok(self)
     }
 
-    /// The same task with one channel following a legal schedule.
-    pub fn with_drift(mut self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
-        let channel = channel_index(spec, name)?;
-        check_schedule(name, &channels(spec)[channel], &schedule)?;
-        self.drifts.retain(|drift| drift.channel != channel);
-        self.drifts.push(Drift { channel, schedule, timing: Timing::default() });
+    /// The same task with one channel following a legal schedule on the clock of the task's life.
+    pub fn with_drift(self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
+        self.with_timed_drift(spec, name, schedule, Timing::default(), Noise::default())
+    }
+
+    /// The same task with one channel following a legal schedule, with its clock, application and
+    /// bounds, and what it is drawn from if it is random.
+    pub fn with_timed_drift(
+        mut self,
+        spec: &EnvSpec,
+        name: &str,
+        schedule: Schedule,
+        timing: Timing,
+        noise: Noise,
+    ) -> Result<Task, TaskError> {
+        let index = channel_index(spec, name)?;
+        let place = (index, &channels(spec)[index]);
+        let drift = Drift::new(name, place, self.values[index], schedule, timing, noise)?;
+        self.drifts.retain(|drift| drift.channel != index);
+        self.drifts.push(drift);
         Ok(self)
     }
 
@@ -251,17 +279,38 @@ impl Task {
     pub fn bits(&self) -> Vec<u64> {
         let mut bits: Vec<u64> = self.values.iter().map(|value| value.to_bits()).collect();
         for drift in &self.drifts {
-            bits.push(drift.channel as u64);
-            bits.extend(drift.schedule.bits());
+            bits.extend(drift.bits());
         }
         bits
     }
 
     /// A 64-bit digest of [`Task::bits`] (FNV-1a), to name a task in logs.
     pub fn fingerprint(&self) -> u64 {
-        let bytes = self.bits().into_iter().flat_map(u64::to_le_bytes);
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+        fnv1a(self.bits().into_iter().flat_map(u64::to_le_bytes))
     }
+
+    /// A 64-bit digest for task lists (FNV-1a), of what differs from the unperturbed environment:
+    /// unlike [`Task::fingerprint`] it stays the same when an environment gains channels.
+    pub fn digest(&self, spec: &EnvSpec) -> u64 {
+        let mut bytes = spec.name.as_bytes().to_vec();
+        for (index, channel) in channels(spec).iter().enumerate() {
+            if self.values[index] != channel.default {
+                bytes.extend(format!(" {}=", channel.name).as_bytes());
+                bytes.extend(self.values[index].to_bits().to_le_bytes());
+            }
+            for drift in self.drifts.iter().filter(|drift| drift.channel == index) {
+                bytes.extend(format!(" {}~", channel.name).as_bytes());
+                // the first word is the index
+                bytes.extend(drift.bits().into_iter().skip(1).flat_map(u64::to_le_bytes));
+            }
+        }
+        fnv1a(bytes.into_iter())
+    }
+}
+
+/// The Fowler-Noll-Vo hash, version 1a, 64 bits.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Refuses a number that is not finite.
@@ -285,15 +334,4 @@ pub(crate) fn check_value(path: &str, channel: &Channel, value: f64) -> Result<(
         value,
         bounds: channel.bounds,
     })
-}
-
-/// Refuses a schedule that is ill-formed or ever leaves the legal range of the channel.
-pub(crate) fn check_schedule(path: &str, channel: &Channel, schedule: &Schedule) -> Result<(), TaskError> {
-    schedule.try_map(|field, number| check_finite(&format!("{path}.{field}"), *number))?;
-    if let Some(problem) = schedule.defect() {
-        return Err(TaskError::Invalid { path: path.to_string(), problem: problem.to_string() });
-    }
-    let (low, high) = schedule.range();
-    check_value(path, channel, low)?;
-    check_value(path, channel, high)
 }
