@@ -284,9 +284,13 @@ mod tests {
     use super::*;
     use crate::{CartPole, Clocks, Pendulum, Purpose, StepView, Stream, Task, VecEnv};
 
-    /// Every bit that 300 random steps of 70 lanes with faulty sensors lead to.
-    fn bits<E: Env>(simd: Simd) -> Vec<u32> {
-        let task = Task::nominal(&E::SPEC).with(&E::SPEC, "sensor_theta_dot_bias", 0.1).unwrap();
+    /// Every bit that 300 random steps of 70 lanes with these faults lead to.
+    fn bits<E: Env>(simd: Simd, faults: &[(&str, f64)], integrator: IntegratorKind) -> Vec<u32> {
+        let mut task = Task::nominal(&E::SPEC);
+        for (name, value) in faults {
+            task = task.with(&E::SPEC, name, *value).unwrap();
+        }
+        task.settings.integrator = integrator;
         let stream = Stream::new(3, Purpose::Reset);
         let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, Clocks::default());
         env.simd = simd;
@@ -312,9 +316,20 @@ mod tests {
 
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
-        for simd in Simd::available() {
-            assert_eq!(bits::<CartPole>(simd), bits::<CartPole>(Simd::Baseline));
-            assert_eq!(bits::<Pendulum>(simd), bits::<Pendulum>(Simd::Baseline));
+        let euler = IntegratorKind::Euler;
+        let sensor = ("sensor_theta_dot_bias", 0.1);
+        let noisy = [sensor, ("sensor_theta_dot_noise_std", 0.1), ("actuator_noise_std", 0.2), ("actuator_delay", 1.0)];
+        let same = |bits: &dyn Fn(Simd) -> Vec<u32>| {
+            Simd::available().into_iter().for_each(|simd| assert_eq!(bits(simd), bits(Simd::Baseline)));
+        };
+        same(&|simd| bits::<CartPole>(simd, &[sensor], euler));
+        same(&|simd| bits::<CartPole>(simd, &[("wind_force", 2.0), ("pole_friction", 0.01)], euler));
+        for integrator in [euler, IntegratorKind::SemiImplicit, IntegratorKind::Rk4] {
+            same(&|simd| bits::<CartPole>(simd, &[("track_tilt", 0.1)], integrator));
         }
+        same(&|simd| bits::<CartPole>(simd, &noisy, euler));
+        same(&|simd| bits::<Pendulum>(simd, &[sensor], euler));
+        same(&|simd| bits::<Pendulum>(simd, &[("damping", 0.1)], euler));
+        same(&|simd| bits::<Pendulum>(simd, &noisy, euler));
     }
 }
