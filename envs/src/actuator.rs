@@ -3,8 +3,8 @@
 use crate::channel::{ChannelLayout, MAX_DELAY, actuator};
 use crate::delay::DelayLines;
 use crate::faults::{Scene, Used, happens};
+use crate::gauss::normal;
 use crate::kernel::{Column, LANES};
-use crate::noise::normal;
 use crate::real::Real;
 use crate::rng::Purpose;
 

@@ -17,7 +17,7 @@
 
 use std::f64::consts::PI;
 
-use crate::env::{ActionSpace, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
+use crate::env::{ActionSpace, Bounds, Env, EnvSpec, Level, ParamSpec, Transition, Version};
 use crate::real::Real;
 use crate::settings::{IntegratorKind, RewardKind};
 
@@ -74,7 +74,7 @@ pub struct CartPoleParams<R> {
     pub target_position: R,
     /// Of x, x_dot, theta and theta_dot.
     pub init: [R; 4],
-    pub mode: Mode,
+    pub version: Version,
 }
 
 impl<R: Real> CartPoleParams<R> {
@@ -87,12 +87,12 @@ impl<R: Real> CartPoleParams<R> {
         // of the angle to the vertical; on a tilted track, to the normal of the track
         let (mut sin, mut cos) = theta.sin_cos();
         let (mut force, mut weight) = (push, p.gravity * sin);
-        if p.mode.level >= Level::Extended {
+        if p.version.level >= Level::Extended {
             force = force.plus_unless_zero(p.wind_force, p.wind_force);
             force = force.plus_unless_zero(p.cart_friction, -(p.cart_friction * x_dot));
             weight = weight.plus_unless_zero(p.pole_friction, -(p.pole_friction * theta_dot / pole_moment));
         }
-        if p.mode.level >= Level::Full {
+        if p.version.level >= Level::Full {
             let (tilt_sin, tilt_cos) = p.track_tilt.sin_cos();
             force = force.plus_unless_zero(p.track_tilt, -(total_mass * p.gravity * tilt_sin));
             let turned = (sin * tilt_cos + cos * tilt_sin, cos * tilt_cos - sin * tilt_sin);
@@ -113,7 +113,7 @@ impl<R: Real> CartPoleParams<R> {
         };
         let advance = |by: R, rates: [R; 4]| -> [R; 4] { std::array::from_fn(|k| state[k] + by * rates[k]) };
         let first = rates(state);
-        match self.mode.integrator {
+        match self.version.integrator {
             IntegratorKind::Euler => advance(self.tau, first),
             IntegratorKind::SemiImplicit => {
                 let [_, x_dot, _, theta_dot] = advance(self.tau, first);
@@ -140,8 +140,8 @@ impl<R: Real> CartPoleParams<R> {
         let angle = (theta / self.theta_limit).clamp(-one, one);
         let quadratic = one - half * distance.squared() - half * angle.squared();
         let failure = if terminated { -one } else { zero };
-        let other = if self.mode.reward == RewardKind::Quadratic { quadratic } else { failure };
-        if self.mode.reward == RewardKind::Gym { one } else { other }
+        let other = if self.version.reward == RewardKind::Quadratic { quadratic } else { failure };
+        if self.version.reward == RewardKind::Gym { one } else { other }
     }
 }
 
@@ -186,13 +186,13 @@ impl Env for CartPole {
             track_tilt: get(11),
             target_position: get(12),
             init: [get(13), get(14), get(15), get(16)],
-            mode: Mode::FULL,
+            version: Version::FULL,
         }
     }
 
     #[inline(always)]
-    fn with_mode<R: Real>(params: CartPoleParams<R>, mode: Mode) -> CartPoleParams<R> {
-        CartPoleParams { mode, ..params }
+    fn with_version<R: Real>(params: CartPoleParams<R>, version: Version) -> CartPoleParams<R> {
+        CartPoleParams { version, ..params }
     }
 
     /// Every component uniform, up to its largest value on either side.

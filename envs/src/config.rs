@@ -151,7 +151,7 @@ pub struct SplitOverrides {
 pub struct Overrides {
     /// Whether all of the channels below leave the training distribution at once.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub mode: OutMode,
+    pub mode: Mode,
     /// Channels that all tasks have at the same value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub base: BTreeMap<String, f64>,
@@ -175,7 +175,7 @@ pub struct Overrides {
 /// How many channels of [`Overrides`] a task takes from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OutMode {
+pub enum Mode {
     /// All of them.
     #[default]
     AllOut,

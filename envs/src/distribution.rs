@@ -7,9 +7,9 @@ use rand::Rng;
 
 use crate::config::TaskConfig;
 use crate::drift::Drift;
-use crate::drift_noise::Noise;
 use crate::env::EnvSpec;
 use crate::filter::Filter;
+use crate::noise::Noise;
 use crate::plan::{Entry, Plan, plans};
 use crate::rng::{Purpose, Stream};
 use crate::settings::TaskSettings;

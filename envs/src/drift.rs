@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Clocks};
-use crate::drift_noise::Noise;
 use crate::env::Bounds;
+use crate::noise::Noise;
 use crate::schedule::{Schedule, product};
 use crate::task::{Channel, TaskError, check_finite, check_value};
 

@@ -90,7 +90,7 @@ pub enum Level {
 
 /// The version of the physics that a batch runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode {
+pub struct Version {
     /// Parameters of a higher level are at their defaults.
     pub level: Level,
     /// Other than Euler only at [`Level::Full`].
@@ -99,9 +99,10 @@ pub struct Mode {
     pub reward: RewardKind,
 }
 
-impl Mode {
+impl Version {
     /// Everything is computed, with the default integrator and reward.
-    pub const FULL: Mode = Mode { level: Level::Full, integrator: IntegratorKind::Euler, reward: RewardKind::Gym };
+    pub const FULL: Version =
+        Version { level: Level::Full, integrator: IntegratorKind::Euler, reward: RewardKind::Gym };
 }
 
 /// The actions an environment takes.
@@ -214,11 +215,11 @@ pub trait Env: 'static {
     fn params<R: Real>(get: impl Fn(usize) -> R) -> Self::Params<R>;
 
     /// The same parameters for a certain version of the physics. Only an environment with optional
-    /// parameters or variants overrides it, and keeps `mode` as a field of its parameters: in the
+    /// parameters or variants overrides it, and keeps `version` as a field of its parameters: in the
     /// engine that field is a constant, so branches on it vanish.
     #[inline(always)]
-    fn with_mode<R: Real>(params: Self::Params<R>, mode: Mode) -> Self::Params<R> {
-        let _ = mode;
+    fn with_version<R: Real>(params: Self::Params<R>, version: Version) -> Self::Params<R> {
+        let _ = version;
         params
     }
 

@@ -9,7 +9,7 @@ use crate::actuator::Actuators;
 use crate::appendix::Appendix;
 use crate::channel::{ChannelLayout, actuator};
 use crate::columns::Channels;
-use crate::env::{Array, Env, Level, Mode};
+use crate::env::{Array, Env, Level, Version};
 use crate::faults::Scene;
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind};
@@ -26,7 +26,7 @@ pub(crate) struct Batch<'a> {
     /// The first block of the batch that is stepped.
     pub first: usize,
     /// Which version of the physics.
-    pub mode: Mode,
+    pub version: Version,
     /// Steps after which an episode is truncated.
     pub horizon: u32,
     /// `[blocks, state_dim]`, from `first` on.
@@ -119,7 +119,7 @@ const fn paths<E: Env>() -> usize {
 /// Steps the first blocks of `batch`, as many as `out` has; `actions` is
 /// `[blocks * LANES, act_dim]`.
 pub(crate) fn advance<E: Env>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    match (batch.mode.level, batch.mode.integrator) {
+    match (batch.version.level, batch.version.integrator) {
         (Level::Base, _) => advance_path::<E, 0>(simd, batch, actions, out),
         (Level::Extended, _) => advance_path::<E, 1>(simd, batch, actions, out),
         (Level::Full, IntegratorKind::Euler) => advance_path::<E, 2>(simd, batch, actions, out),
@@ -164,8 +164,8 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
     let obs_dim = LANES * E::Obs::<f32>::LEN;
     let (level, integrator) = PATHS[PATH];
     // a constant wherever the level says that nothing but Gymnasium's reward is paid
-    let reward = if matches!(level, Level::Full) { batch.mode.reward } else { RewardKind::Gym };
-    let mode = Mode { level, integrator, reward };
+    let reward = if matches!(level, Level::Full) { batch.version.reward } else { RewardKind::Gym };
+    let version = Version { level, integrator, reward };
     let width = E::Obs::<f32>::LEN + batch.appendix.as_ref().map_or(0, |appendix| appendix.width());
     for index in 0..out.reward.len() {
         let block = batch.first + index;
@@ -176,7 +176,7 @@ fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f3
             actuators.apply(&batch.scene, block, command.as_ref(), full, applied.as_mut());
         }
         let state = &mut batch.state[index * state_dim..][..state_dim];
-        let mut next = step_block::<E>(mode, channels, &drive, state);
+        let mut next = step_block::<E>(version, channels, &drive, state);
         state.copy_from_slice(next.state.as_ref());
         if let Some(sensors) = &mut batch.sensors {
             sensors.apply(&batch.scene, block, next.obs.as_mut());
@@ -255,13 +255,13 @@ struct Next<E: Env> {
 /// Steps one block. The loop writes to nothing but local columns: they cannot overlap with what
 /// it reads, so the compiler needs no scalar version for the case that they do.
 #[inline(always)]
-fn step_block<E: Env>(mode: Mode, channels: &[Column], drive: &Drive<E>, current: &[Column]) -> Next<E> {
+fn step_block<E: Env>(version: Version, channels: &[Column], drive: &Drive<E>, current: &[Column]) -> Next<E> {
     let mut state = E::State::from_fn(|_| [0.0; LANES]);
     let mut obs = E::Obs::from_fn(|_| [0.0; LANES]);
     let mut reward = [0.0; LANES];
     let mut terminated = [false; LANES];
     for lane in 0..LANES {
-        let params = E::with_mode(E::params(|channel| channels[channel][lane]), mode);
+        let params = E::with_version(E::params(|channel| channels[channel][lane]), version);
         let before = E::State::<f32>::from_fn(|k| current[k][lane]);
         let command = E::Action::<f32>::from_fn(|k| drive.command.as_ref()[k][lane]);
         let applied = E::Action::<f32>::from_fn(|k| drive.applied.as_ref()[k][lane]);
@@ -284,9 +284,13 @@ mod tests {
     use super::*;
     use crate::{CartPole, Clocks, Pendulum, Purpose, StepView, Stream, Task, VecEnv};
 
-    /// Every bit that 300 random steps of 70 lanes with faulty sensors lead to.
-    fn bits<E: Env>(simd: Simd) -> Vec<u32> {
-        let task = Task::nominal(&E::SPEC).with(&E::SPEC, "sensor_theta_dot_bias", 0.1).unwrap();
+    /// Every bit that 300 random steps of 70 lanes with these faults lead to.
+    fn bits<E: Env>(simd: Simd, faults: &[(&str, f64)], integrator: IntegratorKind) -> Vec<u32> {
+        let mut task = Task::nominal(&E::SPEC);
+        for (name, value) in faults {
+            task = task.with(&E::SPEC, name, *value).unwrap();
+        }
+        task.settings.integrator = integrator;
         let stream = Stream::new(3, Purpose::Reset);
         let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, Clocks::default());
         env.simd = simd;
@@ -312,9 +316,20 @@ mod tests {
 
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
-        for simd in Simd::available() {
-            assert_eq!(bits::<CartPole>(simd), bits::<CartPole>(Simd::Baseline));
-            assert_eq!(bits::<Pendulum>(simd), bits::<Pendulum>(Simd::Baseline));
+        let euler = IntegratorKind::Euler;
+        let sensor = ("sensor_theta_dot_bias", 0.1);
+        let noisy = [sensor, ("sensor_theta_dot_noise_std", 0.1), ("actuator_noise_std", 0.2), ("actuator_delay", 1.0)];
+        let same = |bits: &dyn Fn(Simd) -> Vec<u32>| {
+            Simd::available().into_iter().for_each(|simd| assert_eq!(bits(simd), bits(Simd::Baseline)));
+        };
+        same(&|simd| bits::<CartPole>(simd, &[sensor], euler));
+        same(&|simd| bits::<CartPole>(simd, &[("wind_force", 2.0), ("pole_friction", 0.01)], euler));
+        for integrator in [euler, IntegratorKind::SemiImplicit, IntegratorKind::Rk4] {
+            same(&|simd| bits::<CartPole>(simd, &[("track_tilt", 0.1)], integrator));
         }
+        same(&|simd| bits::<CartPole>(simd, &noisy, euler));
+        same(&|simd| bits::<Pendulum>(simd, &[sensor], euler));
+        same(&|simd| bits::<Pendulum>(simd, &[("damping", 0.1)], euler));
+        same(&|simd| bits::<Pendulum>(simd, &noisy, euler));
     }
 }

@@ -9,7 +9,7 @@
 //! | [`cartpole`], [`pendulum`], [`navigation`], [`probe`] | the environments |
 //! | [`clock`] | the five counts of time that a drift can follow |
 //! | [`schedule`] | how a quantity moves over a clock |
-//! | [`drift_noise`] | the randomness of one process, at any place |
+//! | [`noise`] | the randomness of one process, at any place |
 //! | [`drift`] | a channel that follows a schedule |
 //! | [`settings`] | what is said about a task besides its channels |
 //! | [`law`], [`number`] | what a number of a task is drawn from |
@@ -24,7 +24,8 @@
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
 //! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
 //!
-//! To add an environment: one file like `pendulum.rs`, its name in the list of `kind.rs`, its line here.
+//! To add an environment: one file like `navigation.rs`, its name in the list of `kind.rs`, its line here;
+//! one of your own needs neither (`examples/own_environment.rs`).
 
 #[macro_use]
 mod kind;
@@ -41,14 +42,14 @@ mod copula;
 mod delay;
 pub mod distribution;
 pub mod drift;
-pub mod drift_noise;
 pub mod env;
 mod faults;
 pub mod filter;
+mod gauss;
 mod kernel;
 pub mod law;
 pub mod navigation;
-mod noise;
+pub mod noise;
 mod normal;
 pub mod number;
 pub mod pendulum;
@@ -68,15 +69,15 @@ pub use appendix::obs_dim;
 pub use cartpole::{CartPole, CartPoleParams};
 pub use channel::channels;
 pub use clock::{Clock, Clocks};
-pub use config::{Correlated, Correlation, DriftConfig, OutMode, Overrides, SplitOverrides, TaskConfig};
+pub use config::{Correlated, Correlation, DriftConfig, Mode, Overrides, SplitOverrides, TaskConfig};
 pub use distribution::TaskDistribution;
 pub use drift::{Apply, Drift, OnBound, Timing};
-pub use drift_noise::Noise;
-pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
+pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, ParamSpec, Transition, Version};
 pub use filter::Filter;
 pub use kind::EnvKind;
 pub use law::Law;
 pub use navigation::{Navigation, NavigationParams, NavigationRotated};
+pub use noise::Noise;
 pub use number::{Number, Random};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};

@@ -1,90 +1,99 @@
-//! Normal random numbers in `f32` from elementary operations only: the same bits on every machine.
+//! The randomness of one process: a random function of places, so that any place can be asked for
+//! without the ones before.
 
-use std::f32::consts::TAU;
+use std::convert::Infallible;
 
-use crate::real::Real;
-use crate::rng::unit_f32;
+use rand::TryRng;
+use serde::{Deserialize, Serialize};
 
-/// A standard normal number from two random words (Box and Muller 1958); at most 6.8 in size.
-pub(crate) fn normal([first, second]: [u32; 2]) -> f32 {
-    // in (0, 1]; the smallest is 2^-33
-    let u = (first as f32 + 0.5) * (1.0 / 4_294_967_296.0);
-    // not the method of f32 itself, whose bits are the C library's
-    let (_, cos) = Real::sin_cos((unit_f32(second) - 0.5) * TAU);
-    (-2.0 * ln(u)).max(0.0).sqrt() * cos
-}
+use crate::normal;
+use crate::rng::{Stream, philox4x32_10};
 
-/// The natural logarithm of a positive normal number, by the polynomial of Cephes (S. L. Moshier,
-/// `logf.c`, netlib.org/cephes); relative error at most 2e-7.
-fn ln(x: f32) -> f32 {
-    const COEFFICIENTS: [f32; 9] = [
-        7.037_683_6e-2,
-        -1.151_461e-1,
-        1.167_699_9e-1,
-        -1.242_014_1e-1,
-        1.424_932_3e-1,
-        -1.666_805_7e-1,
-        2.000_071_4e-1,
-        -2.499_999_4e-1,
-        3.333_333e-1,
-    ];
-    // ln 2 in two parts
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    // x = m 2^e with m in [sqrt(1/2), sqrt(2))
-    let bits = x.to_bits();
-    let mut exponent = (bits >> 23) as i32 - 126;
-    let mut m = f32::from_bits(bits & 0x007f_ffff | 0x3f00_0000);
-    if m < std::f32::consts::FRAC_1_SQRT_2 {
-        exponent -= 1;
-        m += m;
-    }
-    let (e, m) = (exponent as f32, m - 1.0);
-    let z = m * m;
-    let series = COEFFICIENTS.iter().fold(0.0, |sum, c| sum * m + c) * m * z;
-    (series + e * LN2_LOW - 0.5 * z) + m + e * LN2_HIGH
-}
+/// The randomness of one process, named by 64 bits: those of a drift follow from seed, split,
+/// iteration, task and channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noise(u64);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Purpose, Stream};
-
-    #[test]
-    fn the_logarithm_is_that_of_f64() {
-        for i in 1..2_000_000 {
-            let x = i as f32 / 1_999_999.0;
-            let exact = f64::from(x).ln();
-            assert!((f64::from(ln(x)) - exact).abs() <= 2e-7 * exact.abs(), "{x}: {} {exact}", ln(x));
-        }
-        for exponent in 1..34 {
-            let x = (-exponent as f32).exp2();
-            assert!((f64::from(ln(x)) + f64::from(exponent) * std::f64::consts::LN_2).abs() < 3e-6);
-        }
+impl Noise {
+    /// What the name of a stream leads to.
+    pub fn of(stream: Stream) -> Noise {
+        let words = stream.block(0);
+        Noise(u64::from(words[0]) | u64::from(words[1]) << 32)
     }
 
-    #[test]
-    fn moments_and_tails_are_those_of_the_normal_law() {
-        let stream = Stream::new(4, Purpose::Sensor);
-        let n = 400_000;
-        let draws: Vec<f64> = (0..n)
-            .map(|step| {
-                let [a, b, ..] = stream.block(step);
-                f64::from(normal([a, b]))
-            })
-            .collect();
-        let moment = |power: i32| draws.iter().map(|x| x.powi(power)).sum::<f64>() / f64::from(n);
-        // five standard errors: sqrt(var(x^k) / n) with var(x^k) = (2k - 1)!! - ((k - 1)!!)^2
-        let bound = |variance: f64| 5.0 * (variance / f64::from(n)).sqrt();
-        assert!(moment(1).abs() < bound(1.0));
-        assert!((moment(2) - 1.0).abs() < bound(2.0));
-        assert!(moment(3).abs() < bound(15.0));
-        assert!((moment(4) - 3.0).abs() < bound(96.0));
-        // P(|x| > 2) = 0.0455003
-        let tail = draws.iter().filter(|x| x.abs() > 2.0).count() as f64 / f64::from(n);
-        assert!((tail - 0.045_500_3).abs() < bound(0.0455 * 0.9545));
-        for word in [0, 1, u32::MAX - 1, u32::MAX] {
-            assert!(normal([word, word]).abs() < 6.8);
+    /// An independent process for part `index` of this one.
+    pub(crate) fn part(self, index: u32) -> Noise {
+        let words = self.block(u64::MAX, index);
+        Noise(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+
+    /// The name, as bits.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Random words number `4 block ..` of `place`.
+    fn block(self, place: u64, block: u32) -> [u32; 4] {
+        let counter = [place as u32, (place >> 32) as u32, block, 0];
+        philox4x32_10(counter, [self.0 as u32, (self.0 >> 32) as u32])
+    }
+
+    /// Uniform in (0, 1), 53 bits.
+    pub(crate) fn uniform(self, place: u64) -> f64 {
+        let words = self.block(place, 0);
+        open_unit(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+
+    /// Standard normal.
+    pub(crate) fn normal(self, place: u64) -> f64 {
+        normal::quantile(self.uniform(place))
+    }
+
+    /// The words of `place`, one after the other.
+    pub(crate) fn words(self, place: u64) -> Words {
+        Words { noise: self, place, next_block: 0, words: [0; 4], used: 4 }
+    }
+}
+
+/// The word as a number in (0, 1).
+pub(crate) fn open_unit(word: u64) -> f64 {
+    ((word >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+}
+
+/// The words of one place, as a generator.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    noise: Noise,
+    place: u64,
+    next_block: u32,
+    words: [u32; 4],
+    used: usize,
+}
+
+impl TryRng for Words {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        if self.used == 4 {
+            self.words = self.noise.block(self.place, self.next_block);
+            self.next_block = self.next_block.wrapping_add(1);
+            self.used = 0;
         }
+        self.used += 1;
+        Ok(self.words[self.used - 1])
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let Ok(low) = self.try_next_u32();
+        let Ok(high) = self.try_next_u32();
+        Ok(u64::from(low) | u64::from(high) << 32)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(4) {
+            let Ok(word) = self.try_next_u32();
+            chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
     }
 }

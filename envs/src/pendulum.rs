@@ -6,7 +6,7 @@
 
 use std::f64::consts::PI;
 
-use crate::env::{ActionSpace, Bounds, Env, EnvSpec, Level, Mode, ParamSpec, Transition};
+use crate::env::{ActionSpace, Bounds, Env, EnvSpec, Level, ParamSpec, Transition, Version};
 use crate::real::Real;
 
 const MAX_TORQUE: f64 = 2.0;
@@ -63,7 +63,7 @@ pub struct PendulumParams<R> {
     pub hold_angle: R,
     pub init_angle: R,
     pub init_speed: R,
-    pub mode: Mode,
+    pub version: Version,
 }
 
 /// The environment; see the module.
@@ -100,13 +100,13 @@ impl Env for Pendulum {
             hold_angle: get(9),
             init_angle: get(10),
             init_speed: get(11),
-            mode: Mode::FULL,
+            version: Version::FULL,
         }
     }
 
     #[inline(always)]
-    fn with_mode<R: Real>(params: PendulumParams<R>, mode: Mode) -> PendulumParams<R> {
-        PendulumParams { mode, ..params }
+    fn with_version<R: Real>(params: PendulumParams<R>, version: Version) -> PendulumParams<R> {
+        PendulumParams { version, ..params }
     }
 
     /// The torque limit of the controller.
@@ -138,7 +138,7 @@ impl Env for Pendulum {
         [applied]: [R; 1],
     ) -> Transition<[R; 2], R> {
         let (mut distance, mut torque) = (theta, applied);
-        if p.mode.level >= Level::Extended {
+        if p.version.level >= Level::Extended {
             distance = distance - p.hold_angle;
             torque = torque.plus_unless_zero(p.wind_torque, p.wind_torque);
             torque = torque.plus_unless_zero(p.damping, -(p.damping * theta_dot));

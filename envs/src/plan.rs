@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{DriftConfig, OutMode, TaskConfig};
+use crate::config::{DriftConfig, Mode, TaskConfig};
 use crate::copula::Copula;
 use crate::drift::{Apply, Drift};
-use crate::drift_noise::Noise;
 use crate::env::EnvSpec;
 use crate::law::Law;
+use crate::noise::Noise;
 use crate::number::Number;
 use crate::task::{Channel, Split, TaskError, channel_at, channels, check_finite, check_value};
 
@@ -46,9 +46,9 @@ pub(crate) fn plans(spec: &EnvSpec, config: &TaskConfig, split: Split) -> Result
             over.law(format!("{at}.base.{name}"), name, Law::Fixed { value: *value })?;
         }
         layers = match o.mode {
-            OutMode::OneOut if over.names().is_empty() => return Err(invalid(at, "mode = \"one_out\" of no channels")),
-            OutMode::OneOut => over.names().iter().map(|name| train.with(&over.only(name))).collect(),
-            OutMode::AllOut => vec![train.with(&over)],
+            Mode::OneOut if over.names().is_empty() => return Err(invalid(at, "mode = \"one_out\" of no channels")),
+            Mode::OneOut => over.names().iter().map(|name| train.with(&over.only(name))).collect(),
+            Mode::AllOut => vec![train.with(&over)],
         };
         if !o.list.is_empty() {
             (list, path) = (&o.list, at);

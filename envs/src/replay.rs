@@ -2,7 +2,7 @@
 
 use crate::EnvKind;
 use crate::cartpole::{CartPole, CartPoleParams};
-use crate::env::{Array, Env, Mode};
+use crate::env::{Array, Env, Version};
 use crate::pendulum::Pendulum;
 use crate::settings::IntegratorKind;
 use crate::task::TaskError;
@@ -69,7 +69,7 @@ pub fn replay_kind(
     let get = |index: usize| task.values[index];
     match (kind, integrator) {
         (EnvKind::CartPole, Some(integrator)) => {
-            let params = CartPoleParams { mode: Mode { integrator, ..Mode::FULL }, ..CartPole::params(get) };
+            let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..CartPole::params(get) };
             replay_flat::<CartPole>(&params, initial_state, actions)
         }
         (EnvKind::Pendulum, Some(IntegratorKind::SemiImplicit)) => {

@@ -36,19 +36,19 @@ pub enum Purpose {
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
     /// Noise of random schedules.
-    Drift = 8,
+    Drift = 16,
     /// Noise and failures of actuators.
-    Actuator = 16,
+    Actuator = 17,
     /// Noise and failures of sensors.
-    Sensor = 17,
+    Sensor = 18,
     /// Notifications of a change: noise, misses and false alarms.
-    Notification = 18,
+    Notification = 19,
     /// Noise and failures of actuators during evaluation.
-    EvaluationActuator = 19,
+    EvaluationActuator = 20,
     /// Noise and failures of sensors during evaluation.
-    EvaluationSensor = 20,
+    EvaluationSensor = 21,
     /// Notifications of a change during evaluation.
-    EvaluationNotification = 21,
+    EvaluationNotification = 22,
 }
 
 /// Iterations, tasks and envs are numbered below this (2^24).

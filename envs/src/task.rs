@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clocks;
 use crate::drift::{Drift, Timing};
-use crate::drift_noise::Noise;
 use crate::env::{Bounds, EnvSpec};
+use crate::noise::Noise;
 use crate::schedule::Schedule;
 use crate::settings::TaskSettings;
 

@@ -28,7 +28,7 @@ use crate::channel::ChannelLayout;
 use crate::clock::Clocks;
 use crate::columns::Channels;
 use crate::drift::Drift;
-use crate::env::{ActionSpace, Array, Env, Mode};
+use crate::env::{ActionSpace, Array, Env, Version};
 use crate::faults::Scene;
 use crate::kernel::{Column, LANES, Simd};
 use crate::rng::Stream;
@@ -107,7 +107,7 @@ struct Drifting {
 pub struct VecEnv<E: Env> {
     num_envs: usize,
     horizon: u32,
-    mode: Mode,
+    version: Version,
     autoreset: Autoreset,
     /// Where the lanes started.
     start: Clocks,
@@ -121,6 +121,8 @@ pub struct VecEnv<E: Env> {
     moving: Vec<Drifting>,
     /// What follows the clocks of each lane.
     moving_by_lane: Vec<Drifting>,
+    /// How often a drift met its bounds, summed over lanes.
+    corrections: u64,
     /// Random streams of the resets, `[envs]`.
     streams: Vec<Stream>,
     channels: Channels,
@@ -192,6 +194,12 @@ impl<E: Env> VecEnv<E> {
             task: self.start.task + u64::from(self.task[lane]),
             adapt_round: self.start.adapt_round,
         }
+    }
+
+    /// How often since construction the value of a drifting channel left its bounds and followed
+    /// its `on_bound` instead, counted once for each lane and evaluation.
+    pub fn corrections(&self) -> u64 {
+        self.corrections
     }
 
     /// The physical state of a lane, which no policy sees.

@@ -3,8 +3,8 @@
 mod rig;
 
 use metadrift_envs::{
-    Array, CartPole, Clocks, Env, EnvKind, EnvSpec, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, Stream,
-    Task, VecEnv, channel_index, channels, unit_f32, with_env,
+    Array, CartPole, Clocks, Env, EnvKind, EnvSpec, Noise, OnBound, Pendulum, ProbeConstant, ProbeSign, Purpose,
+    Schedule, Stream, Task, Timing, VecEnv, channel_index, channels, unit_f32, with_env,
 };
 use rand::Rng;
 use rig::{actions, reset_stream, step};
@@ -216,6 +216,22 @@ fn drift_follows_the_clock_across_episodes() {
         assert!(reward[17..37].iter().all(|r| *r == gain), "{clock}: {reward:?}");
         assert!(reward[..17].iter().chain(&reward[37..]).all(|r| *r == 1.0));
     }
+}
+
+#[test]
+fn values_that_leave_their_bounds_are_corrected_and_counted() {
+    // the gain climbs by 0.1 a tick from 1 at tick 0: from tick 6 on it is above 1.5
+    let schedule = Schedule::Linear { from: 1.0, to: 3.0, start: 0.0, over: 20.0, returns: false };
+    let timing = Timing { on_bound: Some(OnBound::Clamp), bounds: Some([0.0, 1.5]), ..Timing::default() };
+    let task = Task::nominal(&ProbeSign::SPEC);
+    let task = task.with_timed_drift(&ProbeSign::SPEC, "actuator_gain", schedule, timing, Noise::default()).unwrap();
+    let mut env = VecEnv::<ProbeSign>::new(&[(&task, 3)], 1, reset_stream(1), Clocks::default());
+    for tick in 0..10_u16 {
+        let reward = step(&mut env, &[1.0; 3]).reward;
+        let expected = (1.0 + 0.1 * f64::from(tick)).min(1.5) as f32;
+        assert!(reward.iter().all(|r| (r - expected).abs() < 1e-6), "{tick}: {reward:?}");
+    }
+    assert_eq!(env.corrections(), 3 * 4);
 }
 
 #[test]

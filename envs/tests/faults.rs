@@ -233,11 +233,10 @@ fn the_last_commands_are_shown_newest_first() {
         let out = step(&mut env, &actions);
         past.push_front(actions.iter().map(|a| a.clamp(-2.0, 2.0)).collect());
         let ended = out.truncated[0];
-        for lane in 0..35 {
-            let commands: Vec<f32> = (0..3).map(|k| past[k][lane]).collect();
-            assert_eq!(out.next_obs[lane * 6 + 3..][..3], commands);
-            let shown = if ended { vec![0.0; 3] } else { commands };
-            assert_eq!(out.obs[lane * 6 + 3..][..3], shown);
+        for (lane, (last, first)) in out.next_obs.chunks(6).zip(out.obs.chunks(6)).enumerate() {
+            let commands: Vec<f32> = past.iter().take(3).map(|row| row[lane]).collect();
+            assert_eq!(last[3..], commands);
+            assert_eq!(first[3..], if ended { vec![0.0; 3] } else { commands });
         }
         if ended {
             past.iter_mut().for_each(|commands| commands.fill(0.0));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use metadrift_envs::{
-    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Mode, Pendulum, PendulumParams, Trajectory, replay,
+    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Pendulum, PendulumParams, Trajectory, Version, replay,
     replay_kind,
 };
 
@@ -115,7 +115,7 @@ fn f32_errors(recording: &Recording, step: usize) -> [f64; 3] {
     let (state, obs, reward, terminated) = match recording.kind() {
         EnvKind::CartPole => {
             let params = CartPoleParams {
-                mode: Mode { integrator: recording.integrator(), ..Mode::FULL },
+                version: Version { integrator: recording.integrator(), ..Version::FULL },
                 ..CartPole::params(|index| get(CartPole::SPEC.params, index))
             };
             step_f32::<CartPole>(&params, before, action)

@@ -1,6 +1,6 @@
 //! Integrators, rewards and initial ranges: what a task may choose besides the published physics.
 
-use metadrift_envs::{CartPole, Env, IntegratorKind, Mode, Pendulum, RewardKind};
+use metadrift_envs::{CartPole, Env, IntegratorKind, Pendulum, RewardKind, Version};
 
 #[track_caller]
 fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
@@ -21,8 +21,8 @@ fn with<E: Env>(name: &str, value: f64) -> E::Params<f64> {
 #[test]
 fn the_rewards_of_cartpole_are_what_they_say() {
     let reward = |kind: RewardKind, name: &str, value: f64, state: [f64; 4]| {
-        let mode = Mode { reward: kind, ..Mode::FULL };
-        let params = CartPole::with_mode(with::<CartPole>(name, value), mode);
+        let version = Version { reward: kind, ..Version::FULL };
+        let params = CartPole::with_version(with::<CartPole>(name, value), version);
         let next = CartPole::step(&params, state, [1.0], [1.0]);
         (next.reward, next.terminated)
     };
@@ -42,7 +42,7 @@ fn the_rewards_of_cartpole_are_what_they_say() {
 
 /// The state after `seconds` without force, from a swinging start.
 fn free_cartpole(integrator: IntegratorKind, tau: f64, seconds: f64) -> [f64; 4] {
-    let params = CartPole::with_mode(with::<CartPole>("tau", tau), Mode { integrator, ..Mode::FULL });
+    let params = CartPole::with_version(with::<CartPole>("tau", tau), Version { integrator, ..Version::FULL });
     let steps = (seconds / tau).round() as usize;
     (0..steps).fold([0.0, 0.2, 0.1, -0.4], |state, _| CartPole::step(&params, state, [0.0], [0.0]).state)
 }

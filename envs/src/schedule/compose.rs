@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
-use crate::drift_noise::Noise;
+use crate::noise::Noise;
 
 /// The sum or the product of schedules, or one of them at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drift_noise::{Noise, open_unit};
 use crate::law::Law;
+use crate::noise::{Noise, open_unit};
 use rand::Rng;
 
 /// A new draw of `law` at every switch; between two, the value holds. One of `dwell`,

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drift_noise::Noise;
+use crate::noise::Noise;
 
 /// `start` plus the sum of one normal number a tick: variance `sigma^2 t` at tick `t`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

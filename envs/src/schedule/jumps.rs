@@ -3,8 +3,8 @@
 use rand_distr::{Binomial, Distribution, Poisson};
 use serde::{Deserialize, Serialize};
 
-use crate::drift_noise::Noise;
 use crate::law::Law;
+use crate::noise::Noise;
 
 /// `start` plus all jumps so far; jumps come at random, `rate` a tick on average.
 ///

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dwell::{Dwells, optional, pair};
-use crate::drift_noise::Noise;
+use crate::noise::Noise;
 
 /// A Markov chain over `states` (`mean_dwell` or `matrix`), or a semi-Markov one (`dwell` or
 /// `dwell_range`): there the next state is any other, or by the row of `matrix`.

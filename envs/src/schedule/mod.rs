@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drift_noise::Noise;
+use crate::noise::Noise;
 
 mod compose;
 mod dwell;

@@ -8,7 +8,7 @@ use crate::announce::Announcer;
 use crate::appendix::{Appendix, obs_dim};
 use crate::clock::{Clock, Clocks};
 use crate::columns::Channels;
-use crate::env::{Env, Level, Mode};
+use crate::env::{Env, Level, Version};
 use crate::faults::Used;
 use crate::kernel::{LANES, Simd};
 use crate::rng::{Purpose, Stream};
@@ -43,7 +43,7 @@ impl<E: Env> VecEnv<E> {
         let mut env = VecEnv {
             num_envs,
             horizon,
-            mode: mode::<E>(settings, &used),
+            version: version::<E>(settings, &used),
             autoreset: Autoreset::SameStep,
             start,
             ticks: 0,
@@ -51,6 +51,7 @@ impl<E: Env> VecEnv<E> {
             episodes: vec![0; num_envs],
             moving: Vec::new(),
             moving_by_lane: Vec::new(),
+            corrections: 0,
             streams: Vec::with_capacity(num_envs),
             channels: Channels::new(layout, blocks, cold),
             state: vec![[0.0; LANES]; blocks * Self::STATE_DIM],
@@ -130,9 +131,9 @@ fn check<'a, E: Env>(tasks: &[(&'a Task, usize)], lanes: usize, horizon: u32, st
 }
 
 /// The cheapest version of the physics in which all tasks are right.
-fn mode<E: Env>(settings: &TaskSettings, used: &Used) -> Mode {
+fn version<E: Env>(settings: &TaskSettings, used: &Used) -> Version {
     let needed = E::SPEC.params.iter().enumerate().filter(|(channel, _)| used.is(*channel)).map(|(_, p)| p.level);
     let standard = settings.integrator == IntegratorKind::Euler && settings.reward == RewardKind::Gym;
     let variant = if standard { Level::Base } else { Level::Full };
-    Mode { level: needed.fold(variant, Level::max), integrator: settings.integrator, reward: settings.reward }
+    Version { level: needed.fold(variant, Level::max), integrator: settings.integrator, reward: settings.reward }
 }

@@ -99,7 +99,7 @@ impl<E: Env> VecEnv<E> {
         let batch = Batch {
             scene: Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks },
             first,
-            mode: self.mode,
+            version: self.version,
             horizon: self.horizon,
             state: &mut self.state[first * Self::STATE_DIM..],
             episode_step: &mut self.episode_step[first..],
@@ -117,7 +117,9 @@ impl<E: Env> VecEnv<E> {
         if !self.moving.is_empty() {
             let clocks = Clocks { lifetime_step: self.clock(), ..self.start };
             for Drifting { lanes, drift, base } in &self.moving {
-                self.channels.fill(drift.channel, lanes.clone(), drift.value(*base, &clocks));
+                let (value, corrected) = drift.evaluate(*base, &clocks);
+                self.channels.fill(drift.channel, lanes.clone(), value);
+                self.corrections += if corrected { lanes.len() as u64 } else { 0 };
             }
         }
         if !self.moving_by_lane.is_empty() {
@@ -130,8 +132,9 @@ impl<E: Env> VecEnv<E> {
         let moving = std::mem::take(&mut self.moving_by_lane);
         for Drifting { lanes: all, drift, base } in &moving {
             for lane in all.start.max(lanes.start)..all.end.min(lanes.end) {
-                let value = drift.value(*base, &self.clocks(lane));
+                let (value, corrected) = drift.evaluate(*base, &self.clocks(lane));
                 self.channels.fill(drift.channel, lane..lane + 1, value);
+                self.corrections += u64::from(corrected);
             }
         }
         self.moving_by_lane = moving;
