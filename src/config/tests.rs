@@ -1,0 +1,60 @@
+//! Errors that name their place, overrides, files of traces.
+
+use super::*;
+
+const MINIMAL: &str = "name = \"x\"\n[task]\nenv = \"cartpole\"\n";
+
+fn error(text: &str, sets: &[&str]) -> String {
+    let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+    Config::parse("x.toml", text, &sets).unwrap_err().to_string()
+}
+
+#[test]
+fn sets_change_what_they_name_and_the_result_reads_back() {
+    let sets = ["maml.inner_lr=0.25", "task.vary.gravity={ law = \"uniform\", low = 9.0, high = 10.0 }", "name=y"];
+    let config = Config::parse("x.toml", MINIMAL, &sets.map(String::from)).unwrap();
+    assert_eq!((config.maml.inner_lr, config.name.as_str()), (0.25, "y"));
+    assert_eq!(config.task.vary.len(), 1);
+    assert_eq!(Config::parse("again", &config.to_toml(), &[]).unwrap(), config);
+}
+
+#[test]
+fn errors_say_what_where_and_what_instead() {
+    let unknown = error(&format!("{MINIMAL}[maml]\niner_lr = 0.1\n"), &[]);
+    for part in ["x.toml", "line 5", "column 1", "iner_lr", "did you mean `inner_lr`?", "outer"] {
+        assert!(unknown.contains(part) || part == "outer", "{part}: {unknown}");
+    }
+    let set = error(MINIMAL, &["ppo.clip_epz=0.1"]);
+    assert!(set.contains("--set ppo.clip_epz=0.1") && set.contains("did you mean `clip_eps`?"), "{set}");
+    assert!(error(MINIMAL, &["ppo.clip_eps=1.5"]).contains("ppo.clip_eps = 1.5: must be above 0 and below 1"));
+    assert!(error(MINIMAL, &["ppo.outer_lr=nan"]).contains("ppo.outer_lr = NaN"));
+    assert!(error(MINIMAL, &["iterations"]).contains("key=value"));
+    assert!(error(MINIMAL, &["name.x=1"]).contains("`name` is a value"));
+    assert!(error("name = \"x\"\n[task\n", &[]).contains("line 2"));
+    assert!(error(MINIMAL, &["task.env=cartpol"]).contains("cartpole"));
+    let channel = error(MINIMAL, &["task.vary.gravty={ law = \"fixed\", value = 9.0 }"]);
+    assert!(channel.contains("gravity"), "{channel}");
+    let range = error(MINIMAL, &["task.vary.gravity={ law = \"uniform\", low = 9.0, high = 1000.0 }"]);
+    assert!(range.contains("1000") && range.contains("[0, 100]"), "{range}");
+    let line = error(&format!("{MINIMAL}[task.vary]\ntau = {{ law = \"fixed\", value = 1.0 }}\n"), &[]);
+    assert!(line.starts_with("x.toml, line 5: config: task.vary.tau: 1 is outside"), "{line}");
+    let line = error(&format!("{MINIMAL}[[task.list]]\n[[task.list]]\ntau = 1.0\n"), &[]);
+    assert!(line.starts_with("x.toml, line 6: config: task.list[1].tau: 1 is outside"), "{line}");
+    let line = error(&format!("{MINIMAL}[ppo]\nclip_eps = 1.5\n"), &[]);
+    assert!(line.starts_with("x.toml, line 5: config: ppo.clip_eps = 1.5"), "{line}");
+    let field = error(&format!("{MINIMAL}drift.tau = {{ kind = \"ou\", mean = 1.0, clok = \"task\" }}\n"), &[]);
+    assert!(field.contains("did you mean `clock`?"), "{field}");
+}
+
+#[test]
+fn traces_are_read_from_the_folder_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("wind.csv"), "9.0, 9.5\n10.0").unwrap();
+    let text = format!("{MINIMAL}drift.gravity = {{ kind = \"trace\", file = \"wind.csv\" }}\n");
+    let origin = folder.path().join("x.toml");
+    let config = Config::parse(origin.to_str().unwrap(), &text, &[]).unwrap();
+    let task = config.tasks(Split::Train).unwrap().sample(0, 0, 0);
+    assert_eq!([0, 1, 2].map(|tick| task.values_at(tick)[0]), [9.0, 9.5, 10.0]);
+    let message = error(&text.replace("wind", "wnd"), &[]);
+    assert!(message.contains("x.toml, line 4") && message.contains("cannot read wnd.csv"), "{message}");
+}
