@@ -15,6 +15,7 @@
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
 //! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
+//! | [`gymnasium_seed`] | NumPy's seeding and generator: Gymnasium's initial states to the bit |
 //!
 //! To add an environment: one file like `pendulum.rs`, its name in the list of `kind.rs`, its line here.
 
@@ -24,6 +25,7 @@ mod kind;
 pub mod cartpole;
 pub mod distribution;
 pub mod env;
+pub mod gymnasium_seed;
 mod kernel;
 pub mod law;
 pub mod pendulum;
@@ -43,7 +45,7 @@ pub use law::{Law, Number};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::Real;
-pub use replay::{Trajectory, replay, replay_kind};
+pub use replay::{Initial, Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use task::{Channel, Drift, Split, Task, TaskError, TaskId, channel_index, channels};
