@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::drift::{Drift, Timing};
 use crate::env::EnvSpec;
 use crate::law::{Law, Number};
 use crate::rng::{Purpose, Stream};
 use crate::schedule::Schedule;
+use crate::settings::TaskSettings;
 use crate::task::{
-    Channel, Drift, Split, Task, TaskError, TaskId, channel_at, channels, check_finite, check_schedule, check_value,
+    Channel, Split, Task, TaskError, TaskId, channel_at, channels, check_finite, check_schedule, check_value,
 };
 
 /// A schedule as written: every number is fixed or has a law to be drawn from, once per task.
@@ -91,6 +93,7 @@ pub struct TaskDistribution {
     base: Vec<f64>,
     vary: Vec<Entry<Law>>,
     drift: Vec<Entry<DriftConfig>>,
+    settings: TaskSettings,
 }
 
 impl TaskDistribution {
@@ -127,7 +130,13 @@ impl TaskDistribution {
         for entry in &drift {
             check_drift(&entry.path, &channels[entry.channel], &entry.what)?;
         }
-        Ok(TaskDistribution { split, base: channels.iter().map(|channel| channel.default).collect(), vary, drift })
+        Ok(TaskDistribution {
+            split,
+            base: channels.iter().map(|channel| channel.default).collect(),
+            vary,
+            drift,
+            settings: TaskSettings::default(),
+        })
     }
 
     /// The split this distribution is for.
@@ -158,9 +167,14 @@ impl TaskDistribution {
                 let draw = number.law().draw(&mut words);
                 Ok::<_, std::convert::Infallible>(draw.stamped(i32::from(code)))
             });
-            Drift { channel: entry.channel, schedule }
+            Drift { channel: entry.channel, schedule, timing: Timing::default() }
         });
-        Task { id: TaskId { split: self.split, iteration, index }, values, drifts: drifts.collect() }
+        Task {
+            id: TaskId { split: self.split, iteration, index },
+            values,
+            drifts: drifts.collect(),
+            settings: self.settings.clone(),
+        }
     }
 
     /// True if no task of `self` can equal one of `other`: their splits differ, and in some place

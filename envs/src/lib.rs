@@ -7,7 +7,10 @@
 //! | [`real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
 //! | [`mod@env`] | what an environment is: [`EnvSpec`] and the pure functions of [`Env`] |
 //! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
-//! | [`schedule`] | how a quantity drifts over the clock of its task |
+//! | [`clock`] | the five counts of time that a drift can follow |
+//! | [`schedule`] | how a quantity moves over a clock |
+//! | [`drift`] | a channel that follows a schedule |
+//! | [`settings`] | what is said about a task besides its channels |
 //! | [`law`] | what a number of a task is drawn from |
 //! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
 //! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
@@ -23,7 +26,9 @@
 mod kind;
 
 pub mod cartpole;
+pub mod clock;
 pub mod distribution;
+pub mod drift;
 pub mod env;
 pub mod gymnasium_seed;
 mod kernel;
@@ -34,11 +39,14 @@ pub mod real;
 pub mod replay;
 pub mod rng;
 pub mod schedule;
+pub mod settings;
 pub mod task;
 pub mod vec_env;
 
 pub use cartpole::{CartPole, CartPoleParams, Integrator};
+pub use clock::{Clock, Clocks};
 pub use distribution::{DriftConfig, Overrides, SplitOverrides, TaskConfig, TaskDistribution};
+pub use drift::{Apply, Drift, OnBound, Timing};
 pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, ParamSpec, Transition};
 pub use kind::EnvKind;
 pub use law::{Law, Number};
@@ -48,5 +56,6 @@ pub use real::Real;
 pub use replay::{Initial, Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
-pub use task::{Channel, Drift, Split, Task, TaskError, TaskId, channel_index, channels};
+pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
+pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index, channels};
 pub use vec_env::{StepView, VecEnv};

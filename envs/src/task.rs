@@ -4,8 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clocks;
+use crate::drift::{Drift, Timing};
 use crate::env::{Bounds, EnvSpec};
 use crate::schedule::Schedule;
+use crate::settings::TaskSettings;
 
 /// What is wrong with a task description: what, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -242,24 +245,17 @@ pub struct TaskId {
     pub index: u32,
 }
 
-/// A channel whose value follows a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Drift {
-    /// Index of the channel.
-    pub channel: usize,
-    /// The schedule over the clock of the task.
-    pub schedule: Schedule,
-}
-
 /// One task: a value for every channel, and what drifts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Which draw it is.
     pub id: TaskId,
-    /// Values by channel, `[channels]`; where a channel drifts, its schedule counts instead.
+    /// Undrifted values by channel, `[channels]`.
     pub values: Vec<f64>,
     /// The channels that drift, each at most once.
     pub drifts: Vec<Drift>,
+    /// What all tasks of the distribution have in common.
+    pub settings: TaskSettings,
 }
 
 impl Task {
@@ -269,6 +265,7 @@ impl Task {
             id: TaskId { split: Split::Train, iteration: 0, index: 0 },
             values: channels(spec).iter().map(|c| c.default).collect(),
             drifts: Vec::new(),
+            settings: TaskSettings::default(),
         }
     }
 
@@ -285,15 +282,21 @@ impl Task {
         let channel = channel_index(spec, name)?;
         check_schedule(name, &channels(spec)[channel], &schedule)?;
         self.drifts.retain(|drift| drift.channel != channel);
-        self.drifts.push(Drift { channel, schedule });
+        self.drifts.push(Drift { channel, schedule, timing: Timing::default() });
         Ok(self)
     }
 
-    /// The values of all channels at `clock` (ticks of the task's life), `[channels]`.
+    /// The values of all channels at `clock` (ticks of the task's life), `[channels]`, on a lane
+    /// that is in its first episode.
     pub fn values_at(&self, clock: u64) -> Vec<f64> {
+        self.values_on(&Clocks { episode_step: clock, lifetime_step: clock, ..Clocks::default() })
+    }
+
+    /// The values of all channels on a lane at `clocks`, `[channels]`.
+    pub fn values_on(&self, clocks: &Clocks) -> Vec<f64> {
         let mut values = self.values.clone();
         for drift in &self.drifts {
-            values[drift.channel] = drift.schedule.at(clock);
+            values[drift.channel] = drift.value(self.values[drift.channel], clocks);
         }
         values
     }

@@ -4,10 +4,12 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use crate::clock::Clocks;
+use crate::drift::Drift;
 use crate::env::{ActionSpace, Array, Env};
 use crate::kernel::{Batch, Column, LANES, Outputs, Simd, advance};
 use crate::rng::{Purpose, Stream};
-use crate::task::{ChannelLayout, Drift, Task};
+use crate::task::{ChannelLayout, Task};
 
 /// Where one step writes; all slices are the caller's.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ pub struct StepView<'a> {
 #[derive(Clone, Debug)]
 struct TaskLanes {
     lanes: Range<usize>,
-    drifts: Vec<Drift>,
+    /// Each with the undrifted value of its channel.
+    drifts: Vec<(Drift, f64)>,
 }
 
 /// Lanes of environment `E`, each with its own task parameters, stepped together in `f32`.
@@ -150,7 +153,8 @@ impl<E: Env> VecEnv<E> {
         let sensors = layout.first_sensor_offset..layout.count;
         self.sensor_offsets |= task.values[sensors.clone()].iter().any(|offset| *offset != 0.0)
             || (task.drifts.iter()).any(|drift| sensors.contains(&drift.channel));
-        self.tasks.push(TaskLanes { lanes: range, drifts: task.drifts.clone() });
+        let drifts = task.drifts.iter().map(|drift| (drift.clone(), task.values[drift.channel])).collect();
+        self.tasks.push(TaskLanes { lanes: range, drifts });
     }
 
     /// Gives the idle lanes of the last block the parameters of the last lane: ordinary numbers
@@ -262,8 +266,9 @@ impl<E: Env> VecEnv<E> {
     fn apply_drifts(&mut self) {
         let tasks = std::mem::take(&mut self.tasks);
         for task in &tasks {
-            for Drift { channel, schedule } in &task.drifts {
-                self.fill_channel(*channel, task.lanes.clone(), schedule.at(self.clock));
+            for (drift, base) in &task.drifts {
+                let clocks = Clocks { lifetime_step: self.clock, ..Clocks::default() };
+                self.fill_channel(drift.channel, task.lanes.clone(), drift.value(*base, &clocks));
             }
         }
         self.tasks = tasks;

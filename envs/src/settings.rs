@@ -1,0 +1,102 @@
+//! Settings of a task that are not channels: the same for all tasks of a distribution.
+
+use serde::{Deserialize, Serialize};
+
+/// What the tasks of a distribution have in common, besides their laws.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskSettings {
+    /// How many of the last actions are appended to the observation, newest first.
+    pub observe_actions: u32,
+    /// How CartPole advances its state.
+    pub integrator: IntegratorKind,
+    /// What CartPole pays.
+    pub reward: RewardKind,
+    /// What a sensor shows in place of a dropped reading.
+    pub sensor_fill: SensorFill,
+    /// What the agent is told about changes.
+    pub notify: Notify,
+    /// How long a task lasts.
+    pub task_scope: TaskScope,
+}
+
+/// How velocities and positions are advanced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntegratorKind {
+    /// Positions advance with the old velocities (Gymnasium's default).
+    #[default]
+    Euler,
+    /// Velocities first, positions with the new ones.
+    SemiImplicit,
+    /// The classical Runge-Kutta method of fourth order, the force held over the step.
+    Rk4,
+}
+
+/// What a step of CartPole pays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RewardKind {
+    /// 1 for every step, the last one too (Gymnasium).
+    #[default]
+    Gym,
+    /// 0 for every step but -1 for the one that fails (Sutton and Barto).
+    SuttonBarto,
+    /// 1 minus a quadratic cost of position and angle.
+    Quadratic,
+}
+
+/// What a sensor shows in place of a dropped reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SensorFill {
+    /// Zero.
+    #[default]
+    Zero,
+    /// The last reading that came through.
+    Last,
+}
+
+/// How long a task lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskScope {
+    /// A task is redrawn at every episode.
+    Episode,
+    /// A task lasts over the adaptation and the test that follows it.
+    #[default]
+    AdaptationWindow,
+    /// One task for the whole life of a lane.
+    Lifetime,
+}
+
+/// What the agent is told about changes of the drifting channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// How much is told.
+    pub level: NotifyLevel,
+    /// Ticks between a change and its notification.
+    pub delay: u32,
+    /// Standard deviation of what is added to a delta or value (units of the channel).
+    pub noise_std: f64,
+    /// Probability that a change goes unnoticed.
+    pub miss_prob: f64,
+    /// Probability, per tick without a change, that one is reported.
+    pub false_alarm_prob: f64,
+}
+
+/// How much is told about a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotifyLevel {
+    /// Nothing.
+    #[default]
+    None,
+    /// That something changed.
+    Flag,
+    /// By how much each drifting channel changed.
+    Delta,
+    /// The value of each drifting channel.
+    Value,
+}
