@@ -35,6 +35,13 @@ pub enum Command {
     /// The presets that come with the program
     #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
     Presets(PresetsCommand),
+    /// The tasks of a preset or file: draw some, describe them, plot their drift, measure what adaptation is worth
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  metadrift tasks describe cartpole-flip\n  \
+        metadrift tasks plot cartpole-drift --out drift.svg"
+    )]
+    Tasks(TasksCommand),
     /// The environments, their parameters, and their dynamics in f64
     #[command(subcommand, after_help = "Example:\n  metadrift env show pendulum")]
     Env(EnvCommand),
@@ -171,6 +178,95 @@ pub enum PresetsCommand {
         /// Name of the preset
         name: String,
     },
+}
+
+/// `tasks`
+#[derive(Debug, Subcommand)]
+pub enum TasksCommand {
+    /// Draw tasks and print every value and drift
+    #[command(after_help = "Example:\n  metadrift tasks sample cartpole-flip --split ood --count 3 --seed 1")]
+    Sample {
+        /// A preset's name or a file that ends in .toml
+        #[arg(value_name = "PRESET|FILE.toml")]
+        what: String,
+        /// train, in-dist or ood
+        #[arg(long, default_value = "train")]
+        split: Split,
+        /// How many
+        #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        count: u32,
+        /// Seed of the draws
+        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+        seed: u64,
+        /// A table, or one JSON object per line
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Ranges, drift, variation budget, and what was measured of the preset
+    #[command(after_help = "Example:\n  metadrift tasks describe pendulum-physics")]
+    Describe {
+        /// A preset's name or a file that ends in .toml
+        #[arg(value_name = "PRESET|FILE.toml")]
+        what: String,
+    },
+    /// Measure a random policy, the best fixed feedback and full knowledge on every split, and the gap between them
+    #[command(
+        after_help = "The best fixed feedback is searched on other tasks of the same split with the cross-entropy \
+        method. Where\nthe gap is nil, one fixed policy does as well as knowing the task: no adaptation is needed.\n\n\
+        Example:\n  metadrift tasks audit cartpole-flip --format json"
+    )]
+    Audit(AuditArgs),
+    /// Draw how each drifting quantity moves over the life of some tasks, switches marked, as SVG
+    #[command(after_help = "Example:\n  metadrift tasks plot cartpole-drift --split ood --out drift.svg")]
+    Plot {
+        /// A preset's name or a file that ends in .toml
+        #[arg(value_name = "PRESET|FILE.toml")]
+        what: String,
+        /// train, in-dist or ood
+        #[arg(long, default_value = "train")]
+        split: Split,
+        /// How many tasks, one colour each
+        #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+        count: u32,
+        /// Ticks to show [default: 4000, or the task's horizon if that is longer]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+        ticks: Option<u32>,
+        /// Seed of the draws
+        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+        seed: u64,
+        /// Where the picture goes
+        #[arg(long, value_name = "FILE.svg")]
+        out: PathBuf,
+    },
+}
+
+/// `tasks audit`
+#[derive(Args, Clone, Debug)]
+pub struct AuditArgs {
+    /// A preset's name or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Change one setting; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Tasks of each split
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub tasks: u32,
+    /// Lanes (initial states) on each task
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub lanes: u32,
+    /// Rounds of the search for the best fixed feedback
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+    /// Seed of tasks, initial states and search
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Output for people or for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Write the JSON form to this file, too
+    #[arg(long, value_name = "FILE.json")]
+    pub out: Option<PathBuf>,
 }
 
 /// `env`

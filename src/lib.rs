@@ -4,10 +4,12 @@
 //! -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner) ->
 //! [`evaluate`]. Environments are `metadrift_envs`; this crate is where the two meet ([`registry`]).
 
+pub mod audit;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod control;
 pub mod device;
 pub mod evaluate;
 pub mod failure;

@@ -196,6 +196,16 @@ impl<E: Env> VecEnv<E> {
         &self.obs[..self.num_envs * Self::OBS_DIM]
     }
 
+    /// The physical state of a lane, which no sensor falsifies: for privileged controllers, traces and pictures.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    pub fn state(&self, lane: usize) -> E::State<f32> {
+        assert!(lane < self.num_envs, "lane {lane} of {}", self.num_envs);
+        let columns = &self.state[lane / LANES * Self::STATE_DIM..][..Self::STATE_DIM];
+        E::State::from_fn(|k| columns[k][lane % LANES])
+    }
+
     /// Steps done in the current episodes, `[envs]`.
     pub fn episode_step(&self) -> &[u32] {
         &self.episode_step.as_flattened()[..self.num_envs]

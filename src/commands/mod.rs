@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod env;
 pub mod evaluate;
 pub mod presets;
+pub mod tasks;
 pub mod train;
 
 use std::io::{self, Write};
