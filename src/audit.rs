@@ -140,6 +140,15 @@ fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> 
     Ok(SplitAudit { split, random: mean(&random), fixed: mean(&fixed), oracle, gap, solvable })
 }
 
+/// The measured scores that come with the presets.
+const STORED: &[&str] = &[];
+
+/// The scores that were measured of preset `name`.
+pub fn stored(name: &str) -> Option<Audit> {
+    let parse = |text: &&str| serde_json::from_str::<Audit>(text).expect("checked by a test");
+    STORED.iter().map(parse).find(|audit| audit.preset == name)
+}
+
 impl Audit {
     /// The figures of a split.
     pub fn split(&self, split: Split) -> Option<&SplitAudit> {

@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use metadrift_envs::{ActionSpace, EnvKind, EnvSpec, TaskError, channels};
 
-use crate::{cli::EnvCommand, commands::print};
+use crate::{
+    cli::EnvCommand,
+    commands::{aligned, print},
+};
 
 pub use replay::{Fault, ReplayError};
 
@@ -69,17 +72,6 @@ fn actions(space: ActionSpace) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Columns as wide as their widest cell.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]

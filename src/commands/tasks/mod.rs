@@ -1,6 +1,9 @@
 //! `tasks sample|describe|audit|plot`
 
 mod audit;
+mod describe;
+mod plot;
+mod sample;
 
 use anyhow::Result;
 
@@ -13,6 +16,10 @@ use crate::cli::TasksCommand;
 pub fn run(command: &TasksCommand) -> Result<()> {
     match command {
         TasksCommand::Audit(args) => audit::run(args),
-        _ => todo!(),
+        TasksCommand::Sample { what, split, count, seed, format } => sample::run(what, *split, *count, *seed, *format),
+        TasksCommand::Describe { what } => describe::run(what),
+        TasksCommand::Plot { what, split, count, ticks, seed, out } => {
+            plot::run(what, plot::Asked { split: *split, count: *count, seed: *seed, ticks: *ticks }, out)
+        }
     }
 }
