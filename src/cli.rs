@@ -279,15 +279,59 @@ pub enum EnvCommand {
         /// Name of the environment
         name: String,
     },
+    /// Try what every environment must do: determinism, effect of every channel, bounds, f32 against f64
+    #[command(after_help = "Example:\n  metadrift env check cartpole")]
+    Check {
+        /// Name of the environment
+        name: String,
+    },
+    /// Write every step of a task to a CSV file: parameters, events, state, observation, action, reward
+    #[command(
+        after_help = "Example:\n  metadrift env trace cartpole-drift --task ood/3 --policy oracle --out trace.csv"
+    )]
+    Trace(TraceArgs),
     /// Run action sequences in f64 and print states, observations, rewards and terminations as JSON lines
     #[command(after_help = "Each line of FILE is a JSON object with env, initial_state and actions, and optionally \
-        params and integrator; other keys are ignored. `-` reads standard input.\n\nExample:\n  \
+        params and integrator; other keys are ignored. initial_state is an array of numbers or {\"seed\": 42}, the \
+        state that Gymnasium draws for that seed, to the bit. `-` reads standard input.\n\nExample:\n  \
         echo '{\"env\":\"pendulum\",\"initial_state\":[3.14,0],\"actions\":[2,2,-1]}' | metadrift env replay -")]
     Replay {
         /// JSON lines
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
     },
+}
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyChoice {
+    /// Every action equally likely.
+    Random,
+    /// A controller with full knowledge of state and parameters.
+    Oracle,
+}
+
+/// `env trace`
+#[derive(Args, Clone, Debug)]
+pub struct TraceArgs {
+    /// A preset's name or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Which task: SPLIT/INDEX, or SPLIT/ITERATION/INDEX for one of a training run
+    #[arg(long, value_name = "ID", default_value = "train/0")]
+    pub task: String,
+    /// Who acts
+    #[arg(long, default_value = "random")]
+    pub policy: PolicyChoice,
+    /// Steps [default: what training sees of a task]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub steps: Option<u32>,
+    /// Seed of task, initial states and actions
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Where the steps go
+    #[arg(long, value_name = "FILE.csv")]
+    pub out: PathBuf,
 }
 
 /// `bench`

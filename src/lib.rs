@@ -5,6 +5,7 @@
 //! [`evaluate`]. Environments are `metadrift_envs`; this crate is where the two meet ([`registry`]).
 
 pub mod audit;
+pub mod check;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;

@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Clocks};
-use crate::schedule::Schedule;
+use crate::env::Bounds;
+use crate::noise::Noise;
+use crate::schedule::{Schedule, product};
+use crate::task::{Channel, TaskError, check_finite, check_value};
 
 /// How the value of a schedule and the undrifted value make the value of the channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +42,10 @@ pub enum OnBound {
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
     /// The clock that is read.
+    #[serde(skip_serializing_if = "is_default")]
     pub clock: Clock,
     /// How the value is applied.
+    #[serde(skip_serializing_if = "is_default")]
     pub apply: Apply,
     /// Ticks of the clock between two updates, at least 1.
     pub hold: u64,
@@ -54,6 +59,10 @@ pub struct Timing {
     /// Smallest and largest value of the channel, within its legal range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for Timing {
@@ -71,21 +80,83 @@ pub struct Drift {
     pub schedule: Schedule,
     /// Clock, application and bounds.
     pub timing: Timing,
+    /// What a random schedule is drawn from.
+    pub noise: Noise,
+    /// The bounds, where the values can leave them.
+    limits: Option<[f64; 2]>,
 }
 
 impl Drift {
+    /// A drift of `channel`, number `index`, whose undrifted value is `base`.
+    ///
+    /// # Errors
+    /// On a schedule that is ill-formed, or leaves its bounds where that is an error; `path` is
+    /// named there.
+    pub fn new(
+        path: &str,
+        (index, channel): (usize, &Channel),
+        base: f64,
+        schedule: Schedule,
+        timing: Timing,
+        noise: Noise,
+    ) -> Result<Drift, TaskError> {
+        schedule.try_map(|field, number| check_finite(&format!("{path}.{field}"), *number))?;
+        if let Some(problem) = schedule.defect() {
+            return Err(TaskError::Invalid { path: path.to_string(), problem });
+        }
+        timing.check(path, channel, schedule.is_random())?;
+        Drift::known_good(path, (index, channel), base, schedule, timing, noise)
+    }
+
+    /// [`Drift::new`] where only the range of the values is still to be checked.
+    pub(crate) fn known_good(
+        path: &str,
+        (index, channel): (usize, &Channel),
+        base: f64,
+        schedule: Schedule,
+        timing: Timing,
+        noise: Noise,
+    ) -> Result<Drift, TaskError> {
+        let legal = timing.legal(channel);
+        let (low, high) = timing.range(schedule.range(), base);
+        let inside = legal.contains(low) && legal.contains(high);
+        let tolerated = timing.on_bound.map_or(!(low.is_finite() && high.is_finite()), |mode| mode != OnBound::Error);
+        if !inside && !tolerated {
+            let narrowed = Channel { bounds: legal, ..channel.clone() };
+            check_value(path, &narrowed, low)?;
+            check_value(path, &narrowed, high)?;
+        }
+        let limits = (!inside).then(|| [smallest(legal), legal.max]);
+        Ok(Drift { channel: index, schedule, timing, noise, limits })
+    }
+
     /// Value of the channel whose undrifted value is `base`, at `clocks`: pure, so any moment can
     /// be asked for at any time.
     #[inline]
     pub fn value(&self, base: f64, clocks: &Clocks) -> f64 {
+        self.evaluate(base, clocks).0
+    }
+
+    /// [`Drift::value`], and whether a bound had to be enforced to arrive at it.
+    #[inline]
+    pub fn evaluate(&self, base: f64, clocks: &Clocks) -> (f64, bool) {
         let tick = self.timing.clock.read(clocks);
         if let Some([start, end]) = self.timing.window
             && !(start..end).contains(&tick)
         {
-            return base;
+            return (base, false);
         }
         let tick = if self.timing.hold > 1 { tick - tick % self.timing.hold } else { tick };
-        let value = self.schedule.at(tick);
+        let value = self.applied(base, tick, self.noise);
+        match self.limits {
+            Some([low, high]) if !(low..=high).contains(&value) => (self.bounded(base, tick, value, [low, high]), true),
+            _ => (value, false),
+        }
+    }
+
+    #[inline]
+    fn applied(&self, base: f64, tick: u64, noise: Noise) -> f64 {
+        let value = self.schedule.at(tick, noise);
         match self.timing.apply {
             Apply::Abs => value,
             Apply::Add => base + value,
@@ -93,8 +164,85 @@ impl Drift {
         }
     }
 
+    /// What takes the place of a `value` outside the limits.
+    fn bounded(&self, base: f64, tick: u64, value: f64, [low, high]: [f64; 2]) -> f64 {
+        match self.timing.on_bound {
+            Some(OnBound::Reflect) => {
+                let width = high - low;
+                let folded = (value - low).rem_euclid(2.0 * width);
+                let distance = if folded > width { 2.0 * width - folded } else { folded };
+                if distance.is_finite() { (low + distance).clamp(low, high) } else { value.clamp(low, high) }
+            }
+            Some(OnBound::Resample) => {
+                let mut draws = (1..=16).map(|attempt| self.applied(base, tick, self.noise.part(u32::MAX - attempt)));
+                draws.find(|draw| (low..=high).contains(draw)).unwrap_or(value.clamp(low, high))
+            }
+            Some(OnBound::Clamp | OnBound::Error) | None => value.clamp(low, high),
+        }
+    }
+
     /// Whether lanes of one task can differ.
     pub fn per_lane(&self) -> bool {
         self.timing.clock.per_lane()
     }
+
+    /// Everything that makes it up, as bits: two drifts with different bits differ.
+    pub(crate) fn bits(&self) -> Vec<u64> {
+        // the debug form names every field and gives every number its shortest exact digits
+        let text = format!("{:?} {:?}", self.schedule, self.timing);
+        let mut bits = vec![self.channel as u64];
+        bits.extend(text.as_bytes().chunks(8).map(|bytes| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        }));
+        bits.extend(self.schedule.is_random().then(|| self.noise.bits()));
+        bits
+    }
+}
+
+impl Timing {
+    /// Refuses fields that make no sense for the channel.
+    pub(crate) fn check(&self, path: &str, channel: &Channel, random: bool) -> Result<(), TaskError> {
+        let invalid = |problem: String| Err(TaskError::Invalid { path: path.to_string(), problem });
+        if self.hold == 0 {
+            return invalid("`hold` = 0 must be at least 1 tick".into());
+        }
+        if let Some([start, end]) = self.window
+            && start >= end
+        {
+            return invalid(format!("`window` = [{start}, {end}] ends before it begins"));
+        }
+        if let Some([low, high]) = self.bounds {
+            check_value(&format!("{path}.bounds"), channel, low)?;
+            check_value(&format!("{path}.bounds"), channel, high)?;
+            if low >= high {
+                return invalid(format!("`bounds` = [{low}, {high}] hold no interval"));
+            }
+        }
+        if self.on_bound == Some(OnBound::Resample) && !random {
+            return invalid("`on_bound = \"resample\"` needs a random schedule; use clamp or reflect".into());
+        }
+        Ok(())
+    }
+
+    /// The legal values of the channel that lie in `bounds`.
+    fn legal(&self, channel: &Channel) -> Bounds {
+        self.bounds.map_or(channel.bounds, |[low, high]| Bounds::closed(low, high))
+    }
+
+    /// Range of the channel by that of the schedule.
+    fn range(&self, (low, high): (f64, f64), base: f64) -> (f64, f64) {
+        match self.apply {
+            Apply::Abs => (low, high),
+            Apply::Add => (base + low, base + high),
+            Apply::Scale => product((low, high), (base, base)),
+        }
+    }
+}
+
+/// The smallest value that is enforced: where the bound itself is not legal, a millionth of the
+/// range above it.
+fn smallest(bounds: Bounds) -> f64 {
+    if bounds.above_min { bounds.min + 1e-6 * (bounds.max - bounds.min) } else { bounds.min }
 }

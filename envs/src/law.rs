@@ -1,8 +1,8 @@
 //! Laws: what a number of a task is drawn from.
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+
+use crate::normal;
 
 /// A probability law for one number, written `{ law = "uniform", low = 0.7, high = 1.3 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,10 +27,32 @@ pub enum Law {
         /// Largest value.
         high: f64,
     },
+    /// Normal, truncated to [low, high] where these are given.
+    Normal {
+        /// Mean before truncation.
+        mean: f64,
+        /// Standard deviation before truncation, positive.
+        std: f64,
+        /// Smallest value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        low: Option<f64>,
+        /// Largest value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        high: Option<f64>,
+    },
     /// One of a list, equally likely.
     Choice {
         /// The list.
         values: Vec<f64>,
+    },
+    /// One of `count` equally spaced numbers from `low` to `high`.
+    Grid {
+        /// The first.
+        low: f64,
+        /// The last.
+        high: f64,
+        /// How many, 2 to 10000.
+        count: u32,
     },
     /// Uniform on `outer` without `inner`.
     Shell {
@@ -47,64 +69,6 @@ pub enum Law {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         weights: Option<Vec<f64>>,
     },
-}
-
-/// A number in a configuration: fixed, or a law to draw it from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Number {
-    /// Written as a plain number.
-    Value(f64),
-    /// Written as a law.
-    Law(Law),
-}
-
-impl Default for Number {
-    fn default() -> Number {
-        Number::Value(0.0)
-    }
-}
-
-impl Number {
-    /// The law of this number.
-    pub fn law(&self) -> Law {
-        match self {
-            Number::Value(value) => Law::Fixed { value: *value },
-            Number::Law(law) => law.clone(),
-        }
-    }
-}
-
-/// By hand, so that an error in a law is reported as such and not as "no variant matched".
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-        struct NumberVisitor;
-
-        impl<'de> Visitor<'de> for NumberVisitor {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number or a law such as { law = \"uniform\", low = 0, high = 1 }")
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
-                Ok(Number::Value(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
-                Ok(Number::Value(value as f64))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
-                Ok(Number::Value(value as f64))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Number, A::Error> {
-                Law::deserialize(MapAccessDeserializer::new(map)).map(Number::Law)
-            }
-        }
-        deserializer.deserialize_any(NumberVisitor)
-    }
 }
 
 /// A drawn number.
@@ -169,6 +133,8 @@ impl Law {
         match self {
             Law::Fixed { value } => (*value, *value),
             Law::Uniform { low, high } | Law::LogUniform { low, high } => (*low, *high),
+            Law::Grid { low, high, .. } => (*low, *high),
+            Law::Normal { low, high, .. } => (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)),
             Law::Shell { outer, .. } => (outer[0], outer[1]),
             Law::Choice { values } => hull(values.iter().map(|v| (*v, *v))),
             Law::Mixture { of, .. } => hull(of.iter().map(Law::support)),
@@ -178,9 +144,9 @@ impl Law {
     /// Whether every draw is continuous, so that its value carries the split.
     pub(crate) fn is_continuous(&self) -> bool {
         match self {
-            Law::Fixed { .. } | Law::Choice { .. } => false,
+            Law::Fixed { .. } | Law::Choice { .. } | Law::Grid { .. } => false,
             Law::Uniform { low, high } | Law::LogUniform { low, high } => low < high,
-            Law::Shell { .. } => true,
+            Law::Shell { .. } | Law::Normal { .. } => true,
             Law::Mixture { of, .. } => of.iter().all(Law::is_continuous),
         }
     }
@@ -190,6 +156,8 @@ impl Law {
         match self {
             Law::Fixed { value } => vec![*value],
             Law::Uniform { low, high } | Law::LogUniform { low, high } => vec![*low, *high],
+            Law::Grid { low, high, .. } => vec![*low, *high],
+            Law::Normal { mean, std, low, high } => [*mean, *std].into_iter().chain(*low).chain(*high).collect(),
             Law::Shell { outer, inner } => [*outer, *inner].concat(),
             Law::Choice { values } => values.clone(),
             Law::Mixture { of, .. } => of.iter().flat_map(Law::values).collect(),
@@ -205,10 +173,21 @@ impl Law {
                 Some(format!("low = {low}, but a log-uniform law needs low > 0"))
             }
             Law::LogUniform { low, high } => interval_defect("low", *low, "high", *high),
+            Law::Normal { mean, std, low, high } => normal_defect(*mean, *std, *low, *high),
+            Law::Grid { count, .. } if !(2..=10_000).contains(count) => {
+                Some(format!("count = {count}, but a grid has 2 to 10000 points"))
+            }
+            Law::Grid { low, high, .. } => interval_defect("low", *low, "high", *high),
             Law::Choice { values } => values.is_empty().then(|| "no values to choose from".into()),
             Law::Shell { outer, inner } => shell_defect(*outer, *inner),
             Law::Mixture { of, weights } => mixture_defect(of, weights.as_deref()),
         }
+    }
+
+    /// What is wrong with the law, its values included.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let infinite = self.values().into_iter().find(|value| !value.is_finite());
+        infinite.map(|value| format!("{value} is not a finite number")).or_else(|| self.defect())
     }
 
     /// The value for uniform words: `words()` is called once, and once more for each mixture.
@@ -221,6 +200,16 @@ impl Law {
             Law::LogUniform { low, high } => {
                 let log = low.ln() + (high / low).ln() * uniform(words());
                 Draw::continuous(log.exp(), *low, *high)
+            }
+            Law::Normal { mean, std, low, high } => {
+                let low = low.unwrap_or(f64::NEG_INFINITY);
+                let high = high.unwrap_or(f64::INFINITY);
+                let value = mean + std * truncated((low - mean) / std, (high - mean) / std, uniform(words()));
+                Draw::continuous(value, low, high)
+            }
+            Law::Grid { low, high, count } => {
+                let index = (uniform(words()) * f64::from(*count)).floor();
+                Draw::discrete(low + (high - low) * index / f64::from(count - 1))
             }
             Law::Choice { values } => {
                 let index = (uniform(words()) * values.len() as f64) as usize;
@@ -243,6 +232,16 @@ impl Law {
             }
         }
     }
+}
+
+/// The standard normal number between `low` and `high` below which the share `uniform` lies.
+fn truncated(low: f64, high: f64, uniform: f64) -> f64 {
+    if low > 0.0 {
+        // in the upper tail distribution functions are near 1 and lose their digits
+        return -truncated(-high, -low, 1.0 - uniform);
+    }
+    let (below, above) = (normal::cdf(low), normal::cdf(high));
+    normal::quantile(below + (above - below) * uniform)
 }
 
 /// The index whose share of the weights holds the uniform number.
@@ -272,6 +271,18 @@ fn interval_defect(low_name: &str, low: f64, high_name: &str, high: f64) -> Opti
         return Some(format!("[{low}, {high}] is too narrow to draw distinct values from; use a fixed value"));
     }
     None
+}
+
+fn normal_defect(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -> Option<String> {
+    if std <= 0.0 {
+        return Some(format!("std = {std}, but a normal law needs std > 0"));
+    }
+    let (a, b) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+    if a.max(mean - 8.0 * std) > b.min(mean + 8.0 * std) {
+        return Some(format!("[{a}, {b}] lies beyond eight standard deviations from mean = {mean}"));
+    }
+    let narrow = low.zip(high).filter(|(low, high)| low == high).map(|(low, _)| format!("low = high = {low}"));
+    narrow.or_else(|| low.zip(high).and_then(|(low, high)| interval_defect("low", low, "high", high)))
 }
 
 fn shell_defect(outer: [f64; 2], inner: [f64; 2]) -> Option<String> {

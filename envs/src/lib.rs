@@ -9,11 +9,14 @@
 //! | [`cartpole`], [`pendulum`], [`probe`] | the environments |
 //! | [`clock`] | the five counts of time that a drift can follow |
 //! | [`schedule`] | how a quantity moves over a clock |
+//! | [`noise`] | the randomness of one process, at any place |
 //! | [`drift`] | a channel that follows a schedule |
 //! | [`settings`] | what is said about a task besides its channels |
-//! | [`law`] | what a number of a task is drawn from |
+//! | [`law`], [`number`] | what a number of a task is drawn from |
 //! | [`task`] | channels (what can be perturbed) and [`Task`] (one choice of all of them) |
-//! | [`distribution`] | task files: [`TaskConfig`], [`TaskDistribution`] for train, in-dist, ood |
+//! | [`config`] | task files as written: [`TaskConfig`] |
+//! | [`distribution`] | drawing tasks: [`TaskDistribution`] for train, in-dist, ood |
+//! | [`filter`] | which tasks can be solved |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
@@ -27,13 +30,20 @@ mod kind;
 
 pub mod cartpole;
 pub mod clock;
+pub mod config;
+mod copula;
 pub mod distribution;
 pub mod drift;
 pub mod env;
+pub mod filter;
 pub mod gymnasium_seed;
 mod kernel;
 pub mod law;
+pub mod noise;
+mod normal;
+pub mod number;
 pub mod pendulum;
+mod plan;
 pub mod probe;
 pub mod real;
 pub mod replay;
@@ -45,11 +55,15 @@ pub mod vec_env;
 
 pub use cartpole::{CartPole, CartPoleParams, Integrator};
 pub use clock::{Clock, Clocks};
-pub use distribution::{DriftConfig, Overrides, SplitOverrides, TaskConfig, TaskDistribution};
+pub use config::{Correlated, Correlation, DriftConfig, Mode, Overrides, SplitOverrides, TaskConfig};
+pub use distribution::TaskDistribution;
 pub use drift::{Apply, Drift, OnBound, Timing};
 pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, ParamSpec, Transition};
+pub use filter::Filter;
 pub use kind::EnvKind;
-pub use law::{Law, Number};
+pub use law::Law;
+pub use noise::Noise;
+pub use number::{Number, Random};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::Real;

@@ -35,6 +35,8 @@ pub enum Purpose {
     EvaluationReset = 6,
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
+    /// Noise of random schedules.
+    Drift = 16,
 }
 
 /// Tasks and envs are numbered below this (2^24).
@@ -162,7 +164,7 @@ pub fn unit_f32(word: u32) -> f32 {
 
 /// The ten-round bijection itself.
 #[inline]
-fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let [mut c0, mut c1, mut c2, mut c3] = counter;
     let [mut k0, mut k1] = key;
     for _ in 0..10 {

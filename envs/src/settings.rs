@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::TaskError;
+
 /// What the tasks of a distribution have in common, besides their laws.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,29 @@ pub struct TaskSettings {
     pub notify: Notify,
     /// How long a task lasts.
     pub task_scope: TaskScope,
+}
+
+impl TaskSettings {
+    /// Refuses settings out of their ranges.
+    pub(crate) fn check(&self) -> Result<(), TaskError> {
+        let invalid = |key: &str, problem: String| Err(TaskError::Invalid { path: format!("task.{key}"), problem });
+        if self.observe_actions > 64 {
+            return invalid("observe_actions", format!("{} must be 0 to 64", self.observe_actions));
+        }
+        let Notify { delay, noise_std, miss_prob, false_alarm_prob, .. } = self.notify;
+        if delay > 1000 {
+            return invalid("notify.delay", format!("{delay} must be 0 to 1000 ticks"));
+        }
+        if !(0.0..=1e6).contains(&noise_std) {
+            return invalid("notify.noise_std", format!("{noise_std} must be 0 to 1e6"));
+        }
+        for (key, value) in [("miss_prob", miss_prob), ("false_alarm_prob", false_alarm_prob)] {
+            if !(0.0..=1.0).contains(&value) {
+                return invalid(&format!("notify.{key}"), format!("{value} must be 0 to 1"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How velocities and positions are advanced.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clocks;
 use crate::drift::{Drift, Timing};
 use crate::env::{Bounds, EnvSpec};
+use crate::noise::Noise;
 use crate::schedule::Schedule;
 use crate::settings::TaskSettings;
 
@@ -277,12 +278,26 @@ impl Task {
         Ok(self)
     }
 
-    /// The same task with one channel following a legal schedule.
-    pub fn with_drift(mut self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
-        let channel = channel_index(spec, name)?;
-        check_schedule(name, &channels(spec)[channel], &schedule)?;
-        self.drifts.retain(|drift| drift.channel != channel);
-        self.drifts.push(Drift { channel, schedule, timing: Timing::default() });
+    /// The same task with one channel following a legal schedule on the clock of the task's life.
+    pub fn with_drift(self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
+        self.with_timed_drift(spec, name, schedule, Timing::default(), Noise::default())
+    }
+
+    /// The same task with one channel following a legal schedule, with its clock, application and
+    /// bounds, and what it is drawn from if it is random.
+    pub fn with_timed_drift(
+        mut self,
+        spec: &EnvSpec,
+        name: &str,
+        schedule: Schedule,
+        timing: Timing,
+        noise: Noise,
+    ) -> Result<Task, TaskError> {
+        let index = channel_index(spec, name)?;
+        let place = (index, &channels(spec)[index]);
+        let drift = Drift::new(name, place, self.values[index], schedule, timing, noise)?;
+        self.drifts.retain(|drift| drift.channel != index);
+        self.drifts.push(drift);
         Ok(self)
     }
 
@@ -305,8 +320,7 @@ impl Task {
     pub fn bits(&self) -> Vec<u64> {
         let mut bits: Vec<u64> = self.values.iter().map(|value| value.to_bits()).collect();
         for drift in &self.drifts {
-            bits.push(drift.channel as u64);
-            bits.extend(drift.schedule.bits());
+            bits.extend(drift.bits());
         }
         bits
     }
@@ -339,15 +353,4 @@ pub(crate) fn check_value(path: &str, channel: &Channel, value: f64) -> Result<(
         value,
         bounds: channel.bounds,
     })
-}
-
-/// Refuses a schedule that is ill-formed or ever leaves the legal range of the channel.
-pub(crate) fn check_schedule(path: &str, channel: &Channel, schedule: &Schedule) -> Result<(), TaskError> {
-    schedule.try_map(|field, number| check_finite(&format!("{path}.{field}"), *number))?;
-    if let Some(problem) = schedule.defect() {
-        return Err(TaskError::Invalid { path: path.to_string(), problem: problem.to_string() });
-    }
-    let (low, high) = schedule.range();
-    check_value(path, channel, low)?;
-    check_value(path, channel, high)
 }

@@ -217,7 +217,7 @@ fn the_numbers_of_a_schedule_are_drawn_once_per_task() {
         "phase": {"law": "uniform", "low": 0, "high": 1}}}});
     let distribution = distribution(value, Split::Train);
     let schedules: Vec<(f64, f64)> = (0..1000)
-        .map(|index| match distribution.sample(1, 0, index).drifts[0].schedule {
+        .map(|index| match distribution.sample(1, 0, index).drifts[0].schedule.clone() {
             Schedule::Sinusoid { mean: 1.0, amplitude, period: 600.0, phase } => (amplitude, phase),
             other => panic!("{other:?}"),
         })

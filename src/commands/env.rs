@@ -1,6 +1,8 @@
-//! `env list|show|replay`
+//! `env list|show|check|trace|replay`
 
+mod check;
 mod replay;
+mod trace;
 
 use std::fmt::Write as _;
 
@@ -12,6 +14,7 @@ use crate::{
     commands::{aligned, print},
 };
 
+pub use check::CheckFailed;
 pub use replay::{Fault, ReplayError};
 
 /// Runs the command.
@@ -22,6 +25,8 @@ pub fn run(command: &EnvCommand) -> Result<()> {
     match command {
         EnvCommand::List => print(&list())?,
         EnvCommand::Show { name } => print(&show(find(name, "env show")?.spec()))?,
+        EnvCommand::Check { name } => check::run(name)?,
+        EnvCommand::Trace(args) => trace::run(args)?,
         EnvCommand::Replay { file } => replay::run(file)?,
     }
     Ok(())

@@ -32,6 +32,12 @@ pub trait Controller {
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]);
 }
 
+impl<C: Controller + ?Sized> Controller for Box<C> {
+    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
+        (**self).act(seen, action);
+    }
+}
+
 /// Every action equally likely.
 #[derive(Clone, Debug)]
 pub struct Random {

@@ -1,0 +1,99 @@
+//! The randomness of one process: a random function of places, so that any place can be asked for
+//! without the ones before.
+
+use std::convert::Infallible;
+
+use rand::TryRng;
+use serde::{Deserialize, Serialize};
+
+use crate::normal;
+use crate::rng::{Stream, philox4x32_10};
+
+/// The randomness of one process, named by 64 bits: those of a drift follow from seed, split,
+/// iteration, task and channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noise(u64);
+
+impl Noise {
+    /// What the name of a stream leads to.
+    pub fn of(stream: Stream) -> Noise {
+        let words = stream.block(0);
+        Noise(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+
+    /// An independent process for part `index` of this one.
+    pub(crate) fn part(self, index: u32) -> Noise {
+        let words = self.block(u64::MAX, index);
+        Noise(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+
+    /// The name, as bits.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Random words number `4 block ..` of `place`.
+    fn block(self, place: u64, block: u32) -> [u32; 4] {
+        let counter = [place as u32, (place >> 32) as u32, block, 0];
+        philox4x32_10(counter, [self.0 as u32, (self.0 >> 32) as u32])
+    }
+
+    /// Uniform in (0, 1), 53 bits.
+    pub(crate) fn uniform(self, place: u64) -> f64 {
+        let words = self.block(place, 0);
+        open_unit(u64::from(words[0]) | u64::from(words[1]) << 32)
+    }
+
+    /// Standard normal.
+    pub(crate) fn normal(self, place: u64) -> f64 {
+        normal::quantile(self.uniform(place))
+    }
+
+    /// The words of `place`, one after the other.
+    pub(crate) fn words(self, place: u64) -> Words {
+        Words { noise: self, place, next_block: 0, words: [0; 4], used: 4 }
+    }
+}
+
+/// The word as a number in (0, 1).
+pub(crate) fn open_unit(word: u64) -> f64 {
+    ((word >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+}
+
+/// The words of one place, as a generator.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    noise: Noise,
+    place: u64,
+    next_block: u32,
+    words: [u32; 4],
+    used: usize,
+}
+
+impl TryRng for Words {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        if self.used == 4 {
+            self.words = self.noise.block(self.place, self.next_block);
+            self.next_block = self.next_block.wrapping_add(1);
+            self.used = 0;
+        }
+        self.used += 1;
+        Ok(self.words[self.used - 1])
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let Ok(low) = self.try_next_u32();
+        let Ok(high) = self.try_next_u32();
+        Ok(u64::from(low) | u64::from(high) << 32)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(4) {
+            let Ok(word) = self.try_next_u32();
+            chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! Schedules: how a drifting quantity moves over a clock.
+//!
+//! Every schedule is a function of a tick and, where it is random, of its noise: any moment can be
+//! asked for at any time, without the ones before, and plot, oracle and engine agree.
+
+use serde::{Deserialize, Serialize};
+
+use crate::noise::Noise;
+
+mod compose;
+mod dwell;
+mod gaussian;
+mod jumps;
+mod markov;
+mod shape;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use compose::product;
+pub use compose::{Compose, Op};
+pub use dwell::Piecewise;
+pub use gaussian::{Ou, RandomWalk};
+pub use jumps::Jumps;
+pub use markov::Markov;
+pub use shape::{Exponential, Interpolation, Sigmoid, Square, Steps, Trace, Wave};
+
+/// A law of motion over a clock (ticks). `N` is `f64`, or what stands for a number in a
+/// configuration.
+///
+/// To add a schedule: a type with `at`, `range`, `defect` and `try_map` in a file of its own, a
+/// variant here and its line in the functions below; nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    bound(deserialize = "N: Deserialize<'de> + Default")
+)]
+pub enum Schedule<N = f64> {
+    /// The same value for ever.
+    Constant {
+        /// The value.
+        value: N,
+    },
+    /// An abrupt switch.
+    Step {
+        /// First tick of the new value.
+        at: N,
+        /// Value before.
+        from: N,
+        /// Value from then on.
+        to: N,
+    },
+    /// Several abrupt switches.
+    Steps(Steps<N>),
+    /// A ramp; with `returns` it goes back to `from` over the same time.
+    #[serde(alias = "ramp_hold")]
+    Linear {
+        /// Value until `start`.
+        from: N,
+        /// Value reached after `over`.
+        to: N,
+        /// Tick at which the ramp begins.
+        #[serde(default)]
+        start: N,
+        /// Length of the ramp (ticks), positive.
+        over: N,
+        /// Whether a second ramp leads back.
+        #[serde(default)]
+        returns: bool,
+    },
+    /// `mean + amplitude * sin(2 pi (tick / period + phase))`.
+    Sinusoid {
+        /// Centre.
+        mean: N,
+        /// Largest departure from it.
+        amplitude: N,
+        /// Length of a cycle (ticks), positive.
+        period: N,
+        /// Where in the cycle tick 0 lies, as a fraction of a cycle, or `"random"`.
+        #[serde(default)]
+        phase: N,
+    },
+    /// Straight up and down, in phase with the sinusoid.
+    Triangle(Wave<N>),
+    /// Straight up over the cycle, then at once down.
+    Saw(Wave<N>),
+    /// High, then low.
+    Square(Square<N>),
+    /// An approach that slows down.
+    Exponential(Exponential<N>),
+    /// A smooth change from one value to another.
+    Sigmoid(Sigmoid<N>),
+    /// Independent normal changes that add up.
+    RandomWalk(RandomWalk<N>),
+    /// A random walk that is drawn back to its mean.
+    Ou(Ou<N>),
+    /// Draws that hold for a while.
+    Piecewise(Piecewise<N>),
+    /// Hidden switching between states.
+    Markov(Markov<N>),
+    /// Sudden shifts that stay.
+    Jumps(Jumps<N>),
+    /// A recording.
+    Trace(Trace),
+    /// Several schedules made into one.
+    Compose(Compose<N>),
+}
+
+/// Ticks from here on are treated as this one: some random schedules look twice as far ahead.
+const LAST: u64 = 1 << 62;
+
+impl Schedule {
+    /// The value at `tick` of its clock; `noise` matters only to a random schedule.
+    pub fn at(&self, tick: u64, noise: Noise) -> f64 {
+        let tick = tick.min(LAST);
+        let time = tick as f64;
+        match self {
+            Schedule::Constant { value } => *value,
+            Schedule::Step { at, from, to } => *if time < *at { from } else { to },
+            Schedule::Steps(steps) => steps.at(time),
+            Schedule::Linear { from, to, start, over, returns } => {
+                let rise = (time - start) / over;
+                let progress = if *returns && rise > 1.0 { 2.0 - rise } else { rise };
+                between(*from, *to, progress.clamp(0.0, 1.0))
+            }
+            Schedule::Sinusoid { mean, amplitude, period, phase } => {
+                // whole cycles are dropped first, so precision does not fade with the clock
+                let cycles = (time % period) / period + phase;
+                mean + amplitude * (std::f64::consts::TAU * cycles).sin()
+            }
+            Schedule::Triangle(wave) => wave.triangle(time),
+            Schedule::Saw(wave) => wave.saw(time),
+            Schedule::Square(square) => square.at(time),
+            Schedule::Exponential(approach) => approach.at(time),
+            Schedule::Sigmoid(sigmoid) => sigmoid.at(time),
+            Schedule::RandomWalk(walk) => walk.at(tick, noise),
+            Schedule::Ou(ou) => ou.at(tick, noise),
+            Schedule::Piecewise(pieces) => pieces.at(tick, noise),
+            Schedule::Markov(chain) => chain.at(tick, noise),
+            Schedule::Jumps(jumps) => jumps.at(tick, noise),
+            Schedule::Trace(trace) => trace.at(tick),
+            Schedule::Compose(compose) => compose.at(tick, noise),
+        }
+    }
+
+    /// Smallest and largest value over all time; infinite where a random schedule has no limit.
+    ///
+    /// The smallest is concave and the largest convex in each number, so over a box of numbers
+    /// both are attained at its corners; the validation of task files relies on this.
+    pub fn range(&self) -> (f64, f64) {
+        match self {
+            Schedule::Constant { value } => (*value, *value),
+            Schedule::Step { from, to, .. } | Schedule::Linear { from, to, .. } => (from.min(*to), from.max(*to)),
+            Schedule::Sinusoid { mean, amplitude, .. } => (mean - amplitude.abs(), mean + amplitude.abs()),
+            Schedule::Steps(steps) => steps.range(),
+            Schedule::Triangle(wave) | Schedule::Saw(wave) => wave.range(),
+            Schedule::Square(square) => square.range(),
+            Schedule::Exponential(approach) => approach.range(),
+            Schedule::Sigmoid(sigmoid) => sigmoid.range(),
+            Schedule::RandomWalk(walk) => walk.range(),
+            Schedule::Ou(ou) => ou.range(),
+            Schedule::Piecewise(pieces) => pieces.range(),
+            Schedule::Markov(chain) => chain.range(),
+            Schedule::Jumps(jumps) => jumps.range(),
+            Schedule::Trace(trace) => trace.range(),
+            Schedule::Compose(compose) => compose.range(),
+        }
+    }
+
+    /// What is wrong with the numbers themselves, if anything; they are known to be finite.
+    pub fn defect(&self) -> Option<String> {
+        match self {
+            Schedule::Constant { .. } | Schedule::Step { .. } => None,
+            Schedule::Linear { over, .. } => shape::positive("over", *over),
+            Schedule::Sinusoid { period, .. } => shape::positive("period", *period),
+            Schedule::Steps(steps) => steps.defect(),
+            Schedule::Triangle(wave) | Schedule::Saw(wave) => wave.defect(),
+            Schedule::Square(square) => square.defect(),
+            Schedule::Exponential(approach) => approach.defect(),
+            Schedule::Sigmoid(sigmoid) => sigmoid.defect(),
+            Schedule::RandomWalk(walk) => walk.defect(),
+            Schedule::Ou(ou) => ou.defect(),
+            Schedule::Piecewise(pieces) => pieces.defect(),
+            Schedule::Markov(chain) => chain.defect(),
+            Schedule::Jumps(jumps) => jumps.defect(),
+            Schedule::Trace(trace) => trace.defect(),
+            Schedule::Compose(compose) => compose.defect(),
+        }
+    }
+}
+
+impl<N> Schedule<N> {
+    /// Whether its values depend on its noise.
+    pub fn is_random(&self) -> bool {
+        match self {
+            Schedule::RandomWalk(_)
+            | Schedule::Ou(_)
+            | Schedule::Piecewise(_)
+            | Schedule::Markov(_)
+            | Schedule::Jumps(_) => true,
+            Schedule::Compose(compose) => compose.is_random(),
+            _ => false,
+        }
+    }
+
+    /// The schedule with every number replaced by `f(its field, it)`; stops at the first error.
+    pub fn try_map<M, E>(&self, mut f: impl FnMut(&'static str, &N) -> Result<M, E>) -> Result<Schedule<M>, E> {
+        self.map_with(&mut f)
+    }
+
+    fn map_with<M, E>(&self, f: &mut dyn FnMut(&'static str, &N) -> Result<M, E>) -> Result<Schedule<M>, E> {
+        Ok(match self {
+            Schedule::Constant { value } => Schedule::Constant { value: f("value", value)? },
+            Schedule::Step { at, from, to } => {
+                Schedule::Step { at: f("at", at)?, from: f("from", from)?, to: f("to", to)? }
+            }
+            Schedule::Linear { from, to, start, over, returns } => Schedule::Linear {
+                from: f("from", from)?,
+                to: f("to", to)?,
+                start: f("start", start)?,
+                over: f("over", over)?,
+                returns: *returns,
+            },
+            Schedule::Sinusoid { mean, amplitude, period, phase } => Schedule::Sinusoid {
+                mean: f("mean", mean)?,
+                amplitude: f("amplitude", amplitude)?,
+                period: f("period", period)?,
+                phase: f("phase", phase)?,
+            },
+            Schedule::Steps(steps) => Schedule::Steps(steps.try_map(f)?),
+            Schedule::Triangle(wave) => Schedule::Triangle(wave.try_map(f)?),
+            Schedule::Saw(wave) => Schedule::Saw(wave.try_map(f)?),
+            Schedule::Square(square) => Schedule::Square(square.try_map(f)?),
+            Schedule::Exponential(approach) => Schedule::Exponential(approach.try_map(f)?),
+            Schedule::Sigmoid(sigmoid) => Schedule::Sigmoid(sigmoid.try_map(f)?),
+            Schedule::RandomWalk(walk) => Schedule::RandomWalk(walk.try_map(f)?),
+            Schedule::Ou(ou) => Schedule::Ou(ou.try_map(f)?),
+            Schedule::Piecewise(pieces) => Schedule::Piecewise(pieces.try_map(f)?),
+            Schedule::Markov(chain) => Schedule::Markov(chain.try_map(f)?),
+            Schedule::Jumps(jumps) => Schedule::Jumps(jumps.try_map(f)?),
+            Schedule::Trace(trace) => Schedule::Trace(trace.clone()),
+            Schedule::Compose(compose) => Schedule::Compose(compose.try_map(f)?),
+        })
+    }
+}
+
+/// `from` at 0, `to` at 1, exactly, and never outside the two.
+fn between(from: f64, to: f64, progress: f64) -> f64 {
+    (from * (1.0 - progress) + to * progress).clamp(from.min(to), from.max(to))
+}
