@@ -149,6 +149,13 @@ pub fn stored(name: &str) -> Option<Audit> {
     STORED.iter().map(parse).find(|audit| audit.preset == name)
 }
 
+/// The scores that were measured of the very tasks that `config` describes: those of the preset of its name, unless
+/// they were changed.
+pub fn of(config: &Config) -> Option<Audit> {
+    let preset = crate::presets::load(&config.name, &[]).ok()?;
+    if preset.task == config.task { stored(&config.name) } else { None }
+}
+
 impl Audit {
     /// The figures of a split.
     pub fn split(&self, split: Split) -> Option<&SplitAudit> {

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metadrift_envs::{
-    ActionSpace, Array, Channel, Clocks, Env, EnvKind, Purpose, Schedule, StepView, Stream, Task, VecEnv, channels,
-    unit_f32, with_env,
+    ActionSpace, Array, Channel, Clocks, Env, EnvKind, Purpose, RewardKind, Schedule, StepView, Stream, Task, VecEnv,
+    channels, unit_f32, with_env,
 };
 
 /// One property, and what speaks against it.
@@ -132,26 +132,46 @@ fn lanes_stay_apart<E: Env>() -> Check {
 
 /// The unperturbed task with one channel at another legal value.
 fn altered<E: Env>(channel: &Channel) -> Option<Task> {
-    let away = [channel.default + 0.5 * channel.default.abs().max(0.2), channel.default * 0.5, channel.default + 1.0];
-    let value = away.into_iter().find(|value| channel.bounds.contains(*value) && *value != channel.default)?;
+    let value = *alternatives(channel).first()?;
     Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, value).ok()
 }
 
 fn every_channel_acts<E: Env>() -> Check {
     let all = channels(&E::SPEC);
-    let nominal = course::<E>(&[&Task::nominal(&E::SPEC)], 16, STEPS, 3).bits();
+    let [plain, faulty] = backgrounds::<E>().map(|task| (course::<E>(&[&task], 16, STEPS, 3).bits(), task));
     let inert: Vec<&str> = (all.iter())
         .filter(|channel| {
-            altered::<E>(channel).is_none_or(|task| course::<E>(&[&task], 16, STEPS, 3).bits() == nominal)
+            let acts = |value: &f64| {
+                [&plain, &faulty].into_iter().any(|(bits, background)| {
+                    let changed = background.clone().with(&E::SPEC, &channel.name, *value);
+                    changed.is_ok_and(|task| course::<E>(&[&task], 16, STEPS, 3).bits() != *bits)
+                })
+            };
+            !alternatives(channel).iter().any(acts)
         })
         .map(|channel| channel.name.as_str())
         .collect();
     let failure = (!inert.is_empty()).then(|| format!("without effect: {}", inert.join(", ")));
-    verdict(
-        "every channel has an effect",
-        format!("{} channels, each changed, 16 lanes, {STEPS} steps", all.len()),
-        failure,
-    )
+    let detail = format!("{} channels, each changed, alone and among other faults", all.len());
+    verdict("every channel has an effect", detail, failure)
+}
+
+/// The unperturbed task, and one in which what only shows together with other faults shows, too.
+fn backgrounds<E: Env>() -> [Task; 2] {
+    let mut faulty = Task::nominal(&E::SPEC);
+    faulty.settings.reward = RewardKind::Quadratic;
+    for (name, value) in [("actuator_gain", 0.3), ("actuator_drop_prob", 0.3)] {
+        faulty = faulty.clone().with(&E::SPEC, name, value).unwrap_or(faulty);
+    }
+    [Task::nominal(&E::SPEC), faulty]
+}
+
+/// Other legal values: near, far, and small and whole ones.
+fn alternatives(channel: &Channel) -> Vec<f64> {
+    let step = 0.5 * channel.default.abs().max(0.2);
+    let values =
+        [channel.default + step, channel.default - step, channel.default + 1.0, 0.1 * channel.default, 0.1, 0.5, 3.0];
+    values.into_iter().filter(|value| channel.bounds.contains(*value) && *value != channel.default).collect()
 }
 
 /// A value that is computed from others must be computed anew when they change: a task whose channels were changed and

@@ -45,6 +45,10 @@ pub enum Command {
     /// The environments, their parameters, and their dynamics in f64
     #[command(subcommand, after_help = "Example:\n  metadrift env show pendulum")]
     Env(EnvCommand),
+    /// Film an episode as a GIF: full knowledge on a task, or a run before and after adaptation side by side
+    #[command(after_help = "Examples:\n  metadrift record cartpole-flip --out flip.gif\n  \
+        metadrift record cartpole-flip --run runs/cartpole-flip/latest --split ood --task 3 --out adapted.gif")]
+    Record(RecordArgs),
     /// What this machine and build have: libtorch, devices, processor features
     #[command(after_help = "Example:\n  metadrift doctor")]
     Doctor,
@@ -300,6 +304,32 @@ pub enum EnvCommand {
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
     },
+}
+
+/// `record`
+#[derive(Args, Clone, Debug)]
+pub struct RecordArgs {
+    /// A preset's name or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Folder of a run: its policy acts, before and after adaptation [default: a controller that knows the task]
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Which tasks: train, in-dist or ood
+    #[arg(long, default_value = "in-dist")]
+    pub split: Split,
+    /// Which of them
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(..1 << 24))]
+    pub task: u32,
+    /// Seed of task, initial state and actions
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Where the film goes
+    #[arg(long, value_name = "FILE.gif")]
+    pub out: PathBuf,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
 }
 
 /// Who acts.

@@ -20,6 +20,7 @@ pub mod logging;
 pub mod plot;
 pub mod presets;
 pub mod registry;
+pub mod render;
 pub mod rollout;
 pub mod run_dir;
 pub mod session;

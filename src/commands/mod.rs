@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod env;
 pub mod evaluate;
 pub mod presets;
+pub mod record;
 pub mod tasks;
 pub mod train;
 

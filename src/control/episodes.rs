@@ -17,6 +17,8 @@ pub struct Life {
     pub ticks: usize,
     /// Episodes after which it stops earlier.
     pub episodes: Episodes,
+    /// Tick of the task's life at which it begins.
+    pub start: u64,
 }
 
 impl Life {
@@ -29,7 +31,12 @@ impl Life {
             Episodes::Endless => config.maml.inner_steps + 1,
             Episodes::Count(_) => 1,
         };
-        Ok(Life { horizon: config.horizon()?, ticks: config.num_steps()? * phases, episodes: config.episodes() })
+        Ok(Life {
+            horizon: config.horizon()?,
+            ticks: config.num_steps()? * phases,
+            episodes: config.episodes(),
+            start: 0,
+        })
     }
 
     fn is_over(&self, finished: u64) -> bool {
@@ -83,11 +90,11 @@ fn run_env<E: Env, C: Controller>(
     mut show: impl FnMut(&Tick<'_>),
 ) {
     let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, lanes)).collect();
-    let mut env = VecEnv::<E>::new(&pairs, life.horizon, Stream::new(seed, Purpose::EvaluationReset), 0);
+    let mut env = VecEnv::<E>::new(&pairs, life.horizon, Stream::new(seed, Purpose::EvaluationReset), life.start);
     let count = env.num_envs();
     let (obs_dim, act_dim) = (env.obs().len() / count, E::SPEC.act_dim());
     let mut controllers: Vec<C> = (0..count).map(|at| make(at / lanes, at % lanes)).collect();
-    let mut values: Vec<Vec<f64>> = tasks.iter().map(|task| task.values_at(0)).collect();
+    let mut values: Vec<Vec<f64>> = tasks.iter().map(|task| task.values_at(life.start)).collect();
     let mut finished = vec![0_u64; count];
     let mut actions = vec![0.0; count * act_dim];
     let (mut next_obs, mut reward) = (vec![0.0; count * obs_dim], vec![0.0; count]);
@@ -102,7 +109,7 @@ fn run_env<E: Env, C: Controller>(
             let episode_step = env.episode_step()[at];
             let clocks = Clocks {
                 episode_step: u64::from(episode_step),
-                lifetime_step: tick as u64,
+                lifetime_step: life.start + tick as u64,
                 episode: finished[at],
                 ..Clocks::default()
             };

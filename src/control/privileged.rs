@@ -25,6 +25,7 @@ pub fn controller(env: EnvKind) -> Option<Privileged> {
         bias: place("actuator_bias").expect("every environment has an actuator bias"),
         delay: place("actuator_delay"),
         target: place("target_position").or(place("hold_angle")),
+        wind: place("wind_torque"),
     };
     Some(Privileged { law, places, under_way: VecDeque::new() })
 }
@@ -45,6 +46,7 @@ struct Places {
     bias: usize,
     delay: Option<usize>,
     target: Option<usize>,
+    wind: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +117,8 @@ impl Controller for Privileged {
                 let params = Pendulum::params(|index| values[index]);
                 let state = ahead::<Pendulum, 2>(&params, seen.state, &self.under_way, actuator);
                 let gain = gain.at::<Pendulum>(values, [target, 0.0], UPRIGHT, 0.001);
-                let rod = Rod { params, target, gain, actuator };
+                let wind = self.places.wind.map_or(0.0, |place| values[place]);
+                let rod = Rod { params, target, wind, gain, actuator };
                 let command = rod.command(state);
                 action[0] = command as f32;
                 command
@@ -150,6 +153,8 @@ fn ahead<E: Env, const N: usize>(
 struct Rod {
     params: metadrift_envs::PendulumParams<f64>,
     target: f64,
+    /// Torque that acts besides the actuator's (N m).
+    wind: f64,
     gain: RowSVector<f64, 2>,
     actuator: Actuator,
 }
@@ -160,9 +165,9 @@ impl Rod {
         (self.actuator.gain.abs() * self.params.max_torque - self.actuator.bias.abs()).max(0.0)
     }
 
-    /// Torque that holds the target angle against gravity.
+    /// Torque that holds the target angle against gravity and wind.
     fn holding(&self) -> f64 {
-        -0.5 * self.params.mass * self.params.gravity * self.params.length * self.target.sin()
+        -0.5 * self.params.mass * self.params.gravity * self.params.length * self.target.sin() - self.wind
     }
 
     /// What to ask for (N m): the regulator if it will catch the rod, else what pumps energy.
