@@ -93,39 +93,20 @@ fn run_env<E: Env, C: Controller>(
     let mut env = VecEnv::<E>::new(&pairs, life.horizon, Stream::new(seed, Purpose::EvaluationReset), life.start);
     let count = env.num_envs();
     let (obs_dim, act_dim) = (env.obs().len() / count, E::SPEC.act_dim());
-    let mut controllers: Vec<C> = (0..count).map(|at| make(at / lanes, at % lanes)).collect();
-    let mut values: Vec<Vec<f64>> = tasks.iter().map(|task| task.values_at(life.start)).collect();
-    let mut finished = vec![0_u64; count];
+    let mut all: Vec<Lane<C>> = (0..count).map(|at| Lane::new(make(at / lanes, at % lanes))).collect();
     let mut actions = vec![0.0; count * act_dim];
     let (mut next_obs, mut reward) = (vec![0.0; count * obs_dim], vec![0.0; count]);
     let (mut terminated, mut truncated) = (vec![false; count], vec![false; count]);
-    let mut before: Vec<(Vec<f32>, Vec<f32>, Vec<f64>, Clocks)> = vec![Default::default(); count];
     for tick in 0..life.ticks {
-        if finished.iter().all(|done| life.is_over(*done)) {
+        let live: Vec<usize> = (0..count).filter(|at| !life.is_over(all[*at].finished)).collect();
+        if live.is_empty() {
             break;
         }
-        for at in (0..count).filter(|at| !life.is_over(finished[*at])) {
-            let task = &tasks[at / lanes];
-            let episode_step = env.episode_step()[at];
-            let clocks = Clocks {
-                episode_step: u64::from(episode_step),
-                lifetime_step: life.start + tick as u64,
-                episode: finished[at],
-                ..Clocks::default()
-            };
-            if !task.drifts.is_empty() {
-                values[at / lanes] = task.values_on(&clocks);
-            }
+        for &at in &live {
             let state = env.state(at);
-            let obs = &env.obs()[at * obs_dim..][..obs_dim];
-            let place = ((at % lanes) as u32, tick as u32);
-            let seen = Seen { obs, state: state.as_ref(), values: &values[at / lanes], episode_step, place };
-            controllers[at].act(&seen, &mut actions[at * act_dim..][..act_dim]);
-            let (state_was, obs_was, values_were, clocks_were) = &mut before[at];
-            replace(state_was, state.as_ref());
-            replace(obs_was, obs);
-            replace(values_were, &values[at / lanes]);
-            *clocks_were = clocks;
+            let seen = (state.as_ref(), &env.obs()[at * obs_dim..][..obs_dim], env.episode_step()[at]);
+            let action = &mut actions[at * act_dim..][..act_dim];
+            all[at].act(&tasks[at / lanes], seen, ((at % lanes) as u32, tick as u32), life.start, action);
         }
         let out = StepView {
             next_obs: &mut next_obs,
@@ -134,14 +115,61 @@ fn run_env<E: Env, C: Controller>(
             truncated: &mut truncated,
         };
         env.step(&actions, out);
-        for at in (0..count).filter(|at| !life.is_over(finished[*at])).collect::<Vec<_>>() {
-            let (state, obs, values, clocks) = &before[at];
+        for &at in &live {
+            let lane = &mut all[at];
             let action = &actions[at * act_dim..][..act_dim];
-            let (place, clocks) = ((at / lanes, at % lanes), *clocks);
             let (terminated, truncated) = (terminated[at], truncated[at]);
-            show(&Tick { place, clocks, state, obs, values, action, reward: reward[at], terminated, truncated });
-            finished[at] += u64::from(terminated || truncated);
+            show(&Tick {
+                place: (at / lanes, at % lanes),
+                clocks: lane.clocks,
+                state: &lane.state,
+                obs: &lane.obs,
+                values: &lane.values,
+                action,
+                reward: reward[at],
+                terminated,
+                truncated,
+            });
+            lane.finished += u64::from(terminated || truncated);
         }
+    }
+}
+
+/// A lane's controller, and what it saw last.
+struct Lane<C> {
+    controller: C,
+    /// Episodes done.
+    finished: u64,
+    clocks: Clocks,
+    state: Vec<f32>,
+    obs: Vec<f32>,
+    values: Vec<f64>,
+}
+
+impl<C: Controller> Lane<C> {
+    fn new(controller: C) -> Self {
+        let (state, obs, values) = (Vec::new(), Vec::new(), Vec::new());
+        Lane { controller, finished: 0, clocks: Clocks::default(), state, obs, values }
+    }
+
+    /// Lets the controller decide; `seen` is state, observation and step of the episode.
+    fn act(
+        &mut self,
+        task: &Task,
+        (state, obs, episode_step): (&[f32], &[f32], u32),
+        place: (u32, u32),
+        start: u64,
+        action: &mut [f32],
+    ) {
+        let lifetime_step = start + u64::from(place.1);
+        let episode = self.finished;
+        self.clocks = Clocks { episode_step: u64::from(episode_step), lifetime_step, episode, ..Clocks::default() };
+        if self.values.is_empty() || !task.drifts.is_empty() {
+            self.values = task.values_on(&self.clocks);
+        }
+        replace(&mut self.state, state);
+        replace(&mut self.obs, obs);
+        self.controller.act(&Seen { obs, state, values: &self.values, episode_step, place }, action);
     }
 }
 
