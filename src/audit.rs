@@ -141,7 +141,13 @@ fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> 
 }
 
 /// The measured scores that come with the presets.
-const STORED: &[&str] = &[];
+const STORED: &[&str] = &[
+    include_str!("../presets/audit/cartpole-drift.json"),
+    include_str!("../presets/audit/cartpole-flip.json"),
+    include_str!("../presets/audit/cartpole-physics.json"),
+    include_str!("../presets/audit/pendulum-flip.json"),
+    include_str!("../presets/audit/pendulum-physics.json"),
+];
 
 /// The scores that were measured of preset `name`.
 pub fn stored(name: &str) -> Option<Audit> {
@@ -190,5 +196,36 @@ impl Audit {
             };
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets::PRESETS;
+
+    #[test]
+    fn every_preset_comes_with_its_figures() {
+        for (name, _) in PRESETS {
+            let audit = stored(name).unwrap_or_else(|| panic!("{name}: metadrift tasks audit {name} --out …"));
+            assert!(Split::ALL.iter().all(|split| audit.split(*split).is_some()), "{name}");
+        }
+        assert_eq!(STORED.len(), PRESETS.len());
+    }
+
+    #[test]
+    fn a_score_is_normalised_only_where_there_is_something_between() {
+        let with = |mean, ci95| SplitAudit {
+            split: Split::Ood,
+            random: 20.0,
+            fixed: 250.0,
+            oracle: Some(250.0 + mean),
+            gap: Some(Gap { mean, ci95 }),
+            solvable: Some(1.0),
+        };
+        assert_eq!(with(200.0, [150.0, 250.0]).normalised(350.0), Some(0.5));
+        // half a width of 1.96 standard errors: 3 of them are 1.53 of it
+        assert_eq!(with(15.0, [5.0, 25.0]).normalised(255.0), None);
+        assert_eq!(with(0.0, [0.0, 0.0]).normalised(250.0), None);
     }
 }
