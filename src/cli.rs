@@ -1,5 +1,7 @@
 //! The command line.
 
+mod tasks;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use metadrift_agents::backend::BackendChoice;
 use metadrift_envs::Split;
 
 use crate::device::DeviceChoice;
+
+pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
 #[derive(Debug, Parser)]
@@ -36,9 +40,20 @@ pub enum Command {
     /// The presets that come with the program
     #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
     Presets(PresetsCommand),
+    /// The tasks of a preset or file: draw some, describe them, plot their drift, measure what adaptation is worth
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  metadrift tasks describe cartpole-flip\n  \
+        metadrift tasks plot cartpole-drift --out drift.svg"
+    )]
+    Tasks(TasksCommand),
     /// The environments, their parameters, and their dynamics in f64
     #[command(subcommand, after_help = "Example:\n  metadrift env show pendulum")]
     Env(EnvCommand),
+    /// Film an episode as a GIF: full knowledge on a task, or a run before and after adaptation side by side
+    #[command(after_help = "Examples:\n  metadrift record cartpole-flip --out flip.gif\n  \
+        metadrift record cartpole-flip --run runs/cartpole-flip/latest --split ood --task 3 --out adapted.gif")]
+    Record(RecordArgs),
     /// What this machine and build have: libtorch, devices, processor features
     #[command(after_help = "Example:\n  metadrift doctor")]
     Doctor,
@@ -175,27 +190,6 @@ pub enum PresetsCommand {
     Show {
         /// Name of the preset
         name: String,
-    },
-}
-
-/// `env`
-#[derive(Debug, Subcommand)]
-pub enum EnvCommand {
-    /// Names and one line each
-    List,
-    /// Observations, actions and every quantity that a task may set or let drift
-    Show {
-        /// Name of the environment
-        name: String,
-    },
-    /// Run action sequences in f64 and print states, observations, rewards and terminations as JSON lines
-    #[command(after_help = "Each line of FILE is a JSON object with env, initial_state and actions, and optionally \
-        params and integrator; other keys are ignored. `-` reads standard input.\n\nExample:\n  \
-        echo '{\"env\":\"pendulum\",\"initial_state\":[3.14,0],\"actions\":[2,2,-1]}' | metadrift env replay -")]
-    Replay {
-        /// JSON lines
-        #[arg(value_name = "FILE.jsonl")]
-        file: PathBuf,
     },
 }
 

@@ -7,6 +7,7 @@ use metadrift_envs::{Purpose, Split, Task};
 use serde::Serialize;
 
 use crate::{
+    audit,
     config::{Config, ConfigError},
     rollout::{Actions, Collection, Phase, Rollout, Shape, collect_all},
     stats::Summary,
@@ -53,6 +54,10 @@ pub struct Point {
     pub stochastic: Summary,
     /// With the most likely action, from the same initial states.
     pub deterministic: Summary,
+    /// Mean with the most likely actions, between the best fixed policy (0) and full knowledge (1) as they were
+    /// measured for the preset; absent where the tasks are not the preset's or nothing lies between the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalised: Option<f64>,
 }
 
 /// Why there is no evaluation.
@@ -76,35 +81,15 @@ pub fn evaluate(
     actors: usize,
     protocol: &Protocol,
 ) -> Result<Evaluation, EvaluationError> {
-    let env = config.env()?;
     let distribution = config.tasks(protocol.split)?;
     let tasks: Vec<Task> = (0..protocol.tasks).map(|i| distribution.sample(protocol.seed, 0, i as u32)).collect();
-    let collection = Collection { env, horizon: config.horizon()?, layout: learner.layout(), num_actors: actors };
-    let steps = config.num_steps()?;
-    let (obs_dim, act_dim) = (env.spec().obs_dim(), env.spec().act_dim());
-    let mut rollout = Rollout::new(Shape { tasks: tasks.len(), steps, envs: protocol.episodes, obs_dim, act_dim });
-    let mut params = vec![learner.meta_params.clone(); tasks.len()];
+    let audit = audit::of(config);
+    let audit = audit.as_ref().and_then(|audit| audit.split(protocol.split));
     let mut curve = Vec::new();
-    for k in 0..=protocol.adapt_steps {
-        let phase = |actions| Phase {
-            resets: Purpose::EvaluationReset,
-            draws: Purpose::EvaluationAction,
-            actions,
-            ..Phase::training(protocol.seed, 0, k, (k * steps) as u64, config.episodes())
-        };
-        let mut run = |actions| {
-            collect_all(&collection, &tasks, &params, &phase(actions), &mut rollout)?;
-            Ok::<_, Diverged>(Summary::of(&rollout.returns(), protocol.seed))
-        };
-        // the sampled episodes last: the next step adapts on them
-        let deterministic = run(Actions::Deterministic)?;
-        let stochastic = run(Actions::Sampled)?;
-        curve.push(Point { adapt_steps: k, stochastic, deterministic });
-        if k < protocol.adapt_steps {
-            let (support, _) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, actors);
-            params = learner.adapt(&params, &support)?;
-        }
-    }
+    follow(config, learner, actors, protocol, &tasks, |k, stochastic, deterministic| {
+        let normalised = audit.and_then(|audit| audit.normalised(deterministic.mean));
+        curve.push(Point { adapt_steps: k, stochastic, deterministic, normalised });
+    })?;
     Ok(Evaluation {
         preset: config.name.clone(),
         split: protocol.split.name(),
@@ -113,6 +98,58 @@ pub fn evaluate(
         episodes: protocol.episodes,
         curve,
     })
+}
+
+/// The parameters that the protocol's adaptation leads to on each of `tasks`, `[tasks][num_params]`.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn adapt(
+    config: &Config,
+    learner: &Maml,
+    actors: usize,
+    protocol: &Protocol,
+    tasks: &[Task],
+) -> Result<Vec<Vec<f32>>, EvaluationError> {
+    follow(config, learner, actors, protocol, tasks, |_, _, _| ())
+}
+
+/// Adapts step by step and shows the returns with sampled and with most likely actions after each number of steps.
+fn follow(
+    config: &Config,
+    learner: &Maml,
+    actors: usize,
+    protocol: &Protocol,
+    tasks: &[Task],
+    mut show: impl FnMut(usize, Summary, Summary),
+) -> Result<Vec<Vec<f32>>, EvaluationError> {
+    let env = config.env()?;
+    let collection = Collection { env, horizon: config.horizon()?, layout: learner.layout(), num_actors: actors };
+    let steps = config.num_steps()?;
+    let (obs_dim, act_dim) = (learner.layout().obs_dim(), env.spec().act_dim());
+    let mut rollout = Rollout::new(Shape { tasks: tasks.len(), steps, envs: protocol.episodes, obs_dim, act_dim });
+    let mut params = vec![learner.meta_params.clone(); tasks.len()];
+    for k in 0..=protocol.adapt_steps {
+        let phase = |actions| Phase {
+            resets: Purpose::EvaluationReset,
+            draws: Purpose::EvaluationAction,
+            actions,
+            ..Phase::training(protocol.seed, 0, k, (k * steps) as u64, config.episodes())
+        };
+        let mut run = |actions| {
+            collect_all(&collection, tasks, &params, &phase(actions), &mut rollout)?;
+            Ok::<_, Diverged>(Summary::of(&rollout.returns(), protocol.seed))
+        };
+        // the sampled episodes last: the next step adapts on them
+        let deterministic = run(Actions::Deterministic)?;
+        let stochastic = run(Actions::Sampled)?;
+        show(k, stochastic, deterministic);
+        if k < protocol.adapt_steps {
+            let (support, _) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, actors);
+            params = learner.adapt(&params, &support)?;
+        }
+    }
+    Ok(params)
 }
 
 impl Evaluation {
@@ -138,6 +175,15 @@ impl Evaluation {
                 cells(&point.stochastic),
                 cells(&point.deterministic)
             );
+        }
+        for point in &self.curve {
+            if let Some(score) = point.normalised {
+                let _ = writeln!(
+                    text,
+                    "after {} steps {score:.2} of the way from the best fixed policy to full knowledge",
+                    point.adapt_steps
+                );
+            }
         }
         text
     }

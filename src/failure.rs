@@ -7,7 +7,7 @@ use crate::{
     checkpoint::CheckpointError,
     commands::{
         doctor::Unusable,
-        env::{Fault, ReplayError},
+        env::{CheckFailed, Fault, ReplayError},
     },
     config::ConfigError,
     device::DeviceError,
@@ -24,6 +24,8 @@ pub mod code {
     pub const FILE: u8 = 4;
     /// The device or libtorch is not available.
     pub const DEVICE: u8 = 5;
+    /// A check of an environment failed.
+    pub const CHECK: u8 = 6;
     /// Training diverged.
     pub const DIVERGED: u8 = 7;
     /// No space left, or a quota reached.
@@ -63,6 +65,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if cause.is::<DeviceError>() || cause.is::<Unusable>() {
         return Some(code::DEVICE);
+    }
+    if cause.is::<CheckFailed>() {
+        return Some(code::CHECK);
     }
     if cause.is::<WorkerPanic>() {
         return Some(code::PANIC);

@@ -4,17 +4,23 @@
 //! -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner) ->
 //! [`evaluate`]. Environments are `metadrift_envs`; this crate is where the two meet ([`registry`]).
 
+pub mod audit;
+pub mod check;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod control;
+pub mod course;
 pub mod device;
 pub mod evaluate;
 pub mod failure;
 mod fault;
 pub mod logging;
+pub mod plot;
 pub mod presets;
 pub mod registry;
+pub mod render;
 pub mod rollout;
 pub mod run_dir;
 pub mod session;

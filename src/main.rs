@@ -26,7 +26,9 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => return commands::train::resume(args),
         Command::Evaluate(args) => commands::evaluate::run(args)?,
         Command::Presets(command) => commands::presets::run(command)?,
+        Command::Tasks(command) => commands::tasks::run(command)?,
         Command::Env(command) => commands::env::run(command)?,
+        Command::Record(args) => commands::record::run(args)?,
         Command::Doctor => commands::doctor::run()?,
         Command::Bench(args) => commands::bench::run(args)?,
     }

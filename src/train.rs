@@ -89,7 +89,8 @@ impl Trainer {
         num_actors: usize,
     ) -> Result<Self, TrainerError> {
         let env = config.env()?;
-        let layout = registry::layout(env.spec(), &config.policy.hidden);
+        let layout = registry::layout(env.spec(), &config.task.settings(), &config.policy.hidden);
+        let obs_dim = layout.obs_dim();
         let mut rng = Stream::new(config.seed, Purpose::Init).rng();
         let theta = layout.init(config.policy.init_log_std, || StandardNormal.sample(&mut rng));
         let backend = Backend::new(backend, layout, device, config.maml.tasks_per_chunk, num_actors)?;
@@ -97,7 +98,7 @@ impl Trainer {
             tasks: config.rollout.num_tasks,
             steps: config.num_steps()?,
             envs: config.rollout.num_envs,
-            obs_dim: env.spec().obs_dim(),
+            obs_dim,
             act_dim: env.spec().act_dim(),
         };
         Ok(Trainer {

@@ -7,7 +7,7 @@ use metadrift::{
     train::Trainer,
 };
 use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
-use metadrift_envs::{EnvKind, Task};
+use metadrift_envs::{EnvKind, Task, TaskSettings};
 use tch::Device;
 
 /// Mean returns before and after adaptation over the last ten of `iterations`.
@@ -50,7 +50,7 @@ fn maml_learns_to_adapt_where_nothing_else_helps() {
 
 /// Values that the baseline gives to the states of a probe, as (episode step, observation, value).
 fn values(env: EnvKind, gamma: f64) -> Vec<(u32, f32, f64)> {
-    let layout = registry::layout(env.spec(), &[]);
+    let layout = registry::layout(env.spec(), &TaskSettings::default(), &[]);
     let horizon = env.spec().horizon;
     let mut rollout = Rollout::new(Shape { tasks: 1, steps: horizon as usize, envs: 200, obs_dim: 1, act_dim: 1 });
     let collection = Collection { env, horizon, layout: &layout, num_actors: 1 };

@@ -8,7 +8,7 @@ use metadrift::{
     rollout::{Actions, Collection, Episodes, Phase, Rollout, Shape, collect_all},
 };
 use metadrift_agents::layout::Layout;
-use metadrift_envs::{Clocks, Env, EnvKind, Purpose, Split, StepView, Stream, Task, VecEnv, with_env};
+use metadrift_envs::{Clocks, Env, EnvKind, Purpose, Split, StepView, Stream, Task, TaskSettings, VecEnv, with_env};
 
 const STEPS: usize = 60;
 const ENVS: usize = 7;
@@ -21,7 +21,7 @@ fn setting(env: EnvKind) -> (Layout, Vec<Task>, Vec<Vec<f32>>) {
     );
     let tasks = Config::parse("x", &text, &[]).unwrap().tasks(Split::Train).unwrap();
     let tasks: Vec<_> = (0..5).map(|i| tasks.sample(9, 0, i)).collect();
-    let layout = registry::layout(env.spec(), &[16, 16]);
+    let layout = registry::layout(env.spec(), &TaskSettings::default(), &[16, 16]);
     let mut seed = 0u32;
     let mut noise = || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -57,7 +57,7 @@ impl TaskDistribution {
             return Err(invalid("task.horizon", "0, but an episode has at least one step".into()));
         }
         let settings = config.settings();
-        settings.check()?;
+        settings.check(spec)?;
         let plans = plans(spec, config, split)?;
         let filter = config.filter.clone();
         let distribution = TaskDistribution { spec, split, channels: channels(spec), plans, filter, settings };

@@ -23,6 +23,7 @@
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
 //! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
+//! | [`gymnasium_seed`] | NumPy's seeding and generator: Gymnasium's initial states to the bit |
 //!
 //! To add an environment: one file like `navigation.rs`, its name in the list of `kind.rs`, its line here;
 //! one of your own needs neither (`examples/own_environment.rs`).
@@ -46,6 +47,7 @@ pub mod env;
 mod faults;
 pub mod filter;
 mod gauss;
+pub mod gymnasium_seed;
 mod kernel;
 pub mod law;
 pub mod navigation;
@@ -82,7 +84,7 @@ pub use number::{Number, Random};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::Real;
-pub use replay::{Trajectory, replay, replay_kind};
+pub use replay::{Initial, Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};

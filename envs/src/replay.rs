@@ -3,6 +3,7 @@
 use crate::EnvKind;
 use crate::cartpole::{CartPole, CartPoleParams};
 use crate::env::{Array, Env, Version};
+use crate::gymnasium_seed::seeded_state;
 use crate::pendulum::Pendulum;
 use crate::settings::IntegratorKind;
 use crate::task::TaskError;
@@ -18,6 +19,15 @@ pub struct Trajectory {
     pub rewards: Vec<f64>,
     /// Whether the step ended the episode, `[steps]`.
     pub terminated: Vec<bool>,
+}
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial<'a> {
+    /// In this state, `[state_dim]`.
+    State(&'a [f64]),
+    /// Where Gymnasium's `reset(seed=...)` begins, to the bit.
+    Seed(u64),
 }
 
 /// Applies `actions` one after the other, with a healthy actuator and healthy sensors, until they
@@ -58,7 +68,7 @@ pub fn replay_kind(
     kind: EnvKind,
     integrator: Option<IntegratorKind>,
     params: &[(&str, f64)],
-    initial_state: &[f64],
+    initial: Initial<'_>,
     actions: &[f64],
 ) -> Result<Trajectory, TaskError> {
     let spec = kind.spec();
@@ -70,24 +80,24 @@ pub fn replay_kind(
     match (kind, integrator) {
         (EnvKind::CartPole, Some(integrator)) => {
             let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..CartPole::params(get) };
-            replay_flat::<CartPole>(&params, initial_state, actions)
+            replay_flat::<CartPole>(&params, initial, actions)
         }
         (EnvKind::Pendulum, Some(IntegratorKind::SemiImplicit)) => {
-            replay_flat::<Pendulum>(&Pendulum::params(get), initial_state, actions)
+            replay_flat::<Pendulum>(&Pendulum::params(get), initial, actions)
         }
         (_, Some(other)) => Err(TaskError::Invalid {
             path: "integrator".to_string(),
             problem: format!("{} cannot be integrated with {other:?}", spec.name),
         }),
         (_, None) => with_env!(kind, E => {
-            replay_flat::<E>(&E::params(get), initial_state, actions)
+            replay_flat::<E>(&E::params(get), initial, actions)
         }),
     }
 }
 
 fn replay_flat<E: Env>(
     params: &E::Params<f64>,
-    initial_state: &[f64],
+    initial: Initial<'_>,
     actions: &[f64],
 ) -> Result<Trajectory, TaskError> {
     let state_dim = E::State::<f64>::LEN;
@@ -96,15 +106,15 @@ fn replay_flat<E: Env>(
         path: path.to_string(),
         problem: format!("{found} numbers where {} takes {expected}", E::SPEC.name),
     };
-    if initial_state.len() != state_dim {
-        let expected = state_dim.to_string();
-        return Err(wrong("initial_state", initial_state.len(), expected));
-    }
+    let initial_state = match initial {
+        Initial::Seed(seed) => seeded_state::<E>(params, seed),
+        Initial::State(state) if state.len() == state_dim => E::State::<f64>::from_fn(|i| state[i]),
+        Initial::State(state) => return Err(wrong("initial_state", state.len(), state_dim.to_string())),
+    };
     if !actions.len().is_multiple_of(act_dim) {
         let expected = format!("{act_dim} a step");
         return Err(wrong("actions", actions.len(), expected));
     }
-    let initial_state = E::State::<f64>::from_fn(|i| initial_state[i]);
     let actions = actions.chunks(act_dim).map(|action| E::Action::<f64>::from_fn(|i| action[i]));
     Ok(replay::<E>(params, initial_state, actions))
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::env::EnvSpec;
 use crate::task::TaskError;
 
 /// What the tasks of a distribution have in common, besides their laws.
@@ -24,8 +25,14 @@ pub struct TaskSettings {
 
 impl TaskSettings {
     /// Refuses settings out of their ranges.
-    pub(crate) fn check(&self) -> Result<(), TaskError> {
+    pub(crate) fn check(&self, spec: &EnvSpec) -> Result<(), TaskError> {
         let invalid = |key: &str, problem: String| Err(TaskError::Invalid { path: format!("task.{key}"), problem });
+        if !spec.variants && self.integrator != IntegratorKind::default() {
+            return invalid("integrator", format!("{} has only its own; leave it out", spec.name));
+        }
+        if !spec.variants && self.reward != RewardKind::default() {
+            return invalid("reward", format!("{} has only its own; leave it out", spec.name));
+        }
         if self.observe_actions > 64 {
             return invalid("observe_actions", format!("{} must be 0 to 64", self.observe_actions));
         }

@@ -174,6 +174,16 @@ impl<E: Env> VecEnv<E> {
         &self.obs[..self.num_envs * self.width]
     }
 
+    /// The physical state of a lane, which no sensor falsifies: for privileged controllers, traces and pictures.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    pub fn state(&self, lane: usize) -> E::State<f32> {
+        assert!(lane < self.num_envs, "lane {lane} of {}", self.num_envs);
+        let columns = &self.state[lane / LANES * Self::STATE_DIM..][..Self::STATE_DIM];
+        E::State::from_fn(|k| columns[k][lane % LANES])
+    }
+
     /// Steps done in the current episodes, `[envs]`.
     pub fn episode_step(&self) -> &[u32] {
         &self.episode_step.as_flattened()[..self.num_envs]
@@ -200,12 +210,6 @@ impl<E: Env> VecEnv<E> {
     /// its `on_bound` instead, counted once for each lane and evaluation.
     pub fn corrections(&self) -> u64 {
         self.corrections
-    }
-
-    /// The physical state of a lane, which no policy sees.
-    pub fn state(&self, lane: usize) -> E::State<f32> {
-        let columns = &self.state[lane / LANES * Self::STATE_DIM..][..Self::STATE_DIM];
-        E::State::from_fn(|k| columns[k][lane % LANES])
     }
 
     fn scene(&self) -> Scene<'_> {

@@ -5,9 +5,9 @@ mod rig;
 use std::collections::BTreeSet;
 
 use metadrift_envs::{
-    Array, CartPole, Channel, Clocks, Env, EnvKind, EnvSpec, Navigation, NavigationRotated, Pendulum, ProbeAction,
-    ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign, Purpose, RewardKind, Stream, Task, VecEnv,
-    channels, replay_kind, with_env,
+    Array, CartPole, Channel, Clocks, Env, EnvKind, EnvSpec, Initial, Navigation, NavigationRotated, Pendulum,
+    ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign, Purpose, RewardKind, Stream, Task,
+    VecEnv, channels, replay_kind, with_env,
 };
 use rig::{Out, actions, reset_stream, step};
 
@@ -83,7 +83,8 @@ fn every_channel_changes_something_and_every_run_repeats() {
 
 /// One move of a point, in f64: (position, reward, arrived).
 fn navigate<E: Env>(params: &[(&str, f64)], start: [f64; 2], action: [f64; 2]) -> (Vec<f64>, f64, bool) {
-    let path = replay_kind(EnvKind::from_name(E::SPEC.name).unwrap(), None, params, &start, &action).unwrap();
+    let path =
+        replay_kind(EnvKind::from_name(E::SPEC.name).unwrap(), None, params, Initial::State(&start), &action).unwrap();
     (path.states[0].clone(), path.rewards[0], path.terminated[0])
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use metadrift_envs::{
-    CartPole, CartPoleParams, Env, EnvKind, IntegratorKind, Pendulum, PendulumParams, Trajectory, Version, replay,
-    replay_kind,
+    CartPole, CartPoleParams, Env, EnvKind, Initial, IntegratorKind, Pendulum, PendulumParams, Trajectory, Version,
+    replay, replay_kind,
 };
 
 #[derive(serde::Deserialize)]
@@ -37,7 +37,7 @@ impl Recording {
     fn replay(&self, initial_state: &[f64], actions: &[f64]) -> Trajectory {
         let params: Vec<(&str, f64)> = (self.params.iter()).map(|(name, value)| (name.as_str(), *value)).collect();
         let integrator = Some(self.integrator());
-        replay_kind(self.kind(), integrator, &params, initial_state, actions).unwrap()
+        replay_kind(self.kind(), integrator, &params, Initial::State(initial_state), actions).unwrap()
     }
 
     /// State before each step.

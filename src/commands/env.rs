@@ -1,14 +1,20 @@
-//! `env list|show|replay`
+//! `env list|show|check|trace|replay`
 
+mod check;
 mod replay;
+mod trace;
 
 use std::fmt::Write as _;
 
 use anyhow::Result;
 use metadrift_envs::{ActionSpace, EnvKind, EnvSpec, TaskError, channels};
 
-use crate::{cli::EnvCommand, commands::print};
+use crate::{
+    cli::EnvCommand,
+    commands::{aligned, print},
+};
 
+pub use check::CheckFailed;
 pub use replay::{Fault, ReplayError};
 
 /// Runs the command.
@@ -19,6 +25,8 @@ pub fn run(command: &EnvCommand) -> Result<()> {
     match command {
         EnvCommand::List => print(&list())?,
         EnvCommand::Show { name } => print(&show(find(name, "env show")?.spec()))?,
+        EnvCommand::Check { name } => check::run(name)?,
+        EnvCommand::Trace(args) => trace::run(args)?,
         EnvCommand::Replay { file } => replay::run(file)?,
     }
     Ok(())
@@ -69,17 +77,6 @@ fn actions(space: ActionSpace) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Columns as wide as their widest cell.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]

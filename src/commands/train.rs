@@ -116,14 +116,14 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
 /// What `--dry-run` prints.
 fn plan(config: &Config) -> Result<String> {
     let spec = config.env()?.spec();
-    let layout = registry::layout(spec, &config.policy.hidden);
+    let layout = registry::layout(spec, &config.task.settings(), &config.policy.hidden);
     let (r, phases) = (&config.rollout, config.maml.inner_steps as u64 + 1);
     let lanes = (r.num_tasks * r.num_envs) as u64;
     let steps = lanes * config.num_steps()? as u64;
     // a row: two observations, action, log-probability, reward, step in the episode, two flags; and, kept for each
     // phase, the learner's copy of observation, action, log-probability and advantage
-    let row = 4 * (2 * spec.obs_dim() + spec.act_dim() + 3) as u64 + 2;
-    let sample = 4 * (spec.obs_dim() + spec.act_dim() + 2) as u64;
+    let row = 4 * (2 * layout.obs_dim() + spec.act_dim() + 3) as u64 + 2;
+    let sample = 4 * (layout.obs_dim() + spec.act_dim() + 2) as u64;
     let megabytes = (steps * (row + phases * sample)) as f64 / 1e6;
     Ok(format!(
         "{}\n# {} parameters; at most {} environment steps per iteration, {} in all; about {megabytes:.0} MB of \

@@ -92,7 +92,7 @@ pub(super) fn collect<E: Env>(
     mut slab: Slab<'_>,
 ) -> Result<(), Diverged> {
     crate::fault::trip("actor");
-    let (envs, obs_dim) = (slab.envs, E::SPEC.obs_dim());
+    let (envs, obs_dim) = (slab.envs, slab.obs.len() / slab.reward.len());
     let steps = slab.reward.len() / envs;
     let start = Clocks { lifetime_step: phase.clock, adapt_round: u64::from(phase.index), ..Clocks::default() };
     let mut env = VecEnv::<E>::new(&[(task, envs)], c.horizon, phase.stream(phase.resets, index), start);

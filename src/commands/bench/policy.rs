@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use metadrift_agents::host_policy::{HostPolicy, Scratch};
-use metadrift_envs::{EnvKind, Purpose, Stream, unit_f32};
+use metadrift_envs::{EnvKind, Purpose, Stream, TaskSettings, unit_f32};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -13,7 +13,7 @@ use crate::registry;
 /// The rollouts' policy at each number of lanes.
 pub(super) fn measure(lanes: &[usize], time: Duration) -> Vec<Row> {
     let spec = EnvKind::CartPole.spec();
-    let layout = registry::layout(spec, &[64, 64]);
+    let layout = registry::layout(spec, &TaskSettings::default(), &[64, 64]);
     let mut rng = Stream::new(1, Purpose::Init).rng();
     let params = layout.init(0.0, || StandardNormal.sample(&mut rng));
     let policy = HostPolicy::new(&layout, &params);

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 use metadrift_envs::{
-    ActionSpace, EnvKind, EnvSpec, IntegratorKind as Integrator, ParamSpec, TaskError, Trajectory, channels,
+    ActionSpace, EnvKind, EnvSpec, Initial, IntegratorKind as Integrator, ParamSpec, TaskError, Trajectory, channels,
     replay_kind,
 };
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,22 @@ struct Request {
     env: String,
     params: Option<BTreeMap<String, f64>>,
     integrator: Option<String>,
-    initial_state: Vec<f64>,
+    initial_state: InitialState,
     actions: Vec<f64>,
+}
+
+/// Where a replay begins: numbers, or a seed of Gymnasium's.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "initial_state: expected an array of numbers or {\"seed\": whole number, 0 to 2^64 - 1}")]
+enum InitialState {
+    State(Vec<f64>),
+    Seed(Seed),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seed {
+    seed: u64,
 }
 
 /// A line of the output.
@@ -133,7 +147,11 @@ fn answer(text: &[u8]) -> Result<Answer, Fault> {
     params.iter().try_for_each(|(name, value)| check_fault(spec, name, *value))?;
     let integrator = request.integrator.as_deref().map(integrator).transpose()?;
     check_actions(spec, &request.actions)?;
-    let trajectory = replay_kind(kind, integrator, &params, &request.initial_state, &request.actions);
+    let initial = match &request.initial_state {
+        InitialState::State(state) => Initial::State(state),
+        InitialState::Seed(Seed { seed }) => Initial::Seed(*seed),
+    };
+    let trajectory = replay_kind(kind, integrator, &params, initial, &request.actions);
     let trajectory = trajectory.map_err(|error| match error {
         TaskError::UnknownChannel { name, .. } => unknown_param(kind, &name),
         TaskError::OutOfRange { .. } | TaskError::NotFinite { .. } => Fault::BadValue(format!("params.{error}")),
@@ -239,102 +257,4 @@ fn check_finite(trajectory: &Trajectory) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bad(text: &str) -> String {
-        match answer(text.as_bytes()).err() {
-            Some(Fault::BadValue(problem)) => problem,
-            other => panic!("{text}: {other:?}"),
-        }
-    }
-
-    fn malformed(text: &str) -> String {
-        match answer(text.as_bytes()).err() {
-            Some(Fault::Malformed(problem)) => problem,
-            other => panic!("{text}: {other:?}"),
-        }
-    }
-
-    /// A CartPole line with more keys.
-    fn cartpole(more: &str) -> String {
-        format!(r#"{{"env": "cartpole", "initial_state": [0.0, 0.0, 0.0, 0.0], "actions": [1], {more}}}"#)
-    }
-
-    #[track_caller]
-    fn assert_says(problem: &str, parts: &[&str]) {
-        parts.iter().for_each(|part| assert!(problem.contains(part), "`{part}` is not in: {problem}"));
-    }
-
-    #[test]
-    fn defaults_stand_in_for_what_is_missing_and_other_keys_do_not_matter() {
-        let line = r#"{"env": "pendulum", "initial_state": [0.5, 0.0], "actions": [3.0], "note": {"a": [null]}}"#;
-        let answer = answer(line.as_bytes()).unwrap();
-        // gravity 10, mass 1, length 1, dt 0.05; the torque is clipped to 2
-        let speed = (15.0 * 0.5f64.sin() + 3.0 * 2.0) * 0.05;
-        assert!(
-            (answer.states[0][1] - speed).abs() < 1e-15 && (answer.states[0][0] - 0.5 - speed * 0.05).abs() < 1e-15
-        );
-        assert!((answer.rewards[0] + 0.25 + 0.004).abs() < 1e-15);
-        assert_eq!(answer.observations[0][0], f64::from(answer.states[0][0].cos() as f32));
-    }
-
-    #[test]
-    fn unknown_names_suggest_the_nearest() {
-        let env = cartpole("").replace("cartpole", "cartpol").replace("[1], ", "[1]");
-        assert_says(&bad(&env), &["env: there is no environment `cartpol`", "did you mean `cartpole`?"]);
-        let param = bad(&cartpole(r#""params": {"gravty": 9.8}"#));
-        assert_says(&param, &["cartpole has no parameter `gravty`; did you mean `gravity`?", "half_length"]);
-        let integrator = bad(&cartpole(r#""integrator": "semi-implicit""#));
-        assert_says(&integrator, &["`semi-implicit`; did you mean `semi_implicit`?"]);
-    }
-
-    #[test]
-    fn illegal_values_are_named_with_what_is_legal() {
-        assert_says(
-            &bad(&cartpole(r#""params": {"gravity": 1000}"#)),
-            &["params.gravity", "1000", "[0, 100]", "m/s^2"],
-        );
-        assert_says(&bad(&cartpole(r#""params": {"actuator_gain": -1}"#)), &["actuator_gain", "healthy", "only 1"]);
-        assert!(answer(cartpole(r#""params": {"actuator_gain": 1}"#).as_bytes()).is_ok());
-        for action in ["2", "-1", "0.5"] {
-            let line = cartpole(r#""x": 0"#).replace("[1]", &format!("[1, {action}]"));
-            assert_says(&bad(&line), &["actions[1]", action, "[0, 1]"]);
-        }
-        let short = cartpole(r#""x": 0"#).replace("[0.0, ", "[");
-        assert_says(&bad(&short), &["initial_state: 3 numbers where cartpole takes 4"]);
-        let pendulum = r#"{"env": "pendulum", "initial_state": [0, 0], "actions": [0], "integrator": "euler"}"#;
-        assert_says(&bad(pendulum), &["integrator", "pendulum"]);
-    }
-
-    #[test]
-    fn what_is_not_finite_is_refused_on_the_way_in_and_on_the_way_out() {
-        for number in ["NaN", "-Infinity", "Infinity", "1e999", "-1e999"] {
-            assert_says(&bad(&cartpole(r#""x": 0"#).replace("[0.0,", &format!("[{number},"))), &["column ", "finite"]);
-        }
-        assert_says(&bad(&cartpole(r#""x": 0"#).replace("[0.0,", "[1e300,")), &["observation", "step 1"]);
-        let fast = r#"{"env": "pendulum", "initial_state": [0, 1e200], "actions": [0]}"#;
-        assert_says(&bad(fast), &["reward", "step 1"]);
-    }
-
-    #[test]
-    fn what_is_not_json_or_not_of_the_shape_is_malformed() {
-        assert_says(&malformed("{"), &["column 1: EOF"]);
-        assert_says(&malformed("{\"env\"\n"), &["column 6: EOF"]);
-        assert_says(&malformed(r#"{"env": "cartpole", "actions": [1]}"#), &["missing field `initial_state`"]);
-        assert_says(&malformed(&cartpole(r#""params": {"gravity": "9.8"}"#)), &["invalid type", "f64"]);
-        assert_says(&malformed(&cartpole(r#""params": []"#)), &["invalid type", "map"]);
-        assert_says(&malformed("[1, 2] tail"), &["column"]);
-        malformed("\u{feff}{}");
-    }
-
-    #[test]
-    fn lines_are_counted_and_answered_before_one_that_fails() {
-        let good = cartpole(r#""x": 0"#);
-        let input = format!("{good}\n\n{good}\r\n{{}}\n{good}");
-        let mut out = Vec::new();
-        let error = replay_lines("a.jsonl", input.as_bytes(), &mut out).unwrap_err();
-        assert_says(&error.to_string(), &["a.jsonl, line 4: ", "missing field `env`"]);
-        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 2);
-    }
-}
+mod tests;

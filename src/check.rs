@@ -1,0 +1,290 @@
+//! The contract of an environment, checked on the environment itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use metadrift_envs::{
+    ActionSpace, Array, Channel, Clocks, Env, EnvKind, Purpose, RewardKind, Schedule, StepView, Stream, Task, VecEnv,
+    channels, unit_f32, with_env,
+};
+
+/// One property, and what speaks against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What is claimed.
+    pub name: &'static str,
+    /// How it was tried.
+    pub detail: String,
+    /// What is wrong; none if it holds.
+    pub failure: Option<String>,
+}
+
+/// Checks everything that can be checked without knowing the dynamics.
+pub fn check(env: EnvKind) -> Vec<Check> {
+    with_env!(env, E => vec![
+        seeds_repeat::<E>(),
+        seeds_differ::<E>(),
+        lanes_stay_apart::<E>(),
+        every_channel_acts::<E>(),
+        derived_values_follow::<E>(),
+        values_can_be_sought::<E>(),
+        bounds_are_enforced::<E>(),
+        nan_is_refused::<E>(),
+        observations_are_finite::<E>(),
+        f32_follows_f64::<E>(),
+    ])
+}
+
+/// Steps of most checks.
+const STEPS: u32 = 300;
+
+fn verdict(name: &'static str, detail: impl Into<String>, failure: Option<String>) -> Check {
+    Check { name, detail: detail.into(), failure }
+}
+
+/// A random action of the space, the same for the same name.
+fn action(space: ActionSpace, seed: u64, lane: u32, tick: u32) -> Vec<f32> {
+    let words = |k: usize| Stream::new(seed, Purpose::Action).env(lane).phase(k as u8).block(tick)[0];
+    match space {
+        ActionSpace::Discrete(count) => vec![(words(0) % count as u32) as f32],
+        ActionSpace::Box { dim, bound } => {
+            (0..dim).map(|k| (2.0 * unit_f32(words(k)) - 1.0) * 1.2 * bound as f32).collect()
+        }
+    }
+}
+
+/// Observations, rewards and ends of `steps` steps: `(before any reset, current)` observations, `[steps, lanes, ..]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Course {
+    next_obs: Vec<f32>,
+    obs: Vec<f32>,
+    reward: Vec<f32>,
+    ends: Vec<(bool, bool)>,
+}
+
+impl Course {
+    fn bits(&self) -> Vec<u32> {
+        let numbers = self.next_obs.iter().chain(&self.obs).chain(&self.reward);
+        numbers.map(|x| x.to_bits()).chain(self.ends.iter().map(|(a, b)| u32::from(*a) | u32::from(*b) << 1)).collect()
+    }
+}
+
+/// Steps `lanes` lanes of each task with random actions; lane numbers count on over the tasks.
+fn course<E: Env>(tasks: &[&Task], lanes: usize, steps: u32, seed: u64) -> Course {
+    let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (*task, lanes)).collect();
+    let mut env = VecEnv::<E>::new(&pairs, E::SPEC.horizon, Stream::new(seed, Purpose::Reset), Clocks::default());
+    let count = env.num_envs();
+    let mut next_obs = vec![0.0; env.obs().len()];
+    let (mut reward, mut terminated, mut truncated) = (vec![0.0; count], vec![false; count], vec![false; count]);
+    let mut course = Course { obs: env.obs().to_vec(), ..Course::default() };
+    for tick in 0..steps {
+        let actions: Vec<f32> =
+            (0..count).flat_map(|at| action(E::SPEC.action, seed, (at % lanes) as u32, tick)).collect();
+        let out = StepView {
+            next_obs: &mut next_obs,
+            reward: &mut reward,
+            terminated: &mut terminated,
+            truncated: &mut truncated,
+        };
+        env.step(&actions, out);
+        course.next_obs.extend(&next_obs);
+        course.obs.extend(env.obs());
+        course.reward.extend(&reward);
+        course.ends.extend(terminated.iter().copied().zip(truncated.iter().copied()));
+    }
+    course
+}
+
+fn seeds_repeat<E: Env>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let [first, second] = [(), ()].map(|()| course::<E>(&[&task], 5, STEPS, 7).bits());
+    let failure = (first != second).then(|| "two runs of seed 7 differ".to_owned());
+    verdict("the same seed gives the same bytes", format!("5 lanes, {STEPS} steps, twice"), failure)
+}
+
+fn seeds_differ<E: Env>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let state =
+        |seed| VecEnv::<E>::new(&[(&task, 1)], 1, Stream::new(seed, Purpose::Reset), Clocks::default()).state(0);
+    let params = E::params(|index| task.values[index]);
+    let [zero, half] = [0.0, 0.5].map(|u: f64| E::reset(&params, [u; 4]));
+    let same = state(1).as_ref() == state(2).as_ref();
+    let fixed = zero.as_ref() == half.as_ref();
+    let failure = (same && !fixed).then(|| "seeds 1 and 2 begin in the same state".to_owned());
+    let detail = if fixed { "initial states are not random here" } else { "initial states of seeds 1 and 2" };
+    verdict("another seed gives another start", detail, failure)
+}
+
+fn lanes_stay_apart<E: Env>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let other = altered::<E>(&channels(&E::SPEC)[0]).unwrap_or_else(|| task.clone());
+    let alone = course::<E>(&[&task], 3, STEPS, 9);
+    let beside = course::<E>(&[&task, &other], 3, STEPS, 9);
+    let width = alone.reward.len() / STEPS as usize;
+    let failed = (0..STEPS as usize).find(|step| {
+        let mine = &alone.reward[step * width..][..width];
+        let shared = &beside.reward[2 * step * width..][..width];
+        mine != shared || alone.ends[step * width..][..width] != beside.ends[2 * step * width..][..width]
+    });
+    let obs = alone.obs.len() / (STEPS as usize + 1);
+    let seen = (0..=STEPS as usize).find(|step| alone.obs[step * obs..][..obs] != beside.obs[2 * step * obs..][..obs]);
+    let failure = failed.or(seen).map(|step| format!("step {step} differs where another task shares the batch"));
+    verdict("lanes do not touch each other", "3 lanes, alone and beside those of another task", failure)
+}
+
+/// The unperturbed task with one channel at another legal value.
+fn altered<E: Env>(channel: &Channel) -> Option<Task> {
+    let value = *alternatives(channel).first()?;
+    Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, value).ok()
+}
+
+fn every_channel_acts<E: Env>() -> Check {
+    let all = channels(&E::SPEC);
+    let [plain, faulty] = backgrounds::<E>().map(|task| (course::<E>(&[&task], 16, STEPS, 3).bits(), task));
+    let inert: Vec<&str> = (all.iter())
+        .filter(|channel| {
+            let acts = |value: &f64| {
+                [&plain, &faulty].into_iter().any(|(bits, background)| {
+                    let changed = background.clone().with(&E::SPEC, &channel.name, *value);
+                    changed.is_ok_and(|task| course::<E>(&[&task], 16, STEPS, 3).bits() != *bits)
+                })
+            };
+            !alternatives(channel).iter().any(acts)
+        })
+        .map(|channel| channel.name.as_str())
+        .collect();
+    let failure = (!inert.is_empty()).then(|| format!("without effect: {}", inert.join(", ")));
+    let detail = format!("{} channels, each changed, alone and among other faults", all.len());
+    verdict("every channel has an effect", detail, failure)
+}
+
+/// The unperturbed task, and one in which what only shows together with other faults shows, too.
+fn backgrounds<E: Env>() -> [Task; 2] {
+    let mut faulty = Task::nominal(&E::SPEC);
+    if E::SPEC.variants {
+        faulty.settings.reward = RewardKind::Quadratic;
+    }
+    for (name, value) in [("actuator_gain", 0.3), ("actuator_drop_prob", 0.3)] {
+        faulty = faulty.clone().with(&E::SPEC, name, value).unwrap_or(faulty);
+    }
+    [Task::nominal(&E::SPEC), faulty]
+}
+
+/// Other legal values: near, far, and small and whole ones.
+fn alternatives(channel: &Channel) -> Vec<f64> {
+    let step = 0.5 * channel.default.abs().max(0.2);
+    let values =
+        [channel.default + step, channel.default - step, channel.default + 1.0, 0.1 * channel.default, 0.1, 0.5, 3.0];
+    values.into_iter().filter(|value| channel.bounds.contains(*value) && *value != channel.default).collect()
+}
+
+/// A value that is computed from others must be computed anew when they change: a task whose channels were changed and
+/// changed back, or drift with a constant value, is the task itself.
+fn derived_values_follow<E: Env>() -> Check {
+    let all = channels(&E::SPEC);
+    let failure = all.iter().find_map(|channel| {
+        let set = altered::<E>(channel)?;
+        let index = all.iter().position(|other| other.name == channel.name)?;
+        let value = set.values[index];
+        let nominal = Task::nominal(&E::SPEC);
+        let drifting = nominal.with_drift(&E::SPEC, &channel.name, Schedule::Constant { value }).ok()?;
+        let same = course::<E>(&[&set], 4, 100, 5).bits() == course::<E>(&[&drifting], 4, 100, 5).bits();
+        (!same).then(|| format!("{}: set to {value} it acts otherwise than drifting at {value}", channel.name))
+    });
+    verdict("nothing derived goes stale", "each channel set, and as a drift of the same value", failure)
+}
+
+fn values_can_be_sought<E: Env>() -> Check {
+    let all = channels(&E::SPEC);
+    let failure = all.iter().enumerate().find_map(|(index, channel)| {
+        let to = altered::<E>(channel)?.values[index];
+        let schedule = Schedule::Linear { from: channel.default, to, start: 20.0, over: 50.0, returns: true };
+        let task = Task::nominal(&E::SPEC).with_drift(&E::SPEC, &channel.name, schedule).ok()?;
+        let at = |tick| task.values_on(&Clocks { lifetime_step: tick, ..Clocks::default() })[index].to_bits();
+        let forwards: Vec<u64> = (0..200).map(at).collect();
+        let mut backwards: Vec<u64> = (0..200).rev().map(at).collect();
+        backwards.reverse();
+        (forwards != backwards).then(|| format!("{} depends on the order of asking", channel.name))
+    });
+    verdict("the value at any tick can be asked for", "each channel on a ramp, 200 ticks, both ways", failure)
+}
+
+fn bounds_are_enforced<E: Env>() -> Check {
+    let failure = channels(&E::SPEC).iter().find_map(|channel| {
+        let beyond = [channel.bounds.max * 2.0 + 1.0, channel.bounds.min - 1.0, f64::NAN, f64::INFINITY];
+        let taken = beyond.into_iter().find(|v| Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, *v).is_ok());
+        taken.map(|value| format!("{} accepts {value}, legal is {}", channel.name, channel.bounds))
+    });
+    verdict("illegal values are refused", "beyond both ends, NaN and infinity, every channel", failure)
+}
+
+fn nan_is_refused<E: Env>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let refused = |value: f32| {
+        let mut env = VecEnv::<E>::new(&[(&task, 1)], 10, Stream::new(0, Purpose::Reset), Clocks::default());
+        let mut next_obs = vec![0.0; env.obs().len()];
+        let (mut reward, mut terminated, mut truncated) = ([0.0], [false], [false]);
+        let out = StepView {
+            next_obs: &mut next_obs,
+            reward: &mut reward,
+            terminated: &mut terminated,
+            truncated: &mut truncated,
+        };
+        let actions = vec![value; E::SPEC.act_dim()];
+        let silent = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let outcome = catch_unwind(AssertUnwindSafe(|| env.step(&actions, out)));
+        std::panic::set_hook(silent);
+        outcome.is_err()
+    };
+    let failure = (!refused(f32::NAN)).then(|| "an action that is NaN is taken".to_owned());
+    verdict("an action that is not a number is refused", "NaN", failure)
+}
+
+fn observations_are_finite<E: Env>() -> Check {
+    let all = channels(&E::SPEC);
+    let mut tasks = vec![("unperturbed".to_owned(), Task::nominal(&E::SPEC))];
+    tasks.extend(all.iter().filter_map(|channel| Some((channel.name.clone(), altered::<E>(channel)?))));
+    let failure = tasks.iter().find_map(|(name, task)| {
+        let course = course::<E>(&[task], 8, 2 * STEPS, 11);
+        let bad = course.next_obs.iter().chain(&course.reward).any(|x| !x.is_finite());
+        bad.then(|| format!("not finite with {name}"))
+    });
+    verdict("everything stays finite", format!("{} steps, unperturbed and each channel changed", 2 * STEPS), failure)
+}
+
+/// One step from the same state in both widths; over many steps rounding grows as the dynamics let it.
+fn f32_follows_f64<E: Env>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let wide = E::params(|index| task.values[index]);
+    let narrow = E::params(|index| task.values[index] as f32);
+    let mut worst = 0.0_f64;
+    for tick in 0..1000 {
+        let uniform = Stream::new(13, Purpose::Reset).uniforms(tick);
+        let start = E::reset(&narrow, uniform);
+        let act = action(E::SPEC.action, 13, 0, tick);
+        let command = E::command(&narrow, E::Action::from_fn(|k| act[k]));
+        let next = E::step(&narrow, start, command, command).state;
+        let command = E::command(&wide, E::Action::from_fn(|k| f64::from(act[k])));
+        let state = E::State::from_fn(|k| f64::from(start.as_ref()[k]));
+        let exact = E::step(&wide, state, command, command).state;
+        for (f32, f64) in next.as_ref().iter().zip(exact.as_ref()) {
+            worst = worst.max((f64::from(*f32) - f64).abs() / f64.abs().max(1.0));
+        }
+    }
+    let failure = (worst > 1e-5).then(|| format!("a step differs by {worst:.1e}"));
+    verdict("f32 follows f64", format!("1000 steps from random states, largest difference {worst:.1e}"), failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environments_hold_what_they_promise() {
+        for env in [EnvKind::CartPole, EnvKind::Pendulum] {
+            for check in check(env) {
+                assert_eq!(check.failure, None, "{}: {}", env.spec().name, check.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Arguments of the commands on tasks and environments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use metadrift_envs::Split;
+
+use super::{ComputeArgs, Format};
+
+/// `tasks`
+#[derive(Debug, Subcommand)]
+pub enum TasksCommand {
+    /// Draw tasks and print every value and drift
+    #[command(after_help = "Example:\n  metadrift tasks sample cartpole-flip --split ood --count 3 --seed 1")]
+    Sample {
+        /// A preset's name or a file that ends in .toml
+        #[arg(value_name = "PRESET|FILE.toml")]
+        what: String,
+        /// train, in-dist or ood
+        #[arg(long, default_value = "train")]
+        split: Split,
+        /// How many
+        #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        count: u32,
+        /// Seed of the draws
+        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+        seed: u64,
+        /// A table, or one JSON object per line
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Ranges, drift, variation budget, and what was measured of the preset
+    #[command(after_help = "Example:\n  metadrift tasks describe pendulum-physics")]
+    Describe {
+        /// A preset's name or a file that ends in .toml
+        #[arg(value_name = "PRESET|FILE.toml")]
+        what: String,
+    },
+    /// Measure a random policy, the best fixed feedback and full knowledge on every split, and the gap between them
+    #[command(
+        after_help = "The best fixed feedback is searched on other tasks of the same split with the cross-entropy \
+        method. Where\nthe gap is nil, one fixed policy does as well as knowing the task: no adaptation is needed.\n\n\
+        Example:\n  metadrift tasks audit cartpole-flip --format json"
+    )]
+    Audit(AuditArgs),
+    /// Draw how each drifting quantity moves over the life of some tasks, switches marked, as SVG
+    #[command(after_help = "Example:\n  metadrift tasks plot cartpole-drift --split ood --out drift.svg")]
+    Plot {
+        /// A preset's name or a file that ends in .toml
+        #[arg(value_name = "PRESET|FILE.toml")]
+        what: String,
+        /// train, in-dist or ood
+        #[arg(long, default_value = "train")]
+        split: Split,
+        /// How many tasks, one colour each
+        #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+        count: u32,
+        /// Ticks to show [default: 4000, or the task's horizon if that is longer]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+        ticks: Option<u32>,
+        /// Seed of the draws
+        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+        seed: u64,
+        /// Where the picture goes
+        #[arg(long, value_name = "FILE.svg")]
+        out: PathBuf,
+    },
+}
+
+/// `tasks audit`
+#[derive(Args, Clone, Debug)]
+pub struct AuditArgs {
+    /// A preset's name or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Change one setting; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Tasks of each split
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub tasks: u32,
+    /// Lanes (initial states) on each task
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub lanes: u32,
+    /// Rounds of the search for the best fixed feedback
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+    /// Seed of tasks, initial states and search
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Output for people or for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Write the JSON form to this file, too
+    #[arg(long, value_name = "FILE.json")]
+    pub out: Option<PathBuf>,
+}
+
+/// `env`
+#[derive(Debug, Subcommand)]
+pub enum EnvCommand {
+    /// Names and one line each
+    List,
+    /// Observations, actions and every quantity that a task may set or let drift
+    Show {
+        /// Name of the environment
+        name: String,
+    },
+    /// Try what every environment must do: determinism, effect of every channel, bounds, f32 against f64
+    #[command(after_help = "Example:\n  metadrift env check cartpole")]
+    Check {
+        /// Name of the environment
+        name: String,
+    },
+    /// Write every step of a task to a CSV file: parameters, events, state, observation, action, reward
+    #[command(
+        after_help = "Example:\n  metadrift env trace cartpole-drift --task ood/3 --policy oracle --out trace.csv"
+    )]
+    Trace(TraceArgs),
+    /// Run action sequences in f64 and print states, observations, rewards and terminations as JSON lines
+    #[command(after_help = "Each line of FILE is a JSON object with env, initial_state and actions, and optionally \
+        params and integrator; other keys are ignored. initial_state is an array of numbers or {\"seed\": 42}, the \
+        state that Gymnasium draws for that seed, to the bit. `-` reads standard input.\n\nExample:\n  \
+        echo '{\"env\":\"pendulum\",\"initial_state\":[3.14,0],\"actions\":[2,2,-1]}' | metadrift env replay -")]
+    Replay {
+        /// JSON lines
+        #[arg(value_name = "FILE.jsonl")]
+        file: PathBuf,
+    },
+}
+
+/// `record`
+#[derive(Args, Clone, Debug)]
+pub struct RecordArgs {
+    /// A preset's name or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Folder of a run: its policy acts, before and after adaptation [default: a controller that knows the task]
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Which tasks: train, in-dist or ood
+    #[arg(long, default_value = "in-dist")]
+    pub split: Split,
+    /// Which of them
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(..1 << 24))]
+    pub task: u32,
+    /// Seed of task, initial state and actions
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Where the film goes
+    #[arg(long, value_name = "FILE.gif")]
+    pub out: PathBuf,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyChoice {
+    /// Every action equally likely.
+    Random,
+    /// A controller with full knowledge of state and parameters.
+    Oracle,
+}
+
+/// `env trace`
+#[derive(Args, Clone, Debug)]
+pub struct TraceArgs {
+    /// A preset's name or a file that ends in .toml
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub what: String,
+    /// Which task: SPLIT/INDEX, or SPLIT/ITERATION/INDEX for one of a training run
+    #[arg(long, value_name = "ID", default_value = "train/0")]
+    pub task: String,
+    /// Who acts
+    #[arg(long, default_value = "random")]
+    pub policy: PolicyChoice,
+    /// Steps [default: what training sees of a task]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub steps: Option<u32>,
+    /// Seed of task, initial states and actions
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Where the steps go
+    #[arg(long, value_name = "FILE.csv")]
+    pub out: PathBuf,
+}

@@ -1,0 +1,133 @@
+//! `env trace PRESET --task ID --out FILE.csv`
+
+use anyhow::{Context, Result};
+use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, with_env};
+
+use crate::{
+    cli::{PolicyChoice, TraceArgs},
+    commands::print,
+    control::{
+        Controller, Random,
+        episodes::{Life, Tick, run as run_episodes},
+        privileged,
+    },
+    presets,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// On an unknown preset, a task that there cannot be, a policy that the environment does not have, and a file that
+/// cannot be written.
+pub fn run(args: &TraceArgs) -> Result<()> {
+    let config = presets::load(&args.what, &[])?;
+    let env = config.env()?;
+    let spec = env.spec();
+    let (split, iteration, index) = parse_task(&args.task)?;
+    let task = config.tasks(split)?.sample(args.seed, iteration, index);
+    let life = Life::of(&config)?;
+    let life = Life { ticks: args.steps.map_or(life.ticks, |n| n as usize), ..life };
+    let unwritten = || format!("cannot write {}", args.out.display());
+    let mut out = csv::Writer::from_path(&args.out).with_context(unwritten)?;
+    let state_dim = with_env!(env, E => <<E as Env>::State<f32> as metadrift_envs::Array<f32>>::LEN);
+    out.write_record(header(spec, state_dim)).with_context(unwritten)?;
+    let mut rows = Vec::new();
+    let tasks = [task];
+    let mut previous = None;
+    let mut total = (0_u64, 0.0);
+    let show = |tick: &Tick<'_>| {
+        rows.push(row(&tasks[0], tick, previous.replace(tick.values.to_vec()), spec));
+        total = (total.0 + 1, total.1 + f64::from(tick.reward));
+    };
+    let controller: Box<dyn Controller> = match args.policy {
+        PolicyChoice::Random => Box::new(Random::new(spec.action, args.seed, index)),
+        PolicyChoice::Oracle => Box::new(privileged::controller(env).ok_or_else(|| TaskError::Invalid {
+            path: "--policy".into(),
+            problem: format!("{} has no controller with full knowledge; random", spec.name),
+        })?),
+    };
+    let mut controller = Some(controller);
+    let make = |_, _| controller.take().expect("one task, one lane");
+    run_episodes(env, &tasks, 1, life, args.seed, make, show);
+    for row in rows {
+        out.write_record(row).with_context(unwritten)?;
+    }
+    out.flush().with_context(unwritten)?;
+    Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
+}
+
+/// `SPLIT/INDEX` or `SPLIT/ITERATION/INDEX`.
+fn parse_task(text: &str) -> Result<(Split, u32, u32), TaskError> {
+    let wrong = || TaskError::Invalid {
+        path: "--task".into(),
+        problem: format!("`{text}` is not SPLIT/INDEX or SPLIT/ITERATION/INDEX, for example ood/3"),
+    };
+    let parts: Vec<&str> = text.split('/').collect();
+    let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
+    let (split, iteration, index) = match parts[..] {
+        [split, index] => (split, 0, number(index)?),
+        [split, iteration, index] => (split, number(iteration)?, number(index)?),
+        _ => return Err(wrong()),
+    };
+    if index >= metadrift_envs::rng::MAX_INDEX {
+        return Err(wrong());
+    }
+    Ok((split.parse()?, iteration, index))
+}
+
+fn header(spec: &EnvSpec, state_dim: usize) -> Vec<String> {
+    let mut names: Vec<String> = ["tick", "episode", "episode_step", "events"].map(String::from).to_vec();
+    names.extend(channels(spec).into_iter().map(|channel| channel.name));
+    names.extend((0..state_dim).map(|k| format!("state_{k}")));
+    names.extend(spec.observations.iter().map(|name| format!("obs_{name}")));
+    let actions = match spec.action {
+        ActionSpace::Discrete(_) => 1,
+        ActionSpace::Box { dim, .. } => dim,
+    };
+    names.extend((0..actions).map(|k| format!("action_{k}")));
+    names.extend(["reward", "terminated", "truncated"].map(String::from));
+    names
+}
+
+/// One step; events: the channels that moved, those that a bound held, and the end of the episode.
+fn row(task: &Task, tick: &Tick<'_>, previous: Option<Vec<f64>>, spec: &EnvSpec) -> Vec<String> {
+    let mut events = Vec::new();
+    let all = channels(spec);
+    for drift in &task.drifts {
+        let name = &all[drift.channel].name;
+        if previous.as_ref().is_some_and(|values| values[drift.channel] != tick.values[drift.channel]) {
+            events.push(format!("{name} moved"));
+        }
+        if drift.evaluate(task.values[drift.channel], &tick.clocks).1 {
+            events.push(format!("{name} at its bound"));
+        }
+    }
+    let mut cells = vec![
+        tick.clocks.lifetime_step.to_string(),
+        tick.clocks.episode.to_string(),
+        tick.clocks.episode_step.to_string(),
+        events.join("; "),
+    ];
+    cells.extend(tick.values.iter().map(f64::to_string));
+    cells.extend(tick.state.iter().chain(tick.obs.iter().take(spec.obs_dim())).chain(tick.action).map(f32::to_string));
+    cells.extend([
+        tick.reward.to_string(),
+        u8::from(tick.terminated).to_string(),
+        u8::from(tick.truncated).to_string(),
+    ]);
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_named_by_split_iteration_and_index() {
+        assert_eq!(parse_task("ood/3"), Ok((Split::Ood, 0, 3)));
+        assert_eq!(parse_task("train/7/12"), Ok((Split::Train, 7, 12)));
+        for wrong in ["", "3", "ood", "ood/x", "old/3", "ood/3/4/5", "ood/16777216", "ood/-1"] {
+            assert!(parse_task(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `record PRESET [--run RUN] --out FILE.gif`
+
+use std::{fs::File, io::BufWriter, path::Path};
+
+use anyhow::{Context, Result};
+use metadrift_agents::host_policy::{HostPolicy, Scratch};
+use metadrift_envs::{Split, Task, channel_index};
+
+use crate::{
+    checkpoint,
+    cli::RecordArgs,
+    commands::print,
+    config::{Config, ConfigError},
+    control::{Controller, Random, Seen, episodes, privileged},
+    device,
+    evaluate::{Protocol, adapt},
+    presets,
+    render::{
+        Canvas,
+        scene::{Moment, Painter, SIZE},
+    },
+    run_dir::Manifest,
+    session::read_config,
+    train::Trainer,
+};
+
+/// Most frames of a picture.
+const FRAMES: usize = 600;
+
+/// The most likely action of a network.
+struct Network<'a> {
+    policy: HostPolicy<'a>,
+    out: Vec<f32>,
+    scratch: Scratch,
+}
+
+impl Controller for Network<'_> {
+    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
+        self.policy.forward(seen.obs, &mut self.out, &mut self.scratch);
+        self.policy.mode(&self.out, action);
+    }
+}
+
+/// One panel: a title and what happens in it.
+struct Film {
+    title: String,
+    moments: Vec<Moment>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// On an unknown preset, a run without a valid checkpoint or of another environment, and a file that cannot be written.
+pub fn run(args: &RecordArgs) -> Result<()> {
+    let config = presets::load(&args.what, &[])?;
+    let task = config.tasks(args.split)?.sample(args.seed, 0, args.task);
+    let films = match &args.run {
+        Some(run) => before_and_after(&config, run, &task, args)?,
+        None => vec![unlearned(&config, &task, args)?],
+    };
+    let frames =
+        write(&config, &task, &films, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let returns: Vec<String> = films
+        .iter()
+        .map(|film| format!("{} {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
+        .collect();
+    Ok(print(&format!("{}: {frames} frames; return {}\n", args.out.display(), returns.join(", ")))?)
+}
+
+/// The controller with full knowledge or, where there is none, random actions.
+fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
+    let env = config.env()?;
+    let name = format!("{} {}/{}", config.name, args.split, args.task);
+    Ok(match privileged::controller(env) {
+        Some(known) => film(config, task, args.seed, 0, name, known)?,
+        None => film(config, task, args.seed, 0, name, Random::new(env.spec().action, args.seed, 0))?,
+    })
+}
+
+/// The meta-policy on the task, before and after its adaptation steps.
+fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Film>> {
+    let trained = read_config(run)?;
+    if trained.task.env != config.task.env {
+        let message = format!("{} was trained on {}, not on {}", run.display(), trained.task.env, config.task.env);
+        return Err(ConfigError::NotFound(message).into());
+    }
+    let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
+    skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+    let actors = args.compute.num_actors();
+    let backend = args.compute.backend.unwrap_or(Manifest::read(run)?.backend);
+    let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
+    trainer.restore(&newest)?;
+    let learner = trainer.learner();
+    let steps = trained.maml.inner_steps.max(1);
+    let protocol = Protocol {
+        split: if args.split == Split::Train { Split::InDist } else { args.split },
+        tasks: 1,
+        episodes: trained.rollout.num_envs,
+        adapt_steps: steps,
+        seed: args.seed,
+    };
+    let adapted = adapt(&trained, learner, actors, &protocol, std::slice::from_ref(task))?;
+    let clock = (steps * trained.num_steps()?) as u64;
+    let network = |params| {
+        let policy = HostPolicy::new(learner.layout(), params);
+        Network { out: vec![0.0; policy.outputs()], policy, scratch: Scratch::default() }
+    };
+    let before = film(config, task, args.seed, 0, "before adaptation".into(), network(&learner.meta_params))?;
+    let after = film(config, task, args.seed, clock, "after adaptation".into(), network(&adapted[0]))?;
+    Ok(vec![before, after])
+}
+
+/// One episode, from tick `start` of the task's life.
+fn film(
+    config: &Config,
+    task: &Task,
+    seed: u64,
+    start: u64,
+    title: String,
+    controller: impl Controller,
+) -> Result<Film, ConfigError> {
+    let horizon = config.horizon()?;
+    let episodes = crate::rollout::Episodes::Count(1);
+    let life = episodes::Life { horizon, ticks: horizon as usize, episodes, start };
+    let mut moments: Vec<Moment> = Vec::new();
+    let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
+    let mut controller = Some(controller);
+    let make = |_, _| controller.take().expect("one task, one lane");
+    let mut earned = 0.0;
+    episodes::run(config.env()?, std::slice::from_ref(task), 1, life, seed, make, |tick| {
+        earned += f64::from(tick.reward);
+        moments.push(Moment {
+            state: wide(tick.state),
+            values: tick.values.to_vec(),
+            action: wide(tick.action),
+            earned,
+            step: tick.clocks.episode_step + 1,
+            over: tick.terminated || tick.truncated,
+        });
+    });
+    Ok(Film { title, moments })
+}
+
+/// Writes the films side by side, in real time as far as a GIF can; returns the number of frames.
+fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usize> {
+    let env = config.env()?;
+    let step = ["tau", "dt"].into_iter().find_map(|name| channel_index(env.spec(), name).ok());
+    let step = step.map_or(0.05, |channel| task.values[channel]);
+    let longest = films.iter().map(|film| film.moments.len()).max().unwrap_or(0);
+    // browsers show no more than 50 frames a second; 25 are enough
+    let stride = ((0.04 / step).round() as usize).max(longest.div_ceil(FRAMES)).max(1);
+    let delay = ((step * stride as f64 * 100.0).round() as u16).max(2);
+    let painter = Painter::new(env, shown(config, task));
+    let size = ((SIZE.0 * films.len()) as u16, SIZE.1 as u16);
+    let mut encoder = gif::Encoder::new(BufWriter::new(File::create(out)?), size.0, size.1, &[])?;
+    encoder.set_repeat(gif::Repeat::Infinite)?;
+    let mut frames = 0;
+    for tick in (0..longest).step_by(stride).chain([longest - 1]) {
+        let mut canvas = Canvas::new(size.0.into(), size.1.into(), [255; 3]);
+        for (place, film) in films.iter().enumerate() {
+            let moment = &film.moments[tick.min(film.moments.len() - 1)];
+            canvas.paste(&painter.paint(moment, &film.title), place * SIZE.0);
+        }
+        let mut frame = gif::Frame::from_rgb_speed(size.0, size.1, canvas.pixels(), 30);
+        frame.delay = if tick == longest - 1 { 150 } else { delay };
+        encoder.write_frame(&frame)?;
+        frames += 1;
+    }
+    Ok(frames)
+}
+
+/// The channels that make this task what it is: those that drift, then those with another value than usual.
+fn shown(config: &Config, task: &Task) -> Vec<usize> {
+    let drifting: Vec<usize> = task.drifts.iter().map(|drift| drift.channel).collect();
+    let spec = config.env().map(|env| metadrift_envs::channels(env.spec())).unwrap_or_default();
+    let unusual = (0..spec.len()).filter(|k| spec[*k].default != task.values[*k] && !drifting.contains(k));
+    drifting.iter().copied().chain(unusual).collect()
+}

@@ -1,0 +1,25 @@
+//! `tasks sample|describe|audit|plot`
+
+mod audit;
+mod describe;
+mod plot;
+mod sample;
+
+use anyhow::Result;
+
+use crate::cli::TasksCommand;
+
+/// Runs the command.
+///
+/// # Errors
+/// On an unknown preset, a configuration that does not hold together, and output that cannot be written.
+pub fn run(command: &TasksCommand) -> Result<()> {
+    match command {
+        TasksCommand::Audit(args) => audit::run(args),
+        TasksCommand::Sample { what, split, count, seed, format } => sample::run(what, *split, *count, *seed, *format),
+        TasksCommand::Describe { what } => describe::run(what),
+        TasksCommand::Plot { what, split, count, ticks, seed, out } => {
+            plot::run(what, plot::Asked { split: *split, count: *count, seed: *seed, ticks: *ticks }, out)
+        }
+    }
+}

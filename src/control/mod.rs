@@ -1,0 +1,67 @@
+//! Controllers that are not learned: what the tasks of a preset are measured with.
+//!
+//! [`feedback`] holds fixed policies, which see what a learner sees; [`privileged`] those that know the state and the
+//! current parameters; [`search`] finds the best fixed one; [`episodes`] runs any of them on tasks.
+
+pub mod episodes;
+pub mod feedback;
+pub mod lqr;
+pub mod privileged;
+pub mod search;
+
+use metadrift_envs::{ActionSpace, Purpose, Stream, unit_f32};
+
+/// What there is to see before a step. A fixed policy looks at the observation only.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What the sensors show, `[obs_dim]`.
+    pub obs: &'a [f32],
+    /// The physical state, `[state_dim]`.
+    pub state: &'a [f32],
+    /// The current values of all channels, `[channels]`.
+    pub values: &'a [f64],
+    /// Steps done in the episode.
+    pub episode_step: u32,
+    /// The lane within its task, and the tick of its life: they name random numbers.
+    pub place: (u32, u32),
+}
+
+/// Decides what one lane does.
+pub trait Controller {
+    /// Writes the action for the coming step, `[act_dim]`.
+    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]);
+}
+
+impl<C: Controller + ?Sized> Controller for Box<C> {
+    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
+        (**self).act(seen, action);
+    }
+}
+
+/// Every action equally likely.
+#[derive(Clone, Debug)]
+pub struct Random {
+    space: ActionSpace,
+    stream: Stream,
+}
+
+impl Random {
+    /// On task `task` of those that are drawn with `seed`.
+    pub fn new(space: ActionSpace, seed: u64, task: u32) -> Self {
+        Random { space, stream: Stream::new(seed, Purpose::EvaluationAction).task(task) }
+    }
+}
+
+impl Controller for Random {
+    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
+        let (lane, tick) = seen.place;
+        let mut rng = self.stream.env(lane).iteration(tick).rng();
+        let mut uniform = || unit_f32(rand::Rng::next_u32(&mut rng));
+        match self.space {
+            ActionSpace::Discrete(count) => action[0] = (uniform() * count as f32).floor().min((count - 1) as f32),
+            ActionSpace::Box { bound, .. } => {
+                action.iter_mut().for_each(|part| *part = (2.0 * uniform() - 1.0) * bound as f32);
+            }
+        }
+    }
+}

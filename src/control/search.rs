@@ -1,0 +1,73 @@
+//! The best fixed law of a family: the cross-entropy method with common random numbers.
+
+use metadrift_envs::{EnvKind, Purpose, Stream, Task};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    episodes::{Life, returns},
+    feedback::{Family, Feedback},
+};
+use crate::stats::mean;
+
+/// How much is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Laws tried in each round, from each start.
+    pub population: usize,
+    /// The best of them, from which the next round is drawn.
+    pub elites: usize,
+    /// Rounds from each start.
+    pub rounds: usize,
+    /// Tasks that every law is tried on: of the same split, but not those that are reported.
+    pub tasks: usize,
+    /// Lanes on each.
+    pub lanes: usize,
+}
+
+impl Budget {
+    /// What `tasks audit` spends.
+    pub const AUDIT: Budget = Budget { population: 64, elites: 10, rounds: 20, tasks: 48, lanes: 2 };
+}
+
+/// The numbers of the law with the highest mean return on `tasks`. The same tasks, initial states and `seed` give the
+/// same law.
+pub fn best_fixed(env: EnvKind, family: Family, tasks: &[Task], life: Life, budget: &Budget, seed: u64) -> Vec<f64> {
+    let score =
+        |numbers: &[f64]| mean(&returns(env, tasks, budget.lanes, life, seed, |_, _| Feedback::new(family, numbers)));
+    let mut best: Option<(f64, Vec<f64>)> = None;
+    for (start, (mut center, mut spread)) in family.starts(env.spec()).into_iter().enumerate() {
+        let floor: Vec<f64> = spread.iter().map(|s| 0.02 * s).collect();
+        for round in 0..budget.rounds {
+            let mut tried: Vec<(f64, Vec<f64>)> = (0..budget.population)
+                .map(|index| {
+                    let stream = Stream::new(seed, Purpose::Bootstrap).iteration(round as u32).task(start as u32);
+                    let numbers = candidate(&center, &spread, index, stream);
+                    (score(&numbers), numbers)
+                })
+                .collect();
+            tried.sort_by(|a, b| b.0.total_cmp(&a.0));
+            if best.as_ref().is_none_or(|(score, _)| tried[0].0 > *score) {
+                best = Some(tried[0].clone());
+            }
+            let elites = &tried[..budget.elites];
+            for k in 0..center.len() {
+                let column: Vec<f64> = elites.iter().map(|(_, numbers)| numbers[k]).collect();
+                center[k] = mean(&column);
+                let variance = column.iter().map(|x| (x - center[k]).powi(2)).sum::<f64>() / column.len() as f64;
+                spread[k] = variance.sqrt().max(floor[k]);
+            }
+        }
+    }
+    best.expect("every family has a start and every budget a round").1
+}
+
+/// The center itself first, then normal draws around it.
+fn candidate(center: &[f64], spread: &[f64], index: usize, stream: Stream) -> Vec<f64> {
+    if index == 0 {
+        return center.to_vec();
+    }
+    let mut rng = stream.env(index as u32).rng();
+    let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+    center.iter().zip(spread).map(|(c, s)| c + s * normal()).collect()
+}

@@ -1,0 +1,80 @@
+//! How the channels of a task move over its life.
+
+use metadrift_envs::{Clocks, Task};
+
+/// A part of a task's life, seen from a lane whose episodes last to the time limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// Time limit (steps per episode).
+    pub horizon: u32,
+    /// Length of the part (ticks), from the first.
+    pub ticks: u64,
+    /// Ticks from one point to the next.
+    pub stride: u64,
+}
+
+/// How large a share of a channel's range a change within a tick must be to count as a switch.
+const SWITCH: f64 = 0.1;
+
+impl Course {
+    /// Every tick.
+    pub fn every_tick(horizon: u32, ticks: u64) -> Self {
+        Course { horizon, ticks, stride: 1 }
+    }
+
+    /// The ticks looked at.
+    pub fn points(&self) -> impl Iterator<Item = u64> + use<> {
+        (0..self.ticks).step_by(self.stride as usize)
+    }
+
+    /// The values of `channel` at each point.
+    pub fn values(&self, task: &Task, channel: usize) -> Vec<f64> {
+        self.points().map(|tick| self.at(task, tick, channel)).collect()
+    }
+
+    fn at(&self, task: &Task, tick: u64, channel: usize) -> f64 {
+        let horizon = u64::from(self.horizon);
+        let clocks =
+            Clocks { episode_step: tick % horizon, lifetime_step: tick, episode: tick / horizon, ..Clocks::default() };
+        let base = task.values[channel];
+        task.drifts.iter().find(|drift| drift.channel == channel).map_or(base, |drift| drift.value(base, &clocks))
+    }
+}
+
+/// How far a quantity moves in all: the sum of its changes, whatever their sign.
+pub fn budget(values: &[f64]) -> f64 {
+    values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum()
+}
+
+/// Smallest and largest of the values.
+pub fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+}
+
+/// Points at which the value is another than before by a large part of its range: the switches of a schedule.
+pub fn switches(values: &[f64]) -> Vec<usize> {
+    let (low, high) = range(values.iter().copied());
+    let large = SWITCH * (high - low);
+    (1..values.len()).filter(|at| high > low && (values[*at] - values[at - 1]).abs() >= large).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metadrift_envs::{CartPole, Env, Schedule};
+
+    #[test]
+    fn a_step_switches_once_and_a_ramp_never() {
+        let spec = &CartPole::SPEC;
+        let gain = metadrift_envs::channel_index(spec, "actuator_gain").unwrap();
+        let with = |schedule| Task::nominal(spec).with_drift(spec, "actuator_gain", schedule).unwrap();
+        let course = Course::every_tick(50, 200);
+        let step = course.values(&with(Schedule::Step { at: 120.0, from: 1.0, to: -1.0 }), gain);
+        assert_eq!((switches(&step), budget(&step), step.len()), (vec![120], 2.0, 200));
+        let ramp = Schedule::Linear { from: 1.0, to: 0.5, start: 10.0, over: 100.0, returns: false };
+        let ramp = course.values(&with(ramp), gain);
+        assert!(switches(&ramp).is_empty() && (budget(&ramp) - 0.5).abs() < 1e-12);
+        let still = course.values(&Task::nominal(spec), gain);
+        assert_eq!((switches(&still), budget(&still), range(still)), (vec![], 0.0, (1.0, 1.0)));
+    }
+}
