@@ -6,7 +6,7 @@
 use std::{fmt::Display, path::Path};
 
 use metadrift_agents::maml::{MamlConfig, PolicyConfig, PpoConfig};
-use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
+use metadrift_envs::{Clocks, EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
 use serde::{Deserialize, Serialize};
 
 use crate::rollout::Episodes;
@@ -194,6 +194,26 @@ impl Config {
     /// Steps of a lane in one phase.
     pub fn num_steps(&self) -> Result<usize, ConfigError> {
         Ok(if self.rollout.num_steps == 0 { self.horizon()? as usize } else { self.rollout.num_steps })
+    }
+
+    /// Where the lanes of an iteration's first task stand when phase `k` begins. Lanes that run on from episode to
+    /// episode count as many per phase as a lane has that never ends one early; in an evaluation the iteration is 0.
+    ///
+    /// # Errors
+    /// If the environment does not exist.
+    pub fn phase_start(&self, iteration: u32, k: usize) -> Result<Clocks, ConfigError> {
+        let (steps, k) = (self.num_steps()? as u64, k as u64);
+        let episodes = match self.episodes() {
+            Episodes::Count(count) => u64::from(count),
+            Episodes::Endless => steps.div_ceil(u64::from(self.horizon()?)),
+        };
+        Ok(Clocks {
+            episode_step: 0,
+            lifetime_step: k * steps,
+            episode: k * episodes,
+            task: u64::from(iteration) * self.rollout.num_tasks as u64,
+            adapt_round: k,
+        })
     }
 
     /// How long a lane runs in one phase.

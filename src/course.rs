@@ -34,8 +34,13 @@ impl Course {
 
     fn at(&self, task: &Task, tick: u64, channel: usize) -> f64 {
         let horizon = u64::from(self.horizon);
-        let clocks =
-            Clocks { episode_step: tick % horizon, lifetime_step: tick, episode: tick / horizon, ..Clocks::default() };
+        let clocks = Clocks {
+            episode_step: tick % horizon,
+            lifetime_step: tick,
+            episode: tick / horizon,
+            task: u64::from(task.id.index),
+            ..Clocks::default()
+        };
         let base = task.values[channel];
         task.drifts.iter().find(|drift| drift.channel == channel).map_or(base, |drift| drift.value(base, &clocks))
     }

@@ -130,11 +130,12 @@ fn follow(
     let mut rollout = Rollout::new(Shape { tasks: tasks.len(), steps, envs: protocol.episodes, obs_dim, act_dim });
     let mut params = vec![learner.meta_params.clone(); tasks.len()];
     for k in 0..=protocol.adapt_steps {
+        let start = config.phase_start(0, k)?;
         let phase = |actions| Phase {
             resets: Purpose::EvaluationReset,
             draws: Purpose::EvaluationAction,
             actions,
-            ..Phase::training(protocol.seed, 0, k, (k * steps) as u64, config.episodes())
+            ..Phase::training(protocol.seed, 0, start, config.episodes())
         };
         let mut run = |actions| {
             collect_all(&collection, tasks, &params, &phase(actions), &mut rollout)?;

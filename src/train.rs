@@ -165,8 +165,8 @@ impl Trainer {
             layout: self.learner.layout(),
             num_actors: self.num_actors,
         };
-        let clock = (k * self.rollout.shape().steps) as u64;
-        let phase = Phase::training(self.config.seed, self.index(), k, clock, self.config.episodes());
+        let start = self.config.phase_start(self.index(), k).expect("checked when the trainer was made");
+        let phase = Phase::training(self.config.seed, self.index(), start, self.config.episodes());
         collect_all(&collection, tasks, params, &phase, &mut self.rollout)?;
         watch.lap("time/rollout_s");
         let experience = Experience::of(&self.rollout, &self.config, self.num_actors);

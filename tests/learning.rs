@@ -7,7 +7,7 @@ use metadrift::{
     train::Trainer,
 };
 use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
-use metadrift_envs::{EnvKind, Task, TaskSettings};
+use metadrift_envs::{Clocks, EnvKind, Task, TaskSettings};
 use tch::Device;
 
 /// Mean returns before and after adaptation over the last ten of `iterations`.
@@ -54,7 +54,7 @@ fn values(env: EnvKind, gamma: f64) -> Vec<(u32, f32, f64)> {
     let horizon = env.spec().horizon;
     let mut rollout = Rollout::new(Shape { tasks: 1, steps: horizon as usize, envs: 200, obs_dim: 1, act_dim: 1 });
     let collection = Collection { env, horizon, layout: &layout, num_actors: 1 };
-    let phase = Phase::training(0, 0, 0, 0, Episodes::Count(1));
+    let phase = Phase::training(0, 0, Clocks::default(), Episodes::Count(1));
     let params = vec![vec![0.0; layout.num_params()]];
     collect_all(&collection, &[Task::nominal(env.spec())], &params, &phase, &mut rollout).unwrap();
     let data = rollout.task(0);

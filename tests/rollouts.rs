@@ -34,7 +34,10 @@ fn setting(env: EnvKind) -> (Layout, Vec<Task>, Vec<Vec<f32>>) {
 fn collect(env: EnvKind, actors: usize, episodes: Episodes, actions: Actions, rollout: &mut Rollout) {
     let (layout, tasks, params) = setting(env);
     let collection = Collection { env, horizon: 25, layout: &layout, num_actors: actors };
-    let phase = Phase { actions, ..Phase::training(4, 3, 1, 10, episodes) };
+    let phase = Phase {
+        actions,
+        ..Phase::training(4, 3, Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() }, episodes)
+    };
     collect_all(&collection, &tasks, &params, &phase, rollout).unwrap();
 }
 
@@ -124,7 +127,7 @@ fn an_actor_that_panics_ends_the_collection_with_its_message() {
     let (layout, mut tasks, params) = setting(env);
     tasks[3] = Task::nominal(EnvKind::Pendulum.spec()); // of another environment: the engine refuses it
     let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
-    let phase = Phase::training(0, 0, 0, 0, Episodes::Endless);
+    let phase = Phase::training(0, 0, Clocks::default(), Episodes::Endless);
     let mut rollout = empty(env);
     let run = AssertUnwindSafe(|| collect_all(&collection, &tasks, &params, &phase, &mut rollout));
     let payload = catch_unwind(run).unwrap_err();
@@ -138,7 +141,47 @@ fn a_policy_that_is_not_finite_is_an_error_that_names_the_task() {
     let (layout, tasks, mut params) = setting(env);
     params[1][0] = f32::NAN;
     let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
-    let phase = Phase::training(0, 0, 0, 0, Episodes::Endless);
+    let phase = Phase::training(0, 0, Clocks::default(), Episodes::Endless);
     let error = collect_all(&collection, &tasks, &params, &phase, &mut empty(env)).unwrap_err();
     assert!(error.to_string().contains("task 1"), "{error}");
+}
+
+/// What `clock` shows on three tasks of iteration 2 in the phase after one adaptation step, `[tasks][steps]` of lane 0.
+fn readings(clock: &str, episodes_per_env: u32) -> Vec<Vec<f32>> {
+    // the probe pays plus or minus the gain and ends after every step; the gain is the clock's reading in thousandths
+    let text = format!(
+        "name = \"x\"\n[task]\nenv = \"probe-sign\"\nhorizon = 2\n[task.drift.actuator_gain]\nkind = \"linear\"\n\
+         from = 0.0\nto = 1.0\nover = 1000.0\nclock = \"{clock}\"\n\
+         [rollout]\nnum_tasks = 3\nnum_envs = 2\nnum_steps = 4\nepisodes_per_env = {episodes_per_env}\n"
+    );
+    let config = Config::parse("x", &text, &[]).unwrap();
+    let env = config.env().unwrap();
+    let tasks = config.tasks(Split::Train).unwrap();
+    let tasks: Vec<_> = (0..3).map(|i| tasks.sample(0, 2, i)).collect();
+    let layout = registry::layout(env.spec(), &TaskSettings::default(), &[4]);
+    let params = vec![vec![0.0; layout.num_params()]; 3];
+    let collection = Collection { env, horizon: 2, layout: &layout, num_actors: 1 };
+    let shape = Shape { tasks: 3, steps: 4, envs: 2, obs_dim: env.spec().obs_dim(), act_dim: env.spec().act_dim() };
+    let mut rollout = Rollout::new(shape);
+    let phase = Phase::training(0, 2, config.phase_start(2, 1).unwrap(), config.episodes());
+    collect_all(&collection, &tasks, &params, &phase, &mut rollout).unwrap();
+    let mut read = vec![Vec::new(); 3];
+    for (slab, read) in rollout.slabs().into_iter().zip(&mut read) {
+        for row in (0..4).map(|step| step * 2).filter(|row| *row / 2 < slab.valid_steps[0] as usize) {
+            read.push((1000.0 * slab.reward[row]).abs().round());
+        }
+    }
+    read
+}
+
+#[test]
+fn all_five_clocks_run_in_training() {
+    // 4 ticks a phase in episodes of at most 2: phase 1 begins at tick 4, after 2 episodes a lane
+    assert_eq!(readings("lifetime_step", 0), [[4.0, 5.0, 6.0, 7.0]; 3]);
+    assert_eq!(readings("adapt_round", 0), [[1.0; 4]; 3]);
+    // tasks 0 to 5 belonged to iterations 0 and 1
+    assert_eq!(readings("task", 0), [[6.0; 4], [7.0; 4], [8.0; 4]]);
+    assert_eq!(readings("episode", 0), [[2.0, 3.0, 4.0, 5.0]; 3]);
+    assert_eq!(readings("episode", 3), [[3.0, 4.0, 5.0]; 3]);
+    assert_eq!(readings("episode_step", 0), [[0.0; 4]; 3]);
 }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use rand::Rng;
 
+use crate::clock::Clock;
 use crate::config::TaskConfig;
 use crate::drift::Drift;
 use crate::env::EnvSpec;
@@ -137,12 +138,17 @@ impl TaskDistribution {
             values[*channel] = draw.stamped(i32::from(code));
         }
         let drifts = plan.drift.iter().map(|Entry { channel, what, path }| {
-            let mut rng = at(2 * *channel as u32 + 1).rng();
+            let stream = match what.timing.clock {
+                // one schedule that runs through all tasks of the split
+                Clock::Task => stream.iteration(0).task(0).env(2 * *channel as u32 + 1),
+                _ => at(2 * *channel as u32 + 1),
+            };
+            let mut rng = stream.rng();
             let Ok(schedule) = what.schedule.try_map(|_, number| {
                 let draw = number.law().draw(&mut || rng.next_u32());
                 Ok::<_, Infallible>(draw.stamped(i32::from(code)))
             });
-            let noise = Noise::of(Stream { purpose: Purpose::Drift, ..at(2 * *channel as u32 + 1) });
+            let noise = Noise::of(Stream { purpose: Purpose::Drift, ..stream });
             let place = (*channel, &self.channels[*channel]);
             let drift = Drift::known_good(path, place, values[*channel], schedule, what.timing, noise);
             drift.expect("every corner of the laws was checked")

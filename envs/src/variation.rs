@@ -29,6 +29,7 @@ pub fn variation(spec: &EnvSpec, task: &Task, ticks: u64, horizon: u32) -> Vec<V
         episode_step: tick % horizon,
         lifetime_step: tick,
         episode: tick / horizon,
+        task: u64::from(task.id.index),
         ..Clocks::default()
     };
     let of_drift = |drift: &crate::Drift| {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use metadrift_envs::{
-    CartPole, Env, EnvSpec, Law, Pendulum, Schedule, Split, Task, TaskConfig, TaskDistribution, channel_index, channels,
+    CartPole, Clocks, Env, EnvSpec, Law, Pendulum, Schedule, Split, Task, TaskConfig, TaskDistribution, channel_index,
+    channels,
 };
 use serde_json::{Value, json};
 
@@ -340,4 +341,25 @@ fn numbers_that_are_not_finite_are_refused() {
         let schedule = Schedule::Step { at: value, from: 1.0, to: 2.0 };
         assert!(task.with_drift(&CartPole::SPEC, "gravity", schedule).is_err());
     }
+}
+
+#[test]
+fn a_drift_on_the_task_clock_is_one_course_through_all_tasks() {
+    let walk = |clock: &str| {
+        let value = json!({"env": "cartpole", "drift": {"force_mag": {"kind": "ou", "mean": 10, "stationary_std": 1,
+            "relax_time": {"law": "uniform", "low": 20, "high": 40}, "clock": clock}}});
+        let tasks = distribution(value, Split::Train);
+        [(0, 0), (0, 1), (5, 3)].map(|(iteration, index)| tasks.sample(1, iteration, index))
+    };
+    let values = |task: &Task| {
+        let at = |task_number| {
+            task.values_on(&Clocks { task: task_number, lifetime_step: task_number, ..Clocks::default() })
+        };
+        (0..10).map(|n| at(n)[4]).collect::<Vec<_>>()
+    };
+    let [first, second, later] = walk("task");
+    assert_eq!((values(&first), values(&first)), (values(&second), values(&later)));
+    assert!(values(&first).windows(2).any(|pair| pair[0] != pair[1]));
+    let [first, second, _] = walk("lifetime_step");
+    assert_ne!(values(&first), values(&second));
 }

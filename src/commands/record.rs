@@ -4,7 +4,7 @@ use std::{fs::File, io::BufWriter, path::Path};
 
 use anyhow::{Context, Result};
 use metadrift_agents::host_policy::{HostPolicy, Scratch};
-use metadrift_envs::{Split, Task, channel_index};
+use metadrift_envs::{Clocks, Split, Task, channel_index};
 
 use crate::{
     checkpoint,
@@ -72,8 +72,8 @@ fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, Co
     let env = config.env()?;
     let name = format!("{} {}/{}", config.name, args.split, args.task);
     Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, 0, name, known)?,
-        None => film(config, task, args.seed, 0, name, Random::new(env.spec().action, args.seed, 0))?,
+        Some(known) => film(config, task, args.seed, Clocks::default(), name, known)?,
+        None => film(config, task, args.seed, Clocks::default(), name, Random::new(env.spec().action, args.seed, 0))?,
     })
 }
 
@@ -100,28 +100,34 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
         seed: args.seed,
     };
     let adapted = adapt(&trained, learner, actors, &protocol, std::slice::from_ref(task))?;
-    let clock = (steps * trained.num_steps()?) as u64;
+    let adapted_from = trained.phase_start(0, steps)?;
     let network = |params| {
         let policy = HostPolicy::new(learner.layout(), params);
         Network { out: vec![0.0; policy.outputs()], policy, scratch: Scratch::default() }
     };
-    let before = film(config, task, args.seed, 0, "before adaptation".into(), network(&learner.meta_params))?;
-    let after = film(config, task, args.seed, clock, "after adaptation".into(), network(&adapted[0]))?;
+    let before =
+        film(config, task, args.seed, Clocks::default(), "before adaptation".into(), network(&learner.meta_params))?;
+    let after = film(config, task, args.seed, adapted_from, "after adaptation".into(), network(&adapted[0]))?;
     Ok(vec![before, after])
 }
 
-/// One episode, from tick `start` of the task's life.
+/// One episode, from `start` of the task's life.
 fn film(
     config: &Config,
     task: &Task,
     seed: u64,
-    start: u64,
+    start: Clocks,
     title: String,
     controller: impl Controller,
 ) -> Result<Film, ConfigError> {
     let horizon = config.horizon()?;
     let episodes = crate::rollout::Episodes::Count(1);
-    let life = episodes::Life { horizon, ticks: horizon as usize, episodes, start };
+    let life = episodes::Life {
+        horizon,
+        ticks: horizon as usize,
+        episodes,
+        start: Clocks { task: u64::from(task.id.index), ..start },
+    };
     let mut moments: Vec<Moment> = Vec::new();
     let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
     let mut controller = Some(controller);

@@ -17,8 +17,8 @@ pub struct Life {
     pub ticks: usize,
     /// Episodes after which it stops earlier.
     pub episodes: Episodes,
-    /// Tick of the task's life at which it begins.
-    pub start: u64,
+    /// Where the lanes of the first task begin; tasks count on from there.
+    pub start: Clocks,
 }
 
 impl Life {
@@ -35,7 +35,7 @@ impl Life {
             horizon: config.horizon()?,
             ticks: config.num_steps()? * phases,
             episodes: config.episodes(),
-            start: 0,
+            start: Clocks::default(),
         })
     }
 
@@ -90,8 +90,7 @@ fn run_env<E: Env, C: Controller>(
     mut show: impl FnMut(&Tick<'_>),
 ) {
     let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, lanes)).collect();
-    let start = Clocks { lifetime_step: life.start, ..Clocks::default() };
-    let mut env = VecEnv::<E>::new(&pairs, life.horizon, Stream::new(seed, Purpose::EvaluationReset), start);
+    let mut env = VecEnv::<E>::new(&pairs, life.horizon, Stream::new(seed, Purpose::EvaluationReset), life.start);
     let count = env.num_envs();
     let (obs_dim, act_dim) = (env.obs().len() / count, E::SPEC.act_dim());
     let mut all: Vec<Lane<C>> = (0..count).map(|at| Lane::new(make(at / lanes, at % lanes))).collect();
@@ -105,9 +104,9 @@ fn run_env<E: Env, C: Controller>(
         }
         for &at in &live {
             let state = env.state(at);
-            let seen = (state.as_ref(), &env.obs()[at * obs_dim..][..obs_dim], env.episode_step()[at]);
+            let seen = (state.as_ref(), &env.obs()[at * obs_dim..][..obs_dim]);
             let action = &mut actions[at * act_dim..][..act_dim];
-            all[at].act(&tasks[at / lanes], seen, ((at % lanes) as u32, tick as u32), life.start, action);
+            all[at].act(&tasks[at / lanes], seen, ((at % lanes) as u32, tick as u32), env.clocks(at), action);
         }
         let out = StepView {
             next_obs: &mut next_obs,
@@ -153,18 +152,17 @@ impl<C: Controller> Lane<C> {
         Lane { controller, finished: 0, clocks: Clocks::default(), state, obs, values }
     }
 
-    /// Lets the controller decide; `seen` is state, observation and step of the episode.
+    /// Lets the controller decide; `seen` is state and observation.
     fn act(
         &mut self,
         task: &Task,
-        (state, obs, episode_step): (&[f32], &[f32], u32),
+        (state, obs): (&[f32], &[f32]),
         place: (u32, u32),
-        start: u64,
+        clocks: Clocks,
         action: &mut [f32],
     ) {
-        let lifetime_step = start + u64::from(place.1);
-        let episode = self.finished;
-        self.clocks = Clocks { episode_step: u64::from(episode_step), lifetime_step, episode, ..Clocks::default() };
+        self.clocks = clocks;
+        let episode_step = u32::try_from(clocks.episode_step).expect("a horizon is a u32");
         if self.values.is_empty() || !task.drifts.is_empty() {
             self.values = task.values_on(&self.clocks);
         }

@@ -49,8 +49,8 @@ pub struct Phase {
     pub iteration: u32,
     /// How many adaptation steps came before.
     pub index: u8,
-    /// Tick of the tasks' life at which the lanes start.
-    pub clock: u64,
+    /// Where the lanes of the first task start; tasks count on from there.
+    pub start: Clocks,
     /// Stream of the initial states.
     pub resets: Purpose,
     /// Stream of the actions.
@@ -62,13 +62,13 @@ pub struct Phase {
 }
 
 impl Phase {
-    /// A phase of training: sampled actions.
-    pub fn training(seed: u64, iteration: u32, index: usize, clock: u64, episodes: Episodes) -> Self {
+    /// A phase of training: sampled actions. `start.adapt_round` is its number within the iteration.
+    pub fn training(seed: u64, iteration: u32, start: Clocks, episodes: Episodes) -> Self {
         Phase {
             seed,
             iteration,
-            index: u8::try_from(index).expect("the configuration limits the inner steps"),
-            clock,
+            index: u8::try_from(start.adapt_round).expect("the configuration limits the inner steps"),
+            start,
             resets: Purpose::Reset,
             draws: Purpose::Action,
             actions: Actions::Sampled,
@@ -94,7 +94,7 @@ pub(super) fn collect<E: Env>(
     crate::fault::trip("actor");
     let (envs, obs_dim) = (slab.envs, slab.obs.len() / slab.reward.len());
     let steps = slab.reward.len() / envs;
-    let start = Clocks { lifetime_step: phase.clock, adapt_round: u64::from(phase.index), ..Clocks::default() };
+    let start = Clocks { task: phase.start.task + u64::from(task.id.index), ..phase.start };
     let mut env = VecEnv::<E>::new(&[(task, envs)], c.horizon, phase.stream(phase.resets, index), start);
     let mut policy =
         LivePolicy::new(HostPolicy::new(c.layout, params), phase.stream(phase.draws, index), &E::SPEC, envs);

@@ -1,7 +1,7 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
 use anyhow::{Context, Result};
-use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, with_env};
+use metadrift_envs::{ActionSpace, Clocks, Env, EnvSpec, Split, Task, TaskError, channels, with_env};
 
 use crate::{
     cli::{PolicyChoice, TraceArgs},
@@ -26,7 +26,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let (split, iteration, index) = parse_task(&args.task)?;
     let task = config.tasks(split)?.sample(args.seed, iteration, index);
     let life = Life::of(&config)?;
-    let life = Life { ticks: args.steps.map_or(life.ticks, |n| n as usize), ..life };
+    let start = config.phase_start(iteration, 0)?;
+    let start = Clocks { task: start.task + u64::from(index), ..start };
+    let life = Life { ticks: args.steps.map_or(life.ticks, |n| n as usize), start, ..life };
     let unwritten = || format!("cannot write {}", args.out.display());
     let mut out = csv::Writer::from_path(&args.out).with_context(unwritten)?;
     let state_dim = with_env!(env, E => <<E as Env>::State<f32> as metadrift_envs::Array<f32>>::LEN);
