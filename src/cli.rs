@@ -60,6 +60,9 @@ pub enum Command {
     /// Measure this machine: environment steps, policy inferences, one meta-iteration
     #[command(after_help = "Example:\n  metadrift bench --format json > bench.jsonl")]
     Bench(BenchArgs),
+    /// Whether this device and backend compute what the reference does: meta-gradients, and a short training
+    #[command(after_help = "Example:\n  metadrift selftest --device cuda")]
+    Selftest(SelftestArgs),
 }
 
 /// How work is spread.
@@ -196,12 +199,45 @@ pub enum PresetsCommand {
 /// `bench`
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
+    /// Only these parts [default: env-step, policy, meta-iteration]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
+    pub only: Vec<BenchPart>,
+    /// Numbers of tasks for `--only tasks`, which times meta-iterations of each
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 80, 320], value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub tasks: Vec<u32>,
     /// A table, or one JSON object per line
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Arguments of `selftest`.
+#[derive(Args, Debug)]
+pub struct SelftestArgs {
+    /// Meta-iterations of the training that is compared; 0 leaves it out
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    pub iterations: u32,
+    /// How work is spread.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// What `bench` can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// Environment steps per second
+    EnvStep,
+    /// Policy inferences per second
+    Policy,
+    /// Seconds per meta-iteration, by backend and phase
+    MetaIteration,
+    /// Meta-iterations of more and more tasks
+    Tasks,
+    /// Meta-iterations of more lanes, steps, hidden units and actors
+    Scaling,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

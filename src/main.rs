@@ -31,6 +31,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Record(args) => commands::record::run(args)?,
         Command::Doctor => commands::doctor::run()?,
         Command::Bench(args) => commands::bench::run(args)?,
+        Command::Selftest(args) => commands::selftest::run(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -189,3 +189,9 @@ fn signals_finish_the_iteration_save_and_tell_how_to_go_on() {
         assert!(fs::read_to_string(place.path("run/manifest.json")).unwrap().contains("interrupted"));
     }
 }
+
+#[test]
+fn selftest_agrees_with_the_reference_and_says_so() {
+    let told = Place::new().expect(0, "selftest --device cpu --iterations 0");
+    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 6, "{told}");
+}

@@ -3,6 +3,7 @@
 mod env_step;
 mod meta_iteration;
 mod policy;
+mod scaling;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use metadrift_envs::EnvKind;
 use serde::Serialize;
 
 use crate::{
-    cli::{BenchArgs, Format},
+    cli::{BenchArgs, BenchPart, Format},
     commands::print,
     device,
 };
@@ -88,20 +89,49 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         print("bench           env            n threads  variant       median unit                min       max\n")?;
     }
     let show = |rows: Vec<Row>| rows.iter().try_for_each(|row| print_row(row, args.format));
-    for subject in &SUBJECTS {
-        eprintln!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name);
-        show(env_step::measure(subject, &LANES, REPEAT_TIME)?)?;
+    let usual = [BenchPart::EnvStep, BenchPart::Policy, BenchPart::MetaIteration];
+    let parts = if args.only.is_empty() { &usual[..] } else { &args.only };
+    let threads = args.compute.num_actors();
+    for part in parts {
+        match part {
+            BenchPart::EnvStep => {
+                for subject in &SUBJECTS {
+                    eprintln!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name);
+                    show(env_step::measure(subject, &LANES, REPEAT_TIME)?)?;
+                }
+            }
+            BenchPart::Policy => {
+                eprintln!("[bench] policy inferences, 1 thread");
+                show(policy::measure(&LANES, REPEAT_TIME))?;
+            }
+            BenchPart::MetaIteration => {
+                for subject in &SUBJECTS {
+                    eprintln!("[bench] {}: meta-iterations on {}", subject.kind.spec().name, place(device, threads));
+                    show(meta_iteration::measure(subject, device, threads)?)?;
+                }
+            }
+            BenchPart::Tasks => {
+                eprintln!("[bench] meta-iterations of more tasks on {}", place(device, threads));
+                scaling::tasks(&SUBJECTS[0], device, args.compute.backend, threads, &args.tasks, show)?;
+            }
+            BenchPart::Scaling => {
+                eprintln!("[bench] meta-iterations of other sizes on {}", place(device, threads));
+                scaling::sizes(&SUBJECTS[0], device, args.compute.backend, threads, show)?;
+            }
+        }
     }
-    eprintln!("[bench] policy inferences, 1 thread");
-    show(policy::measure(&LANES, REPEAT_TIME))?;
-    for subject in &SUBJECTS {
-        let threads = args.compute.num_actors();
-        eprintln!("[bench] {}: meta-iterations on {}", subject.kind.spec().name, place(device, threads));
-        show(meta_iteration::measure(subject, device, threads)?)?;
+    if let Some(bytes) = peak_memory() {
+        show(vec![Row::new(("memory", "-", "peak", "MB"), 0, threads, vec![bytes as f64 / 1e6])])?;
     }
     Ok(())
 }
 
+/// The most memory this process has had at once (bytes), where the system says so.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| 1024 * kib)
+}
 fn place(device: tch::Device, threads: usize) -> String {
     format!("{}, {threads} thread{}", device::name(device), if threads == 1 { "" } else { "s" })
 }

@@ -6,6 +6,7 @@ pub mod env;
 pub mod evaluate;
 pub mod presets;
 pub mod record;
+pub mod selftest;
 pub mod tasks;
 pub mod train;
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use metadrift_agents::{
     backend::BackendChoice,
     layout::{Head, Layout},
+    maml::Metrics,
     native::NativeBackend,
 };
 use tch::Device;
@@ -36,14 +37,10 @@ pub(super) fn measure(subject: &Subject, device: Device, threads: usize) -> Resu
 }
 
 fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, threads: usize) -> Result<Vec<Row>> {
-    let config = config(subject)?;
+    let config = config(subject, Size::USUAL)?;
     let lanes = config.rollout.num_tasks * config.rollout.num_envs;
     let mut trainer = Trainer::new(config, device, backend, threads)?;
-    trainer.iterate()?; // buffers and caches are cold
-    let (began, mut repeats) = (Instant::now(), Vec::new());
-    while repeats.len() < REPEATS && (repeats.is_empty() || began.elapsed() < MAX_TIME) {
-        repeats.push(trainer.iterate()?.timing);
-    }
+    let repeats = timings(&mut trainer)?;
     let row = |&(variants, names): &([&'static str; 2], &[&str])| {
         let variant = variants[usize::from(backend == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
@@ -53,14 +50,40 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
     Ok(PARTS.iter().map(row).collect())
 }
 
-/// Every lane runs from episode to episode, so every iteration has 160,000 steps whatever the policy does.
-fn config(subject: &Subject) -> Result<Config> {
+/// The timing of some iterations, the first one left out: buffers and caches are cold.
+pub(super) fn timings(trainer: &mut Trainer) -> Result<Vec<Metrics>> {
+    trainer.iterate()?;
+    let (began, mut repeats) = (Instant::now(), Vec::new());
+    while repeats.len() < REPEATS && (repeats.is_empty() || began.elapsed() < MAX_TIME) {
+        repeats.push(trainer.iterate()?.timing);
+    }
+    Ok(repeats)
+}
+
+/// Extents of a meta-iteration.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    pub tasks: usize,
+    pub lanes: usize,
+    pub steps: usize,
+    pub width: usize,
+}
+
+impl Size {
+    pub const USUAL: Size = Size { tasks: 20, lanes: 20, steps: 200, width: 64 };
+}
+
+/// Every lane runs from episode to episode, so every iteration of the usual size has 160,000 steps whatever the policy
+/// does.
+pub(super) fn config(subject: &Subject, size: Size) -> Result<Config> {
     let Subject { kind, param, low, high } = subject;
+    let Size { tasks, lanes, steps, width } = size;
     let text = format!(
         "name = \"bench\"\n\
          [task]\nenv = \"{}\"\nhorizon = 200\n\
          [task.vary]\n{param} = {{ law = \"uniform\", low = {low:?}, high = {high:?} }}\n\
-         [rollout]\nnum_tasks = 20\nnum_envs = 20\nepisodes_per_env = 0\n\
+         [rollout]\nnum_tasks = {tasks}\nnum_envs = {lanes}\nnum_steps = {steps}\nepisodes_per_env = 0\n\
+         [policy]\nhidden = [{width}, {width}]\n\
          [maml]\ninner_lr = 0.1\ninner_steps = 1\n\
          [ppo]\nouter_epochs = 5\ngamma = 0.99\ngae_lambda = 0.95\n",
         kind.spec().name
@@ -76,7 +99,7 @@ mod tests {
     #[test]
     fn an_iteration_is_160_000_steps() {
         for subject in &SUBJECTS {
-            let config = config(subject).unwrap();
+            let config = config(subject, Size::USUAL).unwrap();
             let r = &config.rollout;
             let phases = config.maml.inner_steps + 1;
             assert_eq!(r.num_tasks * r.num_envs * config.num_steps().unwrap() * phases, 160_000);
