@@ -5,11 +5,18 @@
 
 use std::{fmt::Display, path::Path};
 
-use metadrift_agents::maml::{MamlConfig, PolicyConfig, PpoConfig};
+use metadrift_agents::{
+    maml::{MamlConfig, PolicyConfig, PpoConfig},
+    ppo::PpoLearnerConfig,
+};
 use metadrift_envs::{Clocks, EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
 use serde::{Deserialize, Serialize};
 
 use crate::rollout::Episodes;
+
+mod learner;
+
+pub use learner::Learner;
 
 /// A training run: preset or file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +33,10 @@ pub struct Config {
     /// Every random number of the run follows from it.
     #[serde(default)]
     pub seed: u64,
-    /// Meta-updates.
+    /// What learns.
+    #[serde(default)]
+    pub learner: Learner,
+    /// Updates.
     #[serde(default = "default_iterations")]
     pub iterations: u64,
     /// Which tasks.
@@ -43,6 +53,9 @@ pub struct Config {
     /// The outer loop.
     #[serde(default)]
     pub ppo: PpoConfig,
+    /// What plain PPO has besides.
+    #[serde(default)]
+    pub ppo_learner: PpoLearnerConfig,
     /// What is kept.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
@@ -253,6 +266,7 @@ impl Config {
         check("ppo.gae_lambda", p.gae_lambda, (0.0..=1.0).contains(&p.gae_lambda), "0 to 1")?;
         check("checkpoint.every", self.checkpoint.every, self.checkpoint.every >= 1, "1 or more")?;
         check("checkpoint.keep", self.checkpoint.keep, self.checkpoint.keep >= 1, "1 or more")?;
+        self.check_learner()?;
         for split in Split::ALL {
             self.tasks(split)?;
         }

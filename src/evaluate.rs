@@ -125,7 +125,7 @@ fn follow(
 ) -> Result<Vec<Vec<f32>>, EvaluationError> {
     let env = config.env()?;
     let collection = Collection { env, horizon: config.horizon()?, layout: learner.layout(), num_actors: actors };
-    let steps = config.num_steps()?;
+    let steps = config.phase_steps()?;
     let (obs_dim, act_dim) = (learner.layout().obs_dim(), env.spec().act_dim());
     let mut rollout = Rollout::new(Shape { tasks: tasks.len(), steps, envs: protocol.episodes, obs_dim, act_dim });
     let mut params = vec![learner.meta_params.clone(); tasks.len()];

@@ -27,6 +27,10 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("cartpole-rwrl-easy", include_str!("../presets/cartpole-rwrl-easy.toml")),
     ("cartpole-rwrl-medium", include_str!("../presets/cartpole-rwrl-medium.toml")),
     ("cartpole-rwrl-hard", include_str!("../presets/cartpole-rwrl-hard.toml")),
+    ("cartpole-ppo", include_str!("../presets/cartpole-ppo.toml")),
+    ("pendulum-ppo", include_str!("../presets/pendulum-ppo.toml")),
+    ("cartpole-dr", include_str!("../presets/cartpole-dr.toml")),
+    ("pendulum-dr", include_str!("../presets/pendulum-dr.toml")),
     ("cartpole-full", include_str!("../presets/cartpole-full.toml")),
 ];
 

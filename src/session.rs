@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::{
     checkpoint,
-    config::Config,
+    config::{Config, Learner},
     device::{self, DeviceChoice},
     failure::WorkerPanic,
     logging::{Hparam, Logger, Outcome, Progress, ProgressLine, Start},
@@ -45,6 +45,8 @@ pub struct RunOptions {
 pub enum Ended {
     /// All iterations are done.
     Finished,
+    /// The mean return that the run was to stop at is reached.
+    Solved,
     /// `--max-time` is over; saved.
     TimeUp,
     /// This signal came; saved.
@@ -58,6 +60,8 @@ pub struct Session {
     manifest: Manifest,
     options: RunOptions,
     start: Start,
+    /// Seconds that [`Session::run`] has trained for.
+    seconds: f64,
 }
 
 impl Session {
@@ -67,7 +71,7 @@ impl Session {
     /// If the folder is taken, the device is not there, or nothing can be written.
     pub fn begin(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<Self> {
         let device = device::open(options.device)?;
-        let trainer = Trainer::new(config, device, options.backend.unwrap_or_default(), options.actors)?;
+        let mut trainer = Trainer::new(config, device, options.backend.unwrap_or_default(), options.actors)?;
         let config = trainer.config();
         let run = match run_dir {
             Some(dir) => RunDir::create_at(dir)?,
@@ -80,7 +84,7 @@ impl Session {
         write_atomic(&run.config(), config.to_toml().as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
-        Ok(Session { trainer, run, manifest, options, start: Start::New })
+        Ok(Session { trainer, run, manifest, options, start: Start::New, seconds: 0.0 })
     }
 
     /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
@@ -109,7 +113,7 @@ impl Session {
         manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
         manifest.write(dir)?;
-        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step) })
+        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step), seconds: 0.0 })
     }
 
     /// The folder.
@@ -125,6 +129,11 @@ impl Session {
     /// The trainer, as far as it has come.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
+    }
+
+    /// Seconds that [`Session::run`] has trained for.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
     }
 
     /// Trains to the end, or until a signal, the time limit or an error; saved in every case but the last.
@@ -144,7 +153,7 @@ impl Session {
         }
         let ended = self.train(&config, &mut logger, &progress);
         let (outcome, state) = match &ended {
-            Ok(Ended::Finished) => (Outcome::Finished, RunState::Finished),
+            Ok(Ended::Finished | Ended::Solved) => (Outcome::Finished, RunState::Finished),
             Ok(_) => (Outcome::Interrupted, RunState::Interrupted),
             Err(error) => (Outcome::Failed, RunState::Failed { message: format!("{error:#}") }),
         };
@@ -161,14 +170,16 @@ impl Session {
         let signals = Signals::watch()?;
         let began = Instant::now();
         let mut gains = Vec::new();
-        while self.trainer.iteration() < config.iterations {
+        while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = self.iterate()?;
             let done = self.trainer.iteration();
+            self.seconds = began.elapsed().as_secs_f64();
             logger.log(done, &report.metrics, &report.timing);
-            progress.iteration(&progress_line(done, &report));
+            progress.iteration(&progress_line(config.learner, done, &report));
             gains.push(report.return_post - report.return_pre);
             let stop = match signals.received() {
                 Some(signal) => Some(Ended::Signal(signal)),
+                None if self.trainer.solved() => Some(Ended::Solved),
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
                 None => None,
             };
@@ -181,10 +192,11 @@ impl Session {
                 return Ok(ended);
             }
         }
-        if let (true, Some(warning)) = (config.maml.inner_steps > 0, no_gain(&gains)) {
+        let adapts = config.learner == Learner::Maml && config.maml.inner_steps > 0;
+        if let (true, Some(warning)) = (adapts, no_gain(&gains)) {
             progress.warn(&warning);
         }
-        Ok(Ended::Finished)
+        Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
     }
 
     /// One iteration; a panic in a worker becomes an error with its message.
@@ -204,17 +216,21 @@ impl Session {
     fn headline(&self) -> String {
         let config = self.trainer.config();
         let r = &config.rollout;
+        let size = match config.learner {
+            Learner::Maml => {
+                format!("{} tasks x {} lanes, {} inner steps", r.num_tasks, r.num_envs, config.maml.inner_steps)
+            }
+            Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
+        };
         let begin = match self.start {
             Start::New => "Training".to_owned(),
             Start::After(step) => format!("Going on after iteration {step} with"),
         };
         format!(
-            "{begin} {} ({} tasks x {} lanes, {} inner steps, {} parameters) on {} ({:?} backend), {} actors, seed {}\n{}\n\
+            "{begin} {} ({}, {} parameters) on {} ({:?} backend), {} actors, seed {}\n{}\n\
              Watch: tensorboard --logdir {}",
             config.name,
-            r.num_tasks,
-            r.num_envs,
-            config.maml.inner_steps,
+            size,
             self.trainer.learner().layout().num_params(),
             self.manifest.device,
             self.manifest.backend,
@@ -236,11 +252,11 @@ pub fn read_config(dir: &Path) -> Result<Config> {
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
 }
 
-fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
+fn progress_line(learner: Learner, iteration: u64, report: &Report) -> ProgressLine {
     let find = |values: &[(&str, f64)], name| values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
     ProgressLine {
         iteration,
-        return_pre: report.return_pre,
+        return_pre: (learner == Learner::Maml).then_some(report.return_pre),
         return_post: report.return_post,
         kl: find(&report.metrics, "kl/meta"),
         steps_per_second: find(&report.timing, "steps_per_second").unwrap_or(0.0),

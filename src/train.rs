@@ -1,4 +1,4 @@
-//! The meta-training loop.
+//! The training loops: the meta-learner's is here, plain PPO's in [`ppo`].
 
 use std::time::Instant;
 
@@ -20,8 +20,15 @@ use crate::{
     stats::mean,
 };
 
+mod ppo;
+mod saved;
+mod trainer;
+
+pub use ppo::PpoTrainer;
+pub use trainer::Trainer;
+
 /// Everything a meta-training run is made of; between iterations its state is what a [`Checkpoint`] holds.
-pub struct Trainer {
+pub struct MetaTrainer {
     config: Config,
     env: EnvKind,
     horizon: u32,
@@ -42,7 +49,7 @@ pub struct Report {
     pub metrics: Metrics,
     /// Seconds and rates, different every time.
     pub timing: Metrics,
-    /// Mean return per episode over the tasks, before adaptation.
+    /// Mean return per episode over the tasks, before adaptation; where nothing adapts, of the last episodes.
     pub return_pre: f64,
     /// The same after adaptation.
     pub return_post: f64,
@@ -77,7 +84,7 @@ impl Experience {
     }
 }
 
-impl Trainer {
+impl MetaTrainer {
     /// A run at its beginning: fresh parameters from the seed.
     ///
     /// # Errors
@@ -101,7 +108,7 @@ impl Trainer {
             obs_dim,
             act_dim: env.spec().act_dim(),
         };
-        Ok(Trainer {
+        Ok(MetaTrainer {
             env,
             horizon: config.horizon()?,
             tasks: config.tasks(Split::Train)?,
@@ -191,11 +198,7 @@ impl Trainer {
             ("env_steps", self.env_steps as f64),
         ];
         metrics.extend(learned);
-        let mut timing = watch.laps;
-        let seconds = watch.began.elapsed().as_secs_f64();
-        timing.push(("time/iteration_s", seconds));
-        timing.push(("steps_per_second", steps as f64 / seconds));
-        Report { metrics, timing, return_pre: before.mean_return, return_post: after.mean_return }
+        Report { metrics, timing: watch.timing(steps), return_pre: before.mean_return, return_post: after.mean_return }
     }
 
     /// The configuration.
@@ -211,6 +214,11 @@ impl Trainer {
     /// Meta-iterations done.
     pub fn iteration(&self) -> u64 {
         self.iteration
+    }
+
+    /// Environment steps taken.
+    pub fn env_steps(&self) -> u64 {
+        self.env_steps
     }
 
     /// All that is needed to go on from here to the byte.
@@ -230,22 +238,8 @@ impl Trainer {
     /// # Errors
     /// If it is of another policy or learner: says which part does not fit.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Misfit> {
-        let tensor = |name: &str, length: usize| {
-            let found = checkpoint.tensors.iter().find(|(n, _)| n == name).map(|(_, values)| values);
-            let found = found.ok_or_else(|| Misfit(format!("it has no `{name}`")))?;
-            if found.len() == length {
-                Ok(found.clone())
-            } else {
-                Err(Misfit(format!("`{name}` has {} values where the configuration asks for {length}", found.len())))
-            }
-        };
-        let counter = |name: &str| {
-            checkpoint
-                .state
-                .get(name)
-                .and_then(serde_json::Value::as_u64)
-                .ok_or_else(|| Misfit(format!("it has no `{name}`")))
-        };
+        let tensor = |name: &str, length: usize| saved::tensor(checkpoint, name, length);
+        let counter = |name: &str| saved::value::<u64>(checkpoint, name);
         let (n, m) = (self.learner.meta_params.len(), self.learner.adam.m.len());
         let (theta, rates) = (tensor("meta_params", n)?, tensor("inner_rates", n)?);
         let adam = Adam { m: tensor("adam_m", m)?, v: tensor("adam_v", m)?, step: counter("adam_step")? };
@@ -282,6 +276,14 @@ struct Stopwatch {
 impl Stopwatch {
     fn start() -> Self {
         Stopwatch { began: Instant::now(), last: Instant::now(), laps: Vec::new() }
+    }
+
+    /// The laps, the whole and the rate of `steps`.
+    fn timing(mut self, steps: u64) -> Metrics {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.laps.push(("time/iteration_s", seconds));
+        self.laps.push(("steps_per_second", steps as f64 / seconds));
+        self.laps
     }
 
     /// Books the time since the last lap on `name`.

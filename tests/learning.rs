@@ -37,6 +37,22 @@ fn plain_ppo_learns_to_look() {
 }
 
 #[test]
+fn the_value_network_and_minibatches_learn_the_same_probes() {
+    // as above; and every episode of the sign probe is a task of its own, whose best fixed policy earns nothing
+    let settings = "learner = \"ppo\"\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_envs = 32\n\
+        rollout.num_steps = 32\nppo_learner.value_hidden = [16]\nppo_learner.value_lr = 0.01";
+    for backend in [BackendChoice::Auto, BackendChoice::Tch] {
+        for env in ["probe-action", "probe-policy"] {
+            let (_, post) = train(env, 30, settings, backend);
+            assert!(post > 0.95, "{env}, {backend:?}: {post}");
+        }
+    }
+    let hidden = format!("{settings}\ntask.vary.actuator_gain = {{ law = \"choice\", values = [-1.0, 1.0] }}");
+    let (_, post) = train("probe-sign", 30, &hidden, BackendChoice::Auto);
+    assert!(post.abs() < 0.3, "{post}");
+}
+
+#[test]
 fn maml_learns_to_adapt_where_nothing_else_helps() {
     // the actuator's sign is hidden and even: whatever a policy does without adapting, it earns 0 on average
     let settings = "maml.inner_lr = 1.0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 40\n\

@@ -38,6 +38,29 @@ fn learned_inner_rates_and_a_gaussian_policy_resume_exactly_too() {
 }
 
 #[test]
+fn plain_ppo_resumes_exactly_in_the_middle_of_its_episodes() {
+    let place = Place::new();
+    // two groups of lanes with faults, drift and delay, tasks that change with every second episode
+    let sets = "--set learner=ppo --set rollout.num_tasks=20 --set rollout.num_envs=64 --set rollout.num_steps=17 \
+        --set rollout.episodes_per_env=2 --set ppo_learner.minibatch=100 --set ppo_learner.value_hidden=[8] \
+        --set task.observe_actions=1 --set task.actuator.delay=2 --set task.sensor.theta_dot.noise_std=0.01 \
+        --set task.drift.gravity={kind=\"linear\",from=9.0,to=11.0,over=40}";
+    for env in ["cartpole", "pendulum"] {
+        let sets = format!("{sets} --set task.env={env}");
+        place.expect(0, &format!("train tiny.toml {sets} --run-dir {env} --actors 2"));
+        for k in [1, 4] {
+            let run = format!("{env}{k}");
+            place.expect(0, &format!("train tiny.toml {sets} --run-dir {run} --iterations {k} --actors 1"));
+            place.expect(0, &format!("resume {run} --iterations 6 --actors 3"));
+            assert_same_run(&place.path(env), &place.path(&run));
+        }
+    }
+    let told = place.expect(0, "evaluate cartpole --tasks 3 --episodes 2");
+    assert!(told.contains("    0  ") && !told.contains("    1  "), "{told}");
+    place.expect(0, "evaluate cartpole --tasks 3 --episodes 2 --adapt-steps 1");
+}
+
+#[test]
 fn a_run_goes_on_with_the_backend_it_began_with() {
     let place = Place::new();
     place.expect(0, "train tiny.toml --backend tch --run-dir whole");

@@ -23,6 +23,11 @@ impl Adam {
 
     /// One step downhill along `gradient`, with learning rate `lr`; all `[num_params]`.
     pub fn step(&mut self, params: &mut [f32], gradient: &[f32], lr: f64) {
+        self.step_with(params, gradient, lr, Self::EPSILON);
+    }
+
+    /// [`Adam::step`] with another `epsilon` than the paper's.
+    pub fn step_with(&mut self, params: &mut [f32], gradient: &[f32], lr: f64, epsilon: f32) {
         assert_eq!((params.len(), gradient.len()), (self.m.len(), self.m.len()));
         self.step += 1;
         let exponent = i32::try_from(self.step).unwrap_or(i32::MAX);
@@ -34,7 +39,7 @@ impl Adam {
         for (((p, g), m), v) in params.iter_mut().zip(gradient).zip(&mut self.m).zip(&mut self.v) {
             *m += a1 * (g - *m);
             *v = b2 * *v + a2 * g * g;
-            *p -= rate * *m / (v.sqrt() / correction_2 + Self::EPSILON);
+            *p -= rate * *m / (v.sqrt() / correction_2 + epsilon);
         }
     }
 }

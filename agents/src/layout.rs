@@ -65,6 +65,11 @@ impl Layout {
         layout
     }
 
+    /// A network with one plain output and nothing else: to a layout, a choice among one action.
+    pub fn value(obs_dim: usize, hidden: &[usize]) -> Self {
+        Layout::new(obs_dim, hidden, Head::Categorical(1))
+    }
+
     fn push(&mut self, name: String, dims: [usize; 2]) {
         let start = self.num_params();
         self.blocks.push(Block { name, dims, range: start..start + dims[0] * dims[1] });

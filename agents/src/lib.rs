@@ -2,7 +2,8 @@
 //!
 //! The path of one meta-update: [`batch::Trajectories`] (what an actor collected) become a [`batch::Batch`] through
 //! [`advantage::prepare`] (value [`baseline`] and GAE); [`maml::Maml`] asks its [`backend::Backend`] for adapted
-//! parameters and for the meta-gradient, and takes an [`adam::Adam`] step. There are two backends: [`tch_backend`], the
+//! parameters and for the meta-gradient, and takes an [`adam::Adam`] step. Plain PPO ([`ppo::Ppo`]) takes gradient steps
+//! on shuffled minibatches, with values from a network instead. There are two backends: [`tch_backend`], the
 //! reference, by libtorch's autograd on any device; and [`native`], the same derivatives written out for CPUs.
 //!
 //! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside
@@ -18,5 +19,6 @@ pub mod layout;
 pub mod maml;
 pub mod native;
 pub mod objective;
+pub mod ppo;
 pub mod tch_backend;
 pub mod threads;

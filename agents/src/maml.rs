@@ -252,7 +252,7 @@ impl Maml {
 }
 
 /// Scales `gradient` down to `max_norm` and returns the norm it had.
-fn clip_norm(gradient: &mut [f32], max_norm: f64) -> f64 {
+pub(crate) fn clip_norm(gradient: &mut [f32], max_norm: f64) -> f64 {
     let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
     if norm > max_norm {
         let scale = (max_norm / norm) as f32;

@@ -7,6 +7,7 @@ use crate::gauss::normal;
 use crate::kernel::{Column, LANES};
 use crate::real::Real;
 use crate::rng::Purpose;
+use crate::words::{Visit, Words};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Actuator, Purpose::EvaluationActuator];
 
@@ -116,6 +117,15 @@ impl Actuators {
             *failing = (of(actuator::HOLD_STEPS) + 0.5) as u32 - 1;
         }
         Some(if self.sticking[block][lane] { Failure::Repeated } else { Failure::Lost })
+    }
+}
+
+impl Words for Actuators {
+    fn words(&mut self, visit: &mut Visit<'_>) {
+        self.delay.words(visit);
+        self.held.words(visit);
+        self.failing.words(visit);
+        self.sticking.words(visit);
     }
 }
 

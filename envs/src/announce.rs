@@ -9,6 +9,7 @@ use crate::kernel::{Column, LANES};
 use crate::rng::Purpose;
 use crate::settings::{Notify, NotifyLevel, TaskSettings};
 use crate::task::Task;
+use crate::words::{Visit, Words};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Notification, Purpose::EvaluationNotification];
 
@@ -81,6 +82,29 @@ impl Announcer {
         Some(announcer)
     }
 
+    /// Another task in a lane that is alone in its own: nothing has been announced of it yet.
+    pub fn renew(&mut self, scene: &Scene<'_>, lane: usize, task: &Task) {
+        let (block, within) = (lane / LANES, lane % LANES);
+        self.drifting[self.task[lane]] = task.drifts.iter().map(|drift| drift.channel).collect();
+        for channel in 0..self.channels {
+            let value = scene.channels.column(block, channel)[within];
+            self.previous[block * self.channels + channel][within] = value;
+            if self.notify.level == NotifyLevel::Value {
+                self.news[block * self.width + channel][within] = finite(value);
+            }
+        }
+        for line in block * self.width..(block + 1) * self.width {
+            if self.notify.level != NotifyLevel::Value {
+                self.news[line][within] = 0.0;
+            }
+            let news = self.news[line][within];
+            self.shown[line][within] = news;
+            if let Some(lines) = &mut self.delay {
+                lines.fill(line, within, news, self.notify.delay as f32);
+            }
+        }
+    }
+
     /// How many numbers a lane is told.
     pub fn width(&self) -> usize {
         self.width
@@ -142,6 +166,15 @@ impl Announcer {
         for (shown, column) in row.iter_mut().zip(&self.shown[block * self.width..]) {
             *shown = column[lane];
         }
+    }
+}
+
+impl Words for Announcer {
+    fn words(&mut self, visit: &mut Visit<'_>) {
+        self.previous.words(visit);
+        self.news.words(visit);
+        self.shown.words(visit);
+        self.delay.words(visit);
     }
 }
 

@@ -6,6 +6,8 @@ use crate::env::EnvSpec;
 use crate::faults::Scene;
 use crate::kernel::{Column, LANES};
 use crate::settings::TaskSettings;
+use crate::task::Task;
+use crate::words::{Visit, Words};
 
 /// Length of an observation of an environment under these settings: the readings of its sensors,
 /// then the last `observe_actions` commands (what the controller asked of the actuator, newest
@@ -65,6 +67,13 @@ impl Appendix {
         }
     }
 
+    /// Another task in a lane.
+    pub fn renew(&mut self, scene: &Scene<'_>, lane: usize, task: &Task) {
+        if let Some(announcer) = &mut self.announcer {
+            announcer.renew(scene, lane, task);
+        }
+    }
+
     /// Writes what belongs behind the first `after` numbers of the rows of a block.
     pub fn write(&self, block: usize, rows: &mut [f32], after: usize) {
         for (lane, row) in rows.chunks_exact_mut(after + self.width()).enumerate() {
@@ -81,5 +90,12 @@ impl Appendix {
         if let Some(announcer) = &self.announcer {
             announcer.write_row(block, lane, told);
         }
+    }
+}
+
+impl Words for Appendix {
+    fn words(&mut self, visit: &mut Visit<'_>) {
+        self.commands.words(visit);
+        self.announcer.words(visit);
     }
 }

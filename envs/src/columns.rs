@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::channel::{ChannelLayout, NO_SATURATION, actuator, sensor};
 use crate::kernel::{Column, LANES};
+use crate::words::{Visit, Words};
 
 /// Channel values by block: those that every step reads in one array, those that only faults read
 /// in another, which is empty where there are no faults.
@@ -92,5 +93,12 @@ impl Channels {
         } else {
             value32
         }
+    }
+}
+
+impl Words for Channels {
+    fn words(&mut self, visit: &mut Visit<'_>) {
+        self.hot.words(visit);
+        self.cold.words(visit);
     }
 }

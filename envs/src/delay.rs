@@ -1,6 +1,7 @@
 //! Delay lines: what was put in, some steps ago.
 
 use crate::kernel::{Column, LANES};
+use crate::words::{Visit, Words};
 
 /// Delay lines for blocks of lanes. The lag of a lane follows the one that is asked for, but grows
 /// by at most one a step: nothing that was already shown is shown before what came ahead of it.
@@ -41,6 +42,13 @@ impl DelayLines {
 
     fn steps(&self, delay: f32) -> u8 {
         ((delay + 0.5) as usize).min(self.places - 1) as u8
+    }
+}
+
+impl Words for DelayLines {
+    fn words(&mut self, visit: &mut Visit<'_>) {
+        self.values.words(visit);
+        self.lag.words(visit);
     }
 }
 

@@ -89,6 +89,15 @@ impl TaskDistribution {
         drawn.find(passes).expect("one in a hundred passed when the distribution was made")
     }
 
+    /// The channels that a task may set or let drift.
+    pub(crate) fn touched(&self) -> Vec<usize> {
+        let of_plan = |plan: &Plan| {
+            let (vary, drift) = (plan.vary.iter().map(|e| e.channel), plan.drift.iter().map(|e| e.channel));
+            vary.chain(drift).collect::<Vec<_>>()
+        };
+        self.plans.iter().flat_map(of_plan).collect()
+    }
+
     /// The first `count` tasks of the fixed list of this split: the tasks that published numbers
     /// refer to.
     pub fn list(&self, count: u32) -> Vec<Task> {

@@ -50,6 +50,12 @@ impl Used {
         Used(used)
     }
 
+    /// These channels too.
+    pub fn and(mut self, channels: &[usize]) -> Used {
+        channels.iter().for_each(|channel| self.0[*channel] = true);
+        self
+    }
+
     pub fn is(&self, channel: usize) -> bool {
         self.0[channel]
     }

@@ -66,6 +66,7 @@ pub mod settings;
 pub mod task;
 pub mod variation;
 pub mod vec_env;
+mod words;
 
 pub use appendix::obs_dim;
 pub use cartpole::{CartPole, CartPoleParams};
@@ -90,4 +91,4 @@ pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
 pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
 pub use variation::{Variation, variation};
-pub use vec_env::{Autoreset, StepError, StepView, VecEnv};
+pub use vec_env::{Autoreset, StepError, StepView, VecEnv, WrongState};

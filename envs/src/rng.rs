@@ -35,6 +35,8 @@ pub enum Purpose {
     EvaluationReset = 6,
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
+    /// The order in which samples are learned from.
+    Shuffle = 8,
     /// Noise of random schedules.
     Drift = 16,
     /// Noise and failures of actuators.
@@ -140,6 +142,18 @@ impl Stream {
     /// A sequential generator over the blocks 0, 1, 2, ... of this stream.
     pub fn rng(self) -> StreamRng {
         StreamRng { stream: self, next_block: 0, words: [0; 4], used: 4 }
+    }
+
+    /// A permutation of the numbers below `count` (Fisher and Yates).
+    pub fn permutation(self, count: u32) -> Vec<u32> {
+        let mut numbers: Vec<u32> = (0..count).collect();
+        let mut rng = self.rng();
+        for last in (1..count).rev() {
+            // the bias is below count / 2^32
+            let other = (u64::from(rng.next_word()) * u64::from(last + 1)) >> 32;
+            numbers.swap(last as usize, other as usize);
+        }
+        numbers
     }
 }
 

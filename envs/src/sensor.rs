@@ -8,6 +8,7 @@ use crate::kernel::{Column, LANES};
 use crate::real::Real;
 use crate::rng::Purpose;
 use crate::settings::SensorFill;
+use crate::words::{Visit, Words};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Sensor, Purpose::EvaluationSensor];
 
@@ -143,5 +144,12 @@ impl Sensors {
             }
             Reading::Next => lines.pass(line, lane, scene.tick, value, of(sensor::DELAY)),
         }
+    }
+}
+
+impl Words for Sensors {
+    fn words(&mut self, visit: &mut Visit<'_>) {
+        self.delay.words(visit);
+        self.held.words(visit);
     }
 }

@@ -16,8 +16,12 @@
 //! Delays are rounded to whole steps and grow by at most one a step. At the start of an episode
 //! delay lines are full of the initial reading, or of no command.
 
+mod renew;
+mod save;
 mod setup;
 mod step;
+
+pub use save::WrongState;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -29,7 +33,7 @@ use crate::clock::Clocks;
 use crate::columns::Channels;
 use crate::drift::Drift;
 use crate::env::{ActionSpace, Array, Env, Version};
-use crate::faults::Scene;
+use crate::faults::{Scene, Used};
 use crate::kernel::{Column, LANES, Simd};
 use crate::rng::Stream;
 use crate::sensor::Sensors;
@@ -115,8 +119,12 @@ pub struct VecEnv<E: Env> {
     ticks: u32,
     /// Number of the task of each lane, `[envs]`.
     task: Vec<u32>,
-    /// Episodes done since construction, `[envs]`.
+    /// Tick at which the life of the lane's task began, `[envs]`.
+    born: Vec<u32>,
+    /// Episodes done in that life, `[envs]`.
     episodes: Vec<u32>,
+    /// What the tasks may change.
+    used: Used,
     /// What moves with the ticks of the tasks' life.
     moving: Vec<Drifting>,
     /// What follows the clocks of each lane.
@@ -189,7 +197,7 @@ impl<E: Env> VecEnv<E> {
         &self.episode_step.as_flattened()[..self.num_envs]
     }
 
-    /// The tick of the tasks' life that the next step will be.
+    /// The tick of the tasks' life that the next step will be, unless lanes were [renewed](VecEnv::renew).
     pub fn clock(&self) -> u64 {
         self.start.lifetime_step + u64::from(self.ticks)
     }
@@ -199,7 +207,7 @@ impl<E: Env> VecEnv<E> {
     pub fn clocks(&self, lane: usize) -> Clocks {
         Clocks {
             episode_step: u64::from(self.episode_step()[lane]),
-            lifetime_step: self.clock(),
+            lifetime_step: self.clock() - u64::from(self.born[lane]),
             episode: self.start.episode + u64::from(self.episodes[lane]),
             task: self.start.task + u64::from(self.task[lane]),
             adapt_round: self.start.adapt_round,

@@ -29,10 +29,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         split: args.split,
         tasks: args.tasks as usize,
         episodes: args.episodes.map_or(config.rollout.num_envs, |n| n as usize),
-        adapt_steps: args.adapt_steps.map_or(config.maml.inner_steps.max(1), usize::from),
+        adapt_steps: args.adapt_steps.map_or(config.adapt_steps(), usize::from),
         seed: args.seed,
     };
-    let evaluation = evaluate(&config, trainer.learner(), actors, &protocol)?;
+    let evaluation = evaluate(&config, &trainer.learner(), actors, &protocol)?;
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     if let Some(path) = &args.out {
         write_atomic(path, json.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;

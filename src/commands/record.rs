@@ -91,7 +91,7 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
     trainer.restore(&newest)?;
     let learner = trainer.learner();
-    let steps = trained.maml.inner_steps.max(1);
+    let steps = trained.adapt_steps();
     let protocol = Protocol {
         split: if args.split == Split::Train { Split::InDist } else { args.split },
         tasks: 1,
@@ -99,15 +99,19 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
         adapt_steps: steps,
         seed: args.seed,
     };
-    let adapted = adapt(&trained, learner, actors, &protocol, std::slice::from_ref(task))?;
+    let adapted = adapt(&trained, &learner, actors, &protocol, std::slice::from_ref(task))?;
     let adapted_from = trained.phase_start(0, steps)?;
     let network = |params| {
         let policy = HostPolicy::new(learner.layout(), params);
         Network { out: vec![0.0; policy.outputs()], policy, scratch: Scratch::default() }
     };
-    let before =
-        film(config, task, args.seed, Clocks::default(), "before adaptation".into(), network(&learner.meta_params))?;
-    let after = film(config, task, args.seed, adapted_from, "after adaptation".into(), network(&adapted[0]))?;
+    let film = |start, title: String, params| film(config, task, args.seed, start, title, network(params));
+    let first = Clocks::default();
+    if steps == 0 {
+        return Ok(vec![film(first, trained.name.clone(), &learner.meta_params)?]);
+    }
+    let before = film(first, "before adaptation".into(), &learner.meta_params)?;
+    let after = film(adapted_from, "after adaptation".into(), &adapted[0])?;
     Ok(vec![before, after])
 }
 

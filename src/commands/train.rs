@@ -9,7 +9,7 @@ use signal_hook::consts::SIGINT;
 use crate::{
     cli::{ResumeArgs, TrainArgs},
     commands::print,
-    config::Config,
+    config::{Config, Learner},
     evaluate::{Protocol, evaluate},
     failure::code,
     presets, registry,
@@ -66,6 +66,10 @@ fn finish(mut session: Session) -> Result<ExitCode> {
         eprintln!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}");
         return Ok(ExitCode::from(if signal == SIGINT { code::INTERRUPTED } else { code::TERMINATED }));
     }
+    if ended == Ended::Solved {
+        let (steps, seconds) = (session.trainer().env_steps(), session.seconds());
+        eprintln!("solved after {steps} steps, {seconds:.2} s");
+    }
     if ended == Ended::TimeUp {
         eprintln!("time is up, saved; go on with: metadrift resume {run}");
     }
@@ -77,14 +81,9 @@ fn finish(mut session: Session) -> Result<ExitCode> {
 /// Evaluates on held-out tasks, stores the result with the run, and returns the table.
 fn held_out(session: &Session, split: Split, tasks: usize) -> Result<String> {
     let (trainer, config) = (session.trainer(), session.trainer().config());
-    let protocol = Protocol {
-        split,
-        tasks,
-        episodes: config.rollout.num_envs,
-        adapt_steps: config.maml.inner_steps.max(1),
-        seed: 0,
-    };
-    let evaluation = evaluate(config, trainer.learner(), session.num_actors(), &protocol)?;
+    let protocol =
+        Protocol { split, tasks, episodes: config.rollout.num_envs, adapt_steps: config.adapt_steps(), seed: 0 };
+    let evaluation = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
     let file = session.path().join("eval").join(format!("{}.json", split.name()));
     write_atomic(&file, (serde_json::to_string_pretty(&evaluation)? + "\n").as_bytes())?;
     Ok(evaluation.to_text())
@@ -97,7 +96,7 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
     let mut session = Session::begin(Config { iterations: 1, ..config }, Some(&dir), options.clone())?;
     let mut ended = session.run()?;
     drop(session);
-    if ended == Ended::Finished {
+    if matches!(ended, Ended::Finished | Ended::Solved) {
         let mut resumed = Session::resume(&dir, Some(2), options)?;
         ended = resumed.run()?;
         for split in [Split::InDist, Split::Ood] {
@@ -117,8 +116,11 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
 fn plan(config: &Config) -> Result<String> {
     let spec = config.env()?.spec();
     let layout = registry::layout(spec, &config.task.settings(), &config.policy.hidden);
-    let (r, phases) = (&config.rollout, config.maml.inner_steps as u64 + 1);
-    let lanes = (r.num_tasks * r.num_envs) as u64;
+    let r = &config.rollout;
+    let (lanes, phases) = match config.learner {
+        Learner::Maml => ((r.num_tasks * r.num_envs) as u64, config.maml.inner_steps as u64 + 1),
+        Learner::Ppo => (r.num_envs as u64, 1),
+    };
     let steps = lanes * config.num_steps()? as u64;
     // a row: two observations, action, log-probability, reward, step in the episode, two flags; and, kept for each
     // phase, the learner's copy of observation, action, log-probability and advantage

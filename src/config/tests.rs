@@ -47,6 +47,28 @@ fn errors_say_what_where_and_what_instead() {
 }
 
 #[test]
+fn keys_that_the_learner_does_not_read_are_refused() {
+    let ppo = error(MINIMAL, &["ppo_learner.minibatch=64"]);
+    assert!(ppo.contains("ppo_learner") && ppo.contains("learner = \"ppo\""), "{ppo}");
+    for set in ["maml.inner_steps=2", "maml.learn_inner_lr=true", "ppo.kl_coef=0.1", "rollout.num_tasks=3"] {
+        let maml = error(MINIMAL, &["learner=ppo", set]);
+        let key = set.split('=').next().unwrap();
+        assert!(maml.contains(key) && maml.contains("only the meta-learner reads it"), "{maml}");
+    }
+    let lanes = error(MINIMAL, &["learner=ppo", "rollout.num_envs=40"]);
+    assert!(lanes.contains("rollout.num_envs = 40: must be at most 32 or a multiple of 32"), "{lanes}");
+    assert!(error(MINIMAL, &["learner=ppo", "ppo_learner.value_lr=nan"]).contains("ppo_learner.value_lr = NaN"));
+    let typo = error(MINIMAL, &["learner=ppo", "ppo_learner.minibach=64"]);
+    assert!(typo.contains("did you mean `minibatch`?"), "{typo}");
+    assert!(error(MINIMAL, &["learner=pppo"]).contains("did you mean `ppo`?"));
+    let config = Config::parse("x", MINIMAL, &["learner=ppo".into(), "ppo_learner.stop_at_return=9.0".into()]).unwrap();
+    assert_eq!(Config::parse("again", &config.to_toml(), &[]).unwrap(), config);
+    // an evaluation sees whole episodes, however short the rollouts of training are
+    let short = Config::parse("x", MINIMAL, &["learner=ppo".into(), "rollout.num_steps=16".into()]).unwrap();
+    assert_eq!((short.num_steps().unwrap(), short.phase_steps().unwrap(), short.adapt_steps()), (16, 500, 0));
+}
+
+#[test]
 fn traces_are_read_from_the_folder_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("wind.csv"), "9.0, 9.5\n10.0").unwrap();

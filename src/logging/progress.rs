@@ -12,9 +12,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct ProgressLine {
     /// The iteration that is done, counted from 1.
     pub iteration: u64,
-    /// Mean return before adaptation.
-    pub return_pre: f64,
-    /// Mean return after adaptation.
+    /// Mean return before adaptation; left out where nothing adapts.
+    pub return_pre: Option<f64>,
+    /// Mean return, after adaptation if there is any.
     pub return_post: f64,
     /// Divergence of the updated policy from the one that collected the data; left out where there is none.
     pub kl: Option<f64>,
@@ -128,9 +128,12 @@ fn plain(line: &ProgressLine, total: u64, eta: Duration) -> String {
 
 fn numbers(line: &ProgressLine) -> String {
     let kl = line.kl.map_or(String::new(), |kl| format!("  kl {kl:.3}"));
-    let gain = line.return_post - line.return_pre;
-    let rate = rate(line.steps_per_second);
-    format!("return {:.1} -> {:.1} ({gain:+.1}){kl}  {rate} steps/s", line.return_pre, line.return_post)
+    let (rate, post) = (rate(line.steps_per_second), line.return_post);
+    let returns = match line.return_pre {
+        Some(pre) => format!("{pre:.1} -> {post:.1} ({:+.1})", post - pre),
+        None => format!("{post:.1}"),
+    };
+    format!("return {returns}{kl}  {rate} steps/s")
 }
 
 /// `950`, `8.4k`, `210k`, `1.3M`.
@@ -162,7 +165,7 @@ mod tests {
 
     const LINE: ProgressLine = ProgressLine {
         iteration: 12,
-        return_pre: 31.2,
+        return_pre: Some(31.2),
         return_post: 88.4,
         kl: Some(0.0123),
         steps_per_second: 210_300.0,
@@ -177,6 +180,7 @@ mod tests {
         );
         let worse = ProgressLine { return_post: -3.0, kl: None, ..LINE };
         assert_eq!(numbers(&worse), "return 31.2 -> -3.0 (-34.2)  210k steps/s");
+        assert_eq!(numbers(&ProgressLine { return_pre: None, ..worse }), "return -3.0  210k steps/s");
     }
 
     #[test]

@@ -106,9 +106,7 @@ pub(super) fn collect<E: Env>(
         slab.obs[of_obs.clone()].copy_from_slice(env.obs());
         slab.episode_step[rows.clone()].copy_from_slice(env.episode_step());
         policy.act(t as u32, phase.actions, env.obs(), &mut slab, rows.start);
-        let place = || format!("task {index}, phase {}", phase.index);
-        Diverged::check(&policy.out, "an output of the policy", place)?;
-        Diverged::check(&policy.commands, "an action", place)?;
+        policy.check(|| format!("task {index}, phase {}", phase.index))?;
         env.step(
             &policy.commands,
             StepView {
@@ -150,7 +148,7 @@ fn clear_padding(slab: &mut Slab<'_>, steps: usize, obs_dim: usize) {
 }
 
 /// The policy over the lanes that still run, with its work space.
-struct LivePolicy<'a> {
+pub(super) struct LivePolicy<'a> {
     policy: HostPolicy<'a>,
     stream: Stream,
     /// Factor from the policy's unit actions to the environment's.
@@ -167,7 +165,7 @@ struct LivePolicy<'a> {
 }
 
 impl<'a> LivePolicy<'a> {
-    fn new(policy: HostPolicy<'a>, stream: Stream, spec: &metadrift_envs::EnvSpec, envs: usize) -> Self {
+    pub(super) fn new(policy: HostPolicy<'a>, stream: Stream, spec: &metadrift_envs::EnvSpec, envs: usize) -> Self {
         let scale = if let ActionSpace::Box { bound, .. } = spec.action { bound as f32 } else { 1.0 };
         LivePolicy {
             policy,
@@ -184,9 +182,20 @@ impl<'a> LivePolicy<'a> {
         }
     }
 
+    /// What the environment gets, `[envs, act_dim]`.
+    pub(super) fn commands(&self) -> &[f32] {
+        &self.commands
+    }
+
+    /// Refuses outputs and actions that are no numbers.
+    pub(super) fn check(&self, place: impl Fn() -> String) -> Result<(), Diverged> {
+        Diverged::check(&self.out, "an output of the policy", &place)?;
+        Diverged::check(&self.commands, "an action", &place)
+    }
+
     /// Acts on `obs` `[envs, obs_dim]` for the live lanes; writes actions and log-probabilities from row `first_row`
     /// of the slab on, and `commands`.
-    fn act(&mut self, step: u32, actions: Actions, obs: &[f32], slab: &mut Slab<'_>, first_row: usize) {
+    pub(super) fn act(&mut self, step: u32, actions: Actions, obs: &[f32], slab: &mut Slab<'_>, first_row: usize) {
         let (live, dim) = (&self.live, self.act_dim);
         let obs_dim = obs.len() / slab.envs;
         self.obs.clear();

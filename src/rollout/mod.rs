@@ -6,7 +6,9 @@
 mod actors;
 mod buffer;
 mod collect;
+mod lanes;
 
 pub use actors::collect_all;
 pub use buffer::{Rollout, Shape, Slab};
 pub use collect::{Actions, Collection, Episodes, Phase};
+pub use lanes::{GROUP, Lanes, Life};

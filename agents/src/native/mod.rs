@@ -6,9 +6,11 @@ mod data;
 mod gemm;
 mod head;
 mod mlp;
+mod ppo;
 mod scalar;
 mod task;
 
+pub use ppo::Minibatches;
 pub use scalar::Scalar;
 
 use self::{

@@ -7,6 +7,7 @@
 mod data;
 mod dist;
 mod policy;
+mod ppo;
 
 use tch::{Device, Kind, Tensor, kind::Element};
 

@@ -30,10 +30,14 @@ impl<E: Env> VecEnv<E> {
     /// [`Purpose::Reset`] nor [`Purpose::EvaluationReset`], a task is of another environment, or
     /// the tasks' settings differ or choose a variant that the environment does not have.
     pub fn new(tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Self {
+        Self::build(tasks, Used::new(&E::SPEC, tasks), horizon, stream, start)
+    }
+
+    /// As [`VecEnv::new`], for tasks that may come to use more than they do now.
+    pub(super) fn build(tasks: &[(&Task, usize)], used: Used, horizon: u32, stream: Stream, start: Clocks) -> Self {
         let num_envs: usize = tasks.iter().map(|(_, lanes)| lanes).sum();
         let settings = check::<E>(tasks, num_envs, horizon, stream);
         let blocks = num_envs.div_ceil(LANES);
-        let used = Used::new(&E::SPEC, tasks);
         let layout = Self::LAYOUT;
         let obs_len = E::SPEC.obs_dim();
         let actuators = Actuators::new(layout, Self::ACT_DIM, blocks, &used);
@@ -48,7 +52,9 @@ impl<E: Env> VecEnv<E> {
             start,
             ticks: 0,
             task: Vec::with_capacity(num_envs),
+            born: vec![0; num_envs],
             episodes: vec![0; num_envs],
+            used,
             moving: Vec::new(),
             moving_by_lane: Vec::new(),
             corrections: 0,

@@ -164,6 +164,11 @@ impl<E: Env> VecEnv<E> {
     /// Ends the episode of `lane` and starts a new one.
     fn reset_lane(&mut self, lane: usize) {
         self.episodes[lane] += 1;
+        self.start_episode(lane);
+    }
+
+    /// Starts an episode in `lane`, with what follows its clocks as they now are.
+    pub(super) fn start_episode(&mut self, lane: usize) {
         self.episode_step[lane / LANES][lane % LANES] = 0;
         self.ended[lane / LANES][lane % LANES] = 0;
         if !self.moving_by_lane.is_empty() {

@@ -1,0 +1,57 @@
+//! Gradients on the minibatches of plain PPO by autograd: the reference for the native ones.
+
+use tch::{Kind, Tensor, kind::Element};
+
+use super::{Graph, TchBackend, data::Samples, dist, gradient, policy};
+use crate::{
+    batch::Batch,
+    objective::{Objective, ObjectiveStats},
+};
+
+impl TchBackend {
+    /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
+    pub fn clipped<T>(&self, params: &[T], batch: &Batch, objective: &Objective) -> (Vec<T>, ObjectiveStats)
+    where
+        T: Element + Default + Clone,
+    {
+        let head = self.layout.head();
+        let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
+        let data = Samples::upload(&self.layout, std::slice::from_ref(batch), self.device, self.kind);
+        let out = policy::forward(&self.layout, &params, &data.obs);
+        let log_ratio = dist::log_prob(head, &params, &out, &data.action) - &data.log_prob;
+        let ratio = log_ratio.exp();
+        let clipped = ratio.clamp(1.0 - objective.clip_eps, 1.0 + objective.clip_eps);
+        let gain = data.mean(&(&ratio * &data.advantage).minimum(&(&clipped * &data.advantage)));
+        let entropy = data.mean(&dist::entropy(head, &params, &out));
+        let loss = (gain.neg() - &entropy * objective.ent_coef).sum(self.kind);
+        let outside = data.mean(&clipped.ne_tensor(&ratio).to_kind(self.kind));
+        let moved = data.mean(&(&ratio - 1.0 - &log_ratio));
+        let number = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
+        let stats = ObjectiveStats {
+            loss: number(&loss),
+            entropy: number(&entropy),
+            clip_fraction: number(&outside),
+            approx_kl: number(&moved),
+            ..Default::default()
+        };
+        (policy::flatten(&gradient(&loss, &params, Graph::Free)).concat(), stats)
+    }
+
+    /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs`
+    /// `[samples, obs_dim]`, `target` `[samples]`.
+    pub fn squared<T>(&self, params: &[T], obs: &[f32], target: &[f32]) -> (Vec<T>, f64)
+    where
+        T: Element + Default + Clone,
+    {
+        let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
+        let column = |values: &[f32]| {
+            let columns = (values.len() / target.len()) as i64;
+            let host = Tensor::from_slice(values).view([1, target.len() as i64, columns]);
+            host.to_device(self.device).to_kind(self.kind)
+        };
+        let error = policy::forward(&self.layout, &params, &column(obs)) - column(target);
+        let loss = error.square().mean(self.kind) * 0.5;
+        let value = loss.to_kind(Kind::Double).double_value(&[]);
+        (policy::flatten(&gradient(&loss, &params, Graph::Free)).concat(), value)
+    }
+}
