@@ -4,7 +4,7 @@ use super::{Drifting, VecEnv};
 use crate::clock::{Clock, Clocks};
 use crate::distribution::TaskDistribution;
 use crate::env::Env;
-use crate::faults::{Scene, Used};
+use crate::faults::Scene;
 use crate::rng::Stream;
 use crate::task::{Task, channels};
 
@@ -16,8 +16,7 @@ impl<E: Env> VecEnv<E> {
     /// As [`VecEnv::new`].
     pub fn renewable(tasks: &[Task], distribution: &TaskDistribution, horizon: u32, stream: Stream) -> Self {
         let each: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, 1)).collect();
-        let used = Used::new(&E::SPEC, &each).and(&distribution.touched());
-        let mut env = Self::build(&each, used, horizon, stream, Clocks::default());
+        let mut env = Self::build(&each, &distribution.touched(), horizon, stream, Clocks::default());
         // each lane has a life of its own: nothing follows a clock that lanes share
         env.moving_by_lane.append(&mut env.moving);
         env

@@ -30,14 +30,15 @@ impl<E: Env> VecEnv<E> {
     /// [`Purpose::Reset`] nor [`Purpose::EvaluationReset`], a task is of another environment, or
     /// the tasks' settings differ or choose a variant that the environment does not have.
     pub fn new(tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Self {
-        Self::build(tasks, Used::new(&E::SPEC, tasks), horizon, stream, start)
+        Self::build(tasks, &[], horizon, stream, start)
     }
 
-    /// As [`VecEnv::new`], for tasks that may come to use more than they do now.
-    pub(super) fn build(tasks: &[(&Task, usize)], used: Used, horizon: u32, stream: Stream, start: Clocks) -> Self {
+    /// As [`VecEnv::new`], for tasks that may come to use channels of `more`, too.
+    pub(super) fn build(tasks: &[(&Task, usize)], more: &[usize], horizon: u32, stream: Stream, start: Clocks) -> Self {
         let num_envs: usize = tasks.iter().map(|(_, lanes)| lanes).sum();
         let settings = check::<E>(tasks, num_envs, horizon, stream);
         let blocks = num_envs.div_ceil(LANES);
+        let used = Used::new(&E::SPEC, tasks).and(more);
         let layout = Self::LAYOUT;
         let obs_len = E::SPEC.obs_dim();
         let actuators = Actuators::new(layout, Self::ACT_DIM, blocks, &used);
