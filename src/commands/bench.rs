@@ -108,7 +108,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             BenchPart::MetaIteration => {
                 for subject in &SUBJECTS {
                     eprintln!("[bench] {}: meta-iterations on {}", subject.kind.spec().name, place(device, threads));
-                    show(meta_iteration::measure(subject, device, threads)?)?;
+                    show(meta_iteration::measure(subject, device, args.compute.backend, threads)?)?;
                 }
             }
             BenchPart::Tasks => {
