@@ -4,10 +4,10 @@ use super::scalar::Scalar;
 use crate::batch::Batch;
 
 /// Samples in a tile: the activations of one layer of 64 units are then 24 kB, and sixteen rows of six make a tile.
-pub(super) const TILE: usize = 96;
+pub(crate) const TILE: usize = 96;
 
 /// One number for each sample of a tile.
-pub(super) type Column<T> = [T; TILE];
+pub(crate) type Column<T> = [T; TILE];
 
 /// The columns of a [`Batch`]; the last tile's are filled up with zeros.
 #[derive(Debug)]

@@ -50,7 +50,9 @@ pub(super) enum Start<'a, T> {
 
 /// The instruction sets the kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isa {
+pub(crate) enum Isa {
+    /// What every processor has; fused multiply-add is a function call there.
+    Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
     /// 512-bit vectors.
@@ -58,21 +60,47 @@ pub(super) enum Isa {
 }
 
 impl Isa {
-    /// The widest that this processor has, if any.
-    pub fn detect() -> Option<Isa> {
+    /// The widest that this processor has.
+    pub fn detect() -> Isa {
         #[cfg(target_arch = "x86_64")]
         {
             let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if fused && is_x86_feature_detected!("avx512f") {
-                return Some(Isa::Avx512);
+                return Isa::Avx512;
             }
             if fused {
-                return Some(Isa::Avx2);
+                return Isa::Avx2;
             }
         }
-        None
+        Isa::Portable
     }
 }
+
+/// Calls `$body` compiled for the instruction set `$isa`, each `$argument` a variable of that type: the functions it
+/// calls must be `#[inline(always)]`.
+macro_rules! with_isa {
+    ($isa:expr, [$($generics:tt)*] ($($argument:ident: $kind:ty),*) $(-> $result:ty)? => $body:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn avx512<$($generics)*>($($argument: $kind),*) $(-> $result)? {
+            $body
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<$($generics)*>($($argument: $kind),*) $(-> $result)? {
+            $body
+        }
+        match $isa {
+            // SAFETY: these two come from `Isa::detect`, which found the features.
+            #[cfg(target_arch = "x86_64")]
+            $crate::native::Isa::Avx512 => unsafe { avx512($($argument),*) },
+            #[cfg(target_arch = "x86_64")]
+            $crate::native::Isa::Avx2 => unsafe { avx2($($argument),*) },
+            _ => $body,
+        }
+    }};
+}
+pub(crate) use with_isa;
 
 /// `c` `[rows, columns] = start + ` the sum of the products.
 pub(super) fn gemm<T: Scalar, const P: usize>(
@@ -92,13 +120,17 @@ pub(super) fn gemm<T: Scalar, const P: usize>(
     }
     let job = Job { start, products, columns };
     // SAFETY: an `Isa` comes from `Isa::detect`, which found the features; the extents fit the slices.
-    #[cfg(target_arch = "x86_64")]
-    match isa {
-        Isa::Avx512 => unsafe { gemm_avx512(&job, c, rows) },
-        Isa::Avx2 => unsafe { gemm_avx2(&job, c, rows) },
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => gemm_avx512(&job, c, rows),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => gemm_avx2(&job, c, rows),
+            _ => {
+                strips::<T, T, P, 8, 1>(&job, c, rows, 0);
+            }
+        }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    unreachable!("{isa:?} on another architecture")
 }
 
 /// What all tiles share.
@@ -252,7 +284,7 @@ mod tests {
                 for a in [Strided::rows(&a, inner), Strided::transposed(&transposed, rows)] {
                     let first = Product { a, b: &b, inner };
                     let second = Product { a: Strided::rows(&a2, 2), b: &b2, inner: 2 };
-                    for isa in [Isa::detect().unwrap(), Isa::Avx2] {
+                    for isa in [Isa::detect(), Isa::Avx2, Isa::Portable] {
                         let mut c = vec![0.5; rows * columns];
                         gemm(isa, start, [first], &mut c, [rows, columns]);
                         let mut sum = vec![0.5; rows * columns];

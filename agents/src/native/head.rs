@@ -1,6 +1,7 @@
 //! The losses on a tile, by hand: value, derivative by the head's outputs, and that derivative's derivative along a
 //! direction. Every quantity is a [`Column`] over the samples, so plain loops become vector instructions; `c` is the
-//! derivative of a sample's loss by its log-probability, 0 for the samples that a tile lacks.
+//! derivative of a sample's loss by its log-probability. The samples that a tile lacks have advantage 0, and so add
+//! nothing.
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
 use super::{
@@ -239,8 +240,8 @@ impl<T: Scalar> HeadLoss<T> {
         sums.moved += mean(&moved);
     }
 
-    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times the derivative of those of the
-    /// first `n` samples.
+    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative, by the free
+    /// parameters of the first `n` samples.
     #[inline(always)]
     fn add_entropy(&self, c: T, n: usize, o: Outputs<'_, T>, d: &mut Slopes<'_, T>) -> Column<T> {
         let mut entropy = [T::ZERO; TILE];
@@ -252,7 +253,7 @@ impl<T: Scalar> HeadLoss<T> {
                     }
                 }
                 for (d, (p, logit)) in d.out.iter_mut().zip(self.p.iter().zip(o.out)) {
-                    for s in 0..n {
+                    for s in 0..TILE {
                         d[s] = d[s] - c * p[s] * (logit[s] - self.log_total[s] + entropy[s]);
                     }
                 }
@@ -286,7 +287,7 @@ impl<T: Scalar> HeadLoss<T> {
                 softmax(new.out, &mut self.p, &mut self.log_total);
                 for (j, d) in d.out.iter_mut().enumerate() {
                     let (p, old_p, old, new) = (&self.p[j], &self.old_p[j], &old.out[j], &new.out[j]);
-                    for s in 0..n {
+                    for s in 0..TILE {
                         kl[s] += old_p[s] * (old[s] - old_total[s] - new[s] + self.log_total[s]);
                         d[s] += c * (p[s] - old_p[s]);
                     }
@@ -298,18 +299,18 @@ impl<T: Scalar> HeadLoss<T> {
                     let precision = (-T::of(2.0) * log_std).exp();
                     let variance = (T::of(2.0) * old_log_std).exp();
                     let mut by_log_std = [T::ZERO; TILE];
-                    for s in 0..n {
+                    for s in 0..TILE {
                         let apart = new.out[k][s] - old.out[k][s];
                         let spread = (variance + apart * apart) * precision;
                         kl[s] += log_std - old_log_std + T::of(0.5) * (spread - T::ONE);
                         d_out[s] += c * apart * precision;
                         by_log_std[s] = c * (T::ONE - spread);
                     }
-                    d.log_std[k] += total(&by_log_std);
+                    d.log_std[k] += total(&by_log_std[..n]);
                 }
             }
         }
-        sums.kl += data.weight.to_f64() * total(&kl).to_f64();
+        sums.kl += data.weight.to_f64() * total(&kl[..n]).to_f64();
     }
 }
 

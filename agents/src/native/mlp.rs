@@ -14,7 +14,7 @@ use super::{
 use crate::layout::Layout;
 
 /// Parameters made ready: transposes for the backward pass.
-pub(super) struct Net<T> {
+pub(crate) struct Net<T> {
     /// `[in, out]` of each hidden layer.
     weights: Vec<Vec<T>>,
     /// `[out, in]` of each hidden layer.
@@ -31,7 +31,7 @@ pub(super) struct Net<T> {
 
 /// Extents of a network.
 #[derive(Clone, Debug)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Width of the input, then of each hidden layer.
     widths: Vec<usize>,
     pub outputs: usize,
@@ -112,7 +112,7 @@ impl<T: Scalar> Gradient<T> {
 }
 
 /// What a tile's passes leave behind.
-pub(super) struct State<T> {
+pub(crate) struct State<T> {
     /// Activations of the hidden layers, `[TILE, width]`.
     h: Vec<Vec<T>>,
     /// Derivatives of the loss by them, `[TILE, width]`.
@@ -132,6 +132,21 @@ impl<T: Scalar> State<T> {
 
 fn layers<T: Scalar>(shape: &Shape) -> Vec<Vec<T>> {
     shape.widths[1..].iter().map(|width| vec![T::ZERO; TILE * width]).collect()
+}
+
+/// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
+#[inline(always)]
+pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>) {
+    for l in 0..shape.hidden() {
+        let (below, here) = state.h.split_at_mut(l);
+        let input = below.last().map_or(x, |h| h);
+        let h = &mut here[0][..n * shape.widths[l + 1]];
+        let product = rows(input, shape.widths[l], &net.weights[l]);
+        gemm(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]]);
+        h.iter_mut().for_each(|v| *v = v.tanh());
+    }
+    let input = state.h.last().map_or(x, |h| h);
+    dots(&net.head, &net.head_bias, [(input, &net.head)], n, &mut state.out);
 }
 
 /// Work space for one tile at a time.
@@ -162,20 +177,10 @@ impl<T: Scalar> Work<T> {
         }
     }
 
-    /// `out` of `n` samples `x` `[n, obs_dim]`.
+    /// As [`forward`].
     #[inline(always)]
     pub fn forward(&self, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>) {
-        let shape = &self.shape;
-        for l in 0..shape.hidden() {
-            let (below, here) = state.h.split_at_mut(l);
-            let input = below.last().map_or(x, |h| h);
-            let h = &mut here[0][..n * shape.widths[l + 1]];
-            let product = rows(input, shape.widths[l], &net.weights[l]);
-            gemm(self.isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]]);
-            h.iter_mut().for_each(|v| *v = v.tanh());
-        }
-        let input = state.h.last().map_or(x, |h| h);
-        dots(&net.head, &net.head_bias, [(input, &net.head)], n, &mut state.out);
+        forward(self.isa, &self.shape, net, x, n, state);
     }
 
     /// Adds the derivatives of the tile's loss, whose derivative by the outputs is `state.d_out`.
@@ -185,7 +190,7 @@ impl<T: Scalar> Work<T> {
         let input = state.h.last().map_or(x, |h| h);
         let last = shape.last();
         gemm(isa, Start::Sum, [by_columns(&state.d_out, input, n)], &mut gradient.head, [shape.outputs, last]);
-        sum_columns(&state.d_out, &mut gradient.head_bias);
+        sum_columns(&state.d_out, n, &mut gradient.head_bias);
         for l in (0..shape.hidden()).rev() {
             let width = shape.widths[l + 1];
             let (here, above) = self.d.split_at_mut(l + 1);
@@ -254,7 +259,7 @@ impl<T: Scalar> Work<T> {
                 gemm(isa, Start::Sum, [moved, by_columns(&state.d_out, r_input, n)], &mut gradient.head, extents);
             }
         }
-        sum_columns(&self.rd_out, &mut gradient.head_bias);
+        sum_columns(&self.rd_out, n, &mut gradient.head_bias);
         for l in (0..shape.hidden()).rev() {
             let width = shape.widths[l + 1];
             let (d_here, d_above) = self.d.split_at_mut(l + 1);
@@ -356,10 +361,10 @@ fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
     gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
 }
 
-/// `sum` `[columns] += ` the sum of each column.
+/// `sum` `[columns] += ` the sum of the first `n` numbers of each column.
 #[inline(always)]
-fn sum_columns<T: Scalar>(x: &[Column<T>], sum: &mut [T]) {
+fn sum_columns<T: Scalar>(x: &[Column<T>], n: usize, sum: &mut [T]) {
     for (sum, x) in sum.iter_mut().zip(x) {
-        *sum += total(x);
+        *sum += total(&x[..n]);
     }
 }

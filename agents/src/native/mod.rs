@@ -10,12 +10,14 @@ mod ppo;
 mod scalar;
 mod task;
 
+pub(crate) use data::TILE;
+pub(crate) use gemm::{Isa, with_isa};
+pub(crate) use mlp::{Net, Shape, State, forward};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
 
 use self::{
     data::{Column, Samples},
-    gemm::Isa,
     head::Sums,
     task::{Loss, Old, Task, TaskData, TaskGradient},
 };
@@ -60,7 +62,8 @@ impl NativeBackend {
     /// A backend for `layout` on `threads` threads, if this processor has what it takes (AVX2 and fused
     /// multiply-add).
     pub fn new(layout: Layout, threads: usize) -> Option<Self> {
-        Some(NativeBackend { layout, threads, isa: Isa::detect()? })
+        let isa = Isa::detect();
+        (isa != Isa::Portable).then_some(NativeBackend { layout, threads, isa })
     }
 
     /// The policy's shape.
@@ -131,18 +134,9 @@ impl NativeBackend {
 }
 
 impl<T: Scalar> Task<'_, T> {
-    #[cfg(target_arch = "x86_64")]
     fn answer(&mut self, ask: Ask<'_, T>) {
-        // SAFETY: `Isa::detect` found the features.
-        match self.isa() {
-            Isa::Avx512 => unsafe { answer_avx512(self, ask) },
-            Isa::Avx2 => unsafe { answer_avx2(self, ask) },
-        }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn answer(&mut self, ask: Ask<'_, T>) {
-        self.answer_body(ask);
+        let (isa, task) = (self.isa(), self);
+        with_isa!(isa, [T: Scalar] (task: &mut Task<'_, T>, ask: Ask<'_, T>) => task.answer_body(ask));
     }
 
     #[inline(always)]
@@ -155,16 +149,4 @@ impl<T: Scalar> Task<'_, T> {
             }
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn answer_avx512<T: Scalar>(task: &mut Task<'_, T>, ask: Ask<'_, T>) {
-    task.answer_body(ask);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn answer_avx2<T: Scalar>(task: &mut Task<'_, T>, ask: Ask<'_, T>) {
-    task.answer_body(ask);
 }

@@ -3,7 +3,7 @@
 
 use metadrift_agents::{
     batch::{Batch, MetaBatch},
-    host_policy::{HostPolicy, Scratch},
+    host_policy::HostPolicy,
     layout::{Head, Layout},
 };
 
@@ -33,7 +33,7 @@ pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> 
     let obs: Vec<f32> = (0..samples * layout.obs_dim()).map(|_| rng.normal()).collect();
     let mut out = vec![0.0; samples * layout.head().outputs()];
     let policy = HostPolicy::new(layout, params);
-    policy.forward(&obs, &mut out, &mut Scratch::default());
+    policy.forward(&obs, &mut out, &mut policy.scratch());
     let (mut action, mut log_prob) = (vec![0.0; samples * layout.head().act_dim()], vec![0.0; samples]);
     policy.sample(&out, |_| std::array::from_fn(|_| rng.uniform()), &mut action, &mut log_prob);
     Batch { obs, action, log_prob, advantage: (0..samples).map(|_| rng.normal()).collect() }
