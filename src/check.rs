@@ -1,5 +1,7 @@
 //! The contract of an environment, checked on the environment itself.
 
+mod engine;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metadrift_envs::{
@@ -20,7 +22,7 @@ pub struct Check {
 
 /// Checks everything that can be checked without knowing the dynamics.
 pub fn check(env: EnvKind) -> Vec<Check> {
-    with_env!(env, E => vec![
+    let mut checks = with_env!(env, E => vec![
         seeds_repeat::<E>(),
         seeds_differ::<E>(),
         lanes_stay_apart::<E>(),
@@ -31,7 +33,9 @@ pub fn check(env: EnvKind) -> Vec<Check> {
         nan_is_refused::<E>(),
         observations_are_finite::<E>(),
         f32_follows_f64::<E>(),
-    ])
+    ]);
+    checks.extend(with_env!(env, E => engine::checks::<E>()));
+    checks
 }
 
 /// Steps of most checks.
@@ -281,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_environments_hold_what_they_promise() {
-        for env in [EnvKind::CartPole, EnvKind::Pendulum] {
+        for env in [EnvKind::CartPole, EnvKind::Pendulum, EnvKind::Navigation, EnvKind::NavigationRotated] {
             for check in check(env) {
                 assert_eq!(check.failure, None, "{}: {}", env.spec().name, check.name);
             }
