@@ -7,11 +7,14 @@
 
 use super::{
     data::{Column, TILE},
-    gemm::{Isa, Product, Start, Strided, gemm},
+    gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
     head::total,
     scalar::Scalar,
 };
 use crate::layout::Layout;
+
+/// The head's outputs are computed in vectors of this many.
+const VECTOR: usize = 8;
 
 /// Parameters made ready: transposes for the backward pass.
 pub(crate) struct Net<T> {
@@ -23,7 +26,9 @@ pub(crate) struct Net<T> {
     biases: Vec<Vec<T>>,
     /// `[outputs, in]`
     head: Vec<T>,
-    /// `[outputs]`
+    /// `[in, outputs]`, filled up with zeros to whole vectors.
+    head_columns: Vec<T>,
+    /// `[outputs]`, filled up too.
     head_bias: Vec<T>,
     /// Free parameters of the head, `[act_dim]` or none.
     pub log_std: Vec<T>,
@@ -59,6 +64,14 @@ fn transpose<T: Scalar>(w: &[T], columns: usize) -> Vec<T> {
     (0..columns).flat_map(column).collect()
 }
 
+/// `w` `[rows, columns]` with zeros after each row, to whole vectors.
+fn pad<T: Scalar>(w: &[T], columns: usize) -> Vec<T> {
+    let padded = columns.next_multiple_of(VECTOR);
+    let mut wide = vec![T::ZERO; w.len() / columns * padded];
+    wide.chunks_exact_mut(padded).zip(w.chunks_exact(columns)).for_each(|(wide, w)| wide[..columns].copy_from_slice(w));
+    wide
+}
+
 impl<T: Scalar> Net<T> {
     /// From a flat vector of parameters, or of directions in parameter space.
     pub fn new(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
@@ -69,7 +82,8 @@ impl<T: Scalar> Net<T> {
             transposes: (0..hidden).map(|l| transpose(block(2 * l), shape.widths[l + 1])).collect(),
             biases: (0..hidden).map(|l| block(2 * l + 1).to_vec()).collect(),
             head: transpose(block(2 * hidden), shape.outputs),
-            head_bias: block(2 * hidden + 1).to_vec(),
+            head_columns: pad(block(2 * hidden), shape.outputs),
+            head_bias: pad(block(2 * hidden + 1), shape.outputs),
             log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
         }
     }
@@ -117,7 +131,9 @@ pub(crate) struct State<T> {
     h: Vec<Vec<T>>,
     /// Derivatives of the loss by them, `[TILE, width]`.
     dh: Vec<Vec<T>>,
-    /// Head outputs, `[outputs]`.
+    /// Head outputs, `[TILE, outputs filled up]`.
+    out_rows: Vec<T>,
+    /// And by column, `[outputs]`.
     pub out: Vec<Column<T>>,
     /// Derivatives of the loss by the head outputs; the caller sets them, `[outputs]`.
     pub d_out: Vec<Column<T>>,
@@ -126,12 +142,16 @@ pub(crate) struct State<T> {
 impl<T: Scalar> State<T> {
     pub fn new(shape: &Shape) -> Self {
         let outputs = || vec![[T::ZERO; TILE]; shape.outputs];
-        State { h: layers(shape), dh: layers(shape), out: outputs(), d_out: outputs() }
+        State { h: layers(shape), dh: layers(shape), out_rows: out_rows(shape), out: outputs(), d_out: outputs() }
     }
 }
 
 fn layers<T: Scalar>(shape: &Shape) -> Vec<Vec<T>> {
     shape.widths[1..].iter().map(|width| vec![T::ZERO; TILE * width]).collect()
+}
+
+fn out_rows<T: Scalar>(shape: &Shape) -> Vec<T> {
+    vec![T::ZERO; TILE * shape.outputs.next_multiple_of(VECTOR)]
 }
 
 /// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
@@ -142,11 +162,10 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T],
         let input = below.last().map_or(x, |h| h);
         let h = &mut here[0][..n * shape.widths[l + 1]];
         let product = rows(input, shape.widths[l], &net.weights[l]);
-        gemm(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]]);
-        h.iter_mut().for_each(|v| *v = v.tanh());
+        gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], &mut Tanh);
     }
-    let input = state.h.last().map_or(x, |h| h);
-    dots(&net.head, &net.head_bias, [(input, &net.head)], n, &mut state.out);
+    let product = rows(state.h.last().map_or(x, |h| h), shape.last(), &net.head_columns);
+    head_outputs(isa, &net.head_bias, [product], n, &mut state.out_rows, &mut state.out);
 }
 
 /// Work space for one tile at a time.
@@ -157,6 +176,8 @@ pub(super) struct Work<T> {
     d: Vec<Vec<T>>,
     rd: Vec<Vec<T>>,
     rh: Vec<Vec<T>>,
+    /// As that of [`State`].
+    out_rows: Vec<T>,
     /// Derivatives of the head outputs along the direction, `[outputs]`.
     pub r_out: Vec<Column<T>>,
     /// Those of their derivatives; the caller sets them, `[outputs]`.
@@ -172,6 +193,7 @@ impl<T: Scalar> Work<T> {
             d: layers(shape),
             rd: layers(shape),
             rh: layers(shape),
+            out_rows: out_rows(shape),
             r_out: outputs(),
             rd_out: outputs(),
         }
@@ -220,20 +242,22 @@ impl<T: Scalar> Work<T> {
             let rh = &mut here[0][..n * shape.widths[l + 1]];
             let input = if l == 0 { x } else { &state.h[l - 1] };
             let (start, moved) = (Start::Row(&direction.biases[l]), rows(input, width, &direction.weights[l]));
+            let finish = &mut Slope(&state.h[l]);
             match below.last() {
-                None => gemm(isa, start, [moved], rh, extents),
-                Some(r_input) => gemm(isa, start, [moved, rows(r_input, width, &net.weights[l])], rh, extents),
-            }
-            for (rh, h) in rh.iter_mut().zip(&state.h[l]) {
-                *rh = *rh * (T::ONE - *h * *h);
+                None => gemm_with(isa, start, [moved], rh, extents, finish),
+                Some(r_input) => {
+                    gemm_with(isa, start, [moved, rows(r_input, width, &net.weights[l])], rh, extents, finish);
+                }
             }
         }
         let input = state.h.last().map_or(x, |h| h);
+        let (bias, last, by_sample) = (&direction.head_bias, shape.last(), &mut self.out_rows);
+        let moved = rows(input, last, &direction.head_columns);
         match self.rh.last() {
-            None => dots(&direction.head, &direction.head_bias, [(input, &direction.head)], n, &mut self.r_out),
+            None => head_outputs(isa, bias, [moved], n, by_sample, &mut self.r_out),
             Some(r_input) => {
-                let both = [(input, &direction.head), (r_input, &net.head)];
-                dots(&direction.head, &direction.head_bias, both, n, &mut self.r_out);
+                let both = [moved, rows(r_input, last, &net.head_columns)];
+                head_outputs(isa, bias, both, n, by_sample, &mut self.r_out);
             }
         }
     }
@@ -292,6 +316,49 @@ impl<T: Scalar> Work<T> {
     }
 }
 
+/// The head's outputs by column, `out` `[outputs]`: `bias` and the products, by way of `by_sample` `[TILE, outputs filled
+/// up]`. Samples that the tile lacks get 0.
+#[inline(always)]
+fn head_outputs<T: Scalar, const P: usize>(
+    isa: Isa,
+    bias: &[T],
+    products: [Product<'_, T>; P],
+    n: usize,
+    by_sample: &mut [T],
+    out: &mut [Column<T>],
+) {
+    gemm(isa, Start::Row(bias), products, by_sample, [n, bias.len()]);
+    by_sample[n * bias.len()..].fill(T::ZERO);
+    for (j, out) in out.iter_mut().enumerate() {
+        for (out, sample) in out.iter_mut().zip(by_sample.chunks_exact(bias.len())) {
+            *out = sample[j];
+        }
+    }
+}
+
+/// A layer's sums to its activations.
+struct Tanh;
+
+impl<T: Scalar> Finish<T> for Tanh {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, sums: &mut [T]) {
+        sums.iter_mut().for_each(|v| *v = v.tanh());
+    }
+}
+
+/// The derivatives of a layer's sums to those of its activations, which are given.
+struct Slope<'a, T>(&'a [T]);
+
+impl<T: Scalar> Finish<T> for Slope<'_, T> {
+    #[inline(always)]
+    fn row(&mut self, at: usize, sums: &mut [T]) {
+        let n = sums.len();
+        for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
+            *v = *v * (T::ONE - *h * *h);
+        }
+    }
+}
+
 /// `x w` for `x` `[n, inner]`, `w` `[inner, columns]`.
 #[inline(always)]
 fn rows<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
@@ -314,44 +381,6 @@ fn from_columns<'a, T: Scalar>(x: &'a [Column<T>], w: &'a [T]) -> Product<'a, T>
 #[inline(always)]
 fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Product<'a, T> {
     Product { a: Strided::rows(x.as_flattened(), TILE), b: y, inner: n }
-}
-
-/// The head's outputs by column, `out` `[outputs]`: `bias` `[outputs]` and, for each pair of `x` `[n, inputs]` and `w`
-/// `[outputs, inputs]`, their inner product. Samples that the tile lacks get 0. `like` has the extents of `w`.
-#[inline(always)]
-fn dots<T: Scalar, const P: usize>(
-    like: &[T],
-    bias: &[T],
-    pairs: [(&[T], &Vec<T>); P],
-    n: usize,
-    out: &mut [Column<T>],
-) {
-    const LANES: usize = 16;
-    let inputs = like.len() / bias.len();
-    for (j, (out, bias)) in out.iter_mut().zip(bias).enumerate() {
-        let mut quarters = [[T::ZERO; LANES / 4]; TILE];
-        for (s, quarter) in quarters[..n].iter_mut().enumerate() {
-            let mut lanes = [T::ZERO; LANES];
-            for (x, w) in pairs {
-                let (x, x_rest) = x[s * inputs..][..inputs].as_chunks::<LANES>();
-                let (w, w_rest) = w[j * inputs..][..inputs].as_chunks::<LANES>();
-                for (x, w) in x.iter().zip(w) {
-                    for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
-                        *lane = x.mul_add(*w, *lane);
-                    }
-                }
-                for (lane, (x, w)) in lanes.iter_mut().zip(x_rest.iter().zip(w_rest)) {
-                    *lane = x.mul_add(*w, *lane);
-                }
-            }
-            let halves: [T; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
-            *quarter = std::array::from_fn(|i| halves[i] + halves[i + LANES / 4]);
-        }
-        for s in 0..TILE {
-            let [a, b, c, d] = quarters[s];
-            out[s] = if s < n { *bias + ((a + c) + (b + d)) } else { T::ZERO };
-        }
-    }
 }
 
 /// `sum` `[width] += ` the rows of `x` `[n, width]`.
