@@ -13,9 +13,6 @@ use super::{
 };
 use crate::layout::Layout;
 
-/// The head's outputs are computed in vectors of this many.
-const VECTOR: usize = 8;
-
 /// Parameters made ready: transposes for the backward pass.
 pub(crate) struct Net<T> {
     /// `[in, out]` of each hidden layer.
@@ -26,9 +23,7 @@ pub(crate) struct Net<T> {
     biases: Vec<Vec<T>>,
     /// `[outputs, in]`
     head: Vec<T>,
-    /// `[in, outputs]`, filled up with zeros to whole vectors.
-    head_columns: Vec<T>,
-    /// `[outputs]`, filled up too.
+    /// `[outputs]`
     head_bias: Vec<T>,
     /// Free parameters of the head, `[act_dim]` or none.
     pub log_std: Vec<T>,
@@ -64,14 +59,6 @@ fn transpose<T: Scalar>(w: &[T], columns: usize) -> Vec<T> {
     (0..columns).flat_map(column).collect()
 }
 
-/// `w` `[rows, columns]` with zeros after each row, to whole vectors.
-fn pad<T: Scalar>(w: &[T], columns: usize) -> Vec<T> {
-    let padded = columns.next_multiple_of(VECTOR);
-    let mut wide = vec![T::ZERO; w.len() / columns * padded];
-    wide.chunks_exact_mut(padded).zip(w.chunks_exact(columns)).for_each(|(wide, w)| wide[..columns].copy_from_slice(w));
-    wide
-}
-
 impl<T: Scalar> Net<T> {
     /// From a flat vector of parameters, or of directions in parameter space.
     pub fn new(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
@@ -82,8 +69,7 @@ impl<T: Scalar> Net<T> {
             transposes: (0..hidden).map(|l| transpose(block(2 * l), shape.widths[l + 1])).collect(),
             biases: (0..hidden).map(|l| block(2 * l + 1).to_vec()).collect(),
             head: transpose(block(2 * hidden), shape.outputs),
-            head_columns: pad(block(2 * hidden), shape.outputs),
-            head_bias: pad(block(2 * hidden + 1), shape.outputs),
+            head_bias: block(2 * hidden + 1).to_vec(),
             log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
         }
     }
@@ -131,9 +117,7 @@ pub(crate) struct State<T> {
     h: Vec<Vec<T>>,
     /// Derivatives of the loss by them, `[TILE, width]`.
     dh: Vec<Vec<T>>,
-    /// Head outputs, `[TILE, outputs filled up]`.
-    out_rows: Vec<T>,
-    /// And by column, `[outputs]`.
+    /// Head outputs, `[outputs]`.
     pub out: Vec<Column<T>>,
     /// Derivatives of the loss by the head outputs; the caller sets them, `[outputs]`.
     pub d_out: Vec<Column<T>>,
@@ -142,16 +126,12 @@ pub(crate) struct State<T> {
 impl<T: Scalar> State<T> {
     pub fn new(shape: &Shape) -> Self {
         let outputs = || vec![[T::ZERO; TILE]; shape.outputs];
-        State { h: layers(shape), dh: layers(shape), out_rows: out_rows(shape), out: outputs(), d_out: outputs() }
+        State { h: layers(shape), dh: layers(shape), out: outputs(), d_out: outputs() }
     }
 }
 
 fn layers<T: Scalar>(shape: &Shape) -> Vec<Vec<T>> {
     shape.widths[1..].iter().map(|width| vec![T::ZERO; TILE * width]).collect()
-}
-
-fn out_rows<T: Scalar>(shape: &Shape) -> Vec<T> {
-    vec![T::ZERO; TILE * shape.outputs.next_multiple_of(VECTOR)]
 }
 
 /// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
@@ -164,8 +144,8 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T],
         let product = rows(input, shape.widths[l], &net.weights[l]);
         gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], &mut Tanh);
     }
-    let product = rows(state.h.last().map_or(x, |h| h), shape.last(), &net.head_columns);
-    head_outputs(isa, &net.head_bias, [product], n, &mut state.out_rows, &mut state.out);
+    state.out.iter_mut().zip(&net.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
+    add_dots(state.h.last().map_or(x, |h| h), &net.head, n, &mut state.out);
 }
 
 /// Work space for one tile at a time.
@@ -176,8 +156,6 @@ pub(super) struct Work<T> {
     d: Vec<Vec<T>>,
     rd: Vec<Vec<T>>,
     rh: Vec<Vec<T>>,
-    /// As that of [`State`].
-    out_rows: Vec<T>,
     /// Derivatives of the head outputs along the direction, `[outputs]`.
     pub r_out: Vec<Column<T>>,
     /// Those of their derivatives; the caller sets them, `[outputs]`.
@@ -193,7 +171,6 @@ impl<T: Scalar> Work<T> {
             d: layers(shape),
             rd: layers(shape),
             rh: layers(shape),
-            out_rows: out_rows(shape),
             r_out: outputs(),
             rd_out: outputs(),
         }
@@ -251,14 +228,10 @@ impl<T: Scalar> Work<T> {
             }
         }
         let input = state.h.last().map_or(x, |h| h);
-        let (bias, last, by_sample) = (&direction.head_bias, shape.last(), &mut self.out_rows);
-        let moved = rows(input, last, &direction.head_columns);
-        match self.rh.last() {
-            None => head_outputs(isa, bias, [moved], n, by_sample, &mut self.r_out),
-            Some(r_input) => {
-                let both = [moved, rows(r_input, last, &net.head_columns)];
-                head_outputs(isa, bias, both, n, by_sample, &mut self.r_out);
-            }
+        self.r_out.iter_mut().zip(&direction.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
+        add_dots(input, &direction.head, n, &mut self.r_out);
+        if let Some(r_input) = self.rh.last() {
+            add_dots(r_input, &net.head, n, &mut self.r_out);
         }
     }
 
@@ -316,22 +289,31 @@ impl<T: Scalar> Work<T> {
     }
 }
 
-/// The head's outputs by column, `out` `[outputs]`: `bias` and the products, by way of `by_sample` `[TILE, outputs filled
-/// up]`. Samples that the tile lacks get 0.
+/// Adds to the head's outputs by column, `out` `[outputs]`, the inner products of `x` `[n, inputs]` and `w`
+/// `[outputs, inputs]`.
 #[inline(always)]
-fn head_outputs<T: Scalar, const P: usize>(
-    isa: Isa,
-    bias: &[T],
-    products: [Product<'_, T>; P],
-    n: usize,
-    by_sample: &mut [T],
-    out: &mut [Column<T>],
-) {
-    gemm(isa, Start::Row(bias), products, by_sample, [n, bias.len()]);
-    by_sample[n * bias.len()..].fill(T::ZERO);
-    for (j, out) in out.iter_mut().enumerate() {
-        for (out, sample) in out.iter_mut().zip(by_sample.chunks_exact(bias.len())) {
-            *out = sample[j];
+fn add_dots<T: Scalar>(x: &[T], w: &[T], n: usize, out: &mut [Column<T>]) {
+    const LANES: usize = 16;
+    let inputs = w.len() / out.len();
+    for (out, w) in out.iter_mut().zip(w.chunks_exact(inputs)) {
+        let mut quarters = [[T::ZERO; LANES / 4]; TILE];
+        for (quarter, x) in quarters.iter_mut().zip(x.chunks_exact(inputs)).take(n) {
+            let mut lanes = [T::ZERO; LANES];
+            let (x, x_rest) = x.as_chunks::<LANES>();
+            let (w, w_rest) = w.as_chunks::<LANES>();
+            for (x, w) in x.iter().zip(w) {
+                for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+                    *lane = x.mul_add(*w, *lane);
+                }
+            }
+            for (lane, (x, w)) in lanes.iter_mut().zip(x_rest.iter().zip(w_rest)) {
+                *lane = x.mul_add(*w, *lane);
+            }
+            let halves: [T; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
+            *quarter = std::array::from_fn(|i| halves[i] + halves[i + LANES / 4]);
+        }
+        for (out, [a, b, c, d]) in out.iter_mut().zip(quarters) {
+            *out += (a + c) + (b + d);
         }
     }
 }
