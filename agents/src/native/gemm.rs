@@ -48,6 +48,20 @@ pub(super) enum Start<'a, T> {
     Sum,
 }
 
+/// What becomes of the sums of one row of a tile, which have just been stored and are at hand.
+pub(super) trait Finish<T> {
+    /// `sums` begin at `at` in the product.
+    fn row(&mut self, at: usize, sums: &mut [T]);
+}
+
+/// They are the result.
+pub(super) struct AsTheyAre;
+
+impl<T> Finish<T> for AsTheyAre {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, _sums: &mut [T]) {}
+}
+
 /// The instruction sets the kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isa {
@@ -108,7 +122,19 @@ pub(super) fn gemm<T: Scalar, const P: usize>(
     start: Start<'_, T>,
     products: [Product<'_, T>; P],
     c: &mut [T],
+    extents: [usize; 2],
+) {
+    gemm_with(isa, start, products, c, extents, &mut AsTheyAre);
+}
+
+/// As [`gemm`], and `finish` on every row of every tile.
+pub(super) fn gemm_with<T: Scalar, F: Finish<T>, const P: usize>(
+    isa: Isa,
+    start: Start<'_, T>,
+    products: [Product<'_, T>; P],
+    c: &mut [T],
     [rows, columns]: [usize; 2],
+    finish: &mut F,
 ) {
     assert!(c.len() >= rows * columns);
     if let Start::Row(start) = start {
@@ -123,11 +149,11 @@ pub(super) fn gemm<T: Scalar, const P: usize>(
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => gemm_avx512(&job, c, rows),
+            Isa::Avx512 => gemm_avx512(&job, c, rows, finish),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => gemm_avx2(&job, c, rows),
+            Isa::Avx2 => gemm_avx2(&job, c, rows, finish),
             _ => {
-                strips::<T, T, P, 8, 1>(&job, c, rows, 0);
+                strips::<T, T, F, P, 8, 1>(&job, c, rows, 0, finish);
             }
         }
     }
@@ -144,14 +170,19 @@ struct Job<'a, T, const P: usize> {
 /// Every operand must have the extents that `job` and `rows` say.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn gemm_avx512<T: Scalar, const P: usize>(job: &Job<'_, T, P>, c: &mut [T], rows: usize) {
+unsafe fn gemm_avx512<T: Scalar, F: Finish<T>, const P: usize>(
+    job: &Job<'_, T, P>,
+    c: &mut [T],
+    rows: usize,
+    finish: &mut F,
+) {
     // SAFETY: the caller's.
     unsafe {
-        let column = strips::<T, T::Wide512, P, 6, 4>(job, c, rows, 0);
-        let column = strips::<T, T::Wide512, P, 12, 2>(job, c, rows, column);
-        let column = strips::<T, T::Wide512, P, 12, 1>(job, c, rows, column);
-        let column = strips::<T, T::Wide256, P, 8, 1>(job, c, rows, column);
-        strips::<T, T, P, 8, 1>(job, c, rows, column);
+        let column = strips::<T, T::Wide512, F, P, 6, 4>(job, c, rows, 0, finish);
+        let column = strips::<T, T::Wide512, F, P, 12, 2>(job, c, rows, column, finish);
+        let column = strips::<T, T::Wide512, F, P, 12, 1>(job, c, rows, column, finish);
+        let column = strips::<T, T::Wide256, F, P, 12, 1>(job, c, rows, column, finish);
+        strips::<T, T, F, P, 8, 1>(job, c, rows, column, finish);
     }
 }
 
@@ -159,38 +190,44 @@ unsafe fn gemm_avx512<T: Scalar, const P: usize>(job: &Job<'_, T, P>, c: &mut [T
 /// As `gemm_avx512`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn gemm_avx2<T: Scalar, const P: usize>(job: &Job<'_, T, P>, c: &mut [T], rows: usize) {
+unsafe fn gemm_avx2<T: Scalar, F: Finish<T>, const P: usize>(
+    job: &Job<'_, T, P>,
+    c: &mut [T],
+    rows: usize,
+    finish: &mut F,
+) {
     // SAFETY: the caller's.
     unsafe {
-        let column = strips::<T, T::Wide256, P, 6, 2>(job, c, rows, 0);
-        let column = strips::<T, T::Wide256, P, 8, 1>(job, c, rows, column);
-        strips::<T, T, P, 8, 1>(job, c, rows, column);
+        let column = strips::<T, T::Wide256, F, P, 6, 2>(job, c, rows, 0, finish);
+        let column = strips::<T, T::Wide256, F, P, 8, 1>(job, c, rows, column, finish);
+        strips::<T, T, F, P, 8, 1>(job, c, rows, column, finish);
     }
 }
 
 /// As many strips of `N` vectors as there are from `column` on, in tiles of `M` rows, then narrower ones. Returns the
 /// column it has come to.
 #[inline(always)]
-unsafe fn strips<T: Scalar, V: Lanes<T>, const P: usize, const M: usize, const N: usize>(
+unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
     job: &Job<'_, T, P>,
     c: &mut [T],
     rows: usize,
     mut column: usize,
+    finish: &mut F,
 ) -> usize {
     while column + N * V::COUNT <= job.columns {
         let mut row = 0;
         // SAFETY: the tiles lie within the extents.
         unsafe {
             while row + M <= rows {
-                tile::<T, V, P, M, N>(job, c, row, column);
+                tile::<T, V, F, P, M, N>(job, c, row, column, finish);
                 row += M;
             }
             while row + 4 <= rows {
-                tile::<T, V, P, 4, N>(job, c, row, column);
+                tile::<T, V, F, P, 4, N>(job, c, row, column, finish);
                 row += 4;
             }
             while row < rows {
-                tile::<T, V, P, 1, N>(job, c, row, column);
+                tile::<T, V, F, P, 1, N>(job, c, row, column, finish);
                 row += 1;
             }
         }
@@ -201,11 +238,12 @@ unsafe fn strips<T: Scalar, V: Lanes<T>, const P: usize, const M: usize, const N
 
 /// `M` rows of `N` vectors: the sums stay in registers.
 #[inline(always)]
-unsafe fn tile<T: Scalar, V: Lanes<T>, const P: usize, const M: usize, const N: usize>(
+unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
     job: &Job<'_, T, P>,
     c: &mut [T],
     row: usize,
     column: usize,
+    finish: &mut F,
 ) {
     let columns = job.columns;
     // SAFETY: the tile lies within the extents, which `gemm` has checked.
@@ -241,6 +279,10 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, const P: usize, const M: usize, const N: 
             for (j, sum) in sum.iter().enumerate() {
                 sum.store(c.add(i * columns + j * V::COUNT));
             }
+        }
+        for i in 0..M {
+            let sums = std::slice::from_raw_parts_mut(c.add(i * columns), N * V::COUNT);
+            finish.row((row + i) * columns + column, sums);
         }
     }
 }

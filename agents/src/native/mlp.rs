@@ -7,7 +7,7 @@
 
 use super::{
     data::{Column, TILE},
-    gemm::{Isa, Product, Start, Strided, gemm},
+    gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
     head::total,
     scalar::Scalar,
 };
@@ -142,11 +142,10 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T],
         let input = below.last().map_or(x, |h| h);
         let h = &mut here[0][..n * shape.widths[l + 1]];
         let product = rows(input, shape.widths[l], &net.weights[l]);
-        gemm(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]]);
-        h.iter_mut().for_each(|v| *v = v.tanh());
+        gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], &mut Tanh);
     }
-    let input = state.h.last().map_or(x, |h| h);
-    dots(&net.head, &net.head_bias, [(input, &net.head)], n, &mut state.out);
+    state.out.iter_mut().zip(&net.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
+    add_dots(state.h.last().map_or(x, |h| h), &net.head, n, &mut state.out);
 }
 
 /// Work space for one tile at a time.
@@ -220,21 +219,19 @@ impl<T: Scalar> Work<T> {
             let rh = &mut here[0][..n * shape.widths[l + 1]];
             let input = if l == 0 { x } else { &state.h[l - 1] };
             let (start, moved) = (Start::Row(&direction.biases[l]), rows(input, width, &direction.weights[l]));
+            let finish = &mut Slope(&state.h[l]);
             match below.last() {
-                None => gemm(isa, start, [moved], rh, extents),
-                Some(r_input) => gemm(isa, start, [moved, rows(r_input, width, &net.weights[l])], rh, extents),
-            }
-            for (rh, h) in rh.iter_mut().zip(&state.h[l]) {
-                *rh = *rh * (T::ONE - *h * *h);
+                None => gemm_with(isa, start, [moved], rh, extents, finish),
+                Some(r_input) => {
+                    gemm_with(isa, start, [moved, rows(r_input, width, &net.weights[l])], rh, extents, finish);
+                }
             }
         }
         let input = state.h.last().map_or(x, |h| h);
-        match self.rh.last() {
-            None => dots(&direction.head, &direction.head_bias, [(input, &direction.head)], n, &mut self.r_out),
-            Some(r_input) => {
-                let both = [(input, &direction.head), (r_input, &net.head)];
-                dots(&direction.head, &direction.head_bias, both, n, &mut self.r_out);
-            }
+        self.r_out.iter_mut().zip(&direction.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
+        add_dots(input, &direction.head, n, &mut self.r_out);
+        if let Some(r_input) = self.rh.last() {
+            add_dots(r_input, &net.head, n, &mut self.r_out);
         }
     }
 
@@ -292,6 +289,58 @@ impl<T: Scalar> Work<T> {
     }
 }
 
+/// Adds to the head's outputs by column, `out` `[outputs]`, the inner products of `x` `[n, inputs]` and `w`
+/// `[outputs, inputs]`.
+#[inline(always)]
+fn add_dots<T: Scalar>(x: &[T], w: &[T], n: usize, out: &mut [Column<T>]) {
+    const LANES: usize = 16;
+    let inputs = w.len() / out.len();
+    for (out, w) in out.iter_mut().zip(w.chunks_exact(inputs)) {
+        let mut quarters = [[T::ZERO; LANES / 4]; TILE];
+        for (quarter, x) in quarters.iter_mut().zip(x.chunks_exact(inputs)).take(n) {
+            let mut lanes = [T::ZERO; LANES];
+            let (x, x_rest) = x.as_chunks::<LANES>();
+            let (w, w_rest) = w.as_chunks::<LANES>();
+            for (x, w) in x.iter().zip(w) {
+                for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+                    *lane = x.mul_add(*w, *lane);
+                }
+            }
+            for (lane, (x, w)) in lanes.iter_mut().zip(x_rest.iter().zip(w_rest)) {
+                *lane = x.mul_add(*w, *lane);
+            }
+            let halves: [T; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
+            *quarter = std::array::from_fn(|i| halves[i] + halves[i + LANES / 4]);
+        }
+        for (out, [a, b, c, d]) in out.iter_mut().zip(quarters) {
+            *out += (a + c) + (b + d);
+        }
+    }
+}
+
+/// A layer's sums to its activations.
+struct Tanh;
+
+impl<T: Scalar> Finish<T> for Tanh {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, sums: &mut [T]) {
+        sums.iter_mut().for_each(|v| *v = v.tanh());
+    }
+}
+
+/// The derivatives of a layer's sums to those of its activations, which are given.
+struct Slope<'a, T>(&'a [T]);
+
+impl<T: Scalar> Finish<T> for Slope<'_, T> {
+    #[inline(always)]
+    fn row(&mut self, at: usize, sums: &mut [T]) {
+        let n = sums.len();
+        for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
+            *v = *v * (T::ONE - *h * *h);
+        }
+    }
+}
+
 /// `x w` for `x` `[n, inner]`, `w` `[inner, columns]`.
 #[inline(always)]
 fn rows<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
@@ -314,44 +363,6 @@ fn from_columns<'a, T: Scalar>(x: &'a [Column<T>], w: &'a [T]) -> Product<'a, T>
 #[inline(always)]
 fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Product<'a, T> {
     Product { a: Strided::rows(x.as_flattened(), TILE), b: y, inner: n }
-}
-
-/// The head's outputs by column, `out` `[outputs]`: `bias` `[outputs]` and, for each pair of `x` `[n, inputs]` and `w`
-/// `[outputs, inputs]`, their inner product. Samples that the tile lacks get 0. `like` has the extents of `w`.
-#[inline(always)]
-fn dots<T: Scalar, const P: usize>(
-    like: &[T],
-    bias: &[T],
-    pairs: [(&[T], &Vec<T>); P],
-    n: usize,
-    out: &mut [Column<T>],
-) {
-    const LANES: usize = 16;
-    let inputs = like.len() / bias.len();
-    for (j, (out, bias)) in out.iter_mut().zip(bias).enumerate() {
-        let mut quarters = [[T::ZERO; LANES / 4]; TILE];
-        for (s, quarter) in quarters[..n].iter_mut().enumerate() {
-            let mut lanes = [T::ZERO; LANES];
-            for (x, w) in pairs {
-                let (x, x_rest) = x[s * inputs..][..inputs].as_chunks::<LANES>();
-                let (w, w_rest) = w[j * inputs..][..inputs].as_chunks::<LANES>();
-                for (x, w) in x.iter().zip(w) {
-                    for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
-                        *lane = x.mul_add(*w, *lane);
-                    }
-                }
-                for (lane, (x, w)) in lanes.iter_mut().zip(x_rest.iter().zip(w_rest)) {
-                    *lane = x.mul_add(*w, *lane);
-                }
-            }
-            let halves: [T; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
-            *quarter = std::array::from_fn(|i| halves[i] + halves[i + LANES / 4]);
-        }
-        for s in 0..TILE {
-            let [a, b, c, d] = quarters[s];
-            out[s] = if s < n { *bias + ((a + c) + (b + d)) } else { T::ZERO };
-        }
-    }
 }
 
 /// `sum` `[width] += ` the rows of `x` `[n, width]`.
