@@ -34,9 +34,10 @@ use crate::columns::Channels;
 use crate::drift::Drift;
 use crate::env::{ActionSpace, Array, Env, Version};
 use crate::faults::{Scene, Used};
-use crate::kernel::{Column, LANES, Simd};
-use crate::rng::Stream;
+use crate::lanes::{Column, LANES, Lanes};
 use crate::sensor::Sensors;
+use crate::simd::Simd;
+use crate::streams::Streams;
 
 /// Where one step writes; all slices are the caller's.
 #[derive(Debug)]
@@ -132,16 +133,16 @@ pub struct VecEnv<E: Env> {
     /// How often a drift met its bounds, summed over lanes.
     corrections: u64,
     /// Random streams of the resets, `[envs]`.
-    streams: Vec<Stream>,
+    streams: Streams,
     channels: Channels,
     /// `[blocks, state_dim, LANES]`.
     state: Vec<Column>,
     /// `[blocks, LANES]`.
-    episode_step: Vec<[u32; LANES]>,
+    episode_step: Vec<Lanes<u32>>,
     /// Length of an observation.
     width: usize,
-    /// `[blocks * LANES, width]`.
-    obs: Vec<f32>,
+    /// `[blocks * LANES, width]`, in columns only for their alignment.
+    obs: Vec<Column>,
     /// 1 where the last step ended an episode, `[blocks, LANES]`.
     ended: Vec<[u8; LANES]>,
     actuators: Option<Actuators>,
@@ -157,7 +158,7 @@ pub struct VecEnv<E: Env> {
 struct Tail {
     actions: Vec<f32>,
     next_obs: Vec<f32>,
-    reward: [Column; 1],
+    reward: [[f32; LANES]; 1],
     terminated: [[bool; LANES]; 1],
     truncated: [[bool; LANES]; 1],
 }
@@ -179,7 +180,7 @@ impl<E: Env> VecEnv<E> {
 
     /// Current observations, after any reset, `[envs, obs_dim]`.
     pub fn obs(&self) -> &[f32] {
-        &self.obs[..self.num_envs * self.width]
+        &Lanes::flat(&self.obs)[..self.num_envs * self.width]
     }
 
     /// The physical state of a lane, which no sensor falsifies: for privileged controllers, traces and pictures.
@@ -194,7 +195,7 @@ impl<E: Env> VecEnv<E> {
 
     /// Steps done in the current episodes, `[envs]`.
     pub fn episode_step(&self) -> &[u32] {
-        &self.episode_step.as_flattened()[..self.num_envs]
+        &Lanes::flat(&self.episode_step)[..self.num_envs]
     }
 
     /// The tick of the tasks' life that the next step will be, unless lanes were [renewed](VecEnv::renew).

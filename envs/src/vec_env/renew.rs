@@ -49,6 +49,6 @@ impl<E: Env> VecEnv<E> {
             let scene = Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks };
             appendix.renew(&scene, lane, task);
         }
-        self.start_episode(lane);
+        self.start_episode(lane, self.uniforms(lane));
     }
 }
