@@ -9,7 +9,7 @@ use crate::words::{Visit, Words};
 
 /// Channel values by block. A channel that no task uses has one column for all blocks: it stays in
 /// the nearest cache, and costs next to nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Channels {
     layout: ChannelLayout,
     blocks: usize,
@@ -79,12 +79,33 @@ impl Channels {
         &self.columns[first + block * step]
     }
 
+    /// How many blocks there are.
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+
     /// The columns of a channel that some task uses, `[blocks]`.
-    #[inline(always)]
-    pub fn of(&mut self, channel: usize, blocks: usize) -> &mut [Column] {
+    pub fn of(&self, channel: usize) -> &[Column] {
+        &self.columns[self.range(channel)]
+    }
+
+    /// [`Channels::of`], to write to.
+    pub fn of_mut(&mut self, channel: usize) -> &mut [Column] {
+        let range = self.range(channel);
+        &mut self.columns[range]
+    }
+
+    fn range(&self, channel: usize) -> Range<usize> {
         let Place { first, step } = self.places[channel];
         assert_eq!(step, 1, "a channel that no task uses");
-        &mut self.columns[first..first + blocks]
+        first..first + self.blocks
+    }
+
+    /// Sets a channel that some task uses, for one lane.
+    #[inline]
+    pub fn set(&mut self, channel: usize, lane: usize, value: f64) {
+        let value = self.stored(channel, value);
+        self.of_mut(channel)[lane / LANES][lane % LANES] = value;
     }
 
     /// Sets a channel for some lanes; one that no task uses, for all.

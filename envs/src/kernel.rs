@@ -220,7 +220,12 @@ struct Next<E: Env> {
 /// Steps one block. The loop writes to nothing but local columns: they cannot overlap with what
 /// it reads, so the compiler needs no scalar version for the case that they do.
 #[inline(always)]
-fn step_block<E: Env, const AVX512: bool, const PLAIN: bool>(version: Version, channels: Block<'_>, drive: &Drive<E>, current: &[Column]) -> Next<E> {
+fn step_block<E: Env, const AVX512: bool, const PLAIN: bool>(
+    version: Version,
+    channels: Block<'_>,
+    drive: &Drive<E>,
+    current: &[Column],
+) -> Next<E> {
     let mut state = E::State::from_fn(|_| Column::all(0.0));
     let mut obs = E::Obs::from_fn(|_| Column::all(0.0));
     let mut reward = Column::all(0.0);

@@ -52,6 +52,7 @@ mod interleave;
 mod kernel;
 mod lanes;
 pub mod law;
+mod moving;
 pub mod navigation;
 pub mod noise;
 mod normal;

@@ -24,17 +24,16 @@ mod step;
 pub use save::WrongState;
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use crate::actuator::Actuators;
 use crate::appendix::Appendix;
 use crate::channel::ChannelLayout;
 use crate::clock::Clocks;
 use crate::columns::Channels;
-use crate::drift::Drift;
 use crate::env::{ActionSpace, Array, Env, Version};
 use crate::faults::{Scene, Used};
 use crate::lanes::{Column, LANES, Lanes};
+use crate::moving::{Apart, Together};
 use crate::sensor::Sensors;
 use crate::simd::Simd;
 use crate::streams::Streams;
@@ -86,15 +85,6 @@ pub enum StepError {
     },
 }
 
-/// A channel of some lanes that follows a schedule.
-#[derive(Clone, Debug)]
-struct Drifting {
-    lanes: Range<usize>,
-    drift: Drift,
-    /// Undrifted value.
-    base: f64,
-}
-
 /// Lanes of environment `E`, each with its own task parameters, stepped together in `f32`.
 ///
 /// A lane whose episode ends starts the next one within the same step (but see [`Autoreset`]), in
@@ -127,9 +117,9 @@ pub struct VecEnv<E: Env> {
     /// What the tasks may change.
     used: Used,
     /// What moves with the ticks of the tasks' life.
-    moving: Vec<Drifting>,
+    moving: Together,
     /// What follows the clocks of each lane.
-    moving_by_lane: Vec<Drifting>,
+    moving_by_lane: Apart,
     /// How often a drift met its bounds, summed over lanes.
     corrections: u64,
     /// Random streams of the resets, `[envs]`.

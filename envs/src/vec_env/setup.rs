@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Autoreset, Drifting, Tail, VecEnv};
+use super::{Autoreset, Tail, VecEnv};
 use crate::actuator::Actuators;
 use crate::announce::Announcer;
 use crate::appendix::{Appendix, obs_dim};
@@ -11,11 +11,12 @@ use crate::columns::Channels;
 use crate::env::{Env, Level, Version};
 use crate::faults::Used;
 use crate::lanes::{Column, LANES, Lanes};
+use crate::moving::{Apart, Drifting, Together};
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Sensors;
+use crate::settings::{IntegratorKind, RewardKind, TaskSettings};
 use crate::simd::Simd;
 use crate::streams::Streams;
-use crate::settings::{IntegratorKind, RewardKind, TaskSettings};
 use crate::task::Task;
 
 impl<E: Env> VecEnv<E> {
@@ -55,8 +56,8 @@ impl<E: Env> VecEnv<E> {
             task: Vec::with_capacity(num_envs),
             born: vec![0; num_envs],
             episodes: vec![0; num_envs],
-            moving: Vec::new(),
-            moving_by_lane: Vec::new(),
+            moving: Together::default(),
+            moving_by_lane: Apart::default(),
             corrections: 0,
             streams: Streams::new(stream),
             channels: Channels::new(layout, blocks, &used),

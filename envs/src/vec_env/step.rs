@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Autoreset, Drifting, StepError, StepView, VecEnv};
-use crate::clock::Clocks;
+use super::{Autoreset, StepError, StepView, VecEnv};
 use crate::env::{ActionSpace, Env};
 use crate::faults::Scene;
 use crate::kernel::{Batch, Outputs, advance};
@@ -119,12 +118,8 @@ impl<E: Env> VecEnv<E> {
     /// Sets the channels that drift to their values at the current clocks.
     fn apply_drifts(&mut self) {
         if !self.moving.is_empty() {
-            let clocks = Clocks { lifetime_step: self.clock(), ..self.start };
-            for Drifting { lanes, drift, base } in &self.moving {
-                let (value, corrected) = drift.evaluate(*base, &clocks);
-                self.channels.fill(drift.channel, lanes.clone(), value);
-                self.corrections += if corrected { lanes.len() as u64 } else { 0 };
-            }
+            let tick = self.clock();
+            self.corrections += self.moving.apply(self.simd, &mut self.channels, tick);
         }
         if !self.moving_by_lane.is_empty() {
             self.apply_lane_drifts(0..self.num_envs);
@@ -133,15 +128,9 @@ impl<E: Env> VecEnv<E> {
 
     /// Sets what follows the clocks of each lane, for some lanes.
     fn apply_lane_drifts(&mut self, lanes: Range<usize>) {
-        let moving = std::mem::take(&mut self.moving_by_lane);
-        for Drifting { lanes: all, drift, base } in &moving {
-            for lane in all.start.max(lanes.start)..all.end.min(lanes.end) {
-                let (value, corrected) = drift.evaluate(*base, &self.clocks(lane));
-                self.channels.fill(drift.channel, lane..lane + 1, value);
-                self.corrections += u64::from(corrected);
-            }
-        }
-        self.moving_by_lane = moving;
+        let (mut moving, mut channels) = (std::mem::take(&mut self.moving_by_lane), std::mem::take(&mut self.channels));
+        self.corrections += moving.apply(self.simd, &mut channels, lanes, |lane| self.clocks(lane));
+        (self.moving_by_lane, self.channels) = (moving, channels);
     }
 
     /// The lanes whose last step ended their episode.
