@@ -1,4 +1,4 @@
-//! The training loops: the meta-learner's is here, plain PPO's in [`ppo`].
+//! The training loops: the meta-learner's is here, plain PPO's is [`PpoTrainer`]'s.
 
 use std::time::Instant;
 

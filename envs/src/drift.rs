@@ -171,8 +171,8 @@ impl Drift {
         self.schedule.fill(first, self.noise, values);
         match self.timing.apply {
             Apply::Abs => {}
-            Apply::Add => values.iter_mut().for_each(|value| *value = base + *value),
-            Apply::Scale => values.iter_mut().for_each(|value| *value = base * *value),
+            Apply::Add => values.iter_mut().for_each(|value| *value += base),
+            Apply::Scale => values.iter_mut().for_each(|value| *value *= base),
         }
         match self.limits {
             Some([low, high]) if !values.iter().fold(true, |all, value| all & (low <= *value) & (*value <= high)) => {

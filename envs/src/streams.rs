@@ -1,7 +1,7 @@
 //! The random streams of the lanes of a batch.
 
 use crate::lanes::{LANES, Lanes};
-use crate::rng::{MAX_INDEX, Purpose, Stream};
+use crate::rng::{MAX_INDEX, Stream};
 
 /// Streams that differ in their task and env only.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Streams {
     /// If an index is not below [`MAX_INDEX`]: two names would share numbers.
     pub fn push(&mut self, task: u32, env: u32) {
         assert!(task < MAX_INDEX && env < MAX_INDEX, "random stream: task {task}, env {env}");
-        if self.len % LANES == 0 {
+        if self.len.is_multiple_of(LANES) {
             self.task.push(Lanes::all(0));
             self.env.push(Lanes::all(0));
         }
@@ -49,12 +49,6 @@ impl Streams {
     pub fn of(&self, lane: usize) -> Stream {
         let (block, within) = (lane / LANES, lane % LANES);
         Stream { task: self.task[block][within], env: self.env[block][within], ..self.common }
-    }
-
-    /// Random words of a step for every lane of a block.
-    #[inline(always)]
-    pub fn draw(&self, block: usize, purpose: Purpose, part: u8, step: u32) -> [Lanes<u32>; 4] {
-        draw(self.common.purpose(purpose).part(part), &self.task[block], &self.env[block], step)
     }
 
     /// Random words of a step for any lanes.
