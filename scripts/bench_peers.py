@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 PROGRAM = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "metadrift")
@@ -29,15 +31,20 @@ def ours(part):
 
 
 def solve(env, seed):
-    """Seconds from process start to solved by plain PPO, and those of training alone."""
+    """Seconds from process start to solved by plain PPO, and those of training alone; nothing if it was not solved."""
     preset = f"{env}-ppo"
-    began = time.perf_counter()
-    done = subprocess.run(
-        ["taskset", "-c", "0", PROGRAM, "train", preset, "--seed", str(seed), "--no-evaluate", "--quiet",
-         "--run-dir", f"runs/peers/{preset}-{seed}-{time.time_ns()}"],
-        capture_output=True, text=True,
-    )
-    return time.perf_counter() - began if done.returncode == 0 else None
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        done = subprocess.run(
+            ["taskset", "-c", "0", PROGRAM, "train", preset, "--seed", str(seed), "--actors", "1", "--no-evaluate",
+             "--quiet", "--run-dir", os.path.join(folder, "run")],
+            capture_output=True, text=True,
+        )
+        whole = time.perf_counter() - began
+    solved = re.search(r"solved after \d+ steps, ([0-9.]+) s", done.stderr)
+    if not solved:
+        print(f"[peers] {preset}, seed {seed}: not solved", file=sys.stderr)
+    return (whole, float(solved[1])) if solved else None
 
 
 class Table:
@@ -102,9 +109,9 @@ def meta(table, peers, _round):
 
 def ppo(table, peers, round_):
     for env, gym in ENVS.items():
-        seconds = solve(env, round_)
-        if seconds is not None:
-            table.add(f"{gym} solved by PPO, 1 core, with start, s", "metadrift", seconds)
+        for (whole, training) in filter(None, [solve(env, round_)]):
+            table.add(f"{gym} solved by PPO, 1 core, with start, s", "metadrift", whole)
+            table.add(f"{gym} solved by PPO, training only, s", "metadrift", training)
         for row in peers.run([("vj", ["b_jax.py", gym, str(round_)]), ("vt", ["b_cleanrl.py", gym, str(round_)])], "0"):
             if row["solved"]:
                 whole = row["wall_s"] + row.get("compile_s", 0.0)

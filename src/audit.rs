@@ -237,7 +237,10 @@ mod tests {
             for split in Split::ALL {
                 let split = audit.split(split).unwrap();
                 assert!(split.random.is_finite() && split.fixed.is_finite(), "{name}");
-                assert!(split.gap.is_some_and(|gap| gap.mean.is_finite()), "{name} has no controller with full knowledge");
+                assert!(
+                    split.gap.is_some_and(|gap| gap.mean.is_finite()),
+                    "{name} has no controller with full knowledge"
+                );
             }
         }
     }

@@ -118,6 +118,9 @@ pub struct TrainArgs {
     /// Show the resolved configuration and what a run would need, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave out the evaluation on held-out tasks at the end
+    #[arg(long, conflicts_with = "smoke")]
+    pub no_evaluate: bool,
     /// Only warnings, errors and the result
     #[arg(short, long)]
     pub quiet: bool,
@@ -238,6 +241,8 @@ pub enum BenchPart {
     Tasks,
     /// Meta-iterations of more lanes, steps, hidden units and actors
     Scaling,
+    /// Whole trainings: plain PPO to its goal, and the flips (minutes)
+    TimeToResult,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -11,8 +11,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use metadrift_agents::backend::BackendChoice;
+use metadrift_agents::backend::{Backend, BackendChoice, NoNative};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use tch::Device;
 
 use crate::{
     checkpoint,
@@ -60,6 +61,8 @@ pub struct Session {
     manifest: Manifest,
     options: RunOptions,
     start: Start,
+    /// Why libtorch computes although nobody asked for it and no GPU is there.
+    fallback: Option<&'static str>,
     /// Seconds that [`Session::run`] has trained for.
     seconds: f64,
 }
@@ -71,7 +74,15 @@ impl Session {
     /// If the folder is taken, the device is not there, or nothing can be written.
     pub fn begin(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<Self> {
         let device = device::open(options.device)?;
-        let mut trainer = Trainer::new(config, device, options.backend.unwrap_or_default(), options.actors)?;
+        let asked = options.backend.unwrap_or_default();
+        let mut trainer = Trainer::new(config, device, asked, options.actors)?;
+        let fallback = match trainer.learner().backend() {
+            Backend::Tch(tch) if asked == BackendChoice::Auto && device == Device::Cpu => {
+                let chunk = trainer.config().maml.tasks_per_chunk;
+                Backend::native(tch.layout(), device, chunk, options.actors).err().map(NoNative::reason)
+            }
+            _ => None,
+        };
         let config = trainer.config();
         let run = match run_dir {
             Some(dir) => RunDir::create_at(dir)?,
@@ -84,7 +95,7 @@ impl Session {
         write_atomic(&run.config(), config.to_toml().as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
-        Ok(Session { trainer, run, manifest, options, start: Start::New, seconds: 0.0 })
+        Ok(Session { trainer, run, manifest, options, start: Start::New, fallback, seconds: 0.0 })
     }
 
     /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
@@ -113,7 +124,7 @@ impl Session {
         manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
         manifest.write(dir)?;
-        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step), seconds: 0.0 })
+        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step), fallback: None, seconds: 0.0 })
     }
 
     /// The folder.
@@ -146,6 +157,11 @@ impl Session {
         let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
         self.run.warnings().iter().for_each(|w| progress.warn(w));
         progress.note(&self.headline());
+        if let Some(reason) = self.fallback {
+            progress.warn(&format!(
+                "the gradients come from libtorch, at about half the speed of the native backend: {reason}"
+            ));
+        }
         let mut logger = Logger::open(self.run.path(), self.start, progress.reporter());
         if self.start == Start::New {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));

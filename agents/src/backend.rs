@@ -24,10 +24,17 @@ pub enum BackendChoice {
     Tch,
 }
 
-/// A backend that cannot be had: why, and what can.
+/// Why the native backend cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--backend native: {0}; use --backend tch")]
 pub struct NoNative(&'static str);
+
+impl NoNative {
+    /// The bare reason.
+    pub fn reason(self) -> &'static str {
+        self.0
+    }
+}
 
 /// Adaptation and the meta-gradient, one way or the other; the two agree up to rounding.
 #[derive(Clone, Debug)]
@@ -59,26 +66,33 @@ impl Backend {
         tasks_per_chunk: usize,
         threads: usize,
     ) -> Result<Self, NoNative> {
-        let native = || {
-            if device != Device::Cpu {
-                return Err(NoNative("it computes on the CPU, not on a GPU"));
+        match (choice, Self::native(&layout, device, tasks_per_chunk, threads)) {
+            (BackendChoice::Native | BackendChoice::Auto, Ok(native)) => Ok(Backend::Native(native)),
+            (BackendChoice::Native, Err(obstacle)) => Err(obstacle),
+            (BackendChoice::Auto, Err(_)) | (BackendChoice::Tch, _) => {
+                Ok(Backend::Tch(TchBackend::new(layout, device, tasks_per_chunk, threads)))
             }
-            if tasks_per_chunk > 1 {
-                return Err(NoNative("it goes task by task, and maml.tasks_per_chunk asks for more at once"));
-            }
-            let native = NativeBackend::new(layout.clone(), threads);
-            native.ok_or(NoNative("this processor has no AVX2 with fused multiply-add"))
-        };
-        match choice {
-            BackendChoice::Native => return native().map(Backend::Native),
-            BackendChoice::Auto => {
-                if let Ok(native) = native() {
-                    return Ok(Backend::Native(native));
-                }
-            }
-            BackendChoice::Tch => {}
         }
-        Ok(Backend::Tch(TchBackend::new(layout, device, tasks_per_chunk, threads)))
+    }
+
+    /// The native backend, or why it cannot serve: then [`BackendChoice::Auto`] falls back to libtorch.
+    ///
+    /// # Errors
+    /// As [`Backend::new`] on [`BackendChoice::Native`].
+    pub fn native(
+        layout: &Layout,
+        device: Device,
+        tasks_per_chunk: usize,
+        threads: usize,
+    ) -> Result<NativeBackend, NoNative> {
+        if device != Device::Cpu {
+            return Err(NoNative("it computes on the CPU, not on a GPU"));
+        }
+        if tasks_per_chunk > 1 {
+            return Err(NoNative("it goes task by task, and maml.tasks_per_chunk asks for more at once"));
+        }
+        let native = NativeBackend::new(layout.clone(), threads);
+        native.ok_or(NoNative("this processor has no AVX2 with fused multiply-add"))
     }
 
     /// Which one it is.

@@ -19,9 +19,9 @@ impl LinearBaseline {
     /// Fits to the valid steps of `data`.
     pub fn fit(data: &Trajectories<'_>, gamma: f64) -> Self {
         let dim = num_features(data.obs_dim());
-        let mut gram = DMatrix::<f64>::zeros(dim, dim);
-        let mut target = DVector::<f64>::zeros(dim);
-        let (mut row, mut discounted, mut samples) = (vec![0.0; dim], vec![0.0; dim], 0);
+        let mut sums = Sums::new(dim);
+        let (mut row, mut discounted) = (vec![0.0; dim], vec![0.0; dim]);
+        let mut bootstrap = DMatrix::<f64>::zeros(dim, dim);
         for (env, start, end) in data.episodes() {
             discounted.fill(0.0);
             let (mut returns, mut discount) = (0.0, 1.0);
@@ -29,17 +29,21 @@ impl LinearBaseline {
                 let at = data.row(t, env);
                 returns = f64::from(data.reward[at]) + gamma * returns;
                 discount *= gamma;
-                features(data.obs_at(data.obs, at), data.episode_step[at], &mut row);
-                accumulate(&mut gram, &mut target, &mut discounted, &row, returns, discount);
-                samples += 1;
+                let row = sums.row();
+                features(data.obs_at(data.obs, at), data.episode_step[at], &mut row[..dim]);
+                row[dim] = returns;
+                discounted.iter_mut().zip(row).for_each(|(sum, feature)| *sum += *feature * discount);
             }
             let last = data.row(end - 1, env);
             if !data.terminated[last] {
                 features(data.obs_at(data.next_obs, last), data.episode_step[last] + 1, &mut row);
-                gram.ger(-1.0, &DVector::from_column_slice(&discounted), &DVector::from_column_slice(&row), 1.0);
+                bootstrap.ger(1.0, &DVector::from_column_slice(&discounted), &DVector::from_column_slice(&row), 1.0);
             }
         }
-        LinearBaseline { weights: solve(gram, &target, samples) }
+        let samples = sums.samples;
+        let products = sums.finish();
+        let (gram, target) = (products.view((0, 0), (dim, dim)) - bootstrap, products.view((0, dim), (dim, 1)));
+        LinearBaseline { weights: solve(gram, &target.column(0).into_owned(), samples) }
     }
 
     /// Values before every valid step and after it, `[steps, envs]` each; padding stays 0. The value after a
@@ -89,22 +93,47 @@ fn features(obs: &[f32], step: u32, out: &mut [f64]) {
     }
 }
 
-/// One sample into the normal equations and into the discounted sum of its episode's features.
-fn accumulate(
-    gram: &mut DMatrix<f64>,
-    target: &mut DVector<f64>,
-    discounted: &mut [f64],
-    row: &[f64],
-    returns: f64,
-    discount: f64,
-) {
-    let dim = row.len();
-    for (j, (column, &b)) in gram.as_mut_slice().chunks_exact_mut(dim).zip(row).enumerate() {
-        for (g, &a) in column.iter_mut().zip(row) {
-            *g += a * b;
+/// The normal equations: the sum over samples of the products of any two of their numbers (features and, last, return),
+/// by one matrix product for every so many samples.
+struct Sums {
+    /// `[numbers, BLOCK]`, filled column by column.
+    block: DMatrix<f64>,
+    /// Columns filled.
+    filled: usize,
+    /// `[numbers, numbers]`
+    products: DMatrix<f64>,
+    samples: usize,
+}
+
+impl Sums {
+    const BLOCK: usize = 256;
+
+    /// Of `features` features.
+    fn new(features: usize) -> Self {
+        let numbers = features + 1;
+        let (block, products) = (DMatrix::zeros(numbers, Self::BLOCK), DMatrix::zeros(numbers, numbers));
+        Sums { block, filled: 0, products, samples: 0 }
+    }
+
+    /// Where the next sample's numbers go, all of them.
+    fn row(&mut self) -> &mut [f64] {
+        if self.filled == Self::BLOCK {
+            self.add_block();
         }
-        target[j] += b * returns;
-        discounted[j] += b * discount;
+        (self.filled, self.samples) = (self.filled + 1, self.samples + 1);
+        let numbers = self.block.nrows();
+        &mut self.block.as_mut_slice()[(self.filled - 1) * numbers..self.filled * numbers]
+    }
+
+    fn add_block(&mut self) {
+        let block = self.block.columns(0, self.filled);
+        self.products.gemm(1.0, &block, &block.transpose(), 1.0);
+        self.filled = 0;
+    }
+
+    fn finish(mut self) -> DMatrix<f64> {
+        self.add_block();
+        self.products
     }
 }
 

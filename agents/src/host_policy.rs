@@ -1,60 +1,73 @@
 //! The policy in plain f32 on the host, for one parameter vector and a few dozen lanes: what the rollout actors run.
 //!
-//! libtorch needs 26-38 µs for any forward pass; an actor asks for 20 samples at a time. Sums run in one fixed
-//! order per lane, without fused multiply-add, so a lane's result depends neither on the lanes beside it nor on the
-//! processor's vector width. `tests/parity.rs` ties this to the tensor policy.
+//! libtorch needs 26-38 µs for any forward pass; an actor asks for 20 samples at a time. The kernels are those of the
+//! native backend. A lane's sums run in one fixed order and every product is fused with its sum, so a lane's result
+//! depends neither on the lanes beside it nor on the processor's vector width. `tests/parity.rs` ties this to the tensor
+//! policy.
 
-use crate::layout::{Head, Layout};
+use crate::{
+    layout::{Head, Layout},
+    native::{self, Isa, Net, Shape, State, TILE, with_isa},
+    vector_math,
+};
 
 /// Work space of [`HostPolicy::forward`], reused between calls.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    hidden: [Vec<f32>; 2],
-}
+pub struct Scratch(State<f32>);
 
 /// A policy with its parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct HostPolicy<'a> {
-    layout: &'a Layout,
-    params: &'a [f32],
+pub struct HostPolicy {
+    obs_dim: usize,
+    head: Head,
+    shape: Shape,
+    net: Net<f32>,
+    isa: Isa,
 }
 
-impl<'a> HostPolicy<'a> {
+impl HostPolicy {
     /// # Panics
-    /// If `params` is not `[num_params]`.
-    pub fn new(layout: &'a Layout, params: &'a [f32]) -> Self {
+    /// If `params` is not `[num_params]`, and beyond four action dimensions: a step has four random numbers.
+    pub fn new(layout: &Layout, params: &[f32]) -> Self {
         assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
-        HostPolicy { layout, params }
+        assert!(layout.head().act_dim() <= 4, "more than four action dimensions");
+        let shape = Shape::new(layout);
+        let net = Net::new(layout, &shape, params);
+        HostPolicy { obs_dim: layout.obs_dim(), head: layout.head(), shape, net, isa: Isa::detect() }
+    }
+
+    /// Work space for policies of this shape.
+    pub fn scratch(&self) -> Scratch {
+        Scratch(State::new(&self.shape))
     }
 
     /// Values per lane that [`forward`](Self::forward) writes.
     pub fn outputs(&self) -> usize {
-        self.layout.head().outputs()
+        self.head.outputs()
     }
 
-    /// Head outputs (logits or means) `[envs, outputs]` for `obs` `[envs, obs_dim]`.
-    pub fn forward(&self, obs: &[f32], out: &mut [f32], scratch: &mut Scratch) {
-        let envs = obs.len() / self.layout.obs_dim();
-        assert_eq!(out.len(), envs * self.layout.head().outputs());
-        let [mut input, mut output] = scratch.hidden.each_mut();
-        let layers = self.layout.num_layers();
-        for (i, pair) in self.layout.blocks()[..2 * layers].chunks_exact(2).enumerate() {
-            let x: &[f32] = if i == 0 { obs } else { input };
-            let (w, b) = (&self.params[pair[0].range.clone()], &self.params[pair[1].range.clone()]);
-            if i + 1 == layers {
-                affine(x, w, b, out);
-            } else {
-                output.resize(envs * b.len(), 0.0);
-                affine(x, w, b, output);
-                tanh_in_place(output);
-                std::mem::swap(&mut input, &mut output);
+    /// Head outputs (logits or means) `[outputs, envs]` for `obs` `[envs, obs_dim]`.
+    pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch(state): &mut Scratch) {
+        let (isa, policy) = (self.isa, self);
+        with_isa!(isa, [] (policy: &HostPolicy, obs: &[f32], out: &mut [f32], state: &mut State<f32>) => {
+            policy.forward_body(obs, out, state);
+        });
+    }
+
+    #[inline(always)]
+    fn forward_body(&self, obs: &[f32], out: &mut [f32], state: &mut State<f32>) {
+        let envs = obs.len() / self.obs_dim;
+        assert_eq!(out.len(), envs * self.head.outputs());
+        for (tile, x) in obs.chunks(TILE * self.obs_dim).enumerate() {
+            let n = x.len() / self.obs_dim;
+            native::forward(self.isa, &self.shape, &self.net, x, n, state);
+            for (out, column) in out.chunks_exact_mut(envs).zip(&state.out) {
+                out[tile * TILE..][..n].copy_from_slice(&column[..n]);
             }
         }
     }
 
     /// Draws one action per lane and its log-probability from the head outputs.
     ///
-    /// `out` `[envs, outputs]` as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
+    /// `out` `[outputs, envs]` as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
     /// in `[0, 1)`; `action` `[envs, act_dim]`; `log_prob` `[envs]`.
     pub fn sample(
         &self,
@@ -63,274 +76,236 @@ impl<'a> HostPolicy<'a> {
         action: &mut [f32],
         log_prob: &mut [f32],
     ) {
-        match self.layout.head() {
-            Head::Categorical(n) => {
-                for (env, logits) in out.chunks_exact(n).enumerate() {
-                    (action[env], log_prob[env]) = sample_categorical(logits, noise(env)[0]);
-                }
+        let (isa, head, log_std, envs) = (self.isa, self.head, &self.net.log_std[..], log_prob.len());
+        for first in (0..envs).step_by(LANES) {
+            let n = LANES.min(envs - first);
+            let mut draw = Draw { uniforms: [[0.5; LANES]; 4], action: [[0.0; LANES]; 4], log_prob: [0.0; LANES] };
+            for lane in 0..n {
+                let uniforms = noise(first + lane);
+                (0..4).for_each(|k| draw.uniforms[k][lane] = uniforms[k]);
             }
-            Head::Gaussian(dim) => {
-                let log_std = self.log_std();
-                for (env, mean) in out.chunks_exact(dim).enumerate() {
-                    let normals = standard_normals(noise(env));
-                    let action = &mut action[env * dim..(env + 1) * dim];
-                    for ((a, m), (s, z)) in action.iter_mut().zip(mean).zip(log_std.iter().zip(normals)) {
-                        *a = m + s.exp() * z;
-                    }
-                    log_prob[env] = gaussian_log_prob(action, mean, log_std);
+            let draw = &mut draw;
+            let columns: &dyn Fn(usize) -> Lanes = &|k| {
+                let mut column = [0.0; LANES];
+                column[..n].copy_from_slice(&out[k * envs + first..][..n]);
+                column
+            };
+            with_isa!(isa, [] (head: Head, columns: &dyn Fn(usize) -> Lanes, log_std: &[f32], draw: &mut Draw) => {
+                match head {
+                    Head::Categorical(count) => draw.categorical(count, columns),
+                    Head::Gaussian(dim) => draw.gaussian(dim, columns, log_std),
                 }
+            });
+            log_prob[first..first + n].copy_from_slice(&draw.log_prob[..n]);
+            let dim = head.act_dim();
+            for (lane, action) in action[first * dim..].chunks_exact_mut(dim).take(n).enumerate() {
+                (0..dim).for_each(|k| action[k] = draw.action[k][lane]);
             }
         }
     }
 
     /// The most likely action of each lane, `[envs, act_dim]`.
     pub fn mode(&self, out: &[f32], action: &mut [f32]) {
-        match self.layout.head() {
+        let envs = out.len() / self.head.outputs();
+        let at = |k: usize, env: usize| out[k * envs + env];
+        match self.head {
             Head::Categorical(n) => {
-                for (a, logits) in action.iter_mut().zip(out.chunks_exact(n)) {
-                    *a = (1..n).fold(0, |best, i| if logits[i] > logits[best] { i } else { best }) as f32;
+                for (env, a) in action.iter_mut().enumerate() {
+                    *a = (1..n).fold(0, |best, i| if at(i, env) > at(best, env) { i } else { best }) as f32;
                 }
             }
-            Head::Gaussian(_) => action.copy_from_slice(out),
-        }
-    }
-
-    fn log_std(&self) -> &'a [f32] {
-        &self.params[self.layout.log_std().expect("Gaussian head")]
-    }
-}
-
-fn sample_categorical(logits: &[f32], uniform: f32) -> (f32, f32) {
-    let max = logits.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-    let total: f32 = logits.iter().map(|l| (l - max).exp()).sum();
-    let mut left = uniform * total;
-    // rounding may leave a crumb after the last action: then it is the last
-    let mut chosen = logits.len() - 1;
-    for (i, l) in logits.iter().enumerate() {
-        left -= (l - max).exp();
-        if left < 0.0 {
-            chosen = i;
-            break;
-        }
-    }
-    (chosen as f32, logits[chosen] - max - total.ln())
-}
-
-/// Box-Muller: up to four standard normals from one block of uniforms, a fixed number of draws.
-fn standard_normals(u: [f32; 4]) -> [f32; 4] {
-    let pair = |a: f32, b: f32| {
-        let radius = (-2.0 * (1.0 - a).ln()).sqrt();
-        let (sin, cos) = (std::f32::consts::TAU * b).sin_cos();
-        [radius * cos, radius * sin]
-    };
-    let ([a, b], [c, d]) = (pair(u[0], u[1]), pair(u[2], u[3]));
-    [a, b, c, d]
-}
-
-/// Log-density of a diagonal Gaussian, summed over the action dimensions.
-pub fn gaussian_log_prob(action: &[f32], mean: &[f32], log_std: &[f32]) -> f32 {
-    const HALF_LOG_TAU: f32 = 0.918_938_5;
-    let terms = action.iter().zip(mean).zip(log_std);
-    terms.map(|((a, m), s)| -0.5 * ((a - m) * (-s).exp()).powi(2) - s - HALF_LOG_TAU).sum()
-}
-
-/// `y [envs, out] = x [envs, in] w [in, out] + b [out]`, in the widest vectors the processor has.
-fn affine(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the feature was just detected.
-            return unsafe { affine_avx512(x, w, b, y) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature was just detected.
-            return unsafe { affine_avx2(x, w, b, y) };
-        }
-    }
-    affine_body(x, w, b, y);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn affine_avx512(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    affine_body(x, w, b, y);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn affine_avx2(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    affine_body(x, w, b, y);
-}
-
-#[inline(always)]
-fn affine_body(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    let (inputs, outputs) = (w.len() / b.len(), b.len());
-    let mut xs = x.chunks_exact(4 * inputs);
-    let mut ys = y.chunks_exact_mut(4 * outputs);
-    for (x, y) in (&mut xs).zip(&mut ys) {
-        affine_lanes::<4>(x, w, b, y);
-    }
-    for (x, y) in xs.remainder().chunks_exact(inputs).zip(ys.into_remainder().chunks_exact_mut(outputs)) {
-        affine_lanes::<1>(x, w, b, y);
-    }
-}
-
-/// `L` lanes at once, so that a row of weights is loaded once for all of them.
-#[inline(always)]
-fn affine_lanes<const L: usize>(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    let mut o = 0;
-    while o + 32 <= b.len() {
-        affine_tile::<L, 32>(x, w, b, y, o);
-        o += 32;
-    }
-    while o + 8 <= b.len() {
-        affine_tile::<L, 8>(x, w, b, y, o);
-        o += 8;
-    }
-    while o < b.len() {
-        affine_tile::<L, 1>(x, w, b, y, o);
-        o += 1;
-    }
-}
-
-/// `L` lanes times `O` outputs, held in registers while the inputs go by.
-#[inline(always)]
-fn affine_tile<const L: usize, const O: usize>(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], o: usize) {
-    let (inputs, outputs) = (w.len() / b.len(), b.len());
-    let mut sum = [[0f32; O]; L];
-    for s in &mut sum {
-        s.copy_from_slice(&b[o..o + O]);
-    }
-    for i in 0..inputs {
-        let row = &w[i * outputs + o..][..O];
-        for (lane, s) in sum.iter_mut().enumerate() {
-            let value = x[lane * inputs + i];
-            for (s, w) in s.iter_mut().zip(row) {
-                *s += value * w;
+            Head::Gaussian(dim) => {
+                for (env, action) in action.chunks_exact_mut(dim).enumerate() {
+                    (0..dim).for_each(|k| action[k] = at(k, env));
+                }
             }
         }
     }
-    for (lane, s) in sum.iter().enumerate() {
-        y[lane * outputs + o..][..O].copy_from_slice(s);
-    }
 }
 
-fn tanh_in_place(x: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the feature was just detected.
-            return unsafe { tanh_avx512(x) };
+/// Lanes that are drawn for at once.
+const LANES: usize = 32;
+
+/// One number for each of them.
+type Lanes = [f32; LANES];
+
+/// What is drawn for some lanes.
+struct Draw {
+    uniforms: [Lanes; 4],
+    action: [Lanes; 4],
+    log_prob: Lanes,
+}
+
+#[expect(clippy::needless_range_loop, reason = "a lane's numbers lie at the same place in several columns")]
+impl Draw {
+    /// An index with the probabilities of softmax(logits).
+    #[inline(always)]
+    fn categorical(&mut self, count: usize, logits: &dyn Fn(usize) -> Lanes) {
+        let mut max = logits(0);
+        for k in 1..count {
+            let logit = logits(k);
+            for lane in 0..LANES {
+                max[lane] = if logit[lane] > max[lane] { logit[lane] } else { max[lane] };
+            }
         }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature was just detected.
-            return unsafe { tanh_avx2(x) };
+        let mut total = [0.0; LANES];
+        for k in 0..count {
+            let logit = logits(k);
+            for lane in 0..LANES {
+                total[lane] += vector_math::exp(logit[lane] - max[lane]);
+            }
+        }
+        let mut left = [0.0; LANES];
+        for lane in 0..LANES {
+            left[lane] = self.uniforms[0][lane] * total[lane];
+        }
+        // rounding may leave a crumb after the last action: then it is the last
+        let last = logits(count - 1);
+        let (mut chosen, mut chosen_logit) = ([(count - 1) as f32; LANES], last);
+        for k in 0..count - 1 {
+            let logit = logits(k);
+            for lane in 0..LANES {
+                let before = left[lane];
+                left[lane] -= vector_math::exp(logit[lane] - max[lane]);
+                let here = (before >= 0.0) & (left[lane] < 0.0);
+                chosen[lane] = if here { k as f32 } else { chosen[lane] };
+                chosen_logit[lane] = if here { logit[lane] } else { chosen_logit[lane] };
+            }
+        }
+        self.action[0] = chosen;
+        for lane in 0..LANES {
+            self.log_prob[lane] = chosen_logit[lane] - max[lane] - vector_math::ln(total[lane]);
         }
     }
-    tanh_body(x);
-}
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn tanh_avx512(x: &mut [f32]) {
-    tanh_body(x);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn tanh_avx2(x: &mut [f32]) {
-    tanh_body(x);
-}
-
-#[inline(always)]
-fn tanh_body(x: &mut [f32]) {
-    for v in x {
-        *v = tanh(*v);
+    /// A vector from the diagonal Gaussian with these means, by Box and Muller: up to four standard normals from one block
+    /// of uniforms, a fixed number of draws.
+    #[inline(always)]
+    fn gaussian(&mut self, dim: usize, means: &dyn Fn(usize) -> Lanes, log_std: &[f32]) {
+        const HALF_LOG_TAU: f32 = 0.918_938_5;
+        self.log_prob = [0.0; LANES];
+        for k in 0..dim {
+            let (mean, std, inverse) = (means(k), vector_math::exp(log_std[k]), vector_math::exp(-log_std[k]));
+            let [a, b] = [&self.uniforms[k / 2 * 2], &self.uniforms[k / 2 * 2 + 1]];
+            for lane in 0..LANES {
+                let radius = (-2.0 * vector_math::ln(1.0 - a[lane])).sqrt();
+                let (sin, cos) = vector_math::sin_cos_turns(b[lane]);
+                let normal = radius * if k % 2 == 0 { cos } else { sin };
+                let action = std.mul_add(normal, mean[lane]);
+                let z = (action - mean[lane]) * inverse;
+                self.action[k][lane] = action;
+                self.log_prob[lane] += -0.5 * z * z - log_std[k] - HALF_LOG_TAU;
+            }
+        }
     }
-}
-
-/// tanh to 2e-7 absolute, as `(e - 1) / (e + 1)` with `e = exp(2 x)`: the power of two goes straight into the
-/// exponent bits, the rest is a Taylor polynomial on |r| <= ln 2 / 2. Branch-free, NaN stays NaN.
-#[inline(always)]
-pub(crate) fn tanh(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer, kept in the low mantissa bits
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = if x > 9.0 { 9.0 } else { x };
-    let x = if x < -9.0 { -9.0 } else { x };
-    let y = x + x;
-    let shifted = y * std::f32::consts::LOG2_E + ROUND;
-    let k = shifted - ROUND;
-    let r = (y - k * LN_2_HIGH) - k * LN_2_LOW;
-    let p = 1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0));
-    let p = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * p))));
-    let e = p * f32::from_bits(1f32.to_bits().wrapping_add(shifted.to_bits() << 23));
-    (e - 1.0) / (e + 1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn tanh_is_within_2e_7_of_the_f64_one() {
-        let worst = (-1_000_000..=1_000_000)
-            .map(|i| i as f32 * 2e-5)
-            .map(|x| (f64::from(tanh(x)) - f64::from(x).tanh()).abs())
-            .fold(0.0, f64::max);
-        assert!(worst < 2e-7, "{worst:e}");
-        assert!(tanh(f32::NAN).is_nan());
-        assert_eq!((tanh(f32::INFINITY), tanh(f32::NEG_INFINITY), tanh(0.0)), (1.0, -1.0, 0.0));
+    /// Numbers in [-1.7, 1.7].
+    fn value(i: usize) -> f32 {
+        ((i * 7919 % 2003) as f32 / 1001.0 - 1.0) * 1.7
+    }
+
+    fn policy(head: Head, isa: Isa) -> HostPolicy {
+        let layout = Layout::new(13, &[43, 70], head);
+        let params: Vec<f32> = (0..layout.num_params()).map(|i| 0.3 * value(i)).collect();
+        HostPolicy { isa, ..HostPolicy::new(&layout, &params) }
+    }
+
+    /// Head outputs, actions and log-probabilities of the lanes `from..to`.
+    fn drawn(policy: &HostPolicy, from: usize, to: usize) -> [Vec<f32>; 3] {
+        let obs: Vec<f32> = (from * 13..to * 13).map(value).collect();
+        let (lanes, dim) = (to - from, policy.head.act_dim());
+        let (mut out, mut action) = (vec![0.0; lanes * policy.outputs()], vec![0.0; lanes * dim]);
+        let mut log_prob = vec![0.0; lanes];
+        policy.forward(&obs, &mut out, &mut policy.scratch());
+        let noise = |lane: usize| std::array::from_fn(|k| (value((from + lane) * 4 + k) / 3.5 + 0.5).abs());
+        policy.sample(&out, noise, &mut action, &mut log_prob);
+        [out, action, log_prob]
     }
 
     #[test]
-    fn every_vector_width_gives_the_same_bytes() {
-        let value = |i: usize| ((i * 7919 % 2003) as f32 / 1001.0 - 1.0) * 1.7;
-        let (x, w, b): (Vec<_>, Vec<_>, Vec<_>) =
-            ((0..7 * 13).map(value).collect(), (0..13 * 43).map(value).collect(), (0..43).map(value).collect());
-        let (mut plain, mut wide) = (vec![0.0; 7 * 43], vec![0.0; 7 * 43]);
-        affine_body(&x, &w, &b, &mut plain);
-        tanh_body(&mut plain);
-        affine(&x, &w, &b, &mut wide);
-        tanh_in_place(&mut wide);
-        assert_eq!(plain, wide);
-        // and one lane alone equals the same lane among seven
-        let mut alone = vec![0.0; 43];
-        affine(&x[13..26], &w, &b, &mut alone);
-        tanh_in_place(&mut alone);
-        assert_eq!(alone, wide[43..86]);
+    fn every_instruction_set_gives_the_same_bytes_and_so_does_a_lane_alone() {
+        for head in [Head::Categorical(3), Head::Gaussian(2)] {
+            let plain = drawn(&policy(head, Isa::Portable), 0, 131);
+            let found = policy(head, Isa::detect());
+            let (outputs, dim) = (found.outputs(), head.act_dim());
+            assert_eq!(drawn(&found, 0, 131), plain);
+            for lane in [0, 5, 100, 130] {
+                let [out, action, log_prob] = drawn(&found, lane, lane + 1);
+                assert_eq!(out, (0..outputs).map(|k| plain[0][k * 131 + lane]).collect::<Vec<_>>());
+                assert_eq!((&action[..], log_prob[0]), (&plain[1][lane * dim..][..dim], plain[2][lane]));
+            }
+        }
+    }
+
+    /// Draws one action per logit pair (0, ln 3) and uniform.
+    fn choose(uniforms: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let n = uniforms.len();
+        let layout = Layout::new(1, &[], Head::Categorical(2));
+        let policy = HostPolicy::new(&layout, &vec![0.0; layout.num_params()]);
+        let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.0 } else { 3f32.ln() }).collect();
+        let (mut action, mut log_prob) = (vec![0.0; n], vec![0.0; n]);
+        policy.sample(&out, |lane| [uniforms[lane]; 4], &mut action, &mut log_prob);
+        (action, log_prob)
     }
 
     #[test]
     fn categorical_frequencies_and_log_probs() {
         // softmax(0, ln 3) = (1/4, 3/4)
-        let logits = [0.0, 3f32.ln()];
-        assert_eq!(sample_categorical(&logits, 0.2499).0, 0.0);
-        let (action, log_prob) = sample_categorical(&logits, 0.2501);
-        assert_eq!(action, 1.0);
-        assert!((log_prob - 0.75f32.ln()).abs() < 1e-6);
-        assert_eq!(sample_categorical(&logits, 1.0 - f32::EPSILON / 2.0).0, 1.0);
+        let (action, log_prob) = choose(&[0.2499, 0.2501, 1.0 - f32::EPSILON / 2.0]);
+        assert_eq!(action, [0.0, 1.0, 1.0]);
+        for (log_prob, p) in log_prob.iter().zip([0.25f32, 0.75, 0.75]) {
+            assert!((log_prob - p.ln()).abs() < 1e-6, "{log_prob}");
+        }
+        let uniforms: Vec<f32> = (0..1000).map(|i| (i as f32 + 0.5) / 1000.0).collect();
+        assert_eq!(choose(&uniforms).0.iter().sum::<f32>(), 750.0);
+    }
+
+    /// Actions and log-probabilities of a Gaussian around (0.5, 1) with standard deviations 1 and 2.
+    fn spread(uniforms: &[[f32; 4]]) -> (Vec<f32>, Vec<f32>) {
+        let n = uniforms.len();
+        let layout = Layout::new(1, &[], Head::Gaussian(2));
+        let mut params = vec![0.0; layout.num_params()];
+        params[layout.log_std().unwrap()].copy_from_slice(&[0.0, 2f32.ln()]);
+        let policy = HostPolicy::new(&layout, &params);
+        let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.5 } else { 1.0 }).collect();
+        let (mut action, mut log_prob) = (vec![0.0; 2 * n], vec![0.0; n]);
+        policy.sample(&out, |lane| uniforms[lane], &mut action, &mut log_prob);
+        (action, log_prob)
     }
 
     #[test]
     fn gaussian_log_prob_sums_over_dimensions() {
-        // N(0.5; 0, 1) * N(3; 1, 2): -0.125 - 0.9189385, -0.5 - ln 2 - 0.9189385
-        let expected = -0.125 - 0.5 - 2f32.ln() - 2.0 * 0.918_938_5;
-        assert!((gaussian_log_prob(&[0.5, 3.0], &[0.0, 1.0], &[0.0, 2f32.ln()]) - expected).abs() < 1e-6);
+        let (action, log_prob) = spread(&[[0.3, 0.1, 0.0, 0.0], [0.9, 0.6, 0.0, 0.0]]);
+        let log_density = |x: f32, mean: f64, std: f64| {
+            let z = (f64::from(x) - mean) / std;
+            -0.5 * z * z - std.ln() - 0.5 * std::f64::consts::TAU.ln()
+        };
+        for (action, log_prob) in action.chunks(2).zip(log_prob) {
+            let expected = log_density(action[0], 0.5, 1.0) + log_density(action[1], 1.0, 2.0);
+            assert!((f64::from(log_prob) - expected).abs() < 2e-6, "{log_prob} {expected}");
+        }
+        // Box and Muller by hand: sqrt(-2 ln 0.7) cos(0.2 pi) and sin(0.2 pi)
+        let radius = (-2.0 * 0.7f64.ln()).sqrt();
+        let turn = 0.2 * std::f64::consts::PI;
+        assert!((f64::from(action[0]) - (0.5 + radius * turn.cos())).abs() < 1e-6);
+        assert!((f64::from(action[1]) - (1.0 + 2.0 * radius * turn.sin())).abs() < 1e-6);
     }
 
     #[test]
     fn normals_have_unit_variance_in_every_place() {
         let n = 64;
-        let mut sums = [[0f64; 2]; 4];
-        for i in 0..n * n {
-            let u = |k: usize| (k as f32 + 0.5) / n as f32;
-            let z = standard_normals([u(i / n), u(i % n), u(i % n), u(i / n)]);
-            for (s, z) in sums.iter_mut().zip(z) {
-                *s = [s[0] + f64::from(z), s[1] + f64::from(z * z)];
-            }
-        }
-        for [mean, square] in sums.map(|s| s.map(|v| v / (n * n) as f64)) {
+        let u = |k: usize| (k as f32 + 0.5) / n as f32;
+        let uniforms: Vec<[f32; 4]> = (0..n * n).map(|i| [u(i / n), u(i % n), u(i % n), u(i / n)]).collect();
+        let (action, _) = spread(&uniforms);
+        for (k, mean, std) in [(0, 0.5, 1.0), (1, 1.0, 2.0)] {
+            let z = action.iter().skip(k).step_by(2).map(|a| (f64::from(*a) - mean) / std);
+            let (sum, square) = z.fold((0.0, 0.0), |(sum, square), z| (sum + z, square + z * z));
+            let [mean, square] = [sum, square].map(|v| v / (n * n) as f64);
             assert!(mean.abs() < 1e-3 && (square - 1.0).abs() < 0.03, "{mean} {square}");
         }
     }

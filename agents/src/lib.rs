@@ -22,3 +22,4 @@ pub mod objective;
 pub mod ppo;
 pub mod tch_backend;
 pub mod threads;
+pub mod vector_math;

@@ -13,7 +13,7 @@ use crate::{
     advantage::gae,
     backend::Backend,
     batch::{Batch, Trajectories},
-    host_policy::{HostPolicy, Scratch},
+    host_policy::HostPolicy,
     layout::Layout,
     maml::{Diverged, Metrics, PpoConfig, clip_norm},
     native,
@@ -139,12 +139,9 @@ impl Ppo {
     /// The value network's answers to `obs` `[samples, obs_dim]`, `[samples]`.
     fn values(&self, obs: &[f32]) -> Vec<f32> {
         let layout = self.value.layout();
-        let (network, mut scratch) = (HostPolicy::new(layout, &self.value.params), Scratch::default());
+        let network = HostPolicy::new(layout, &self.value.params);
         let mut values = vec![0.0; obs.len() / layout.obs_dim()];
-        // a few at a time, so that activations stay in the cache
-        for (obs, values) in obs.chunks(64 * layout.obs_dim()).zip(values.chunks_mut(64)) {
-            network.forward(obs, values, &mut scratch);
-        }
+        network.forward(obs, &mut values, &mut network.scratch());
         values
     }
 

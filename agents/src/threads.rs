@@ -8,8 +8,22 @@ use crossbeam::channel;
 /// # Panics
 /// With the payload of the first worker that panicked, once the others have finished: never a hang.
 pub fn run_jobs<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) + Sync) {
+    run_jobs_with(jobs, threads, || (), |(), job| work(job));
+}
+
+/// As [`run_jobs`]; each thread makes work space of its own, which its jobs use one after the other.
+///
+/// # Panics
+/// As [`run_jobs`].
+pub fn run_jobs_with<J: Send, S>(
+    jobs: Vec<J>,
+    threads: usize,
+    space: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, J) + Sync,
+) {
     if threads <= 1 || jobs.len() <= 1 {
-        return jobs.into_iter().for_each(work);
+        let mut space = space();
+        return jobs.into_iter().for_each(|job| work(&mut space, job));
     }
     let workers = threads.min(jobs.len());
     let (sender, queue) = channel::bounded(jobs.len());
@@ -19,8 +33,11 @@ pub fn run_jobs<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) + Sync) 
     drop(sender);
     std::thread::scope(|scope| {
         let spawn = |_| {
-            let (queue, work) = (queue.clone(), &work);
-            scope.spawn(move || queue.into_iter().for_each(work))
+            let (queue, space, work) = (queue.clone(), &space, &work);
+            scope.spawn(move || {
+                let mut space = space();
+                queue.into_iter().for_each(|job| work(&mut space, job));
+            })
         };
         let handles: Vec<_> = (0..workers).map(spawn).collect();
         let mut panic = None;

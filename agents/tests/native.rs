@@ -8,7 +8,7 @@ use metadrift_agents::{
     objective::Objective,
     tch_backend::TchBackend,
 };
-use synthetic::{Lcg, layouts, meta_batch, params};
+use synthetic::{Lcg, layouts, meta_batch, meta_batch_of, params};
 use tch::Device;
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
@@ -30,54 +30,68 @@ fn all_layouts() -> Vec<Layout> {
     all
 }
 
+/// Holds the native meta-gradient of tasks with so many samples against the one of the tch backend.
+fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samples: &[usize]) {
+    let native = NativeBackend::new(layout.clone(), 2).expect("this processor");
+    let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 2);
+    let tch_double = tch.clone().double();
+    let mut rng = Lcg(31 + inner_steps as u64);
+    let collected = params(layout, &mut rng);
+    let data = meta_batch_of(layout, &collected, inner_steps, samples, &mut rng);
+    let theta: Vec<f32> = collected.iter().map(|p| p + 0.03 * rng.normal()).collect();
+    let rates: Vec<f32> = theta.iter().map(|_| 0.2 + 0.1 * rng.uniform()).collect();
+    let learn_rates = inner_steps > 0;
+    let objective = Objective { clip_eps: 0.2, kl_coef: 0.3, ent_coef: 0.05, first_order, learn_rates };
+    let what = format!("{layout:?}, {samples:?} samples, {inner_steps} steps, first order: {first_order}");
+
+    let (anchor, at, alpha) = (wide(&collected), wide(&theta), wide(&rates));
+    let mut uploaded = tch_double.upload(&anchor, &data);
+    let (expected, expected_rates, stats) = tch_double.meta_gradient(&at, &alpha, &mut uploaded, &objective);
+    let prepared = native.prepare(&anchor, &data);
+    let (gradient, by_rates, native_stats) = native.meta_gradient(&at, &alpha, &prepared, &objective);
+    assert!(distance(&gradient, &expected) <= 1e-10, "{what}: {:e}", distance(&gradient, &expected));
+    if learn_rates {
+        assert!(distance(&by_rates, &expected_rates) <= 1e-10, "{what}");
+    }
+    for (a, b) in [
+        (native_stats.loss, stats.loss),
+        (native_stats.inner_loss, stats.inner_loss),
+        (native_stats.kl, stats.kl),
+        (native_stats.entropy, stats.entropy),
+        (native_stats.clip_fraction, stats.clip_fraction),
+        (native_stats.approx_kl, stats.approx_kl),
+    ] {
+        assert!((a - b).abs() <= 1e-9, "{what}: {native_stats:?} {stats:?}");
+    }
+
+    // in f32: within 1e-4, but for three steps of a wild policy, where tch's own error is as large
+    let prepared = native.prepare(&collected, &data);
+    let (single, _, _) = native.meta_gradient(&theta, &rates, &prepared, &objective);
+    let mut uploaded = tch.upload(&collected, &data);
+    let (tch_single, _, _) = tch.meta_gradient(&theta, &rates, &mut uploaded, &objective);
+    let error = distance(&wide(&single), &expected);
+    let tch_error = distance(&wide(&tch_single), &expected);
+    assert!(error <= 1e-4_f64.max(3.0 * tch_error), "{what}: {error:e}, tch {tch_error:e}");
+}
+
 #[test]
 fn equals_the_tch_backend() {
     for layout in all_layouts() {
-        let native = NativeBackend::new(layout.clone(), 2).expect("this processor");
-        let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 2);
-        let tch_double = tch.clone().double();
         for inner_steps in [0, 1, 2, 3] {
             for first_order in [false, true] {
-                let mut rng = Lcg(31 + inner_steps as u64);
-                let collected = params(&layout, &mut rng);
-                let data = meta_batch(&layout, &collected, inner_steps, 3, &mut rng);
-                let theta: Vec<f32> = collected.iter().map(|p| p + 0.03 * rng.normal()).collect();
-                let rates: Vec<f32> = theta.iter().map(|_| 0.2 + 0.1 * rng.uniform()).collect();
-                let learn_rates = inner_steps > 0;
-                let objective = Objective { clip_eps: 0.2, kl_coef: 0.3, ent_coef: 0.05, first_order, learn_rates };
-                let what = format!("{:?}, {inner_steps} steps, first order: {first_order}", layout.head());
-
-                let (anchor, at, alpha) = (wide(&collected), wide(&theta), wide(&rates));
-                let mut uploaded = tch_double.upload(&anchor, &data);
-                let (expected, expected_rates, stats) =
-                    tch_double.meta_gradient(&at, &alpha, &mut uploaded, &objective);
-                let prepared = native.prepare(&anchor, &data);
-                let (gradient, by_rates, native_stats) = native.meta_gradient(&at, &alpha, &prepared, &objective);
-                assert!(distance(&gradient, &expected) <= 1e-10, "{what}: {:e}", distance(&gradient, &expected));
-                if learn_rates {
-                    assert!(distance(&by_rates, &expected_rates) <= 1e-10, "{what}");
-                }
-                for (a, b) in [
-                    (native_stats.loss, stats.loss),
-                    (native_stats.inner_loss, stats.inner_loss),
-                    (native_stats.kl, stats.kl),
-                    (native_stats.entropy, stats.entropy),
-                    (native_stats.clip_fraction, stats.clip_fraction),
-                    (native_stats.approx_kl, stats.approx_kl),
-                ] {
-                    assert!((a - b).abs() <= 1e-9, "{what}: {native_stats:?} {stats:?}");
-                }
-
-                // in f32: within 1e-4, but for three steps of a wild policy, where tch's own error is as large
-                let prepared = native.prepare(&collected, &data);
-                let (single, _, _) = native.meta_gradient(&theta, &rates, &prepared, &objective);
-                let mut uploaded = tch.upload(&collected, &data);
-                let (tch_single, _, _) = tch.meta_gradient(&theta, &rates, &mut uploaded, &objective);
-                let error = distance(&wide(&single), &expected);
-                let tch_error = distance(&wide(&tch_single), &expected);
-                assert!(error <= 1e-4_f64.max(3.0 * tch_error), "{what}: {error:e}, tch {tch_error:e}");
+                assert_agreement(&layout, inner_steps, first_order, &[23, 32, 41]);
             }
         }
+    }
+}
+
+/// One sample, tiles just full, one too many, and several; the small task after the large one meets what that kept.
+#[test]
+fn equals_the_tch_backend_whatever_the_tiles_and_widths() {
+    let heads = [Head::Categorical(2), Head::Categorical(9), Head::Gaussian(1), Head::Gaussian(3)];
+    let hidden: [&[usize]; 4] = [&[], &[16], &[32, 24], &[64, 48, 16]];
+    for (head, hidden) in heads.into_iter().flat_map(|head| hidden.map(|hidden| (head, hidden))) {
+        assert_agreement(&Layout::new(3, hidden, head), 2, false, &[250, 96, 97, 1, 192]);
     }
 }
 

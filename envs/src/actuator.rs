@@ -4,7 +4,7 @@ use crate::channel::{ChannelLayout, MAX_DELAY, actuator};
 use crate::delay::DelayLines;
 use crate::faults::{Scene, Used, happens};
 use crate::gauss::normal;
-use crate::kernel::{Column, LANES};
+use crate::lanes::{Column, LANES, Lanes};
 use crate::real::Real;
 use crate::rng::Purpose;
 use crate::words::{Visit, Words};
@@ -25,7 +25,7 @@ pub(crate) struct Actuators {
     /// The last command that came through, `[blocks, act_dim]`.
     held: Vec<Column>,
     /// Steps that a failure goes on, `[blocks]`.
-    failing: Vec<[u32; LANES]>,
+    failing: Vec<Lanes<u32>>,
     /// Whether it repeats the last command (else it delivers none), `[blocks]`.
     sticking: Vec<[bool; LANES]>,
 }
@@ -42,8 +42,8 @@ impl Actuators {
             act_dim,
             delay: used.is(first + actuator::DELAY).then(|| DelayLines::new(blocks * act_dim, MAX_DELAY)),
             random: used.any([actuator::NOISE_STD, actuator::DROP_PROB, actuator::STICK_PROB].map(|c| first + c)),
-            held: vec![[0.0; LANES]; blocks * act_dim],
-            failing: vec![[0; LANES]; blocks],
+            held: vec![Column::all(0.0); blocks * act_dim],
+            failing: vec![Lanes::all(0); blocks],
             sticking: vec![[false; LANES]; blocks],
         })
     }

@@ -5,7 +5,7 @@ use crate::delay::DelayLines;
 use crate::env::EnvSpec;
 use crate::faults::{Scene, happens};
 use crate::gauss::normal;
-use crate::kernel::{Column, LANES};
+use crate::lanes::{Column, LANES};
 use crate::rng::Purpose;
 use crate::settings::{Notify, NotifyLevel, TaskSettings};
 use crate::task::Task;
@@ -66,12 +66,12 @@ impl Announcer {
             drifting: tasks.iter().map(|(task, _)| task.drifts.iter().map(|drift| drift.channel).collect()).collect(),
             task: tasks.iter().enumerate().flat_map(lanes_of).collect(),
             previous: (0..blocks * channels).map(|k| *scene.channels.column(k / channels, k % channels)).collect(),
-            news: vec![[0.0; LANES]; blocks * width],
+            news: vec![Column::all(0.0); blocks * width],
             shown: Vec::new(),
             delay: (notify.delay > 0).then(|| DelayLines::new(blocks * width, notify.delay as usize)),
         };
         if notify.level == NotifyLevel::Value {
-            announcer.news = announcer.previous.iter().map(|column| column.map(finite)).collect();
+            announcer.news = announcer.previous.iter().map(|column| column.convert(finite)).collect();
         }
         announcer.shown = announcer.news.clone();
         if let Some(lines) = &mut announcer.delay {

@@ -4,7 +4,7 @@
 use crate::announce::Announcer;
 use crate::env::EnvSpec;
 use crate::faults::Scene;
-use crate::kernel::{Column, LANES};
+use crate::lanes::Column;
 use crate::settings::TaskSettings;
 use crate::task::Task;
 use crate::words::{Visit, Words};
@@ -40,7 +40,7 @@ impl Appendix {
         if length == 0 && announcer.is_none() {
             return None;
         }
-        Some(Appendix { commands: vec![[0.0; LANES]; blocks * length], length, announcer })
+        Some(Appendix { commands: vec![Column::all(0.0); blocks * length], length, announcer })
     }
 
     /// How many numbers are appended to a row.

@@ -83,6 +83,7 @@ impl<R: Real> CartPoleParams<R> {
     fn accelerations(&self, x_dot: R, theta: R, theta_dot: R, push: R) -> [R; 2] {
         let p = self;
         let total_mass = p.mass_cart + p.mass_pole;
+        let per_mass = total_mass.divisor();
         let pole_moment = p.mass_pole * p.half_length;
         // of the angle to the vertical; on a tilted track, to the normal of the track
         let (mut sin, mut cos) = theta.sin_cos();
@@ -98,10 +99,10 @@ impl<R: Real> CartPoleParams<R> {
             let turned = (sin * tilt_cos + cos * tilt_sin, cos * tilt_cos - sin * tilt_sin);
             (sin, cos) = if p.track_tilt == R::from_f64(0.0) { (sin, cos) } else { turned };
         }
-        let temp = (force + pole_moment * theta_dot.squared() * sin) / total_mass;
+        let temp = (force + pole_moment * theta_dot.squared() * sin).over(per_mass);
         let theta_acc = (weight - cos * temp)
-            / (p.half_length * (R::from_f64(4.0 / 3.0) - p.mass_pole * cos.squared() / total_mass));
-        [temp - pole_moment * theta_acc * cos / total_mass, theta_acc]
+            / (p.half_length * (R::from_f64(4.0 / 3.0) - (p.mass_pole * cos.squared()).over(per_mass)));
+        [temp - (pole_moment * theta_acc * cos).over(per_mass), theta_acc]
     }
 
     /// The state after one step under a push (N).

@@ -55,7 +55,7 @@ const SENSOR: [(&str, &str, &str, f64, Bounds); 8] = [
 ];
 
 /// Where the channels of the faults lie; the physical parameters come before them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChannelLayout {
     /// The first of [`Actuator`].
     pub actuator: usize,

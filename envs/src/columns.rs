@@ -3,68 +3,124 @@
 use std::ops::Range;
 
 use crate::channel::{ChannelLayout, NO_SATURATION, actuator, sensor};
-use crate::kernel::{Column, LANES};
+use crate::faults::Used;
+use crate::lanes::{Column, LANES};
 use crate::words::{Visit, Words};
 
-/// Channel values by block: those that every step reads in one array, those that only faults read
-/// in another, which is empty where there are no faults.
-#[derive(Clone, Debug)]
+/// Channel values by block. A channel that no task uses has one column for all blocks: it stays in
+/// the nearest cache, and costs next to nothing.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Channels {
     layout: ChannelLayout,
-    /// Physical parameters, gain and bias, `[blocks, hot_len]`.
-    hot: Vec<Column>,
-    /// The others, `[blocks, count - hot_len]`.
-    cold: Vec<Column>,
+    blocks: usize,
+    /// Where the channels lie, `[count]`.
+    places: Vec<Place>,
+    columns: Vec<Column>,
+}
+
+/// Where the columns of a channel lie.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// That of block 0.
+    first: usize,
+    /// From one block to the next: 1, or 0 if there is one for all.
+    step: usize,
+}
+
+/// The channels of a block, checked once so that a loop over lanes need not.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    places: &'a [Place],
+    columns: &'a [Column],
+    block: usize,
+    /// Of the channels; where it is a constant, so is the check of a constant channel.
+    count: usize,
+}
+
+impl<'a> Block<'a> {
+    /// One of them.
+    #[inline(always)]
+    pub fn column(self, channel: usize) -> &'a Column {
+        assert!(channel < self.count, "channel {channel} of {}", self.count);
+        // SAFETY: there are as many places (`Channels::block`), and every place of every block
+        // lies within the columns (`Channels::new`)
+        unsafe {
+            let Place { first, step } = *self.places.get_unchecked(channel);
+            self.columns.get_unchecked(first + self.block * step)
+        }
+    }
 }
 
 impl Channels {
-    /// How many channels every step may read.
-    pub const fn hot_len(layout: ChannelLayout) -> usize {
-        layout.actuator + actuator::NOISE_STD
+    /// All at zero.
+    pub fn new(layout: ChannelLayout, blocks: usize, used: &Used) -> Channels {
+        let mut count = 0;
+        let place = |channel: usize| {
+            let step = usize::from(used.is(channel));
+            let place = Place { first: count, step };
+            count += if step == 1 { blocks } else { 1 };
+            place
+        };
+        let places = (0..layout.count).map(place).collect();
+        Channels { layout, blocks, places, columns: vec![Column::all(0.0); count] }
     }
 
-    pub fn new(layout: ChannelLayout, blocks: usize, cold: bool) -> Channels {
-        let hot_len = Self::hot_len(layout);
-        let cold_len = if cold { layout.count - hot_len } else { 0 };
-        Channels { layout, hot: vec![[0.0; LANES]; blocks * hot_len], cold: vec![[0.0; LANES]; blocks * cold_len] }
-    }
-
-    /// What every step may read of a block, `[hot_len]`.
+    /// The channels of a block, `count` as the environment has them.
     #[inline(always)]
-    pub fn hot(&self, block: usize) -> &[Column] {
-        let len = Self::hot_len(self.layout);
-        &self.hot[block * len..][..len]
+    pub fn block(&self, block: usize, count: usize) -> Block<'_> {
+        assert!(block < self.blocks && count == self.places.len(), "block {block}, {count} channels");
+        Block { places: &self.places, columns: &self.columns, block, count }
     }
 
-    /// The place of a channel, if it is stored.
-    fn place(&mut self, block: usize, channel: usize) -> Option<&mut Column> {
-        let hot_len = Self::hot_len(self.layout);
-        if channel < hot_len {
-            return Some(&mut self.hot[block * hot_len + channel]);
-        }
-        self.cold.get_mut(block * (self.layout.count - hot_len) + channel - hot_len)
-    }
-
-    /// Any channel of a block; those that no step reads are stored only if faults were asked for.
+    /// One channel of a block.
+    #[inline(always)]
     pub fn column(&self, block: usize, channel: usize) -> &Column {
-        let hot_len = Self::hot_len(self.layout);
-        if channel < hot_len {
-            &self.hot[block * hot_len + channel]
-        } else {
-            &self.cold[block * (self.layout.count - hot_len) + channel - hot_len]
-        }
+        let Place { first, step } = self.places[channel];
+        &self.columns[first + block * step]
     }
 
-    /// Sets a channel for some lanes.
+    /// How many blocks there are.
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    /// The columns of a channel that some task uses, `[blocks]`.
+    pub fn of(&self, channel: usize) -> &[Column] {
+        &self.columns[self.range(channel)]
+    }
+
+    /// [`Channels::of`], to write to.
+    pub fn of_mut(&mut self, channel: usize) -> &mut [Column] {
+        let range = self.range(channel);
+        &mut self.columns[range]
+    }
+
+    fn range(&self, channel: usize) -> Range<usize> {
+        let Place { first, step } = self.places[channel];
+        assert_eq!(step, 1, "a channel that no task uses");
+        first..first + self.blocks
+    }
+
+    /// Sets a channel that some task uses, for one lane.
+    #[inline]
+    pub fn set(&mut self, channel: usize, lane: usize, value: f64) {
+        let value = self.stored(channel, value);
+        self.of_mut(channel)[lane / LANES][lane % LANES] = value;
+    }
+
+    /// Sets a channel for some lanes; one that no task uses, for all.
     pub fn fill(&mut self, channel: usize, lanes: Range<usize>, value: f64) {
         let value = self.stored(channel, value);
+        let Place { first, step } = self.places[channel];
+        if step == 0 {
+            self.columns[first] = Column::all(value);
+            return;
+        }
         let mut lane = lanes.start;
         while lane < lanes.end {
             let block = lane / LANES;
             let end = lanes.end.min((block + 1) * LANES);
-            if let Some(column) = self.place(block, channel) {
-                column[lane - block * LANES..end - block * LANES].fill(value);
-            }
+            self.columns[first + block][lane - block * LANES..end - block * LANES].fill(value);
             lane = end;
         }
     }
@@ -72,17 +128,17 @@ impl Channels {
     /// Gives the lanes from `lane` to the end of its block the values of `lane`: ordinary numbers
     /// that are as fast to compute with.
     pub fn extend_from(&mut self, lane: usize) {
-        for channel in 0..self.layout.count {
-            if let Some(column) = self.place(lane / LANES, channel) {
-                let value = column[lane % LANES];
-                column[lane % LANES..].fill(value);
-            }
+        for Place { first, step } in &self.places {
+            let column = &mut self.columns[first + lane / LANES * step];
+            let value = column[lane % LANES];
+            column[lane % LANES..].fill(value);
         }
     }
 
     /// The number a value is stored as. A lane must not notice that another lane of its batch has
     /// a fault, so what stands for no fault changes nothing to the bit.
-    fn stored(&self, channel: usize, value: f64) -> f32 {
+    #[inline(always)]
+    pub fn stored(&self, channel: usize, value: f64) -> f32 {
         let value32 = value as f32;
         let is_bias = channel >= self.layout.sensors && (channel - self.layout.sensors) % sensor::COUNT == sensor::BIAS;
         if is_bias && value32 == 0.0 {
@@ -98,7 +154,6 @@ impl Channels {
 
 impl Words for Channels {
     fn words(&mut self, visit: &mut Visit<'_>) {
-        self.hot.words(visit);
-        self.cold.words(visit);
+        self.columns.words(visit);
     }
 }

@@ -1,6 +1,6 @@
 //! Delay lines: what was put in, some steps ago.
 
-use crate::kernel::{Column, LANES};
+use crate::lanes::{Column, LANES};
 use crate::words::{Visit, Words};
 
 /// Delay lines for blocks of lanes. The lag of a lane follows the one that is asked for, but grows
@@ -19,7 +19,7 @@ impl DelayLines {
     /// Empty lines for lags up to `longest` (steps).
     pub fn new(lines: usize, longest: usize) -> DelayLines {
         let places = longest + 1;
-        DelayLines { places, values: vec![[0.0; LANES]; lines * places], lag: vec![[0; LANES]; lines] }
+        DelayLines { places, values: vec![Column::all(0.0); lines * places], lag: vec![[0; LANES]; lines] }
     }
 
     /// A line as long as it gets: `value` for ever.

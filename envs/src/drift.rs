@@ -22,6 +22,9 @@ pub enum Apply {
     Scale,
 }
 
+/// Ticks that a drift is evaluated ahead, at once.
+pub(crate) const AHEAD: usize = 32;
+
 /// What happens to a value that leaves its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,7 +143,11 @@ impl Drift {
     /// [`Drift::value`], and whether a bound had to be enforced to arrive at it.
     #[inline]
     pub fn evaluate(&self, base: f64, clocks: &Clocks) -> (f64, bool) {
-        let tick = self.timing.clock.read(clocks);
+        self.at(base, self.timing.clock.read(clocks))
+    }
+
+    /// [`Drift::evaluate`] at a tick of its clock.
+    fn at(&self, base: f64, tick: u64) -> (f64, bool) {
         if let Some([start, end]) = self.timing.window
             && !(start..end).contains(&tick)
         {
@@ -152,6 +159,55 @@ impl Drift {
             Some([low, high]) if !(low..=high).contains(&value) => (self.bounded(base, tick, value, [low, high]), true),
             _ => (value, false),
         }
+    }
+
+    /// [`Drift::evaluate`] at the ticks from `first` on, to the bit: the values, and bit i set if
+    /// a bound had to be enforced for value i.
+    #[inline(always)]
+    pub(crate) fn fill(&self, base: f64, first: u64, values: &mut [f64; AHEAD]) -> u32 {
+        if self.timing.window.is_some() || self.timing.hold > 1 {
+            return self.fill_one_by_one(base, first, values);
+        }
+        self.schedule.fill(first, self.noise, values);
+        match self.timing.apply {
+            Apply::Abs => {}
+            Apply::Add => values.iter_mut().for_each(|value| *value = base + *value),
+            Apply::Scale => values.iter_mut().for_each(|value| *value = base * *value),
+        }
+        match self.limits {
+            Some([low, high]) if !values.iter().fold(true, |all, value| all & (low <= *value) & (*value <= high)) => {
+                self.fill_bounded(base, first, values, [low, high])
+            }
+            _ => 0,
+        }
+    }
+
+    #[inline(never)]
+    fn fill_one_by_one(&self, base: f64, first: u64, values: &mut [f64; AHEAD]) -> u32 {
+        let mut corrected = 0;
+        let mut last = None;
+        for (i, value) in values.iter_mut().enumerate() {
+            let tick = first.saturating_add(i as u64);
+            let inside = self.timing.window.is_none_or(|[start, end]| (start..end).contains(&tick));
+            // while it is held, it need not be evaluated anew
+            let place = (inside, tick / self.timing.hold);
+            let (at, (found, bounded)) =
+                last.filter(|(at, _)| *at == place).unwrap_or_else(|| (place, self.at(base, tick)));
+            last = Some((at, (found, bounded)));
+            *value = found;
+            corrected |= u32::from(bounded) << i;
+        }
+        corrected
+    }
+
+    #[inline(never)]
+    fn fill_bounded(&self, base: f64, first: u64, values: &mut [f64; AHEAD], [low, high]: [f64; 2]) -> u32 {
+        let mut corrected = 0;
+        for (i, value) in values.iter_mut().enumerate().filter(|(_, value)| !(low..=high).contains(*value)) {
+            *value = self.bounded(base, first.saturating_add(i as u64), *value, [low, high]);
+            corrected |= 1 << i;
+        }
+        corrected
     }
 
     #[inline]
@@ -245,4 +301,50 @@ impl Timing {
 /// range above it.
 fn smallest(bounds: Bounds) -> f64 {
     if bounds.above_min { bounds.min + 1e-6 * (bounds.max - bounds.min) } else { bounds.min }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn ticks_evaluated_at_once_are_those_of_each() {
+        let channel = Channel {
+            name: "x".into(),
+            unit: "1",
+            doc: String::new(),
+            default: 1.0,
+            bounds: Bounds::closed(-100.0, 100.0),
+        };
+        let plain = Timing { bounds: Some([0.5, 1.2]), ..Timing::default() };
+        let timings = [
+            Timing { on_bound: Some(OnBound::Clamp), ..plain },
+            Timing { on_bound: Some(OnBound::Reflect), apply: Apply::Add, ..plain },
+            Timing { on_bound: Some(OnBound::Resample), apply: Apply::Scale, ..plain },
+            Timing { on_bound: Some(OnBound::Clamp), hold: 5, ..plain },
+            Timing { on_bound: Some(OnBound::Clamp), hold: 3, window: Some([40, 71]), ..plain },
+            Timing { on_bound: Some(OnBound::Clamp), window: Some([3, 90]), ..plain },
+        ];
+        let ou = r#"{"kind": "ou", "mean": 0.8, "stationary_std": 0.4, "relax_time": 9}"#;
+        let mut corrections = 0;
+        for timing in timings {
+            let (schedule, noise) = (serde_json::from_str(ou).unwrap(), Noise::of(Stream::new(2, Purpose::Drift)));
+            let drift = Drift::new("x", (0, &channel), 0.7, schedule, timing, noise).unwrap();
+            for first in [0, 32, 64, 96] {
+                let mut values = [0.0; AHEAD];
+                let corrected = drift.fill(0.7, first, &mut values);
+                for (i, value) in values.into_iter().enumerate() {
+                    let clocks = Clocks { lifetime_step: first + i as u64, ..Clocks::default() };
+                    assert_eq!(
+                        (value, corrected >> i & 1 == 1),
+                        drift.evaluate(0.7, &clocks),
+                        "{timing:?} {first} {i}"
+                    );
+                }
+                corrections += corrected.count_ones();
+            }
+        }
+        assert!(corrections > 100, "{corrections}: bounds were hardly met");
+    }
 }

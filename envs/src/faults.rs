@@ -3,15 +3,16 @@
 use std::ops::Range;
 
 use crate::columns::Channels;
-use crate::kernel::LANES;
-use crate::rng::{Purpose, Stream};
+use crate::lanes::LANES;
+use crate::rng::Purpose;
+use crate::streams::Streams;
 
 /// Where a tick happens: the lanes' parameters and random streams.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub channels: &'a Channels,
     /// Streams of the initial states, `[envs]`.
-    pub streams: &'a [Stream],
+    pub streams: &'a Streams,
     /// Ticks since construction.
     pub tick: u32,
 }
@@ -22,11 +23,14 @@ impl Scene<'_> {
         0..LANES.min(self.streams.len() - block * LANES)
     }
 
-    /// Random words of a lane; `training` or `evaluation` by what its initial states are for.
-    pub fn draw(&self, lane: usize, [training, evaluation]: [Purpose; 2], part: usize) -> [u32; 4] {
-        let stream = self.streams[lane];
-        let purpose = if stream.purpose == Purpose::Reset { training } else { evaluation };
-        stream.purpose(purpose).part(part as u8).block(self.tick)
+    /// What randomness of the lanes is for, by what their initial states are drawn for.
+    pub fn purpose(&self, [training, evaluation]: [Purpose; 2]) -> Purpose {
+        if self.streams.common().purpose == Purpose::Reset { training } else { evaluation }
+    }
+
+    /// Random words of a lane.
+    pub fn draw(&self, lane: usize, purposes: [Purpose; 2], part: usize) -> [u32; 4] {
+        self.streams.of(lane).purpose(self.purpose(purposes)).part(part as u8).block(self.tick)
     }
 }
 

@@ -2,23 +2,22 @@
 //!
 //! Lanes come in blocks of [`LANES`]; within a block every quantity is a column of that many
 //! numbers, so the loop over lanes has a constant length and LLVM turns it into vector
-//! instructions. The body is compiled three times, for SSE2, AVX2 and AVX-512. Rust contracts no
-//! products and sums, so all three give the same bits.
+//! instructions. The body is compiled for each instruction set of [`Simd`], with and without what
+//! only faults need: without it, columns never leave the registers.
+
+use std::marker::PhantomData;
 
 use crate::actuator::Actuators;
 use crate::appendix::Appendix;
 use crate::channel::{ChannelLayout, actuator};
-use crate::columns::Channels;
+use crate::columns::Block;
 use crate::env::{Array, Env, Level, Version};
 use crate::faults::Scene;
+use crate::interleave::{can_interleave, interleave};
+use crate::lanes::{Column, LANES, Lanes};
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind};
-
-/// Lanes in a block: two vectors of AVX-512, so that one computes while the other waits.
-pub(crate) const LANES: usize = 32;
-
-/// One number for each lane of a block.
-pub(crate) type Column = [f32; LANES];
+use crate::simd::{Kernel, Simd};
 
 /// Whole blocks of lanes.
 pub(crate) struct Batch<'a> {
@@ -32,7 +31,7 @@ pub(crate) struct Batch<'a> {
     /// `[blocks, state_dim]`, from `first` on.
     pub state: &'a mut [Column],
     /// Steps done in the episode, `[blocks]`, from `first` on.
-    pub episode_step: &'a mut [[u32; LANES]],
+    pub episode_step: &'a mut [Lanes<u32>],
     /// Observations, `[blocks * LANES, width]`, from `first` on.
     pub obs: &'a mut [f32],
     /// 1 where the episode has ended, else 0, `[blocks]`, from `first` on.
@@ -48,46 +47,12 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Outputs<'a> {
     /// `[blocks * LANES, width]`.
     pub next_obs: &'a mut [f32],
-    /// `[blocks]`.
-    pub reward: &'a mut [Column],
-    /// `[blocks]`.
+    /// `[blocks, LANES]`.
+    pub reward: &'a mut [[f32; LANES]],
+    /// `[blocks, LANES]`.
     pub terminated: &'a mut [[bool; LANES]],
-    /// `[blocks]`.
+    /// `[blocks, LANES]`.
     pub truncated: &'a mut [[bool; LANES]],
-}
-
-/// The instruction set that a batch is stepped with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Simd {
-    /// What every x86-64 has (or the only one, elsewhere).
-    Baseline,
-    /// 256-bit vectors.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// 512-bit vectors.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Simd {
-    /// All that this machine has, the widest last.
-    pub fn available() -> Vec<Simd> {
-        let mut available = vec![Simd::Baseline];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") {
-                available.push(Simd::Avx2);
-            }
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                available.push(Simd::Avx512);
-            }
-        }
-        available
-    }
 }
 
 /// The versions of the physics that are compiled: a level, and at the highest an integrator.
@@ -131,79 +96,79 @@ pub(crate) fn advance<E: Env>(simd: Simd, batch: Batch<'_>, actions: &[f32], out
 fn advance_path<E: Env, const PATH: usize>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
     if const { PATH >= paths::<E>() } {
         unreachable!("{} has no such version of its physics", E::SPEC.name)
+    } else if batch.actuators.is_none() && batch.sensors.is_none() && batch.appendix.is_none() {
+        simd.run(Advance::<E, PATH, true> { batch, actions, out, env: PhantomData });
     } else {
-        match simd {
-            Simd::Baseline => advance_blocks::<E, PATH>(batch, actions, out),
-            // SAFETY: `Simd::available` lists these only where the processor has the features, and
-            // it is the only place they come from
-            #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 => unsafe { advance_avx2::<E, PATH>(batch, actions, out) },
-            #[cfg(target_arch = "x86_64")]
-            Simd::Avx512 => unsafe { advance_avx512::<E, PATH>(batch, actions, out) },
-        }
+        simd.run(Advance::<E, PATH, false> { batch, actions, out, env: PhantomData });
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn advance_avx2<E: Env, const PATH: usize>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    advance_blocks::<E, PATH>(batch, actions, out);
+/// A tick; `PLAIN` if neither actuators nor sensors have faults and nothing is appended.
+struct Advance<'a, E, const PATH: usize, const PLAIN: bool> {
+    batch: Batch<'a>,
+    actions: &'a [f32],
+    out: Outputs<'a>,
+    env: PhantomData<E>,
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn advance_avx512<E: Env, const PATH: usize>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    advance_blocks::<E, PATH>(batch, actions, out);
-}
+impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PATH, PLAIN> {
+    type Output = ();
 
-#[inline(always)]
-fn advance_blocks<E: Env, const PATH: usize>(mut batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
-    let hot_len = const { Channels::hot_len(ChannelLayout::new(&E::SPEC)) };
-    let state_dim = E::State::<f32>::LEN;
-    let act_dim = LANES * E::Action::<f32>::LEN;
-    let obs_dim = LANES * E::Obs::<f32>::LEN;
-    let (level, integrator) = PATHS[PATH];
-    // a constant wherever the level says that nothing but Gymnasium's reward is paid
-    let reward = if matches!(level, Level::Full) { batch.version.reward } else { RewardKind::Gym };
-    let version = Version { level, integrator, reward };
-    let width = E::Obs::<f32>::LEN + batch.appendix.as_ref().map_or(0, |appendix| appendix.width());
-    for index in 0..out.reward.len() {
-        let block = batch.first + index;
-        let channels = &batch.scene.channels.hot(block)[..hot_len];
-        let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
-        if let Some(actuators) = &mut batch.actuators {
-            let Drive { command, full, applied } = &mut drive;
-            actuators.apply(&batch.scene, block, command.as_ref(), full, applied.as_mut());
-        }
-        let state = &mut batch.state[index * state_dim..][..state_dim];
-        let mut next = step_block::<E>(version, channels, &drive, state);
-        state.copy_from_slice(next.state.as_ref());
-        if let Some(sensors) = &mut batch.sensors {
-            sensors.apply(&batch.scene, block, next.obs.as_mut());
-        }
-        if let Some(appendix) = &mut batch.appendix {
+    #[inline(always)]
+    fn run<const AVX512: bool>(self) {
+        let Advance { mut batch, actions, out, .. } = self;
+        let (state_dim, act_dim) = (E::State::<f32>::LEN, LANES * E::Action::<f32>::LEN);
+        let (level, integrator) = PATHS[PATH];
+        // a constant wherever the level says that nothing but Gymnasium's reward is paid
+        let reward = if matches!(level, Level::Full) { batch.version.reward } else { RewardKind::Gym };
+        let version = Version { level, integrator, reward };
+        let appended = batch.appendix.as_ref().map_or(0, |appendix| appendix.width());
+        let width = E::Obs::<f32>::LEN + if PLAIN { 0 } else { appended };
+        for index in 0..out.reward.len() {
+            let block = batch.first + index;
+            let channels = batch.scene.channels.block(block, const { ChannelLayout::new(&E::SPEC).count });
+            let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
+            if !PLAIN && let Some(actuators) = &mut batch.actuators {
+                let Drive { command, full, applied } = &mut drive;
+                actuators.apply(&batch.scene, block, command.as_ref(), full, applied.as_mut());
+            }
+            let state = &mut batch.state[index * state_dim..][..state_dim];
+            let mut next = step_block::<E, AVX512, PLAIN>(version, channels, &drive, state);
+            state.copy_from_slice(next.state.as_ref());
+            if !PLAIN && let Some(sensors) = &mut batch.sensors {
+                sensors.apply(&batch.scene, block, next.obs.as_mut());
+            }
             let rows = &mut out.next_obs[index * LANES * width..][..LANES * width];
-            appendix.tick(&batch.scene, block, drive.command.as_ref());
-            write_rows::<E>(rows, width, &next.obs);
-            appendix.write(block, rows, E::Obs::<f32>::LEN);
-            batch.obs[index * LANES * width..][..LANES * width].copy_from_slice(rows);
-        } else {
-            let rows = &mut out.next_obs[index * obs_dim..][..obs_dim];
-            write_rows::<E>(rows, E::Obs::<f32>::LEN, &next.obs);
-            batch.obs[index * obs_dim..][..obs_dim].copy_from_slice(rows);
+            let shown = &mut batch.obs[index * LANES * width..][..LANES * width];
+            if PLAIN {
+                if const { AVX512 && can_interleave(E::Obs::<f32>::LEN) } {
+                    // SAFETY: by the constant
+                    next.obs = unsafe { interleave(&next.obs) };
+                }
+                rows.copy_from_slice(Lanes::flat(next.obs.as_ref()));
+                shown.copy_from_slice(Lanes::flat(next.obs.as_ref()));
+            } else {
+                write_rows::<E>(rows, width, &next.obs);
+            }
+            if !PLAIN && let Some(appendix) = &mut batch.appendix {
+                appendix.tick(&batch.scene, block, drive.command.as_ref());
+                appendix.write(block, rows, E::Obs::<f32>::LEN);
+            }
+            if !PLAIN {
+                shown.copy_from_slice(rows);
+            }
+            out.reward[index] = *next.reward;
+            out.terminated[index] = next.terminated;
+            let step = batch.episode_step[index].map(|step| step + 1);
+            let truncated = step.map(|step| step >= batch.horizon);
+            *batch.episode_step[index] = step;
+            batch.ended[index] = std::array::from_fn(|lane| u8::from(next.terminated[lane] | truncated[lane]));
+            out.truncated[index] = truncated;
         }
-        out.reward[index] = next.reward;
-        out.terminated[index] = next.terminated;
-        let step = batch.episode_step[index].map(|step| step + 1);
-        let truncated = step.map(|step| step >= batch.horizon);
-        batch.episode_step[index] = step;
-        batch.ended[index] = std::array::from_fn(|lane| u8::from(next.terminated[lane] | truncated[lane]));
-        out.truncated[index] = truncated;
     }
 }
 
-/// Turns the columns of a block into the first numbers of rows of `width`. The indices are spelt
-/// out: where `width` is a constant the compiler makes shuffles of this.
+/// Turns the columns of a block into the first numbers of rows of `width`.
 #[inline(always)]
 fn write_rows<E: Env>(rows: &mut [f32], width: usize, obs: &E::Obs<Column>) {
     let rows = &mut rows[..LANES * width];
@@ -224,17 +189,17 @@ struct Drive<E: Env> {
 
 /// The commands of a block, and what an actuator with only gain and bias makes of them.
 #[inline(always)]
-fn drive_block<E: Env>(channels: &[Column], actions: &[f32]) -> Drive<E> {
+fn drive_block<E: Env>(channels: Block<'_>, actions: &[f32]) -> Drive<E> {
     let layout = const { ChannelLayout::new(&E::SPEC) };
     let act_dim = E::Action::<f32>::LEN;
-    let mut command = E::Action::from_fn(|_| [0.0; LANES]);
-    let mut applied = E::Action::from_fn(|_| [0.0; LANES]);
-    let mut full = [0.0; LANES];
+    let mut command = E::Action::from_fn(|_| Column::all(0.0));
+    let mut applied = E::Action::from_fn(|_| Column::all(0.0));
+    let mut full = Column::all(0.0);
     for lane in 0..LANES {
-        let params = E::params(|channel| channels[channel][lane]);
+        let params = E::params(|channel| channels.column(channel)[lane]);
         let asked = E::command(&params, E::Action::<f32>::from_fn(|k| actions[lane * act_dim + k]));
-        let gain = channels[layout.actuator + actuator::GAIN][lane];
-        let bias = channels[layout.actuator + actuator::BIAS][lane];
+        let gain = channels.column(layout.actuator + actuator::GAIN)[lane];
+        let bias = channels.column(layout.actuator + actuator::BIAS)[lane];
         for k in 0..act_dim {
             command.as_mut()[k][lane] = asked.as_ref()[k];
             applied.as_mut()[k][lane] = gain * asked.as_ref()[k] + bias;
@@ -255,13 +220,18 @@ struct Next<E: Env> {
 /// Steps one block. The loop writes to nothing but local columns: they cannot overlap with what
 /// it reads, so the compiler needs no scalar version for the case that they do.
 #[inline(always)]
-fn step_block<E: Env>(version: Version, channels: &[Column], drive: &Drive<E>, current: &[Column]) -> Next<E> {
-    let mut state = E::State::from_fn(|_| [0.0; LANES]);
-    let mut obs = E::Obs::from_fn(|_| [0.0; LANES]);
-    let mut reward = [0.0; LANES];
+fn step_block<E: Env, const AVX512: bool, const PLAIN: bool>(
+    version: Version,
+    channels: Block<'_>,
+    drive: &Drive<E>,
+    current: &[Column],
+) -> Next<E> {
+    let mut state = E::State::from_fn(|_| Column::all(0.0));
+    let mut obs = E::Obs::from_fn(|_| Column::all(0.0));
+    let mut reward = Column::all(0.0);
     let mut terminated = [false; LANES];
     for lane in 0..LANES {
-        let params = E::with_version(E::params(|channel| channels[channel][lane]), version);
+        let params = E::with_version(E::params(|channel| channels.column(channel)[lane]), version);
         let before = E::State::<f32>::from_fn(|k| current[k][lane]);
         let command = E::Action::<f32>::from_fn(|k| drive.command.as_ref()[k][lane]);
         let applied = E::Action::<f32>::from_fn(|k| drive.applied.as_ref()[k][lane]);
@@ -271,7 +241,12 @@ fn step_block<E: Env>(version: Version, channels: &[Column], drive: &Drive<E>, c
             state.as_mut()[k][lane] = next.state.as_ref()[k];
         }
         for k in 0..E::Obs::<f32>::LEN {
-            obs.as_mut()[k][lane] = seen.as_ref()[k];
+            if const { PLAIN && !(AVX512 && can_interleave(E::Obs::<f32>::LEN)) } {
+                // in the order of rows at once: from columns, the compiler would make it one by one
+                Lanes::flat_mut(obs.as_mut())[lane * E::Obs::<f32>::LEN + k] = seen.as_ref()[k];
+            } else {
+                obs.as_mut()[k][lane] = seen.as_ref()[k];
+            }
         }
         reward[lane] = next.reward;
         terminated[lane] = next.terminated;

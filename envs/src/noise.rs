@@ -33,18 +33,21 @@ impl Noise {
     }
 
     /// Random words number `4 block ..` of `place`.
+    #[inline(always)]
     fn block(self, place: u64, block: u32) -> [u32; 4] {
         let counter = [place as u32, (place >> 32) as u32, block, 0];
         philox4x32_10(counter, [self.0 as u32, (self.0 >> 32) as u32])
     }
 
     /// Uniform in (0, 1), 53 bits.
+    #[inline(always)]
     pub(crate) fn uniform(self, place: u64) -> f64 {
         let words = self.block(place, 0);
         open_unit(u64::from(words[0]) | u64::from(words[1]) << 32)
     }
 
     /// Standard normal.
+    #[inline]
     pub(crate) fn normal(self, place: u64) -> f64 {
         normal::quantile(self.uniform(place))
     }
@@ -55,7 +58,42 @@ impl Noise {
     }
 }
 
+/// Most normal numbers that are drawn at once.
+const AT_ONCE: usize = 32;
+
+/// The normal numbers of a process, with those of some successive places drawn at once.
+pub(crate) struct Normals {
+    noise: Noise,
+    first: u64,
+    numbers: [f64; AT_ONCE],
+    count: usize,
+}
+
+impl Normals {
+    /// Ready for the places from `first` on, if there are several.
+    #[inline(always)]
+    pub(crate) fn new(noise: Noise, first: u64, count: usize) -> Normals {
+        let mut numbers = [0.0; AT_ONCE];
+        let count = if count == AT_ONCE { count } else { 0 };
+        if count > 0 {
+            for (i, number) in numbers.iter_mut().enumerate() {
+                *number = noise.uniform(first + i as u64);
+            }
+            normal::quantiles(&mut numbers);
+        }
+        Normals { noise, first, numbers, count }
+    }
+
+    /// [`Noise::normal`].
+    #[inline(always)]
+    pub(crate) fn at(&self, place: u64) -> f64 {
+        let index = place.wrapping_sub(self.first);
+        if index < self.count as u64 { self.numbers[index as usize] } else { self.noise.normal(place) }
+    }
+}
+
 /// The word as a number in (0, 1).
+#[inline(always)]
 pub(crate) fn open_unit(word: u64) -> f64 {
     ((word >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
 }

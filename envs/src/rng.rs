@@ -124,6 +124,12 @@ impl Stream {
             self.task,
             self.env
         );
+        self.block_unchecked(step)
+    }
+
+    /// [`Stream::block`] where the indices are known to be legal.
+    #[inline(always)]
+    pub(crate) fn block_unchecked(&self, step: u32) -> [u32; 4] {
         let counter = [
             step,
             self.iteration | u32::from(self.part) << 24,
@@ -200,27 +206,29 @@ impl TryRng for StreamRng {
 }
 
 /// A uniform number in [0, 1): the top 24 bits of `word`, times 2^-24.
-#[inline]
+#[inline(always)]
 pub fn unit_f32(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// The ten-round bijection itself.
-#[inline]
+#[inline(always)]
 pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    // words in 64 bits: loops over lanes then need no shuffles
+    const LOW: u64 = 0xffff_ffff;
+    let [mut c0, mut c1, mut c2, mut c3] = counter.map(u64::from);
     let [mut k0, mut k1] = key;
     for _ in 0..10 {
-        let first = u64::from(c0) * 0xD251_1F53;
-        let second = u64::from(c2) * 0xCD9E_8D57;
-        c0 = (second >> 32) as u32 ^ c1 ^ k0;
-        c1 = second as u32;
-        c2 = (first >> 32) as u32 ^ c3 ^ k1;
-        c3 = first as u32;
+        let first = c0 * 0xD251_1F53;
+        let second = c2 * 0xCD9E_8D57;
+        c0 = (second >> 32) ^ c1 ^ u64::from(k0);
+        c1 = second & LOW;
+        c2 = (first >> 32) ^ c3 ^ u64::from(k1);
+        c3 = first & LOW;
         k0 = k0.wrapping_add(0x9E37_79B9);
         k1 = k1.wrapping_add(0xBB67_AE85);
     }
-    [c0, c1, c2, c3]
+    [c0, c1, c2, c3].map(|word| word as u32)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::channel::{ChannelLayout, MAX_DELAY, sensor};
 use crate::delay::DelayLines;
 use crate::faults::{Scene, Used, happens};
 use crate::gauss::normal;
-use crate::kernel::{Column, LANES};
+use crate::lanes::{Column, LANES};
 use crate::real::Real;
 use crate::rng::Purpose;
 use crate::settings::SensorFill;
@@ -61,7 +61,7 @@ impl Sensors {
             irregular: (0..obs_dim).map(|k| used.any(of(k, &irregular))).collect(),
             masked: any(sensor::MASK),
             delay: any(sensor::DELAY).then(|| DelayLines::new(blocks * obs_dim, MAX_DELAY)),
-            held: vec![[0.0; LANES]; blocks * obs_dim],
+            held: vec![Column::all(0.0); blocks * obs_dim],
         })
     }
 

@@ -39,7 +39,10 @@ impl TaskSettings {
         }
         let Notify { delay, noise_std, miss_prob, false_alarm_prob, .. } = self.notify;
         if delay > MAX_DELAY as u32 {
-            return invalid("notify.delay", format!("{delay} must be 0 to {MAX_DELAY} ticks; the nearest is {MAX_DELAY}"));
+            return invalid(
+                "notify.delay",
+                format!("{delay} must be 0 to {MAX_DELAY} ticks; the nearest is {MAX_DELAY}"),
+            );
         }
         if !(0.0..=1e6).contains(&noise_std) {
             return invalid("notify.noise_std", format!("{noise_std} must be 0 to 1e6"));

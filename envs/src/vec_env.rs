@@ -24,19 +24,19 @@ mod step;
 pub use save::WrongState;
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use crate::actuator::Actuators;
 use crate::appendix::Appendix;
 use crate::channel::ChannelLayout;
 use crate::clock::Clocks;
 use crate::columns::Channels;
-use crate::drift::Drift;
 use crate::env::{ActionSpace, Array, Env, Version};
 use crate::faults::{Scene, Used};
-use crate::kernel::{Column, LANES, Simd};
-use crate::rng::Stream;
+use crate::lanes::{Column, LANES, Lanes};
+use crate::moving::{Apart, Together};
 use crate::sensor::Sensors;
+use crate::simd::Simd;
+use crate::streams::Streams;
 
 /// Where one step writes; all slices are the caller's.
 #[derive(Debug)]
@@ -85,15 +85,6 @@ pub enum StepError {
     },
 }
 
-/// A channel of some lanes that follows a schedule.
-#[derive(Clone, Debug)]
-struct Drifting {
-    lanes: Range<usize>,
-    drift: Drift,
-    /// Undrifted value.
-    base: f64,
-}
-
 /// Lanes of environment `E`, each with its own task parameters, stepped together in `f32`.
 ///
 /// A lane whose episode ends starts the next one within the same step (but see [`Autoreset`]), in
@@ -126,22 +117,22 @@ pub struct VecEnv<E: Env> {
     /// What the tasks may change.
     used: Used,
     /// What moves with the ticks of the tasks' life.
-    moving: Vec<Drifting>,
+    moving: Together,
     /// What follows the clocks of each lane.
-    moving_by_lane: Vec<Drifting>,
+    moving_by_lane: Apart,
     /// How often a drift met its bounds, summed over lanes.
     corrections: u64,
     /// Random streams of the resets, `[envs]`.
-    streams: Vec<Stream>,
+    streams: Streams,
     channels: Channels,
     /// `[blocks, state_dim, LANES]`.
     state: Vec<Column>,
     /// `[blocks, LANES]`.
-    episode_step: Vec<[u32; LANES]>,
+    episode_step: Vec<Lanes<u32>>,
     /// Length of an observation.
     width: usize,
-    /// `[blocks * LANES, width]`.
-    obs: Vec<f32>,
+    /// `[blocks * LANES, width]`, in columns only for their alignment.
+    obs: Vec<Column>,
     /// 1 where the last step ended an episode, `[blocks, LANES]`.
     ended: Vec<[u8; LANES]>,
     actuators: Option<Actuators>,
@@ -157,7 +148,7 @@ pub struct VecEnv<E: Env> {
 struct Tail {
     actions: Vec<f32>,
     next_obs: Vec<f32>,
-    reward: [Column; 1],
+    reward: [[f32; LANES]; 1],
     terminated: [[bool; LANES]; 1],
     truncated: [[bool; LANES]; 1],
 }
@@ -179,7 +170,7 @@ impl<E: Env> VecEnv<E> {
 
     /// Current observations, after any reset, `[envs, obs_dim]`.
     pub fn obs(&self) -> &[f32] {
-        &self.obs[..self.num_envs * self.width]
+        &Lanes::flat(&self.obs)[..self.num_envs * self.width]
     }
 
     /// The physical state of a lane, which no sensor falsifies: for privileged controllers, traces and pictures.
@@ -194,7 +185,7 @@ impl<E: Env> VecEnv<E> {
 
     /// Steps done in the current episodes, `[envs]`.
     pub fn episode_step(&self) -> &[u32] {
-        &self.episode_step.as_flattened()[..self.num_envs]
+        &Lanes::flat(&self.episode_step)[..self.num_envs]
     }
 
     /// The tick of the tasks' life that the next step will be, unless lanes were [renewed](VecEnv::renew).

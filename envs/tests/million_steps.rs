@@ -2,9 +2,7 @@
 
 mod rig;
 
-use metadrift_envs::{
-    CartPole, Channel, Clocks, Env, Navigation, NavigationRotated, Pendulum, Task, VecEnv, channels,
-};
+use metadrift_envs::{CartPole, Channel, Clocks, Env, Navigation, NavigationRotated, Pendulum, Task, VecEnv, channels};
 use rig::{Out, actions, reset_stream, step};
 
 /// With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
@@ -78,7 +76,8 @@ fn navigation_stays_within_what_its_moves_reach() {
     // the first coordinate, then as many moves as an episode has
     fn reach<E: Env>(task: &Task) -> f32 {
         let [first, step] = ["init_position", "step_limit"].map(|name| value::<E>(task, name));
-        let [gain, bias, noise] = ["gain", "bias", "noise_std"].map(|name| value::<E>(task, &format!("actuator_{name}")));
+        let [gain, bias, noise] =
+            ["gain", "bias", "noise_std"].map(|name| value::<E>(task, &format!("actuator_{name}")));
         1.0001 * (first + HORIZON as f32 * (gain.abs() * step + bias.abs() + 7.0 * noise))
     }
     million::<Navigation, _>(reach::<Navigation>, |limit, row, _| row.iter().all(|x| x.abs() <= *limit));

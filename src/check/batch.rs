@@ -1,33 +1,27 @@
-//! What a batch promises: refusals, resets, outputs that stay.
+//! What a batch promises: it refuses what is no action, and keeps its tasks.
 
-use metadrift_envs::{
-    Array, Autoreset, Clocks, Env, Purpose, StepError, StepView, Stream, Task, VecEnv, channels,
-};
+use metadrift_envs::{Array, Clocks, Env, Purpose, StepError, StepView, Stream, Task, VecEnv, channels};
 
 use super::{Check, action, alternatives, verdict};
 
 /// A batch, and the buffers it writes to.
-pub(super) struct Stepped<E: Env> {
-    pub env: VecEnv<E>,
-    pub next_obs: Vec<f32>,
-    pub reward: Vec<f32>,
-    pub terminated: Vec<bool>,
-    pub truncated: Vec<bool>,
+struct Stepped<E: Env> {
+    env: VecEnv<E>,
+    next_obs: Vec<f32>,
+    reward: Vec<f32>,
+    terminated: Vec<bool>,
+    truncated: Vec<bool>,
 }
 
 impl<E: Env> Stepped<E> {
-    pub fn new(env: VecEnv<E>) -> Stepped<E> {
-        let (lanes, numbers) = (env.num_envs(), env.obs().len());
-        let flags = vec![false; lanes];
-        let (next_obs, reward) = (vec![f32::NAN; numbers], vec![f32::NAN; lanes]);
+    fn of(task: &Task, lanes: usize, horizon: u32) -> Stepped<E> {
+        let stream = Stream::new(29, Purpose::Reset);
+        let env = VecEnv::<E>::new(&[(task, lanes)], horizon, stream, Clocks::default());
+        let (next_obs, reward, flags) = (vec![f32::NAN; env.obs().len()], vec![f32::NAN; lanes], vec![false; lanes]);
         Stepped { env, next_obs, reward, terminated: flags.clone(), truncated: flags }
     }
 
-    fn of(task: &Task, lanes: usize, horizon: u32) -> Stepped<E> {
-        Stepped::new(VecEnv::new(&[(task, lanes)], horizon, Stream::new(29, Purpose::Reset), Clocks::default()))
-    }
-
-    pub fn step(&mut self, actions: &[f32]) -> Result<(), StepError> {
+    fn step(&mut self, actions: &[f32]) -> Result<(), StepError> {
         let out = StepView {
             next_obs: &mut self.next_obs,
             reward: &mut self.reward,
@@ -42,7 +36,7 @@ impl<E: Env> Stepped<E> {
         (0..self.env.num_envs()).flat_map(|lane| action(E::SPEC.action, seed, lane as u32, tick)).collect()
     }
 
-    pub fn step_randomly(&mut self, seed: u64, tick: u32) {
+    fn step_randomly(&mut self, seed: u64, tick: u32) {
         let actions = self.actions(seed, tick);
         self.step(&actions).expect("random actions are legal");
     }
@@ -69,19 +63,6 @@ pub(super) fn nan_is_refused<E: Env>() -> Check {
     });
     let detail = "NaN and both infinities: a typed error, nothing stepped";
     verdict("an action that is not a number is refused", detail, failure)
-}
-
-pub(super) fn finished_lanes_wait<E: Env>() -> Check {
-    let task = Task::nominal(&E::SPEC);
-    let mut env = Stepped::<E>::of(&task, 2, 1);
-    env.env = env.env.with_autoreset(Autoreset::Disabled);
-    env.step_randomly(37, 0);
-    let actions = env.actions(37, 1);
-    let failure = match (env.step(&actions), env.env.reset_lanes(&[true, true]), env.step(&actions)) {
-        (Err(StepError::Finished { lane: 0 }), (), Ok(())) => None,
-        (before, (), after) => Some(format!("before its reset: {before:?}; after: {after:?}")),
-    };
-    verdict("a finished lane waits for its reset", "autoreset off: a typed error, and none once it is reset", failure)
 }
 
 /// After a reset the physics are still those of the task, and observations as long.
@@ -112,28 +93,4 @@ pub(super) fn tasks_outlive_resets<E: Env>() -> Check {
     });
     let detail = format!("{} parameters and the settings, a step after an autoreset", params.len());
     verdict("tasks outlive resets", detail, failure)
-}
-
-/// Every number of every output is written, none of another step or batch.
-pub(super) fn nothing_is_overwritten<E: Env>() -> Check {
-    let task = Task::nominal(&E::SPEC);
-    let [mut first, mut second] = [1, 1].map(|_| Stepped::<E>::of(&task, 3, 50));
-    let mut alone = Stepped::<E>::of(&task, 3, 50);
-    let failure = (0..60).find_map(|tick| {
-        alone.step_randomly(43, tick);
-        first.step_randomly(43, tick);
-        let written = first.bits();
-        second.next_obs.fill(f32::NAN);
-        second.reward.fill(f32::NAN);
-        second.step_randomly(47, tick);
-        if first.bits() != written {
-            return Some(format!("step {tick} of one batch changes what another has written"));
-        }
-        if written != alone.bits() {
-            return Some(format!("step {tick} depends on what another batch does"));
-        }
-        let unwritten = second.next_obs.iter().chain(&second.reward).any(|x| x.is_nan());
-        unwritten.then(|| format!("step {tick} leaves outputs unwritten"))
-    });
-    verdict("outputs are whole and stay as they are", "two batches in turn, 60 steps, against one alone", failure)
 }

@@ -1,12 +1,10 @@
-//! What drifts: values at any tick, bounds, notifications.
+//! What drifts, channel by channel: values at any tick, and legal ranges.
 
-use metadrift_envs::{
-    Channel, Clocks, Env, Noise, NotifyLevel, OnBound, Purpose, Schedule, Stream, Task, Timing, VecEnv, channels,
-};
+use metadrift_envs::{Channel, Clocks, Env, Noise, OnBound, Purpose, Schedule, Stream, Task, Timing, channels};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Check, Stepped, alternatives, verdict};
+use super::{Check, alternatives, verdict};
 
 /// A channel and two legal values of it.
 fn legal_pairs<E: Env>() -> Vec<(Channel, [f64; 2])> {
@@ -88,7 +86,8 @@ pub(super) fn values_can_be_sought<E: Env>() -> Check {
             Some(format!("{} on a {kind} schedule {problem}", channel.name))
         })
     });
-    let detail = format!("{} channels, {kinds} kinds of schedule, {TICKS} ticks: forwards, backwards, leaping", pairs.len());
+    let detail =
+        format!("{} channels, {kinds} kinds of schedule, {TICKS} ticks: forwards, backwards, leaping", pairs.len());
     verdict("the value at any tick can be asked for", detail, failure)
 }
 
@@ -99,78 +98,4 @@ pub(super) fn bounds_are_enforced<E: Env>() -> Check {
         taken.map(|value| format!("{} accepts {value}, legal is {}", channel.name, channel.bounds))
     });
     verdict("illegal values are refused", "beyond both ends, NaN and infinity, every channel", failure)
-}
-
-/// A random schedule that leaves its bounds half of the time.
-pub(super) fn bounds_are_followed<E: Env>() -> Check {
-    let pairs = legal_pairs::<E>();
-    let failure = pairs.iter().find_map(|(channel, pair)| {
-        let [low, high] = *pair;
-        let text = json!({"kind": "ou", "mean": low, "stationary_std": 2.0 * (high - low), "relax_time": 5});
-        let wild = schedule(text);
-        let modes = [OnBound::Clamp, OnBound::Reflect, OnBound::Resample];
-        if drifting::<E>(&channel.name, wild.clone(), *pair, OnBound::Error).is_some() {
-            return Some(format!("{} may leave its bounds where that is an error", channel.name));
-        }
-        modes.into_iter().find_map(|mode| {
-            let Some(task) = drifting::<E>(&channel.name, wild.clone(), *pair, mode) else {
-                return Some(format!("{}: {mode:?} is refused", channel.name));
-            };
-            follows::<E>(&task, *pair).map(|problem| format!("{} with {mode:?}: {problem}", channel.name))
-        })
-    });
-    let detail = format!("{} channels that leave their bounds: error, clamp, reflect, resample; counted", pairs.len());
-    verdict("bounds are followed while it runs", detail, failure)
-}
-
-/// What is wrong with how the drift of `task` keeps to its bounds over [`TICKS`] steps of two lanes.
-fn follows<E: Env>(task: &Task, [low, high]: [f64; 2]) -> Option<String> {
-    let drift = &task.drifts[0];
-    let evaluate = |tick| drift.evaluate(task.values[drift.channel], &at(tick));
-    let values: Vec<(f64, bool)> = (0..TICKS).map(evaluate).collect();
-    if let Some((value, _)) = values.iter().find(|(value, _)| !(low..=high).contains(value)) {
-        return Some(format!("{value} is outside [{low}, {high}]"));
-    }
-    let expected = 2 * values.iter().filter(|(_, held)| *held).count() as u64;
-    let stream = Stream::new(19, Purpose::Reset);
-    let mut env = Stepped::new(VecEnv::<E>::new(&[(task, 2)], E::SPEC.horizon, stream, Clocks::default()));
-    (0..TICKS as u32).for_each(|tick| env.step_randomly(19, tick));
-    let counted = env.env.corrections();
-    (expected == 0 || counted != expected).then(|| format!("held {expected} times, {counted} counted"))
-}
-
-/// Flags of a channel that moves at every tick, and of one that never does.
-pub(super) fn notifications_err_at_their_rates<E: Env>() -> Check {
-    const MISS: f64 = 0.3;
-    const FALSE_ALARM: f64 = 0.1;
-    const LANES: usize = 64;
-    let Some((channel, [low, high])) = legal_pairs::<E>().into_iter().next() else {
-        return verdict("notifications err at their rates", "no channel can drift", None);
-    };
-    let mut still = Task::nominal(&E::SPEC);
-    let notify = &mut still.settings.notify;
-    (notify.level, notify.miss_prob, notify.false_alarm_prob) = (NotifyLevel::Flag, MISS, FALSE_ALARM);
-    let moving = Schedule::Linear { from: low, to: high, start: 0.0, over: 1e4, returns: false };
-    let moving = still.clone().with_drift(&E::SPEC, &channel.name, moving).expect("between two legal values");
-    let stream = Stream::new(23, Purpose::Reset);
-    let tasks = [(&still, LANES), (&moving, LANES)];
-    let mut env = Stepped::new(VecEnv::<E>::new(&tasks, E::SPEC.horizon, stream, Clocks::default()));
-    let width = env.env.obs_dim();
-    let mut flags = [0.0; 2];
-    for tick in 0..=TICKS as u32 {
-        env.step_randomly(23, tick);
-        if tick > 0 {
-            // the flag is the last number of a row
-            for (lane, row) in env.next_obs.chunks(width).enumerate() {
-                flags[lane / LANES] += f64::from(row[width - 1]);
-            }
-        }
-    }
-    let count = (TICKS as usize * LANES) as f64;
-    let failure = flags.into_iter().zip([FALSE_ALARM, 1.0 - MISS]).find_map(|(flags, expected)| {
-        let (share, error) = (flags / count, (expected * (1.0 - expected) / count).sqrt());
-        ((share - expected).abs() > 5.0 * error).then(|| format!("{share:.4} of the ticks where {expected} are due"))
-    });
-    let detail = format!("misses {MISS}, false alarms {FALSE_ALARM}: within 5 standard errors over {count} ticks each");
-    verdict("notifications err at their rates", detail, failure)
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod drift;
+mod engine;
 
 use metadrift_envs::{
     ActionSpace, Array, Channel, Clocks, Env, EnvKind, Purpose, RewardKind, Schedule, StepView, Stream, Task, VecEnv,
@@ -21,7 +22,7 @@ pub struct Check {
 
 /// Checks everything that can be checked without knowing the dynamics.
 pub fn check(env: EnvKind) -> Vec<Check> {
-    with_env!(env, E => vec![
+    let mut checks = with_env!(env, E => vec![
         seeds_repeat::<E>(),
         seeds_differ::<E>(),
         lanes_stay_apart::<E>(),
@@ -29,18 +30,14 @@ pub fn check(env: EnvKind) -> Vec<Check> {
         derived_values_follow::<E>(),
         drift::values_can_be_sought::<E>(),
         drift::bounds_are_enforced::<E>(),
-        drift::bounds_are_followed::<E>(),
-        drift::notifications_err_at_their_rates::<E>(),
         batch::nan_is_refused::<E>(),
-        batch::finished_lanes_wait::<E>(),
         batch::tasks_outlive_resets::<E>(),
-        batch::nothing_is_overwritten::<E>(),
         observations_are_finite::<E>(),
         f32_follows_f64::<E>(),
-    ])
+    ]);
+    checks.extend(with_env!(env, E => engine::checks::<E>()));
+    checks
 }
-
-use batch::Stepped;
 
 /// Steps of most checks.
 const STEPS: u32 = 300;

@@ -4,6 +4,7 @@ mod env_step;
 mod meta_iteration;
 mod policy;
 mod scaling;
+mod time_to_result;
 
 use std::time::{Duration, Instant};
 
@@ -40,10 +41,10 @@ struct Subject {
 /// One figure.
 #[derive(Debug, PartialEq, Serialize)]
 struct Row {
-    /// What was measured: `env_step`, `policy`, `meta_iteration`.
+    /// What was measured: `env_step`, `policy`, `meta_iteration`, `scaling`, `time_to_result`, `memory`.
     bench: &'static str,
     env: &'static str,
-    /// Lanes.
+    /// Lanes, or what `variant` counts.
     n: usize,
     threads: usize,
     variant: &'static str,
@@ -107,7 +108,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             BenchPart::MetaIteration => {
                 for subject in &SUBJECTS {
                     eprintln!("[bench] {}: meta-iterations on {}", subject.kind.spec().name, place(device, threads));
-                    show(meta_iteration::measure(subject, device, threads)?)?;
+                    show(meta_iteration::measure(subject, device, args.compute.backend, threads)?)?;
                 }
             }
             BenchPart::Tasks => {
@@ -117,6 +118,12 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             BenchPart::Scaling => {
                 eprintln!("[bench] meta-iterations of other sizes on {}", place(device, threads));
                 scaling::sizes(&SUBJECTS[0], device, args.compute.backend, threads, show)?;
+            }
+            BenchPart::TimeToResult => {
+                for result in time_to_result::RESULTS {
+                    eprintln!("[bench] training {} on {}", result.0, place(device, threads));
+                    show(vec![time_to_result::measure(result, device, args.compute.backend, threads)?])?;
+                }
             }
         }
     }

@@ -28,13 +28,13 @@ use crate::{
 const FRAMES: usize = 600;
 
 /// The most likely action of a network.
-struct Network<'a> {
-    policy: HostPolicy<'a>,
+struct Network {
+    policy: HostPolicy,
     out: Vec<f32>,
     scratch: Scratch,
 }
 
-impl Controller for Network<'_> {
+impl Controller for Network {
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
         self.policy.forward(seen.obs, &mut self.out, &mut self.scratch);
         self.policy.mode(&self.out, action);
@@ -103,7 +103,7 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let adapted_from = trained.phase_start(0, steps)?;
     let network = |params| {
         let policy = HostPolicy::new(learner.layout(), params);
-        Network { out: vec![0.0; policy.outputs()], policy, scratch: Scratch::default() }
+        Network { out: vec![0.0; policy.outputs()], scratch: policy.scratch(), policy }
     };
     let film = |start, title: String, params| film(config, task, args.seed, start, title, network(params));
     let first = Clocks::default();

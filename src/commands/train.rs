@@ -40,7 +40,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
-    finish(Session::begin(config, args.run_dir.as_deref(), options)?)
+    finish(Session::begin(config, args.run_dir.as_deref(), options)?, !args.no_evaluate)
 }
 
 /// Goes on with a run.
@@ -55,10 +55,10 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         max_time: args.max_time,
         quiet: args.quiet,
     };
-    finish(Session::resume(&args.run, args.iterations, options)?)
+    finish(Session::resume(&args.run, args.iterations, options)?, true)
 }
 
-fn finish(mut session: Session) -> Result<ExitCode> {
+fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
     let ended = session.run()?;
     let run = session.path().display();
     if let Ended::Signal(signal) = ended {
@@ -73,7 +73,9 @@ fn finish(mut session: Session) -> Result<ExitCode> {
     if ended == Ended::TimeUp {
         eprintln!("time is up, saved; go on with: metadrift resume {run}");
     }
-    print(&held_out(&session, Split::InDist, 100)?)?;
+    if evaluates {
+        print(&held_out(&session, Split::InDist, 100)?)?;
+    }
     eprintln!("\nRun folder: {run}\nNext: metadrift evaluate {run} --split ood");
     Ok(ExitCode::SUCCESS)
 }

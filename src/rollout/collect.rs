@@ -148,8 +148,8 @@ fn clear_padding(slab: &mut Slab<'_>, steps: usize, obs_dim: usize) {
 }
 
 /// The policy over the lanes that still run, with its work space.
-pub(super) struct LivePolicy<'a> {
-    policy: HostPolicy<'a>,
+pub(super) struct LivePolicy {
+    policy: HostPolicy,
     stream: Stream,
     /// Factor from the policy's unit actions to the environment's.
     scale: f32,
@@ -164,11 +164,10 @@ pub(super) struct LivePolicy<'a> {
     scratch: Scratch,
 }
 
-impl<'a> LivePolicy<'a> {
-    pub(super) fn new(policy: HostPolicy<'a>, stream: Stream, spec: &metadrift_envs::EnvSpec, envs: usize) -> Self {
+impl LivePolicy {
+    pub(super) fn new(policy: HostPolicy, stream: Stream, spec: &metadrift_envs::EnvSpec, envs: usize) -> Self {
         let scale = if let ActionSpace::Box { bound, .. } = spec.action { bound as f32 } else { 1.0 };
         LivePolicy {
-            policy,
             stream,
             scale,
             act_dim: spec.act_dim(),
@@ -178,7 +177,8 @@ impl<'a> LivePolicy<'a> {
             out: Vec::new(),
             action: Vec::new(),
             log_prob: Vec::new(),
-            scratch: Scratch::default(),
+            scratch: policy.scratch(),
+            policy,
         }
     }
 

@@ -113,7 +113,7 @@ fn groups(life: &Life, done: &[u32]) -> Vec<Box<dyn Group>> {
 
 /// A group of lanes, its environment's type forgotten.
 trait Group: Send {
-    fn collect(&mut self, life: &Life, policy: HostPolicy<'_>, draws: Stream, slab: Slab<'_>) -> Result<(), Diverged>;
+    fn collect(&mut self, life: &Life, policy: HostPolicy, draws: Stream, slab: Slab<'_>) -> Result<(), Diverged>;
     fn done(&self) -> &[u32];
     fn save(&mut self) -> Vec<u32>;
     fn restore(&mut self, saved: &[u32]) -> Result<(), String>;
@@ -140,13 +140,7 @@ impl<E: Env> GroupOf<E> {
 
 impl<E: Env + Send> Group for GroupOf<E> {
     /// Fills the slab; an episode that ends is followed by another one, every so many in another task.
-    fn collect(
-        &mut self,
-        life: &Life,
-        policy: HostPolicy<'_>,
-        draws: Stream,
-        mut slab: Slab<'_>,
-    ) -> Result<(), Diverged> {
+    fn collect(&mut self, life: &Life, policy: HostPolicy, draws: Stream, mut slab: Slab<'_>) -> Result<(), Diverged> {
         crate::fault::trip("actor");
         let (env, lanes) = (&mut self.env, slab.envs);
         let (steps, obs_dim) = (slab.reward.len() / lanes, env.obs_dim());

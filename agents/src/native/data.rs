@@ -1,35 +1,90 @@
-//! One task's samples in the precision of the computation.
+//! One task's samples in the precision of the computation, tile by tile.
 
 use super::scalar::Scalar;
 use crate::batch::Batch;
 
-/// The columns of a [`Batch`].
+/// Samples in a tile: the activations of one layer of 64 units are then 24 kB, and sixteen rows of six make a tile.
+pub(crate) const TILE: usize = 96;
+
+/// One number for each sample of a tile.
+pub(crate) type Column<T> = [T; TILE];
+
+/// The columns of a [`Batch`]; the last tile's are filled up with zeros.
 #[derive(Debug)]
 pub(super) struct Samples<T> {
     /// Number of samples.
     pub len: usize,
+    obs_dim: usize,
+    act_dim: usize,
     /// `[samples, obs_dim]`
-    pub obs: Vec<T>,
-    /// `[samples, act_dim]`; indices for a categorical head.
-    pub action: Vec<f32>,
-    /// `[samples]`
-    pub log_prob: Vec<T>,
-    /// `[samples]`
-    pub advantage: Vec<T>,
+    obs: Vec<T>,
+    /// `[tiles, act_dim]`; indices for a categorical head.
+    action: Vec<Column<T>>,
+    /// `[tiles]`
+    pub log_prob: Vec<Column<T>>,
+    /// `[tiles]`; of a value network, what it should answer.
+    pub advantage: Vec<Column<T>>,
     /// One over the number of samples: a weighted sum is a mean.
     pub weight: T,
 }
 
 impl<T: Scalar> Samples<T> {
     pub fn new(batch: &Batch) -> Self {
-        let column = |values: &[f32]| values.iter().map(|v| T::of_f32(*v)).collect();
+        let mut samples = Self::unlabelled(&batch.obs, batch.len());
+        let act_dim = batch.action.len() / batch.len().max(1);
+        samples.act_dim = act_dim;
+        samples.action = vec![[T::ZERO; TILE]; samples.tiles() * act_dim];
+        for (i, action) in batch.action.iter().enumerate() {
+            let (sample, k) = (i / act_dim, i % act_dim);
+            samples.action[sample / TILE * act_dim + k][sample % TILE] = T::of_f32(*action);
+        }
+        samples.log_prob = columns(&batch.log_prob);
+        samples.advantage = columns(&batch.advantage);
+        samples
+    }
+
+    /// Of a value network: what it sees, `[samples, obs_dim]`, and what it should answer, `[samples]`.
+    pub fn of_values(obs: &[f32], target: &[f32]) -> Self {
+        let mut samples = Self::unlabelled(obs, target.len());
+        samples.advantage = columns(target);
+        samples
+    }
+
+    fn unlabelled(obs: &[f32], len: usize) -> Self {
         Samples {
-            len: batch.len(),
-            obs: column(&batch.obs),
-            action: batch.action.clone(),
-            log_prob: column(&batch.log_prob),
-            advantage: column(&batch.advantage),
-            weight: T::of(1.0 / batch.len() as f64),
+            len,
+            obs_dim: obs.len() / len.max(1),
+            act_dim: 0,
+            obs: obs.iter().map(|v| T::of_f32(*v)).collect(),
+            action: Vec::new(),
+            log_prob: Vec::new(),
+            advantage: Vec::new(),
+            weight: T::of(1.0 / len as f64),
         }
     }
+
+    /// Number of tiles.
+    pub fn tiles(&self) -> usize {
+        self.len.div_ceil(TILE)
+    }
+
+    /// Number of samples in a tile.
+    pub fn in_tile(&self, tile: usize) -> usize {
+        TILE.min(self.len - tile * TILE)
+    }
+
+    /// `[samples of the tile, obs_dim]`
+    pub fn obs(&self, tile: usize) -> &[T] {
+        &self.obs[tile * TILE * self.obs_dim..][..self.in_tile(tile) * self.obs_dim]
+    }
+
+    /// `[act_dim]`
+    pub fn action(&self, tile: usize) -> &[Column<T>] {
+        &self.action[tile * self.act_dim..][..self.act_dim]
+    }
+}
+
+fn columns<T: Scalar>(values: &[f32]) -> Vec<Column<T>> {
+    let column = |values: &[f32]| std::array::from_fn(|s| values.get(s).map_or(T::ZERO, |v| T::of_f32(*v)));
+    values.chunks(TILE).map(column).collect()
 }

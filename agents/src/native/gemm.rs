@@ -1,12 +1,13 @@
-//! The one matrix kernel of the native backend: a tile of `C += A B`, kept in registers while the inner dimension goes
-//! by.
+//! The one matrix kernel of the native backend: a tile of `C = start + A B (+ A' B')`, kept in registers while the inner
+//! dimension goes by.
 //!
 //! `B` and `C` are row-major; `A` has any strides, so that the same loop serves the forward pass (`X W`), the backward
 //! pass (`D Wᵀ`, with the transpose laid out once) and the weight gradients (`Xᵀ D`). The matrices are small (a few
-//! dozen rows of 64) and stay in the first-level cache: no packing, no blocking beyond the tile. A general crate
-//! (`gemm`, `matrixmultiply`) packs both operands at every call, which costs as much as the product here.
+//! dozen rows of 64) and stay in the first-level caches: no packing, no blocking beyond the tile. A general crate
+//! (`gemm`, `matrixmultiply`) packs both operands at every call, which costs as much as the product here. Differentiating
+//! a product gives a sum of two: both go through the registers at once.
 
-use super::scalar::Scalar;
+use super::scalar::{Lanes, Scalar};
 
 /// `A` `[rows, inner]` with element (i, k) at `i * row_stride + k * inner_stride`.
 #[derive(Clone, Copy)]
@@ -28,9 +29,44 @@ impl<'a, T> Strided<'a, T> {
     }
 }
 
+/// `a` `[rows, inner]` times `b` `[inner, columns]`.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a, T> {
+    pub a: Strided<'a, T>,
+    pub b: &'a [T],
+    pub inner: usize,
+}
+
+/// What the products are added to.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a, T> {
+    /// Nothing.
+    Zero,
+    /// This row, `[columns]`, in every row.
+    Row(&'a [T]),
+    /// What is there.
+    Sum,
+}
+
+/// What becomes of the sums of one row of a tile, which have just been stored and are at hand.
+pub(super) trait Finish<T> {
+    /// `sums` begin at `at` in the product.
+    fn row(&mut self, at: usize, sums: &mut [T]);
+}
+
+/// They are the result.
+pub(super) struct AsTheyAre;
+
+impl<T> Finish<T> for AsTheyAre {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, _sums: &mut [T]) {}
+}
+
 /// The instruction sets the kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isa {
+pub(crate) enum Isa {
+    /// What every processor has; fused multiply-add is a function call there.
+    Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
     /// 512-bit vectors.
@@ -38,122 +74,216 @@ pub(super) enum Isa {
 }
 
 impl Isa {
-    /// The widest that this processor has, if any.
-    pub fn detect() -> Option<Isa> {
+    /// The widest that this processor has.
+    pub fn detect() -> Isa {
         #[cfg(target_arch = "x86_64")]
         {
             let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if fused && is_x86_feature_detected!("avx512f") {
-                return Some(Isa::Avx512);
+                return Isa::Avx512;
             }
             if fused {
-                return Some(Isa::Avx2);
+                return Isa::Avx2;
             }
         }
-        None
+        Isa::Portable
     }
 }
 
-/// Extents of a product.
-#[derive(Clone, Copy)]
-pub(super) struct Extents {
-    pub rows: usize,
-    pub inner: usize,
-    pub columns: usize,
+/// Calls `$body` compiled for the instruction set `$isa`, each `$argument` a variable of that type: the functions it
+/// calls must be `#[inline(always)]`.
+macro_rules! with_isa {
+    ($isa:expr, [$($generics:tt)*] ($($argument:ident: $kind:ty),*) $(-> $result:ty)? => $body:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn avx512<$($generics)*>($($argument: $kind),*) $(-> $result)? {
+            $body
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<$($generics)*>($($argument: $kind),*) $(-> $result)? {
+            $body
+        }
+        match $isa {
+            // SAFETY: these two come from `Isa::detect`, which found the features.
+            #[cfg(target_arch = "x86_64")]
+            $crate::native::Isa::Avx512 => unsafe { avx512($($argument),*) },
+            #[cfg(target_arch = "x86_64")]
+            $crate::native::Isa::Avx2 => unsafe { avx2($($argument),*) },
+            _ => $body,
+        }
+    }};
+}
+pub(crate) use with_isa;
+
+/// `c` `[rows, columns] = start + ` the sum of the products.
+pub(super) fn gemm<T: Scalar, const P: usize>(
+    isa: Isa,
+    start: Start<'_, T>,
+    products: [Product<'_, T>; P],
+    c: &mut [T],
+    extents: [usize; 2],
+) {
+    gemm_with(isa, start, products, c, extents, &mut AsTheyAre);
 }
 
-/// `c` `[rows, columns] += a` `[rows, inner]` `b` `[inner, columns]`.
-pub(super) fn gemm_add<T: Scalar>(isa: Isa, a: Strided<'_, T>, b: &[T], c: &mut [T], extents: Extents) {
-    let Extents { rows, inner, columns } = extents;
-    assert!(b.len() >= inner * columns && c.len() >= rows * columns);
-    assert!(rows == 0 || inner == 0 || a.data.len() > (rows - 1) * a.row_stride + (inner - 1) * a.inner_stride);
-    // SAFETY: an `Isa` comes from `Isa::detect`, which found the features.
-    #[cfg(target_arch = "x86_64")]
-    match isa {
-        Isa::Avx512 => unsafe { gemm_avx512(a, b, c, extents) },
-        Isa::Avx2 => unsafe { gemm_avx2(a, b, c, extents) },
+/// As [`gemm`], and `finish` on every row of every tile.
+pub(super) fn gemm_with<T: Scalar, F: Finish<T>, const P: usize>(
+    isa: Isa,
+    start: Start<'_, T>,
+    products: [Product<'_, T>; P],
+    c: &mut [T],
+    [rows, columns]: [usize; 2],
+    finish: &mut F,
+) {
+    assert!(c.len() >= rows * columns);
+    if let Start::Row(start) = start {
+        assert!(start.len() >= columns);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    unreachable!("{isa:?} on another architecture")
+    for Product { a, b, inner } in products {
+        assert!(b.len() >= inner * columns);
+        assert!(rows == 0 || inner == 0 || a.data.len() > (rows - 1) * a.row_stride + (inner - 1) * a.inner_stride);
+    }
+    let job = Job { start, products, columns };
+    // SAFETY: an `Isa` comes from `Isa::detect`, which found the features; the extents fit the slices.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => gemm_avx512(&job, c, rows, finish),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => gemm_avx2(&job, c, rows, finish),
+            _ => {
+                strips::<T, T, F, P, 8, 1>(&job, c, rows, 0, finish);
+            }
+        }
+    }
 }
 
+/// What all tiles share.
+struct Job<'a, T, const P: usize> {
+    start: Start<'a, T>,
+    products: [Product<'a, T>; P],
+    columns: usize,
+}
+
+/// # Safety
+/// Every operand must have the extents that `job` and `rows` say.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
-fn gemm_avx512<T: Scalar>(a: Strided<'_, T>, b: &[T], c: &mut [T], extents: Extents) {
-    strips::<T, 6, 64>(a, b, c, extents);
+unsafe fn gemm_avx512<T: Scalar, F: Finish<T>, const P: usize>(
+    job: &Job<'_, T, P>,
+    c: &mut [T],
+    rows: usize,
+    finish: &mut F,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let column = strips::<T, T::Wide512, F, P, 6, 4>(job, c, rows, 0, finish);
+        let column = strips::<T, T::Wide512, F, P, 12, 2>(job, c, rows, column, finish);
+        let column = strips::<T, T::Wide512, F, P, 12, 1>(job, c, rows, column, finish);
+        let column = strips::<T, T::Wide256, F, P, 12, 1>(job, c, rows, column, finish);
+        strips::<T, T, F, P, 8, 1>(job, c, rows, column, finish);
+    }
 }
 
+/// # Safety
+/// As `gemm_avx512`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn gemm_avx2<T: Scalar>(a: Strided<'_, T>, b: &[T], c: &mut [T], extents: Extents) {
-    strips::<T, 6, 16>(a, b, c, extents);
-}
-
-/// Strips of `N` columns in tiles of `M` rows, then narrower ones.
-#[inline(always)]
-fn strips<T: Scalar, const M: usize, const N: usize>(a: Strided<'_, T>, b: &[T], c: &mut [T], extents: Extents) {
-    let mut column = 0;
-    while column + N <= extents.columns {
-        strip::<T, M, N>(a, b, c, extents, column);
-        column += N;
-    }
-    while column + 8 <= extents.columns {
-        strip::<T, 8, 8>(a, b, c, extents, column);
-        column += 8;
-    }
-    while column < extents.columns {
-        strip::<T, 4, 1>(a, b, c, extents, column);
-        column += 1;
-    }
-}
-
-/// All rows of `N` columns.
-#[inline(always)]
-fn strip<T: Scalar, const M: usize, const N: usize>(
-    a: Strided<'_, T>,
-    b: &[T],
+unsafe fn gemm_avx2<T: Scalar, F: Finish<T>, const P: usize>(
+    job: &Job<'_, T, P>,
     c: &mut [T],
-    extents: Extents,
-    column: usize,
+    rows: usize,
+    finish: &mut F,
 ) {
-    let mut row = 0;
-    while row + M <= extents.rows {
-        tile::<T, M, N>(a, b, c, extents, row, column);
-        row += M;
-    }
-    while row < extents.rows {
-        tile::<T, 1, N>(a, b, c, extents, row, column);
-        row += 1;
+    // SAFETY: the caller's.
+    unsafe {
+        let column = strips::<T, T::Wide256, F, P, 6, 2>(job, c, rows, 0, finish);
+        let column = strips::<T, T::Wide256, F, P, 8, 1>(job, c, rows, column, finish);
+        strips::<T, T, F, P, 8, 1>(job, c, rows, column, finish);
     }
 }
 
-/// `M` rows of `N` columns.
+/// As many strips of `N` vectors as there are from `column` on, in tiles of `M` rows, then narrower ones. Returns the
+/// column it has come to.
 #[inline(always)]
-fn tile<T: Scalar, const M: usize, const N: usize>(
-    a: Strided<'_, T>,
-    b: &[T],
+unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
+    job: &Job<'_, T, P>,
     c: &mut [T],
-    extents: Extents,
-    row: usize,
-    column: usize,
-) {
-    let Extents { inner, columns, .. } = extents;
-    let mut sum = [[T::ZERO; N]; M];
-    for (i, sum) in sum.iter_mut().enumerate() {
-        sum.copy_from_slice(&c[(row + i) * columns + column..][..N]);
-    }
-    for k in 0..inner {
-        let b: &[T; N] = b[k * columns + column..][..N].try_into().expect("N columns");
-        for (i, sum) in sum.iter_mut().enumerate() {
-            // SAFETY: row + i < rows and k < inner: `gemm_add` has checked the largest index.
-            let a = unsafe { *a.data.get_unchecked((row + i) * a.row_stride + k * a.inner_stride) };
-            for (sum, b) in sum.iter_mut().zip(b) {
-                *sum = a.mul_add(*b, *sum);
+    rows: usize,
+    mut column: usize,
+    finish: &mut F,
+) -> usize {
+    while column + N * V::COUNT <= job.columns {
+        let mut row = 0;
+        // SAFETY: the tiles lie within the extents.
+        unsafe {
+            while row + M <= rows {
+                tile::<T, V, F, P, M, N>(job, c, row, column, finish);
+                row += M;
+            }
+            while row + 4 <= rows {
+                tile::<T, V, F, P, 4, N>(job, c, row, column, finish);
+                row += 4;
+            }
+            while row < rows {
+                tile::<T, V, F, P, 1, N>(job, c, row, column, finish);
+                row += 1;
             }
         }
+        column += N * V::COUNT;
     }
-    for (i, sum) in sum.iter().enumerate() {
-        c[(row + i) * columns + column..][..N].copy_from_slice(sum);
+    column
+}
+
+/// `M` rows of `N` vectors: the sums stay in registers.
+#[inline(always)]
+unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
+    job: &Job<'_, T, P>,
+    c: &mut [T],
+    row: usize,
+    column: usize,
+    finish: &mut F,
+) {
+    let columns = job.columns;
+    // SAFETY: the tile lies within the extents, which `gemm` has checked.
+    unsafe {
+        let c = c.as_mut_ptr().add(row * columns + column);
+        let mut sum = [[V::splat(T::ZERO); N]; M];
+        for (i, sum) in sum.iter_mut().enumerate() {
+            for (j, sum) in sum.iter_mut().enumerate() {
+                match job.start {
+                    Start::Zero => {}
+                    Start::Row(start) => *sum = V::load(start.as_ptr().add(column + j * V::COUNT)),
+                    Start::Sum => *sum = V::load(c.add(i * columns + j * V::COUNT)),
+                }
+            }
+        }
+        for Product { a, b, inner } in &job.products {
+            let mut a_column = a.data.as_ptr().add(row * a.row_stride);
+            let mut b_row = b.as_ptr().add(column);
+            for k in 0..*inner {
+                let b: [V; N] = std::array::from_fn(|j| V::load(b_row.add(j * V::COUNT)));
+                for (i, sum) in sum.iter_mut().enumerate() {
+                    let a = V::splat(*a_column.add(i * a.row_stride));
+                    for (sum, b) in sum.iter_mut().zip(b) {
+                        *sum = a.fma(b, *sum);
+                    }
+                }
+                if k + 1 < *inner {
+                    (a_column, b_row) = (a_column.add(a.inner_stride), b_row.add(columns));
+                }
+            }
+        }
+        for (i, sum) in sum.iter().enumerate() {
+            for (j, sum) in sum.iter().enumerate() {
+                sum.store(c.add(i * columns + j * V::COUNT));
+            }
+        }
+        for i in 0..M {
+            let sums = std::slice::from_raw_parts_mut(c.add(i * columns), N * V::COUNT);
+            finish.row((row + i) * columns + column, sums);
+        }
     }
 }
 
@@ -161,23 +291,50 @@ fn tile<T: Scalar, const M: usize, const N: usize>(
 mod tests {
     use super::*;
 
+    fn value(i: usize) -> f64 {
+        ((i * 37 % 101) as f64 - 50.0) / 7.0
+    }
+
+    /// `c += a b` by the definition.
+    fn add_product(a: &[f64], b: &[f64], c: &mut [f64], [rows, inner, columns]: [usize; 3]) {
+        for (i, k, j) in (0..rows).flat_map(|i| (0..inner).flat_map(move |k| (0..columns).map(move |j| (i, k, j)))) {
+            c[i * columns + j] += a[i * inner + k] * b[k * columns + j];
+        }
+    }
+
     #[test]
     fn equals_the_definition_for_all_shapes() {
-        let value = |i: usize| ((i * 37 % 101) as f64 - 50.0) / 7.0;
-        for (rows, inner, columns) in [(1, 1, 1), (7, 5, 3), (6, 64, 64), (13, 9, 75), (8, 3, 40), (64, 48, 2)] {
+        for (rows, inner, columns) in
+            [(1, 1, 1), (7, 5, 3), (6, 64, 64), (13, 9, 75), (8, 3, 40), (64, 48, 2), (23, 17, 127), (12, 2, 16)]
+        {
             let a: Vec<f64> = (0..rows * inner).map(value).collect();
             let b: Vec<f64> = (0..inner * columns).map(|i| value(i + 11)).collect();
-            let mut expected = vec![0.5; rows * columns];
-            for (i, k, j) in (0..rows).flat_map(|i| (0..inner).flat_map(move |k| (0..columns).map(move |j| (i, k, j))))
-            {
-                expected[i * columns + j] += a[i * inner + k] * b[k * columns + j];
-            }
+            let (a2, b2): (Vec<f64>, Vec<f64>) =
+                ((0..rows * 2).map(value).collect(), (0..2 * columns).map(value).collect());
             let transposed: Vec<f64> = (0..rows * inner).map(|n| a[n % rows * inner + n / rows]).collect();
-            for a in [Strided::rows(&a, inner), Strided::transposed(&transposed, rows)] {
-                let mut c = vec![0.5; rows * columns];
-                gemm_add(Isa::detect().unwrap(), a, &b, &mut c, Extents { rows, inner, columns });
-                for (c, expected) in c.iter().zip(&expected) {
-                    assert!((c - expected).abs() < 1e-10 * expected.abs().max(1.0), "{rows} {inner} {columns}");
+            let row: Vec<f64> = (0..columns).map(value).collect();
+            for start in [Start::Zero, Start::Row(&row), Start::Sum] {
+                let there = |i: usize| match start {
+                    Start::Zero => 0.0,
+                    Start::Row(row) => row[i % columns],
+                    Start::Sum => 0.5,
+                };
+                let mut expected: Vec<f64> = (0..rows * columns).map(there).collect();
+                add_product(&a, &b, &mut expected, [rows, inner, columns]);
+                let mut both = expected.clone();
+                add_product(&a2, &b2, &mut both, [rows, 2, columns]);
+                for a in [Strided::rows(&a, inner), Strided::transposed(&transposed, rows)] {
+                    let first = Product { a, b: &b, inner };
+                    let second = Product { a: Strided::rows(&a2, 2), b: &b2, inner: 2 };
+                    for isa in [Isa::detect(), Isa::Avx2, Isa::Portable] {
+                        let mut c = vec![0.5; rows * columns];
+                        gemm(isa, start, [first], &mut c, [rows, columns]);
+                        let mut sum = vec![0.5; rows * columns];
+                        gemm(isa, start, [first, second], &mut sum, [rows, columns]);
+                        for (c, expected) in c.iter().zip(&expected).chain(sum.iter().zip(&both)) {
+                            assert!((c - expected).abs() < 1e-10 * expected.abs().max(1.0), "{rows} {inner} {columns}");
+                        }
+                    }
                 }
             }
         }

@@ -1,243 +1,387 @@
 //! The losses on a tile, by hand: value, derivative by the head's outputs, and that derivative's derivative along a
-//! direction. `c` is the derivative of a sample's loss by its log-probability.
+//! direction. Every quantity is a [`Column`] over the samples, so plain loops become vector instructions; `c` is the
+//! derivative of a sample's loss by its log-probability. The samples that a tile lacks have advantage 0, and so add
+//! nothing.
+#![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
-use super::{data::Samples, scalar::Scalar};
+use super::{
+    data::{Column, Samples, TILE},
+    scalar::Scalar,
+};
 use crate::{layout::Head, objective::Objective};
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// A row of head outputs with the free parameters it goes with.
+/// Head outputs of a tile with the free parameters they go with.
 #[derive(Clone, Copy)]
 pub(super) struct Outputs<'a, T> {
     /// `[outputs]`
-    pub out: &'a [T],
+    pub out: &'a [Column<T>],
     /// `[act_dim]`, empty for a categorical head.
     pub log_std: &'a [T],
+}
+
+/// Derivatives by [`Outputs`].
+pub(super) struct Slopes<'a, T> {
+    /// `[outputs]`
+    pub out: &'a mut [Column<T>],
+    /// Summed over the samples, `[act_dim]`, empty for a categorical head.
+    pub log_std: &'a mut [T],
 }
 
 /// Sums over samples of what the log tells.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
+    /// The inner surrogate or the squared error.
+    pub loss: f64,
     pub gain: f64,
     pub entropy: f64,
     pub outside: f64,
     pub moved: f64,
+    pub kl: f64,
 }
 
-/// Per-sample work space.
+/// Work space for one tile.
 pub(super) struct HeadLoss<T> {
     head: Head,
-    /// Probabilities, or standardised actions.
-    p: Vec<T>,
-    old_p: Vec<T>,
+    /// Probabilities, or standardised actions, `[outputs]`.
+    p: Vec<Column<T>>,
+    /// Probabilities of the policy that the KL is taken from, `[outputs]`.
+    old_p: Vec<Column<T>>,
+    /// Logarithm of the sum of the logits' exponentials.
+    log_total: Column<T>,
 }
 
 impl<T: Scalar> HeadLoss<T> {
     pub fn new(head: Head) -> Self {
-        HeadLoss { head, p: vec![T::ZERO; head.outputs()], old_p: vec![T::ZERO; head.outputs()] }
+        let outputs = || vec![[T::ZERO; TILE]; head.outputs()];
+        HeadLoss { head, p: outputs(), old_p: outputs(), log_total: [T::ZERO; TILE] }
     }
 
-    /// Log-probability of sample `i`; leaves the probabilities or standardised actions in `p`.
+    /// Log-probabilities; leaves the probabilities or standardised actions in `p`.
     #[inline(always)]
-    fn log_prob(&mut self, o: Outputs<'_, T>, data: &Samples<T>, i: usize) -> T {
+    fn log_prob(&mut self, o: Outputs<'_, T>, action: &[Column<T>]) -> Column<T> {
+        let mut log_prob = [T::ZERO; TILE];
         match self.head {
             Head::Categorical(_) => {
-                let log_total = softmax(o.out, &mut self.p);
-                o.out[data.action[i] as usize] - log_total
-            }
-            Head::Gaussian(dim) => {
-                let mut total = T::ZERO;
-                for k in 0..dim {
-                    let z = (T::of_f32(data.action[i * dim + k]) - o.out[k]) * (-o.log_std[k]).exp();
-                    self.p[k] = z;
-                    total = total - T::of(0.5) * z * z - o.log_std[k] - T::of(HALF_LOG_TAU);
+                softmax(o.out, &mut self.p, &mut self.log_total);
+                for (j, logit) in o.out.iter().enumerate() {
+                    let j = T::of(j as f64);
+                    for s in 0..TILE {
+                        let chosen = if action[0][s] == j { logit[s] } else { T::ZERO };
+                        log_prob[s] += chosen;
+                    }
                 }
-                total
+                for s in 0..TILE {
+                    log_prob[s] = log_prob[s] - self.log_total[s];
+                }
+            }
+            Head::Gaussian(_) => {
+                for (k, z) in self.p.iter_mut().enumerate() {
+                    let (inverse, log_std) = ((-o.log_std[k]).exp(), o.log_std[k]);
+                    let constant = log_std + T::of(HALF_LOG_TAU);
+                    for s in 0..TILE {
+                        z[s] = (action[k][s] - o.out[k][s]) * inverse;
+                        log_prob[s] = log_prob[s] - T::of(0.5) * z[s] * z[s] - constant;
+                    }
+                }
+            }
+        }
+        log_prob
+    }
+
+    /// Sets `d.out` to `c` times the derivative of the log-probability by the outputs, and adds the sum of those by
+    /// the free parameters; after [`log_prob`](Self::log_prob).
+    #[inline(always)]
+    fn score(&self, c: &Column<T>, o: Outputs<'_, T>, action: &[Column<T>], d: &mut Slopes<'_, T>) {
+        match self.head {
+            Head::Categorical(_) => {
+                for (j, (d, p)) in d.out.iter_mut().zip(&self.p).enumerate() {
+                    let j = T::of(j as f64);
+                    for s in 0..TILE {
+                        let one = if action[0][s] == j { T::ONE } else { T::ZERO };
+                        d[s] = c[s] * (one - p[s]);
+                    }
+                }
+            }
+            Head::Gaussian(_) => {
+                for (k, (d_out, z)) in d.out.iter_mut().zip(&self.p).enumerate() {
+                    let inverse = (-o.log_std[k]).exp();
+                    let mut by_log_std = [T::ZERO; TILE];
+                    for s in 0..TILE {
+                        d_out[s] = c[s] * z[s] * inverse;
+                        by_log_std[s] = c[s] * (z[s] * z[s] - T::ONE);
+                    }
+                    d.log_std[k] += total(&by_log_std);
+                }
             }
         }
     }
 
-    /// Adds `c` times the derivative of the log-probability; after [`log_prob`](Self::log_prob).
+    /// Minus ratio x advantage of every sample, unclipped, which is its own derivative by the log-probability.
     #[inline(always)]
-    fn add_score(&self, c: T, o: Outputs<'_, T>, data: &Samples<T>, i: usize, d_out: &mut [T], d_log_std: &mut [T]) {
-        match self.head {
-            Head::Categorical(_) => {
-                for (d, p) in d_out.iter_mut().zip(&self.p) {
-                    *d = *d - c * *p;
-                }
-                d_out[data.action[i] as usize] += c;
-            }
-            Head::Gaussian(dim) => {
-                for k in 0..dim {
-                    let z = self.p[k];
-                    d_out[k] += c * z * (-o.log_std[k]).exp();
-                    d_log_std[k] += c * (z * z - T::ONE);
-                }
-            }
+    fn surrogate_slope(&mut self, o: Outputs<'_, T>, data: &Samples<T>, tile: usize) -> Column<T> {
+        let mut c = self.log_prob(o, data.action(tile));
+        let (old, advantage, weight) = (&data.log_prob[tile], &data.advantage[tile], data.weight);
+        for s in 0..TILE {
+            c[s] = -weight * advantage[s] * (c[s] - old[s]).exp();
         }
+        c
     }
 
-    /// The inner loss of sample `i`, minus ratio x advantage, unclipped; sets `d_out`, adds to `d_log_std`.
+    /// The inner loss.
     #[inline(always)]
     pub fn surrogate(
         &mut self,
         o: Outputs<'_, T>,
         data: &Samples<T>,
-        i: usize,
-        d_out: &mut [T],
-        d_log_std: &mut [T],
-    ) -> T {
-        let ratio = (self.log_prob(o, data, i) - data.log_prob[i]).exp();
-        let c = -data.weight * data.advantage[i] * ratio;
-        d_out.fill(T::ZERO);
-        self.add_score(c, o, data, i, d_out, d_log_std);
-        c
+        tile: usize,
+        mut d: Slopes<'_, T>,
+        sums: &mut Sums,
+    ) {
+        let c = self.surrogate_slope(o, data, tile);
+        self.score(&c, o, data.action(tile), &mut d);
+        sums.loss += total(&c).to_f64();
     }
 
-    /// As [`surrogate`](Self::surrogate), and its derivative along the direction in which the outputs change by `r`:
-    /// sets `rd_out`, adds to `rd_log_std`.
+    /// The derivative of what [`surrogate`](Self::surrogate) sets and adds, along the direction in which the outputs
+    /// change by `r`.
     #[inline(always)]
     pub fn r_surrogate(
         &mut self,
         o: Outputs<'_, T>,
         r: Outputs<'_, T>,
         data: &Samples<T>,
-        i: usize,
-        (d_out, rd_out): (&mut [T], &mut [T]),
-        rd_log_std: &mut [T],
+        tile: usize,
+        rd: Slopes<'_, T>,
     ) {
-        let ratio = (self.log_prob(o, data, i) - data.log_prob[i]).exp();
-        let c = -data.weight * data.advantage[i] * ratio;
-        d_out.fill(T::ZERO);
+        let (c, action) = (self.surrogate_slope(o, data, tile), data.action(tile));
         match self.head {
-            Head::Categorical(n) => {
-                let mean = (0..n).fold(T::ZERO, |sum, j| self.p[j].mul_add(r.out[j], sum));
-                let action = data.action[i] as usize;
-                // the ratio changes by ratio * (change of the log-probability), so does c
-                let rc = c * (r.out[action] - mean);
-                for j in 0..n {
-                    d_out[j] = -c * self.p[j];
-                    rd_out[j] = -rc * self.p[j] - c * self.p[j] * (r.out[j] - mean);
+            Head::Categorical(_) => {
+                let (mut mean, mut chosen) = ([T::ZERO; TILE], [T::ZERO; TILE]);
+                for (j, (p, r)) in self.p.iter().zip(r.out).enumerate() {
+                    let j = T::of(j as f64);
+                    for s in 0..TILE {
+                        mean[s] = p[s].mul_add(r[s], mean[s]);
+                        chosen[s] += if action[0][s] == j { r[s] } else { T::ZERO };
+                    }
                 }
-                d_out[action] += c;
-                rd_out[action] += rc;
+                for (j, (rd, (p, r))) in rd.out.iter_mut().zip(self.p.iter().zip(r.out)).enumerate() {
+                    let j = T::of(j as f64);
+                    for s in 0..TILE {
+                        // the ratio changes by ratio * (change of the log-probability), so does c
+                        let rc = c[s] * (chosen[s] - mean[s]);
+                        let one = if action[0][s] == j { T::ONE } else { T::ZERO };
+                        rd[s] = rc * (one - p[s]) - c[s] * p[s] * (r[s] - mean[s]);
+                    }
+                }
             }
             Head::Gaussian(dim) => {
-                let mut change = T::ZERO;
+                let inverse = |k: usize| (-o.log_std[k]).exp();
+                let mut rc = [T::ZERO; TILE];
                 for k in 0..dim {
-                    let (z, s) = (self.p[k], (-o.log_std[k]).exp());
-                    change += z * s * r.out[k] + (z * z - T::ONE) * r.log_std[k];
+                    let (z, i) = (&self.p[k], inverse(k));
+                    for s in 0..TILE {
+                        rc[s] += z[s] * i * r.out[k][s] + (z[s] * z[s] - T::ONE) * r.log_std[k];
+                    }
                 }
-                let rc = c * change;
+                for s in 0..TILE {
+                    rc[s] = rc[s] * c[s];
+                }
                 for k in 0..dim {
-                    let (z, s) = (self.p[k], (-o.log_std[k]).exp());
-                    let rz = -r.out[k] * s - z * r.log_std[k];
-                    d_out[k] = c * z * s;
-                    rd_out[k] = rc * z * s + c * s * (rz - z * r.log_std[k]);
-                    rd_log_std[k] += rc * (z * z - T::ONE) + c * T::of(2.0) * z * rz;
+                    let (z, i) = (&self.p[k], inverse(k));
+                    let mut by_log_std = [T::ZERO; TILE];
+                    for s in 0..TILE {
+                        let rz = -r.out[k][s] * i - z[s] * r.log_std[k];
+                        rd.out[k][s] = rc[s] * z[s] * i + c[s] * i * (rz - z[s] * r.log_std[k]);
+                        by_log_std[s] = rc[s] * (z[s] * z[s] - T::ONE) + c[s] * T::of(2.0) * z[s] * rz;
+                    }
+                    rd.log_std[k] += total(&by_log_std);
                 }
             }
         }
     }
 
-    /// The outer loss of sample `i`: minus PPO's clipped gain, minus the entropy bonus; sets `d_out`, adds to
-    /// `d_log_std`.
+    /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
     #[inline(always)]
     pub fn clipped(
         &mut self,
         o: Outputs<'_, T>,
         data: &Samples<T>,
-        i: usize,
+        tile: usize,
         objective: &Objective,
-        (d_out, d_log_std): (&mut [T], &mut [T]),
+        mut d: Slopes<'_, T>,
         sums: &mut Sums,
     ) {
-        let log_ratio = self.log_prob(o, data, i) - data.log_prob[i];
-        let ratio = log_ratio.exp();
         let (low, high) = (T::of(1.0 - objective.clip_eps), T::of(1.0 + objective.clip_eps));
-        let clipped = if ratio < low {
-            low
-        } else if ratio > high {
-            high
-        } else {
-            ratio
-        };
-        let (free, held) = (ratio * data.advantage[i], clipped * data.advantage[i]);
-        // where the clipped branch is the smaller one the gain is flat
-        let c = if free <= held { -data.weight * free } else { T::ZERO };
-        let gain = if free <= held { free } else { held };
-        d_out.fill(T::ZERO);
-        self.add_score(c, o, data, i, d_out, d_log_std);
-        let entropy = self.add_entropy(-data.weight * T::of(objective.ent_coef), o, d_out, d_log_std);
-        sums.gain += (data.weight * gain).to_f64();
-        sums.entropy += (data.weight * entropy).to_f64();
-        sums.outside += if clipped != ratio { data.weight.to_f64() } else { 0.0 };
-        sums.moved += (data.weight * (ratio - T::ONE - log_ratio)).to_f64();
+        let log_prob = self.log_prob(o, data.action(tile));
+        let (old, advantage) = (&data.log_prob[tile], &data.advantage[tile]);
+        let mut c = [T::ZERO; TILE];
+        let (mut gain, mut outside, mut moved) = ([T::ZERO; TILE], [T::ZERO; TILE], [T::ZERO; TILE]);
+        for s in 0..TILE {
+            let log_ratio = log_prob[s] - old[s];
+            let ratio = log_ratio.exp();
+            let clipped = if ratio < low { low } else { ratio };
+            let clipped = if clipped > high { high } else { clipped };
+            let (free, held) = (ratio * advantage[s], clipped * advantage[s]);
+            // where the clipped branch is the smaller one the gain is flat
+            c[s] = if free <= held { -data.weight * free } else { T::ZERO };
+            gain[s] = if free <= held { free } else { held };
+            outside[s] = if clipped == ratio { T::ZERO } else { T::ONE };
+            moved[s] = ratio - T::ONE - log_ratio;
+        }
+        self.score(&c, o, data.action(tile), &mut d);
+        let entropy = self.add_entropy(-data.weight * T::of(objective.ent_coef), data.in_tile(tile), o, &mut d);
+        let (n, weight) = (data.in_tile(tile), data.weight.to_f64());
+        let mean = |column: &Column<T>| weight * total(&column[..n]).to_f64();
+        sums.gain += mean(&gain);
+        sums.entropy += mean(&entropy);
+        sums.outside += mean(&outside);
+        sums.moved += mean(&moved);
     }
 
-    /// Entropy at the sample that [`log_prob`](Self::log_prob) saw last; adds `c` times its derivative.
+    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative, by the free
+    /// parameters of the first `n` samples.
     #[inline(always)]
-    fn add_entropy(&self, c: T, o: Outputs<'_, T>, d_out: &mut [T], d_log_std: &mut [T]) -> T {
+    fn add_entropy(&self, c: T, n: usize, o: Outputs<'_, T>, d: &mut Slopes<'_, T>) -> Column<T> {
+        let mut entropy = [T::ZERO; TILE];
         match self.head {
-            Head::Categorical(n) => {
-                let log_total = o.out[0] - self.p[0].ln();
-                let entropy = (0..n).fold(T::ZERO, |sum, j| sum - self.p[j] * (o.out[j] - log_total));
-                for ((d, p), z) in d_out.iter_mut().zip(&self.p).zip(o.out) {
-                    *d = *d - c * *p * (*z - log_total + entropy);
+            Head::Categorical(_) => {
+                for (p, logit) in self.p.iter().zip(o.out) {
+                    for s in 0..TILE {
+                        entropy[s] = entropy[s] - p[s] * (logit[s] - self.log_total[s]);
+                    }
                 }
-                entropy
+                for (d, (p, logit)) in d.out.iter_mut().zip(self.p.iter().zip(o.out)) {
+                    for s in 0..TILE {
+                        d[s] = d[s] - c * p[s] * (logit[s] - self.log_total[s] + entropy[s]);
+                    }
+                }
             }
-            Head::Gaussian(dim) => {
-                d_log_std.iter_mut().for_each(|d| *d += c);
-                (0..dim).fold(T::ZERO, |sum, k| sum + o.log_std[k] + T::of(HALF_LOG_TAU + 0.5))
+            Head::Gaussian(_) => {
+                d.log_std.iter_mut().for_each(|d| *d += c * T::of(n as f64));
+                let constant = T::of(HALF_LOG_TAU + 0.5);
+                entropy = [o.log_std.iter().fold(T::ZERO, |sum, log_std| sum + *log_std + constant); TILE];
             }
         }
+        entropy
     }
 
-    /// KL(old || new) of one sample; adds `c` times its derivative by the new outputs.
+    /// KL(old || new) at the samples of a tile, times `weight`; adds `coef * weight` times its derivative.
     #[inline(always)]
     pub fn add_kl(
         &mut self,
-        c: T,
+        coef: T,
         old: Outputs<'_, T>,
         new: Outputs<'_, T>,
-        d_out: &mut [T],
-        d_log_std: &mut [T],
-    ) -> T {
-        let mut kl = T::ZERO;
+        (data, tile): (&Samples<T>, usize),
+        d: &mut Slopes<'_, T>,
+        sums: &mut Sums,
+    ) {
+        let (n, c) = (data.in_tile(tile), coef * data.weight);
+        let mut kl = [T::ZERO; TILE];
         match self.head {
-            Head::Categorical(n) => {
-                let old_total = softmax(old.out, &mut self.old_p);
-                let new_total = softmax(new.out, &mut self.p);
-                for (j, d) in d_out.iter_mut().enumerate().take(n) {
-                    kl += self.old_p[j] * (old.out[j] - old_total - new.out[j] + new_total);
-                    *d += c * (self.p[j] - self.old_p[j]);
+            Head::Categorical(_) => {
+                let mut old_total = [T::ZERO; TILE];
+                softmax(old.out, &mut self.old_p, &mut old_total);
+                softmax(new.out, &mut self.p, &mut self.log_total);
+                for (j, d) in d.out.iter_mut().enumerate() {
+                    let (p, old_p, old, new) = (&self.p[j], &self.old_p[j], &old.out[j], &new.out[j]);
+                    for s in 0..TILE {
+                        kl[s] += old_p[s] * (old[s] - old_total[s] - new[s] + self.log_total[s]);
+                        d[s] += c * (p[s] - old_p[s]);
+                    }
                 }
             }
-            Head::Gaussian(dim) => {
-                for k in 0..dim {
-                    let (precision, apart) = ((-T::of(2.0) * new.log_std[k]).exp(), new.out[k] - old.out[k]);
-                    let spread = (T::of(2.0) * old.log_std[k]).exp() + apart * apart;
-                    kl += new.log_std[k] - old.log_std[k] + T::of(0.5) * (spread * precision - T::ONE);
-                    d_out[k] += c * apart * precision;
-                    d_log_std[k] += c * (T::ONE - spread * precision);
+            Head::Gaussian(_) => {
+                for (k, d_out) in d.out.iter_mut().enumerate() {
+                    let (log_std, old_log_std) = (new.log_std[k], old.log_std[k]);
+                    let precision = (-T::of(2.0) * log_std).exp();
+                    let variance = (T::of(2.0) * old_log_std).exp();
+                    let mut by_log_std = [T::ZERO; TILE];
+                    for s in 0..TILE {
+                        let apart = new.out[k][s] - old.out[k][s];
+                        let spread = (variance + apart * apart) * precision;
+                        kl[s] += log_std - old_log_std + T::of(0.5) * (spread - T::ONE);
+                        d_out[s] += c * apart * precision;
+                        by_log_std[s] = c * (T::ONE - spread);
+                    }
+                    d.log_std[k] += total(&by_log_std[..n]);
                 }
             }
         }
-        kl
+        sums.kl += data.weight.to_f64() * total(&kl[..n]).to_f64();
     }
 }
 
-/// Probabilities of `logits`; returns the logarithm of the sum of their exponentials.
+/// Half the squared distance of the first output from what it should be.
 #[inline(always)]
-fn softmax<T: Scalar>(logits: &[T], p: &mut [T]) -> T {
-    let max = logits[1..].iter().fold(logits[0], |a, b| if *b > a { *b } else { a });
-    let mut total = T::ZERO;
-    for (p, l) in p.iter_mut().zip(logits) {
-        *p = (*l - max).exp();
-        total += *p;
+pub(super) fn squared<T: Scalar>(
+    out: &Column<T>,
+    data: &Samples<T>,
+    tile: usize,
+    d_out: &mut Column<T>,
+    sums: &mut Sums,
+) {
+    let (target, n) = (&data.advantage[tile], data.in_tile(tile));
+    let mut square = [T::ZERO; TILE];
+    *d_out = [T::ZERO; TILE];
+    for s in 0..n {
+        let error = out[s] - target[s];
+        d_out[s] = data.weight * error;
+        square[s] = T::of(0.5) * data.weight * error * error;
     }
-    let scale = T::ONE / total;
-    p.iter_mut().for_each(|p| *p = *p * scale);
-    max + total.ln()
+    sums.loss += total(&square).to_f64();
+}
+
+/// The sum of some numbers, in sixteen partial ones.
+#[inline(always)]
+pub(super) fn total<T: Scalar>(values: &[T]) -> T {
+    const LANES: usize = 16;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [T::ZERO; LANES];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += *value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane += *value;
+    }
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            let upper = lanes[i + width];
+            lanes[i] += upper;
+        }
+    }
+    lanes[0]
+}
+
+/// Probabilities of `logits` and the logarithm of the sum of their exponentials.
+#[inline(always)]
+fn softmax<T: Scalar>(logits: &[Column<T>], p: &mut [Column<T>], log_total: &mut Column<T>) {
+    let mut max = logits[0];
+    for logit in &logits[1..] {
+        for s in 0..TILE {
+            max[s] = if logit[s] > max[s] { logit[s] } else { max[s] };
+        }
+    }
+    let mut sum = [T::ZERO; TILE];
+    for (p, logit) in p.iter_mut().zip(logits) {
+        for s in 0..TILE {
+            p[s] = (logit[s] - max[s]).exp();
+            sum[s] += p[s];
+        }
+    }
+    for s in 0..TILE {
+        log_total[s] = max[s] + sum[s].ln();
+        sum[s] = T::ONE / sum[s];
+    }
+    for p in p {
+        for s in 0..TILE {
+            p[s] = p[s] * sum[s];
+        }
+    }
 }

@@ -2,33 +2,28 @@
 //! (Pearlmutter's R-operator, 1994: "Fast exact multiplication by the Hessian").
 //!
 //! Everything about a tile fits into the second-level cache, most of it into the first. `d` names derivatives of the
-//! loss, `r` derivatives along the direction.
+//! loss, `r` derivatives along the direction. What the passes along a direction need again of the plain ones stays in
+//! [`State`], one for each tile.
 
 use super::{
-    gemm::{Extents, Isa, Strided, gemm_add},
+    data::{Column, TILE},
+    gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
+    head::total,
     scalar::Scalar,
 };
 use crate::layout::Layout;
 
-/// Samples in a tile.
-pub(super) const TILE: usize = 64;
-
-/// Columns of head outputs in memory: a multiple of this many, so that they make whole vectors.
-const PAD: usize = 8;
-
-/// Parameters made ready: transposes for the backward pass, the head padded to whole vectors.
-pub(super) struct Net<T> {
+/// Parameters made ready: transposes for the backward pass.
+pub(crate) struct Net<T> {
     /// `[in, out]` of each hidden layer.
     weights: Vec<Vec<T>>,
-    /// `[out, in]` of each hidden layer but the first, whose input has no derivative.
+    /// `[out, in]` of each hidden layer.
     transposes: Vec<Vec<T>>,
     /// `[out]` of each hidden layer.
     biases: Vec<Vec<T>>,
-    /// `[in, padded outputs]`
-    head: Vec<T>,
     /// `[outputs, in]`
-    head_transpose: Vec<T>,
-    /// `[padded outputs]`
+    head: Vec<T>,
+    /// `[outputs]`
     head_bias: Vec<T>,
     /// Free parameters of the head, `[act_dim]` or none.
     pub log_std: Vec<T>,
@@ -36,19 +31,16 @@ pub(super) struct Net<T> {
 
 /// Extents of a network.
 #[derive(Clone, Debug)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Width of the input, then of each hidden layer.
     widths: Vec<usize>,
-    outputs: usize,
-    /// Outputs in memory, a multiple of [`PAD`].
-    pub padded: usize,
+    pub outputs: usize,
 }
 
 impl Shape {
     pub fn new(layout: &Layout) -> Self {
         let widths = (0..layout.num_layers()).map(|l| layout.blocks()[2 * l].dims[0]).collect();
-        let outputs = layout.head().outputs();
-        Shape { widths, outputs, padded: outputs.next_multiple_of(PAD) }
+        Shape { widths, outputs: layout.head().outputs() }
     }
 
     fn hidden(&self) -> usize {
@@ -61,36 +53,34 @@ impl Shape {
     }
 }
 
+/// `[columns, rows]` of `w` `[rows, columns]`.
+fn transpose<T: Scalar>(w: &[T], columns: usize) -> Vec<T> {
+    let column = |j: usize| w[j..].iter().step_by(columns).copied();
+    (0..columns).flat_map(column).collect()
+}
+
 impl<T: Scalar> Net<T> {
     /// From a flat vector of parameters, or of directions in parameter space.
     pub fn new(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
         let block = |i: usize| &flat[layout.blocks()[i].range.clone()];
         let hidden = shape.hidden();
-        let transpose = |w: &[T], columns: usize| -> Vec<T> {
-            let rows = w.len() / columns;
-            (0..w.len()).map(|n| w[n % rows * columns + n / rows]).collect()
-        };
-        let pad = |w: &[T]| -> Vec<T> {
-            let rows = w.chunks_exact(shape.outputs);
-            rows.flat_map(|row| (0..shape.padded).map(move |j| row.get(j).copied().unwrap_or(T::ZERO))).collect()
-        };
         Net {
             weights: (0..hidden).map(|l| block(2 * l).to_vec()).collect(),
             transposes: (0..hidden).map(|l| transpose(block(2 * l), shape.widths[l + 1])).collect(),
             biases: (0..hidden).map(|l| block(2 * l + 1).to_vec()).collect(),
-            head: pad(block(2 * hidden)),
-            head_transpose: transpose(block(2 * hidden), shape.outputs),
-            head_bias: pad(block(2 * hidden + 1)),
+            head: transpose(block(2 * hidden), shape.outputs),
+            head_bias: block(2 * hidden + 1).to_vec(),
             log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
         }
     }
 }
 
-/// Sums of parameter derivatives over samples, in the kernel's own order; [`Gradient::add_to`] gives the flat one.
+/// Sums of parameter derivatives over samples, in the kernel's own order; [`Gradient::flat`] gives the flat one.
 pub(super) struct Gradient<T> {
     weights: Vec<Vec<T>>,
     biases: Vec<Vec<T>>,
-    head_transpose: Vec<T>,
+    /// `[outputs, in]`
+    head: Vec<T>,
     head_bias: Vec<T>,
     pub log_std: Vec<T>,
 }
@@ -101,8 +91,8 @@ impl<T: Scalar> Gradient<T> {
         Gradient {
             weights: (0..hidden).map(|l| vec![T::ZERO; shape.widths[l] * shape.widths[l + 1]]).collect(),
             biases: (0..hidden).map(|l| vec![T::ZERO; shape.widths[l + 1]]).collect(),
-            head_transpose: vec![T::ZERO; shape.outputs * shape.last()],
-            head_bias: vec![T::ZERO; shape.padded],
+            head: vec![T::ZERO; shape.outputs * shape.last()],
+            head_bias: vec![T::ZERO; shape.outputs],
             log_std: vec![T::ZERO; log_std],
         }
     }
@@ -114,200 +104,278 @@ impl<T: Scalar> Gradient<T> {
             flat.extend_from_slice(w);
             flat.extend_from_slice(b);
         }
-        let last = shape.last();
-        flat.extend((0..last * shape.outputs).map(|n| {
-            let (i, j) = (n / shape.outputs, n % shape.outputs);
-            self.head_transpose[j * last + i]
-        }));
-        flat.extend_from_slice(&self.head_bias[..shape.outputs]);
+        flat.extend(transpose(&self.head, shape.last()));
+        flat.extend_from_slice(&self.head_bias);
         flat.extend_from_slice(&self.log_std);
         flat
     }
 }
 
-/// Work space for one tile.
-pub(super) struct Tile<T> {
-    isa: Isa,
-    shape: Shape,
+/// What a tile's passes leave behind.
+pub(crate) struct State<T> {
     /// Activations of the hidden layers, `[TILE, width]`.
     h: Vec<Vec<T>>,
-    rh: Vec<Vec<T>>,
+    /// Derivatives of the loss by them, `[TILE, width]`.
+    dh: Vec<Vec<T>>,
+    /// Head outputs, `[outputs]`.
+    pub out: Vec<Column<T>>,
+    /// Derivatives of the loss by the head outputs; the caller sets them, `[outputs]`.
+    pub d_out: Vec<Column<T>>,
+}
+
+impl<T: Scalar> State<T> {
+    pub fn new(shape: &Shape) -> Self {
+        let outputs = || vec![[T::ZERO; TILE]; shape.outputs];
+        State { h: layers(shape), dh: layers(shape), out: outputs(), d_out: outputs() }
+    }
+}
+
+fn layers<T: Scalar>(shape: &Shape) -> Vec<Vec<T>> {
+    shape.widths[1..].iter().map(|width| vec![T::ZERO; TILE * width]).collect()
+}
+
+/// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
+#[inline(always)]
+pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>) {
+    for l in 0..shape.hidden() {
+        let (below, here) = state.h.split_at_mut(l);
+        let input = below.last().map_or(x, |h| h);
+        let h = &mut here[0][..n * shape.widths[l + 1]];
+        let product = rows(input, shape.widths[l], &net.weights[l]);
+        gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], &mut Tanh);
+    }
+    state.out.iter_mut().zip(&net.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
+    add_dots(state.h.last().map_or(x, |h| h), &net.head, n, &mut state.out);
+}
+
+/// Work space for one tile at a time.
+pub(super) struct Work<T> {
+    pub isa: Isa,
+    shape: Shape,
     /// Derivatives of the loss by the layers' sums, `[TILE, width]`.
     d: Vec<Vec<T>>,
     rd: Vec<Vec<T>>,
-    /// Head outputs, `[TILE, padded]`.
-    pub out: Vec<T>,
-    pub r_out: Vec<T>,
-    /// Derivatives of the loss by the head outputs; the caller sets them, `[TILE, padded]`.
-    pub d_out: Vec<T>,
-    pub rd_out: Vec<T>,
+    rh: Vec<Vec<T>>,
+    /// Derivatives of the head outputs along the direction, `[outputs]`.
+    pub r_out: Vec<Column<T>>,
+    /// Those of their derivatives; the caller sets them, `[outputs]`.
+    pub rd_out: Vec<Column<T>>,
 }
 
-impl<T: Scalar> Tile<T> {
+impl<T: Scalar> Work<T> {
     pub fn new(shape: &Shape, isa: Isa) -> Self {
-        let layers = || shape.widths[1..].iter().map(|w| vec![T::ZERO; TILE * w]).collect::<Vec<_>>();
-        let outputs = || vec![T::ZERO; TILE * shape.padded];
-        Tile {
+        let outputs = || vec![[T::ZERO; TILE]; shape.outputs];
+        Work {
             isa,
             shape: shape.clone(),
-            h: layers(),
-            rh: layers(),
-            d: layers(),
-            rd: layers(),
-            out: outputs(),
+            d: layers(shape),
+            rd: layers(shape),
+            rh: layers(shape),
             r_out: outputs(),
-            d_out: outputs(),
             rd_out: outputs(),
         }
     }
 
-    /// `out` of `n` samples `x` `[n, obs_dim]`.
+    /// As [`forward`].
     #[inline(always)]
-    pub fn forward(&mut self, net: &Net<T>, x: &[T], n: usize) {
-        let (isa, shape) = (self.isa, &self.shape);
-        for l in 0..shape.hidden() {
-            let (below, here) = self.h.split_at_mut(l);
-            let input = below.last().map_or(x, |h| h);
-            let h = &mut here[0][..n * shape.widths[l + 1]];
-            affine(isa, input, &net.weights[l], &net.biases[l], h, n, shape.widths[l]);
-            h.iter_mut().for_each(|v| *v = v.tanh());
-        }
-        let input = self.h.last().map_or(x, |h| h);
-        affine(isa, input, &net.head, &net.head_bias, &mut self.out, n, shape.last());
+    pub fn forward(&self, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>) {
+        forward(self.isa, &self.shape, net, x, n, state);
     }
 
-    /// Adds the derivatives of the tile's loss, whose derivative by the outputs is `d_out`.
+    /// Adds the derivatives of the tile's loss, whose derivative by the outputs is `state.d_out`.
     #[inline(always)]
-    pub fn backward(&mut self, net: &Net<T>, x: &[T], n: usize, gradient: &mut Gradient<T>) {
+    pub fn backward(&mut self, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>, gradient: &mut Gradient<T>) {
         let (isa, shape) = (self.isa, &self.shape);
-        let (padded, last) = (shape.padded, shape.last());
-        let input = self.h.last().map_or(x, |h| h);
-        outer_add(isa, &self.d_out, padded, input, &mut gradient.head_transpose, [shape.outputs, n, last]);
-        sum_rows(&self.d_out[..n * padded], &mut gradient.head_bias);
+        let input = state.h.last().map_or(x, |h| h);
+        let last = shape.last();
+        gemm(isa, Start::Sum, [by_columns(&state.d_out, input, n)], &mut gradient.head, [shape.outputs, last]);
+        sum_columns(&state.d_out, n, &mut gradient.head_bias);
         for l in (0..shape.hidden()).rev() {
             let width = shape.widths[l + 1];
             let (here, above) = self.d.split_at_mut(l + 1);
-            let d = &mut here[l][..n * width];
-            d.fill(T::ZERO);
-            match above.first() {
-                None => product(isa, &self.d_out, padded, &net.head_transpose, d, [n, shape.outputs, width]),
-                Some(above) => {
-                    let outputs = shape.widths[l + 2];
-                    product(isa, above, outputs, &net.transposes[l + 1], d, [n, outputs, width]);
-                }
+            let (d, dh) = (&mut here[l][..n * width], &mut state.dh[l][..n * width]);
+            let product = match above.first() {
+                None => from_columns(&state.d_out, &net.head),
+                Some(above) => rows(above, shape.widths[l + 2], &net.transposes[l + 1]),
+            };
+            gemm(isa, Start::Zero, [product], dh, [n, width]);
+            for ((d, dh), h) in d.iter_mut().zip(&*dh).zip(&state.h[l]) {
+                *d = *dh * (T::ONE - *h * *h);
             }
-            for (d, h) in d.iter_mut().zip(&self.h[l]) {
-                *d = *d * (T::ONE - *h * *h);
-            }
-            let input = if l == 0 { x } else { &self.h[l - 1] };
-            outer_add(isa, input, shape.widths[l], d, &mut gradient.weights[l], [shape.widths[l], n, width]);
-            sum_rows(d, &mut gradient.biases[l]);
+            let input = if l == 0 { x } else { &state.h[l - 1] };
+            let outer = [outer(input, shape.widths[l], d, n)];
+            gemm(isa, Start::Sum, outer, &mut gradient.weights[l], [shape.widths[l], width]);
+            sum_rows(isa, d, &mut gradient.biases[l]);
         }
     }
 
-    /// `r_out`, the derivative of `out` along `direction`; after [`forward`](Self::forward) on the same tile.
+    /// `r_out`, the derivative of `out` along `direction`; `state` is what [`forward`](Self::forward) left.
     #[inline(always)]
-    pub fn r_forward(&mut self, net: &Net<T>, direction: &Net<T>, x: &[T], n: usize) {
+    pub fn r_forward(&mut self, net: &Net<T>, direction: &Net<T>, x: &[T], n: usize, state: &State<T>) {
         let (isa, shape) = (self.isa, &self.shape);
         for l in 0..shape.hidden() {
             let (below, here) = self.rh.split_at_mut(l);
+            let (width, extents) = (shape.widths[l], [n, shape.widths[l + 1]]);
             let rh = &mut here[0][..n * shape.widths[l + 1]];
-            let input = if l == 0 { x } else { &self.h[l - 1] };
-            affine(isa, input, &direction.weights[l], &direction.biases[l], rh, n, shape.widths[l]);
-            if let Some(r_input) = below.last() {
-                let (inner, width) = (shape.widths[l], shape.widths[l + 1]);
-                product(isa, r_input, inner, &net.weights[l], rh, [n, inner, width]);
-            }
-            for (rh, h) in rh.iter_mut().zip(&self.h[l]) {
-                *rh = *rh * (T::ONE - *h * *h);
+            let input = if l == 0 { x } else { &state.h[l - 1] };
+            let (start, moved) = (Start::Row(&direction.biases[l]), rows(input, width, &direction.weights[l]));
+            let finish = &mut Slope(&state.h[l]);
+            match below.last() {
+                None => gemm_with(isa, start, [moved], rh, extents, finish),
+                Some(r_input) => {
+                    gemm_with(isa, start, [moved, rows(r_input, width, &net.weights[l])], rh, extents, finish);
+                }
             }
         }
-        let (last, input) = (shape.last(), self.h.last().map_or(x, |h| h));
-        affine(isa, input, &direction.head, &direction.head_bias, &mut self.r_out, n, last);
+        let input = state.h.last().map_or(x, |h| h);
+        self.r_out.iter_mut().zip(&direction.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
+        add_dots(input, &direction.head, n, &mut self.r_out);
         if let Some(r_input) = self.rh.last() {
-            product(isa, r_input, last, &net.head, &mut self.r_out, [n, last, shape.padded]);
+            add_dots(r_input, &net.head, n, &mut self.r_out);
         }
     }
 
     /// Adds the derivative of [`backward`](Self::backward)'s gradient along `direction`: the Hessian times it. `rd_out`
-    /// is the derivative of `d_out` along it.
+    /// is the derivative of `d_out` along it, `state` what the plain passes left.
     #[inline(always)]
-    pub fn r_backward(&mut self, net: &Net<T>, direction: &Net<T>, x: &[T], n: usize, gradient: &mut Gradient<T>) {
+    pub fn r_backward(
+        &mut self,
+        net: &Net<T>,
+        direction: &Net<T>,
+        x: &[T],
+        n: usize,
+        state: &State<T>,
+        gradient: &mut Gradient<T>,
+    ) {
         let (isa, shape) = (self.isa, &self.shape);
-        let (padded, outputs, last) = (shape.padded, shape.outputs, shape.last());
-        let input = self.h.last().map_or(x, |h| h);
-        outer_add(isa, &self.rd_out, padded, input, &mut gradient.head_transpose, [outputs, n, last]);
-        if let Some(r_input) = self.rh.last() {
-            outer_add(isa, &self.d_out, padded, r_input, &mut gradient.head_transpose, [outputs, n, last]);
+        let input = state.h.last().map_or(x, |h| h);
+        let (moved, extents) = (by_columns(&self.rd_out, input, n), [shape.outputs, shape.last()]);
+        match self.rh.last() {
+            None => gemm(isa, Start::Sum, [moved], &mut gradient.head, extents),
+            Some(r_input) => {
+                gemm(isa, Start::Sum, [moved, by_columns(&state.d_out, r_input, n)], &mut gradient.head, extents);
+            }
         }
-        sum_rows(&self.rd_out[..n * padded], &mut gradient.head_bias);
+        sum_columns(&self.rd_out, n, &mut gradient.head_bias);
         for l in (0..shape.hidden()).rev() {
             let width = shape.widths[l + 1];
             let (d_here, d_above) = self.d.split_at_mut(l + 1);
             let (rd_here, rd_above) = self.rd.split_at_mut(l + 1);
             let (d, rd) = (&mut d_here[l][..n * width], &mut rd_here[l][..n * width]);
-            d.fill(T::ZERO);
-            rd.fill(T::ZERO);
-            let (above, r_above, stride, inner, w, rw) = match (d_above.first(), rd_above.first()) {
+            let products = match (d_above.first(), rd_above.first()) {
                 (Some(above), Some(r_above)) => {
                     let outputs = shape.widths[l + 2];
-                    (above, r_above, outputs, outputs, &net.transposes[l + 1], &direction.transposes[l + 1])
+                    [rows(r_above, outputs, &net.transposes[l + 1]), rows(above, outputs, &direction.transposes[l + 1])]
                 }
-                _ => (&self.d_out, &self.rd_out, padded, outputs, &net.head_transpose, &direction.head_transpose),
+                _ => [from_columns(&self.rd_out, &net.head), from_columns(&state.d_out, &direction.head)],
             };
-            product(isa, above, stride, w, d, [n, inner, width]);
-            product(isa, r_above, stride, w, rd, [n, inner, width]);
-            product(isa, above, stride, rw, rd, [n, inner, width]);
-            let (two, layer) = (T::of(2.0), self.h[l].iter().zip(&self.rh[l]));
-            for ((d, rd), (h, rh)) in d.iter_mut().zip(rd.iter_mut()).zip(layer) {
+            gemm(isa, Start::Zero, products, rd, [n, width]);
+            let (two, layer) = (T::of(2.0), state.h[l].iter().zip(&self.rh[l]).zip(&state.dh[l]));
+            for ((d, rd), ((h, rh), dh)) in d.iter_mut().zip(rd.iter_mut()).zip(layer) {
                 let slope = T::ONE - *h * *h;
-                *rd = *rd * slope - two * *h * *rh * *d;
-                *d = *d * slope;
+                *rd = *rd * slope - two * *h * *rh * *dh;
+                *d = *dh * slope;
             }
-            let input = if l == 0 { x } else { &self.h[l - 1] };
-            outer_add(isa, input, shape.widths[l], rd, &mut gradient.weights[l], [shape.widths[l], n, width]);
-            if l > 0 {
-                outer_add(
-                    isa,
-                    &self.rh[l - 1],
-                    shape.widths[l],
-                    d,
-                    &mut gradient.weights[l],
-                    [shape.widths[l], n, width],
-                );
+            let (inputs, extents) = (shape.widths[l], [shape.widths[l], width]);
+            let weights = &mut gradient.weights[l];
+            if l == 0 {
+                gemm(isa, Start::Sum, [outer(x, inputs, rd, n)], weights, extents);
+            } else {
+                let both = [outer(&state.h[l - 1], inputs, rd, n), outer(&self.rh[l - 1], inputs, d, n)];
+                gemm(isa, Start::Sum, both, weights, extents);
             }
-            sum_rows(rd, &mut gradient.biases[l]);
+            sum_rows(isa, rd, &mut gradient.biases[l]);
         }
     }
 }
 
-/// `y` `[n, out] = x` `[n, inputs] w` `[inputs, out] + b` `[out]`.
+/// Adds to the head's outputs by column, `out` `[outputs]`, the inner products of `x` `[n, inputs]` and `w`
+/// `[outputs, inputs]`.
 #[inline(always)]
-fn affine<T: Scalar>(isa: Isa, x: &[T], w: &[T], b: &[T], y: &mut [T], n: usize, inputs: usize) {
-    for row in y.chunks_exact_mut(b.len()).take(n) {
-        row.copy_from_slice(b);
+fn add_dots<T: Scalar>(x: &[T], w: &[T], n: usize, out: &mut [Column<T>]) {
+    const LANES: usize = 16;
+    let inputs = w.len() / out.len();
+    for (out, w) in out.iter_mut().zip(w.chunks_exact(inputs)) {
+        let mut quarters = [[T::ZERO; LANES / 4]; TILE];
+        for (quarter, x) in quarters.iter_mut().zip(x.chunks_exact(inputs)).take(n) {
+            let mut lanes = [T::ZERO; LANES];
+            let (x, x_rest) = x.as_chunks::<LANES>();
+            let (w, w_rest) = w.as_chunks::<LANES>();
+            for (x, w) in x.iter().zip(w) {
+                for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+                    *lane = x.mul_add(*w, *lane);
+                }
+            }
+            for (lane, (x, w)) in lanes.iter_mut().zip(x_rest.iter().zip(w_rest)) {
+                *lane = x.mul_add(*w, *lane);
+            }
+            let halves: [T; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
+            *quarter = std::array::from_fn(|i| halves[i] + halves[i + LANES / 4]);
+        }
+        for (out, [a, b, c, d]) in out.iter_mut().zip(quarters) {
+            *out += (a + c) + (b + d);
+        }
     }
-    product(isa, x, inputs, w, y, [n, inputs, b.len()]);
 }
 
-/// `y` `[rows, columns] += x w`, where `x` has rows of length `stride`, of which the first `inner` count.
-#[inline(always)]
-fn product<T: Scalar>(isa: Isa, x: &[T], stride: usize, w: &[T], y: &mut [T], [rows, inner, columns]: [usize; 3]) {
-    gemm_add(isa, Strided::rows(x, stride), w, y, Extents { rows, inner, columns });
+/// A layer's sums to its activations.
+struct Tanh;
+
+impl<T: Scalar> Finish<T> for Tanh {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, sums: &mut [T]) {
+        sums.iter_mut().for_each(|v| *v = v.tanh());
+    }
 }
 
-/// `c` `[rows, columns] += aᵀ b` for `a` `[n, stride]`, of which the first `rows` columns count, and `b` `[n, columns]`.
+/// The derivatives of a layer's sums to those of its activations, which are given.
+struct Slope<'a, T>(&'a [T]);
+
+impl<T: Scalar> Finish<T> for Slope<'_, T> {
+    #[inline(always)]
+    fn row(&mut self, at: usize, sums: &mut [T]) {
+        let n = sums.len();
+        for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
+            *v = *v * (T::ONE - *h * *h);
+        }
+    }
+}
+
+/// `x w` for `x` `[n, inner]`, `w` `[inner, columns]`.
 #[inline(always)]
-fn outer_add<T: Scalar>(isa: Isa, a: &[T], stride: usize, b: &[T], c: &mut [T], [rows, n, columns]: [usize; 3]) {
-    gemm_add(isa, Strided::transposed(a, stride), b, c, Extents { rows, inner: n, columns });
+fn rows<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
+    Product { a: Strided::rows(x, inner), b: w, inner }
+}
+
+/// `xᵀ d` for `x` `[n, inputs]`, `d` `[n, columns]`.
+#[inline(always)]
+fn outer<'a, T>(x: &'a [T], inputs: usize, d: &'a [T], n: usize) -> Product<'a, T> {
+    Product { a: Strided::transposed(x, inputs), b: d, inner: n }
+}
+
+/// `x w` for `x` given by its columns, `[inner][n]`, and `w` `[inner, columns]`.
+#[inline(always)]
+fn from_columns<'a, T: Scalar>(x: &'a [Column<T>], w: &'a [T]) -> Product<'a, T> {
+    Product { a: Strided::transposed(x.as_flattened(), TILE), b: w, inner: x.len() }
+}
+
+/// `xᵀ y` for `x` given by its columns, `[rows][n]`, and `y` `[n, columns]`.
+#[inline(always)]
+fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Product<'a, T> {
+    Product { a: Strided::rows(x.as_flattened(), TILE), b: y, inner: n }
 }
 
 /// `sum` `[width] += ` the rows of `x` `[n, width]`.
 #[inline(always)]
-fn sum_rows<T: Scalar>(x: &[T], sum: &mut [T]) {
-    for row in x.chunks_exact(sum.len()) {
-        for (sum, x) in sum.iter_mut().zip(row) {
-            *sum += *x;
-        }
+fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
+    let (width, ones) = (sum.len(), Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 });
+    gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
+}
+
+/// `sum` `[columns] += ` the sum of the first `n` numbers of each column.
+#[inline(always)]
+fn sum_columns<T: Scalar>(x: &[Column<T>], n: usize, sum: &mut [T]) {
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += total(&x[..n]);
     }
 }

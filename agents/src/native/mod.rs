@@ -10,19 +10,22 @@ mod ppo;
 mod scalar;
 mod task;
 
+pub(crate) use data::TILE;
+pub(crate) use gemm::{Isa, with_isa};
+pub(crate) use mlp::{Net, Shape, State, forward};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
 
 use self::{
-    data::Samples,
-    gemm::Isa,
-    task::{Task, TaskData, TaskGradient},
+    data::{Column, Samples},
+    head::Sums,
+    task::{Loss, Old, Task, TaskData, TaskGradient},
 };
 use crate::{
     batch::{Batch, MetaBatch},
     layout::Layout,
     objective::{Objective, ObjectiveStats},
-    threads::run_jobs,
+    threads::run_jobs_with,
 };
 
 /// The native implementation of adaptation and meta-gradient.
@@ -39,24 +42,28 @@ pub struct Prepared<T> {
     tasks: Vec<TaskData<T>>,
 }
 
-/// What is asked of one task.
+/// What is asked about one task, and where the answer goes.
 enum Ask<'a, T> {
-    Outputs { params: &'a [T], data: &'a Samples<T> },
-    Inner { params: &'a [T], data: &'a Samples<T> },
-    Meta { theta: &'a [T], rates: &'a [T], task: &'a TaskData<T>, objective: &'a Objective },
-}
-
-/// And answered.
-enum Answer<T> {
-    Vector(Vec<T>),
-    Meta(TaskGradient<T>),
+    /// Head outputs, `[tiles][outputs]`.
+    Outputs { params: &'a [T], data: &'a Samples<T>, answer: &'a mut Vec<Vec<Column<T>>> },
+    /// Gradient of a loss, `[num_params]`, and its sums.
+    Gradient { params: &'a [T], data: &'a Samples<T>, loss: Loss<'a, T>, answer: &'a mut (Vec<T>, Sums) },
+    /// The task's share of the meta-gradient.
+    Meta {
+        theta: &'a [T],
+        rates: &'a [T],
+        task: &'a TaskData<T>,
+        objective: &'a Objective,
+        answer: &'a mut TaskGradient<T>,
+    },
 }
 
 impl NativeBackend {
     /// A backend for `layout` on `threads` threads, if this processor has what it takes (AVX2 and fused
     /// multiply-add).
     pub fn new(layout: Layout, threads: usize) -> Option<Self> {
-        Some(NativeBackend { layout, threads, isa: Isa::detect()? })
+        let isa = Isa::detect();
+        (isa != Isa::Portable).then_some(NativeBackend { layout, threads, isa })
     }
 
     /// The policy's shape.
@@ -68,10 +75,10 @@ impl NativeBackend {
     pub fn adapt<T: Scalar>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>> {
         let mut adapted = vec![Vec::new(); params.len()];
         let jobs = params.iter().zip(support).zip(&mut adapted).collect();
-        run_jobs(jobs, self.threads, |((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
-            let data = Samples::new(support);
-            let gradient = self.vector(Ask::Inner { params, data: &data });
-            *adapted = params.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
+        self.spread(jobs, |worker, ((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
+            let (data, mut answer) = (Samples::new(support), Default::default());
+            worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Surrogate, answer: &mut answer });
+            *adapted = params.iter().zip(rates).zip(&answer.0).map(|((p, r), g)| *p - *r * *g).collect();
         });
         adapted
     }
@@ -79,17 +86,16 @@ impl NativeBackend {
     /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
     pub fn prepare<T: Scalar>(&self, theta: &[T], data: &MetaBatch) -> Prepared<T> {
         let mut tasks: Vec<Option<TaskData<T>>> = data.query.iter().map(|_| None).collect();
-        run_jobs(
-            tasks.iter_mut().enumerate().collect(),
-            self.threads,
-            |(i, slot): (usize, &mut Option<TaskData<T>>)| {
-                let supports: Vec<_> = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
-                let query = Samples::new(&data.query[i]);
-                let old_out = self.vector(Ask::Outputs { params: theta, data: supports.first().unwrap_or(&query) });
-                let old_log_std = self.layout.log_std().map_or_else(Vec::new, |range| theta[range].to_vec());
-                *slot = Some(TaskData { supports, query, old_out, old_log_std });
-            },
-        );
+        let jobs = tasks.iter_mut().enumerate().collect();
+        self.spread(jobs, |worker, (i, slot): (usize, &mut Option<TaskData<T>>)| {
+            let supports: Vec<_> = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
+            let query = Samples::new(&data.query[i]);
+            let log_std = self.layout.log_std().map_or_else(Vec::new, |range| theta[range].to_vec());
+            let mut old = Old { out: Vec::new(), log_std };
+            let states = supports.first().unwrap_or(&query);
+            worker.answer(Ask::Outputs { params: theta, data: states, answer: &mut old.out });
+            *slot = Some(TaskData { supports, query, old });
+        });
         Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect() }
     }
 
@@ -102,19 +108,17 @@ impl NativeBackend {
         data: &Prepared<T>,
         objective: &Objective,
     ) -> (Vec<T>, Vec<T>, ObjectiveStats) {
-        let mut results: Vec<Option<TaskGradient<T>>> = data.tasks.iter().map(|_| None).collect();
+        let mut results: Vec<TaskGradient<T>> = data.tasks.iter().map(|_| Default::default()).collect();
         let jobs = data.tasks.iter().zip(&mut results).collect();
-        run_jobs(jobs, self.threads, |(task, slot): (&TaskData<T>, &mut Option<TaskGradient<T>>)| {
-            if let Answer::Meta(gradient) = self.answer(Ask::Meta { theta, rates, task, objective }) {
-                *slot = Some(gradient);
-            }
+        self.spread(jobs, |worker, (task, answer): (&TaskData<T>, &mut TaskGradient<T>)| {
+            worker.answer(Ask::Meta { theta, rates, task, objective, answer });
         });
         // in task order, so that the sum does not depend on which thread was first
         let scale = 1.0 / data.tasks.len() as f64;
         let mut sum = vec![T::ZERO; theta.len()];
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
         let mut stats = [0.0; 6];
-        for (gradient, rates, task_stats) in results.iter().flatten() {
+        for (gradient, rates, task_stats) in &results {
             sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += *g * T::of(scale));
             by_rates.iter_mut().zip(rates).for_each(|(s, g)| *s += *g * T::of(scale));
             stats.iter_mut().zip(task_stats).for_each(|(s, v)| *s += v * scale);
@@ -123,48 +127,26 @@ impl NativeBackend {
         (sum, by_rates, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
     }
 
-    fn vector<T: Scalar>(&self, ask: Ask<'_, T>) -> Vec<T> {
-        match self.answer(ask) {
-            Answer::Vector(vector) => vector,
-            Answer::Meta(_) => unreachable!("only a meta-gradient is answered so"),
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn answer<T: Scalar>(&self, ask: Ask<'_, T>) -> Answer<T> {
-        // SAFETY: `Isa::detect` found the features.
-        match self.isa {
-            Isa::Avx512 => unsafe { answer_avx512(&self.layout, ask) },
-            Isa::Avx2 => unsafe { answer_avx2(&self.layout, ask) },
-        }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn answer<T: Scalar>(&self, ask: Ask<'_, T>) -> Answer<T> {
-        answer_body(&self.layout, self.isa, ask)
+    /// Runs `work` on every job, each thread with work space of its own.
+    fn spread<T: Scalar, J: Send>(&self, jobs: Vec<J>, work: impl Fn(&mut Task<'_, T>, J) + Sync) {
+        run_jobs_with(jobs, self.threads, || Task::new(&self.layout, self.isa), work);
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn answer_avx512<T: Scalar>(layout: &Layout, ask: Ask<'_, T>) -> Answer<T> {
-    answer_body(layout, Isa::Avx512, ask)
-}
+impl<T: Scalar> Task<'_, T> {
+    fn answer(&mut self, ask: Ask<'_, T>) {
+        let (isa, task) = (self.isa(), self);
+        with_isa!(isa, [T: Scalar] (task: &mut Task<'_, T>, ask: Ask<'_, T>) => task.answer_body(ask));
+    }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn answer_avx2<T: Scalar>(layout: &Layout, ask: Ask<'_, T>) -> Answer<T> {
-    answer_body(layout, Isa::Avx2, ask)
-}
-
-#[inline(always)]
-fn answer_body<T: Scalar>(layout: &Layout, isa: Isa, ask: Ask<'_, T>) -> Answer<T> {
-    let mut task = Task::new(layout, isa);
-    match ask {
-        Ask::Outputs { params, data } => Answer::Vector(task.outputs(params, data)),
-        Ask::Inner { params, data } => Answer::Vector(task.inner(params, data).1),
-        Ask::Meta { theta, rates, task: data, objective } => {
-            Answer::Meta(task.meta_gradient(theta, rates, data, objective))
+    #[inline(always)]
+    fn answer_body(&mut self, ask: Ask<'_, T>) {
+        match ask {
+            Ask::Outputs { params, data, answer } => *answer = self.outputs(params, data),
+            Ask::Gradient { params, data, loss, answer } => *answer = self.gradient(params, data, &loss, None),
+            Ask::Meta { theta, rates, task, objective, answer } => {
+                *answer = self.meta_gradient(theta, rates, task, objective);
+            }
         }
     }
 }

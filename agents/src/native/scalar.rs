@@ -1,6 +1,88 @@
 //! The two precisions of the native backend: `f32` to train, `f64` to test.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+use crate::vector_math;
+
+/// A vector register of `T`, or one number as the narrowest of them.
+///
+/// # Safety
+/// The methods need the instruction set that the register belongs to, and pointers to [`COUNT`](Self::COUNT) numbers.
+pub trait Lanes<T>: Copy {
+    /// Numbers in it.
+    const COUNT: usize;
+    /// The same number everywhere.
+    unsafe fn splat(value: T) -> Self;
+    /// From memory, aligned or not.
+    unsafe fn load(from: *const T) -> Self;
+    /// To memory, aligned or not.
+    unsafe fn store(self, to: *mut T);
+    /// `self * a + b`, rounded once.
+    unsafe fn fma(self, a: Self, b: Self) -> Self;
+}
+
+/// Implements [`Lanes`] by intrinsics.
+macro_rules! lanes {
+    ($number:ty, $vector:ty, $count:literal, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        impl Lanes<$number> for $vector {
+            const COUNT: usize = $count;
+
+            #[inline(always)]
+            unsafe fn splat(value: $number) -> Self {
+                // SAFETY: the caller's, here and below.
+                unsafe { $splat(value) }
+            }
+
+            #[inline(always)]
+            unsafe fn load(from: *const $number) -> Self {
+                unsafe { $load(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $number) {
+                unsafe { $store(to, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn fma(self, a: Self, b: Self) -> Self {
+                unsafe { $fma(self, a, b) }
+            }
+        }
+    };
+}
+
+lanes!(f32, __m512, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
+lanes!(f64, __m512d, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd);
+lanes!(f32, __m256, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
+lanes!(f64, __m256d, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd);
+
+impl<T: Scalar> Lanes<T> for T {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    unsafe fn splat(value: T) -> T {
+        value
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const T) -> T {
+        // SAFETY: the caller's, here and below.
+        unsafe { *from }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T) {
+        unsafe { *to = self }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(self, a: T, b: T) -> T {
+        self.mul_add(a, b)
+    }
+}
 
 /// A floating-point number.
 pub trait Scalar:
@@ -17,6 +99,12 @@ pub trait Scalar:
     + Neg<Output = Self>
     + AddAssign
 {
+    /// A register of 512 bits.
+    #[cfg(target_arch = "x86_64")]
+    type Wide512: Lanes<Self>;
+    /// A register of 256 bits.
+    #[cfg(target_arch = "x86_64")]
+    type Wide256: Lanes<Self>;
     /// 0
     const ZERO: Self;
     /// 1
@@ -34,11 +122,15 @@ pub trait Scalar:
     fn tanh(self) -> Self;
     /// e to this power.
     fn exp(self) -> Self;
-    /// Natural logarithm.
+    /// Natural logarithm of a positive number.
     fn ln(self) -> Self;
 }
 
 impl Scalar for f32 {
+    #[cfg(target_arch = "x86_64")]
+    type Wide512 = __m512;
+    #[cfg(target_arch = "x86_64")]
+    type Wide256 = __m256;
     const ZERO: f32 = 0.0;
     const ONE: f32 = 1.0;
 
@@ -64,21 +156,25 @@ impl Scalar for f32 {
 
     #[inline(always)]
     fn tanh(self) -> f32 {
-        crate::host_policy::tanh(self)
+        vector_math::tanh(self)
     }
 
     #[inline(always)]
     fn exp(self) -> f32 {
-        f32::exp(self)
+        vector_math::exp(self)
     }
 
     #[inline(always)]
     fn ln(self) -> f32 {
-        f32::ln(self)
+        vector_math::ln(self)
     }
 }
 
 impl Scalar for f64 {
+    #[cfg(target_arch = "x86_64")]
+    type Wide512 = __m512d;
+    #[cfg(target_arch = "x86_64")]
+    type Wide256 = __m256d;
     const ZERO: f64 = 0.0;
     const ONE: f64 = 1.0;
 

@@ -1,20 +1,24 @@
 //! One task's share of the meta-gradient, tile by tile.
 
 use super::{
-    data::Samples,
+    data::{Column, Samples},
     gemm::Isa,
-    head::{HeadLoss, Outputs, Sums},
-    mlp::{Gradient, Net, Shape, TILE, Tile},
+    head::{HeadLoss, Outputs, Slopes, Sums, squared},
+    mlp::{Gradient, Net, Shape, State, Work},
     scalar::Scalar,
 };
 use crate::{layout::Layout, objective::Objective};
 
-/// What the computation of one task needs besides parameters and data.
+/// What computations on one network need besides parameters and data.
 pub(super) struct Task<'a, T> {
     layout: &'a Layout,
     shape: Shape,
-    tile: Tile<T>,
+    work: Work<T>,
     head: HeadLoss<T>,
+    /// For passes that nothing follows.
+    state: State<T>,
+    /// Of the inner passes, which their Hessians need again, `[inner_steps][tiles]`.
+    kept: Vec<Vec<State<T>>>,
 }
 
 /// One task's data: support per inner step, query, and what the old meta-policy said on the states before adaptation.
@@ -22,9 +26,34 @@ pub(super) struct Task<'a, T> {
 pub(super) struct TaskData<T> {
     pub supports: Vec<Samples<T>>,
     pub query: Samples<T>,
-    /// Head outputs of the meta-policy that collected the data, `[samples, padded]`.
-    pub old_out: Vec<T>,
-    pub old_log_std: Vec<T>,
+    pub old: Old<T>,
+}
+
+/// The meta-policy that collected the data, where the KL penalty is taken.
+#[derive(Debug)]
+pub(super) struct Old<T> {
+    /// Head outputs, `[tiles][outputs]`.
+    pub out: Vec<Vec<Column<T>>>,
+    /// Free parameters of the head.
+    pub log_std: Vec<T>,
+}
+
+impl<T> Old<T> {
+    fn of(&self, tile: usize) -> Outputs<'_, T> {
+        Outputs { out: &self.out[tile], log_std: &self.log_std }
+    }
+}
+
+/// What is differentiated, each a mean over the samples.
+pub(super) enum Loss<'a, T> {
+    /// The inner loss.
+    Surrogate,
+    /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
+    Clipped(&'a Objective),
+    /// KL(old || parameters), times a coefficient.
+    Kl(&'a Old<T>, T),
+    /// Half the squared distance of the first output from `advantage`.
+    Squared,
 }
 
 /// Gradient by the meta-parameters, by the rates, and the six sums of `ObjectiveStats`.
@@ -33,138 +62,93 @@ pub(super) type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
 impl<'a, T: Scalar> Task<'a, T> {
     pub fn new(layout: &'a Layout, isa: Isa) -> Self {
         let shape = Shape::new(layout);
-        Task { layout, tile: Tile::new(&shape, isa), head: HeadLoss::new(layout.head()), shape }
+        let (work, state) = (Work::new(&shape, isa), State::new(&shape));
+        Task { layout, work, head: HeadLoss::new(layout.head()), state, kept: Vec::new(), shape }
+    }
+
+    pub fn isa(&self) -> Isa {
+        self.work.isa
     }
 
     fn net(&self, flat: &[T]) -> Net<T> {
         Net::new(self.layout, &self.shape, flat)
     }
 
-    /// Head outputs `[samples, padded]` at `params`.
+    /// Head outputs at `params`, `[tiles][outputs]`.
     #[inline(always)]
-    pub fn outputs(&mut self, params: &[T], data: &Samples<T>) -> Vec<T> {
-        let (net, padded) = (self.net(params), self.shape.padded);
-        let mut out = Vec::with_capacity(data.len * padded);
-        for (x, _, n) in tiles(data, self.layout.obs_dim()) {
-            self.tile.forward(&net, x, n);
-            out.extend_from_slice(&self.tile.out[..n * padded]);
+    pub fn outputs(&mut self, params: &[T], data: &Samples<T>) -> Vec<Vec<Column<T>>> {
+        let net = self.net(params);
+        let mut out = Vec::with_capacity(data.tiles());
+        for tile in 0..data.tiles() {
+            self.work.forward(&net, data.obs(tile), data.in_tile(tile), &mut self.state);
+            out.push(self.state.out.clone());
         }
         out
     }
 
-    /// Loss and gradient of the inner surrogate.
+    /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Leaves each tile's state in `kept`, if given.
     #[inline(always)]
-    pub fn inner(&mut self, params: &[T], data: &Samples<T>) -> (f64, Vec<T>) {
+    pub fn gradient(
+        &mut self,
+        params: &[T],
+        data: &Samples<T>,
+        loss: &Loss<'_, T>,
+        mut kept: Option<&mut Vec<State<T>>>,
+    ) -> (Vec<T>, Sums) {
         let net = self.net(params);
-        let (padded, outputs) = (self.shape.padded, self.layout.head().outputs());
         let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
-        let mut loss = 0.0;
-        for (x, first, n) in tiles(data, self.layout.obs_dim()) {
-            let tile = &mut self.tile;
-            tile.forward(&net, x, n);
-            for s in 0..n {
-                let row = s * padded..s * padded + outputs;
-                let o = Outputs { out: &tile.out[row.clone()], log_std: &net.log_std };
-                let d_out = &mut tile.d_out[row];
-                loss += self.head.surrogate(o, data, first + s, d_out, &mut gradient.log_std).to_f64();
+        let mut sums = Sums::default();
+        for tile in 0..data.tiles() {
+            let (x, n) = (data.obs(tile), data.in_tile(tile));
+            let state = match &mut kept {
+                Some(kept) => &mut kept[tile],
+                None => &mut self.state,
+            };
+            self.work.forward(&net, x, n, state);
+            let o = Outputs { out: &state.out, log_std: &net.log_std };
+            let mut d = Slopes { out: &mut state.d_out, log_std: &mut gradient.log_std };
+            match loss {
+                Loss::Surrogate => self.head.surrogate(o, data, tile, d, &mut sums),
+                Loss::Clipped(objective) => self.head.clipped(o, data, tile, objective, d, &mut sums),
+                Loss::Kl(old, coef) => {
+                    d.out.iter_mut().for_each(|column| column.fill(T::ZERO));
+                    self.head.add_kl(*coef, old.of(tile), o, (data, tile), &mut d, &mut sums);
+                }
+                Loss::Squared => squared(&state.out[0], data, tile, &mut state.d_out[0], &mut sums),
             }
-            tile.backward(&net, x, n, &mut gradient);
+            self.work.backward(&net, x, n, state, &mut gradient);
         }
-        (loss, gradient.flat(self.layout, &self.shape))
+        (gradient.flat(self.layout, &self.shape), sums)
     }
 
-    /// Hessian of the inner surrogate at `params` times `direction`, minus `kl_coef` times the gradient of KL(old ||
-    /// params) on the same states if `old` is given; and that KL.
+    /// Hessian of the inner loss at `params` times `direction`, minus `coef` times the gradient of KL(old || params) on
+    /// the same states if `old` is given; and that KL. `kept` is what [`gradient`](Self::gradient) left.
     #[inline(always)]
     fn hessian_vector(
         &mut self,
         params: &[T],
         direction: &[T],
         data: &Samples<T>,
-        old: Option<(&TaskData<T>, T)>,
+        kept: &[State<T>],
+        old: Option<(&Old<T>, T)>,
     ) -> (Vec<T>, f64) {
         let (net, along) = (self.net(params), self.net(direction));
-        let (padded, outputs) = (self.shape.padded, self.layout.head().outputs());
         let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
-        let mut kl = 0.0;
-        for (x, first, n) in tiles(data, self.layout.obs_dim()) {
-            let tile = &mut self.tile;
-            tile.forward(&net, x, n);
-            tile.r_forward(&net, &along, x, n);
-            for s in 0..n {
-                let row = s * padded..s * padded + outputs;
-                let o = Outputs { out: &tile.out[row.clone()], log_std: &net.log_std };
-                let r = Outputs { out: &tile.r_out[row.clone()], log_std: &along.log_std };
-                let (d_out, rd_out) = (&mut tile.d_out[row.clone()], &mut tile.rd_out[row]);
-                self.head.r_surrogate(o, r, data, first + s, (d_out, &mut *rd_out), &mut gradient.log_std);
-                if let Some((task, kl_coef)) = old {
-                    let at = (first + s) * padded;
-                    let old = Outputs { out: &task.old_out[at..at + outputs], log_std: &task.old_log_std };
-                    let c = -kl_coef * data.weight;
-                    kl += (data.weight * self.head.add_kl(c, old, o, rd_out, &mut gradient.log_std)).to_f64();
-                }
+        let mut sums = Sums::default();
+        for (tile, state) in kept.iter().enumerate().take(data.tiles()) {
+            let (x, n, work) = (data.obs(tile), data.in_tile(tile), &mut self.work);
+            work.r_forward(&net, &along, x, n, state);
+            let o = Outputs { out: &state.out, log_std: &net.log_std };
+            let r = Outputs { out: &work.r_out, log_std: &along.log_std };
+            let rd = Slopes { out: &mut work.rd_out, log_std: &mut gradient.log_std };
+            self.head.r_surrogate(o, r, data, tile, rd);
+            if let Some((old, coef)) = old {
+                let mut rd = Slopes { out: &mut work.rd_out, log_std: &mut gradient.log_std };
+                self.head.add_kl(-coef, old.of(tile), o, (data, tile), &mut rd, &mut sums);
             }
-            tile.r_backward(&net, &along, x, n, &mut gradient);
+            work.r_backward(&net, &along, x, n, state, &mut gradient);
         }
-        (gradient.flat(self.layout, &self.shape), kl)
-    }
-
-    /// Gradient of the outer loss at the adapted parameters; the KL is added where `old` is given.
-    #[inline(always)]
-    fn outer(
-        &mut self,
-        params: &[T],
-        data: &Samples<T>,
-        objective: &Objective,
-        old: Option<&TaskData<T>>,
-    ) -> (Vec<T>, Sums, f64) {
-        let net = self.net(params);
-        let (padded, outputs) = (self.shape.padded, self.layout.head().outputs());
-        let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
-        let (mut sums, mut kl) = (Sums::default(), 0.0);
-        for (x, first, n) in tiles(data, self.layout.obs_dim()) {
-            let tile = &mut self.tile;
-            tile.forward(&net, x, n);
-            for s in 0..n {
-                let row = s * padded..s * padded + outputs;
-                let o = Outputs { out: &tile.out[row.clone()], log_std: &net.log_std };
-                let d_out = &mut tile.d_out[row];
-                let d = (&mut *d_out, &mut gradient.log_std[..]);
-                self.head.clipped(o, data, first + s, objective, d, &mut sums);
-                if let Some(task) = old {
-                    let at = (first + s) * padded;
-                    let old = Outputs { out: &task.old_out[at..at + outputs], log_std: &task.old_log_std };
-                    let c = T::of(objective.kl_coef) * data.weight;
-                    kl += (data.weight * self.head.add_kl(c, old, o, d_out, &mut gradient.log_std)).to_f64();
-                }
-            }
-            tile.backward(&net, x, n, &mut gradient);
-        }
-        (gradient.flat(self.layout, &self.shape), sums, kl)
-    }
-
-    /// KL(old || params) on the states before adaptation and its gradient, where no Hessian pass carries it along.
-    #[inline(always)]
-    fn kl(&mut self, params: &[T], task: &TaskData<T>, kl_coef: T) -> (Vec<T>, f64) {
-        let (net, data) = (self.net(params), &task.supports[0]);
-        let (padded, outputs) = (self.shape.padded, self.layout.head().outputs());
-        let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
-        let mut kl = 0.0;
-        for (x, first, n) in tiles(data, self.layout.obs_dim()) {
-            let tile = &mut self.tile;
-            tile.forward(&net, x, n);
-            for s in 0..n {
-                let (row, at) = (s * padded..s * padded + outputs, (first + s) * padded);
-                let o = Outputs { out: &tile.out[row.clone()], log_std: &net.log_std };
-                let old = Outputs { out: &task.old_out[at..at + outputs], log_std: &task.old_log_std };
-                let d_out = &mut tile.d_out[row];
-                d_out.fill(T::ZERO);
-                let c = kl_coef * data.weight;
-                kl += (data.weight * self.head.add_kl(c, old, o, d_out, &mut gradient.log_std)).to_f64();
-            }
-            tile.backward(&net, x, n, &mut gradient);
-        }
-        (gradient.flat(self.layout, &self.shape), kl)
+        (gradient.flat(self.layout, &self.shape), sums.kl)
     }
 
     /// Gradient of the task's meta-objective by `theta` and by `rates`:
@@ -186,19 +170,21 @@ impl<'a, T: Scalar> Task<'a, T> {
         objective: &Objective,
     ) -> TaskGradient<T> {
         let (mut phis, mut gradients, mut inner_loss) = (vec![theta.to_vec()], Vec::new(), 0.0);
-        for support in &task.supports {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.resize_with(task.supports.len(), Vec::new);
+        for (support, kept) in task.supports.iter().zip(&mut kept) {
+            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
             let phi = phis.last().expect("theta");
-            let (loss, gradient) = self.inner(phi, support);
+            let (gradient, sums) = self.gradient(phi, support, &Loss::Surrogate, Some(kept));
             let next = phi.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
-            inner_loss += loss;
+            inner_loss += sums.loss;
             phis.push(next);
             gradients.push(gradient);
         }
         let steps = task.supports.len();
-        let kl_coef = T::of(objective.kl_coef);
-        let without_adaptation = (steps == 0).then_some(task);
-        let (mut v, sums, mut kl) = self.outer(&phis[steps], &task.query, objective, without_adaptation);
+        let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(objective), None);
 
+        let (coef, mut kl) = (T::of(objective.kl_coef), 0.0);
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
         for k in (0..steps).rev() {
             for ((sum, v), g) in by_rates.iter_mut().zip(&v).zip(&gradients[k]) {
@@ -206,24 +192,21 @@ impl<'a, T: Scalar> Task<'a, T> {
             }
             if !objective.first_order {
                 let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
-                let old = (k == 0).then_some((task, kl_coef));
-                let (product, here) = self.hessian_vector(&phis[k], &direction, &task.supports[k], old);
+                // the states before adaptation are at hand here, and so their KL
+                let old = (k == 0).then_some((&task.old, coef));
+                let (product, here) = self.hessian_vector(&phis[k], &direction, &task.supports[k], &kept[k], old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += here;
             }
         }
-        if objective.first_order && steps > 0 {
-            let (gradient, here) = self.kl(theta, task, kl_coef);
+        if objective.first_order || steps == 0 {
+            let states = task.supports.first().unwrap_or(&task.query);
+            let (gradient, sums) = self.gradient(theta, states, &Loss::Kl(&task.old, coef), None);
             v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
-            kl += here;
+            kl += sums.kl;
         }
-        let loss = -sums.gain - objective.ent_coef * sums.entropy + objective.kl_coef * kl;
-        (v, by_rates, [loss, inner_loss, kl, sums.entropy, sums.outside, sums.moved])
+        self.kept = kept;
+        let loss = -outer.gain - objective.ent_coef * outer.entropy + objective.kl_coef * kl;
+        (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
     }
-}
-
-/// Tiles of `data` as (observations, first sample, number of samples).
-#[inline(always)]
-fn tiles<T>(data: &Samples<T>, obs_dim: usize) -> impl Iterator<Item = (&[T], usize, usize)> {
-    data.obs.chunks(TILE * obs_dim).enumerate().map(move |(i, x)| (x, i * TILE, x.len() / obs_dim))
 }

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::policy::upload;
 use crate::{
     batch::Batch,
     layout::{Head, Layout},
@@ -30,20 +31,20 @@ impl Samples {
             for (slab, batch) in host.chunks_exact_mut((samples * width).max(1)).zip(batches) {
                 slab[..batch.len() * width].copy_from_slice(of(batch));
             }
-            Tensor::from_slice(&host).view([batches.len() as i64, samples as i64, width as i64]).to_device(device)
+            Tensor::from_slice(&host).view([batches.len() as i64, samples as i64, width as i64])
         };
         let mut weight = vec![0f64; batches.len() * samples];
         for (slab, batch) in weight.chunks_exact_mut(samples.max(1)).zip(batches) {
             slab[..batch.len()].fill(1.0 / batch.len() as f64);
         }
-        let weight = Tensor::from_slice(&weight).view([batches.len() as i64, samples as i64]).to_device(device);
+        let weight = Tensor::from_slice(&weight).view([batches.len() as i64, samples as i64]);
         let action_kind = if matches!(layout.head(), Head::Categorical(_)) { Kind::Int64 } else { kind };
         Samples {
-            obs: column(layout.obs_dim(), |b| &b.obs).to_kind(kind),
-            action: column(layout.head().act_dim(), |b| &b.action).to_kind(action_kind),
-            log_prob: column(1, |b| &b.log_prob).squeeze_dim(-1).to_kind(kind),
-            advantage: column(1, |b| &b.advantage).squeeze_dim(-1).to_kind(kind),
-            weight: weight.to_kind(kind),
+            obs: upload(column(layout.obs_dim(), |b| &b.obs), device, kind),
+            action: upload(column(layout.head().act_dim(), |b| &b.action), device, action_kind),
+            log_prob: upload(column(1, |b| &b.log_prob).squeeze_dim(-1), device, kind),
+            advantage: upload(column(1, |b| &b.advantage).squeeze_dim(-1), device, kind),
+            weight: upload(weight, device, kind),
         }
     }
 

@@ -125,34 +125,36 @@ impl TchBackend {
         objective: &Objective,
     ) -> (Vec<T>, Vec<T>, ObjectiveStats)
     where
-        T: Element + Default + Copy + Send + Sync + std::ops::AddAssign,
+        T: Element + Default + Copy + Send + Sync + std::ops::AddAssign + Into<f64>,
     {
-        let mut results: Vec<(Vec<T>, [f64; 6])> = vec![(Vec::new(), [0.0; 6]); data.chunks.len()];
+        let mut results: Vec<Vec<T>> = vec![Vec::new(); data.chunks.len()];
         let scale = 1.0 / data.num_tasks as f64;
         let jobs = data.chunks.iter_mut().zip(&mut results).collect();
-        run_jobs(jobs, self.threads, |(chunk, result): (&mut Chunk, &mut (Vec<T>, [f64; 6]))| {
+        run_jobs(jobs, self.threads, |(chunk, result): (&mut Chunk, &mut Vec<T>)| {
             let theta = policy::blocks(&self.layout, &[theta], self.device, self.kind, true);
             let rates = policy::blocks(&self.layout, &[rates], self.device, self.kind, objective.learn_rates);
             let (loss, stats) = self.meta_loss(&theta, &rates, chunk, objective);
             let leaves: Vec<&Tensor> = theta.iter().chain(rates.iter().filter(|_| objective.learn_rates)).collect();
-            let gradient = gradient(&(loss * scale), &leaves, Graph::Free);
-            result.0 = policy::flatten(&gradient).concat();
-            (&stats * scale).to_kind(Kind::Double).to_device(Device::Cpu).copy_data(&mut result.1, 6);
+            let mut rows = gradient(&(loss * scale), &leaves, Graph::Free);
+            // the statistics come along, so that a GPU is waited for once
+            rows.push(&stats * scale);
+            *result = policy::flatten(&rows).concat();
         });
         // in task order, so that the sum does not depend on which thread was first
         let n = self.layout.num_params();
         let mut sum = vec![T::default(); 2 * n];
         let mut stats = [0.0; 6];
-        for (gradient, s) in &results {
+        for result in &results {
+            let (gradient, s) = result.split_at(result.len() - stats.len());
             sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += *g);
-            stats.iter_mut().zip(s).for_each(|(sum, s)| *sum += s);
+            stats.iter_mut().zip(s).for_each(|(sum, s)| *sum += (*s).into());
         }
         let rates_gradient = sum.split_off(n);
         let [loss, inner_loss, kl, entropy, clip_fraction, approx_kl] = stats;
         (sum, rates_gradient, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
     }
 
-    /// The meta-objective of a chunk, summed over its tasks, and six sums for [`ObjectiveStats`].
+    /// The meta-objective of a chunk, summed over its tasks, and six sums for [`ObjectiveStats`], `[1, 6]`.
     ///
     /// Adapts anew from `theta` on the stored support data, keeping the graph, and scores the adapted parameters on
     /// the query data with PPO's clipped surrogate. Second order unless `first_order`: the gradient then flows
@@ -188,7 +190,7 @@ impl TchBackend {
         let outside = clipped.ne_tensor(&ratio).to_kind(self.kind);
         let moved: Tensor = &ratio - 1.0 - &log_ratio;
         let stats = [&loss, &inner_loss, &kl, &entropy, &query.mean(&outside), &query.mean(&moved)];
-        let stats = Tensor::stack(&stats.map(|s| s.sum(self.kind)), 0);
+        let stats = Tensor::stack(&stats.map(|s| s.sum(self.kind)), 0).view([1, 6]);
         (total, stats)
     }
 

@@ -5,21 +5,31 @@ use tch::{Device, Kind, Tensor, kind::Element};
 use crate::layout::{Block, Layout};
 
 /// Flat vectors `[tasks][num_params]` as one tensor per block, `[tasks, in, out]`, on `device` and in `kind`; leaves of
-/// a graph if `grad`.
-pub(super) fn blocks<T: Element, V: AsRef<[T]>>(
+/// a graph if `grad`. One transfer, whatever the number of blocks.
+pub(super) fn blocks<T: Element + Clone, V: AsRef<[T]>>(
     layout: &Layout,
     params: &[V],
     device: Device,
     kind: Kind,
     grad: bool,
 ) -> Vec<Tensor> {
-    assert!(params.iter().all(|p| p.as_ref().len() == layout.num_params()), "parameter vector and layout differ");
+    let (tasks, n) = (params.len() as i64, layout.num_params());
+    assert!(params.iter().all(|p| p.as_ref().len() == n), "parameter vector and layout differ");
+    let flat: Vec<T> = params.iter().flat_map(|p| p.as_ref().iter().cloned()).collect();
+    let rows = upload(Tensor::from_slice(&flat).view([tasks, n as i64]), device, kind);
     let of_block = |block: &Block| {
-        let rows: Vec<Tensor> = params.iter().map(|p| Tensor::from_slice(&p.as_ref()[block.range.clone()])).collect();
-        let dims = [params.len() as i64, block.dims[0] as i64, block.dims[1] as i64];
-        Tensor::cat(&rows, 0).view(dims).to_device(device).to_kind(kind).set_requires_grad(grad)
+        let columns = rows.narrow(1, block.range.start as i64, block.range.len() as i64);
+        let dims = [tasks, block.dims[0] as i64, block.dims[1] as i64];
+        columns.contiguous().view(dims).set_requires_grad(grad)
     };
     layout.blocks().iter().map(of_block).collect()
+}
+
+/// `host` on `device` and in `kind`. To a GPU it goes from page-locked memory, and nobody waits for it.
+pub(super) fn upload(host: Tensor, device: Device, kind: Kind) -> Tensor {
+    let host = if device.is_cuda() { host.pin_memory(device) } else { host };
+    let there = host.to_device_(device, host.kind(), device.is_cuda(), false);
+    there.to_kind(kind)
 }
 
 /// The inverse of [`blocks`].

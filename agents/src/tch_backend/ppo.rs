@@ -1,6 +1,6 @@
 //! Gradients on the minibatches of plain PPO by autograd: the reference for the native ones.
 
-use tch::{Kind, Tensor, kind::Element};
+use tch::{Tensor, kind::Element};
 
 use super::{Graph, TchBackend, data::Samples, dist, gradient, policy};
 use crate::{
@@ -12,7 +12,7 @@ impl TchBackend {
     /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
     pub fn clipped<T>(&self, params: &[T], batch: &Batch, objective: &Objective) -> (Vec<T>, ObjectiveStats)
     where
-        T: Element + Default + Clone,
+        T: Element + Default + Copy + Into<f64>,
     {
         let head = self.layout.head();
         let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
@@ -26,32 +26,38 @@ impl TchBackend {
         let loss = (gain.neg() - &entropy * objective.ent_coef).sum(self.kind);
         let outside = data.mean(&clipped.ne_tensor(&ratio).to_kind(self.kind));
         let moved = data.mean(&(&ratio - 1.0 - &log_ratio));
-        let number = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
-        let stats = ObjectiveStats {
-            loss: number(&loss),
-            entropy: number(&entropy),
-            clip_fraction: number(&outside),
-            approx_kl: number(&moved),
-            ..Default::default()
-        };
-        (policy::flatten(&gradient(&loss, &params, Graph::Free)).concat(), stats)
+        let numbers = [&loss, &entropy.sum(self.kind), &outside.sum(self.kind), &moved.sum(self.kind)];
+        let (gradient, [loss, entropy, clip_fraction, approx_kl]) = with_numbers(&params, &loss, numbers);
+        (gradient, ObjectiveStats { loss, entropy, clip_fraction, approx_kl, ..Default::default() })
     }
 
     /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs`
     /// `[samples, obs_dim]`, `target` `[samples]`.
     pub fn squared<T>(&self, params: &[T], obs: &[f32], target: &[f32]) -> (Vec<T>, f64)
     where
-        T: Element + Default + Clone,
+        T: Element + Default + Copy + Into<f64>,
     {
         let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
         let column = |values: &[f32]| {
             let columns = (values.len() / target.len()) as i64;
             let host = Tensor::from_slice(values).view([1, target.len() as i64, columns]);
-            host.to_device(self.device).to_kind(self.kind)
+            policy::upload(host, self.device, self.kind)
         };
         let error = policy::forward(&self.layout, &params, &column(obs)) - column(target);
         let loss = error.square().mean(self.kind) * 0.5;
-        let value = loss.to_kind(Kind::Double).double_value(&[]);
-        (policy::flatten(&gradient(&loss, &params, Graph::Free)).concat(), value)
+        let (gradient, [loss]) = with_numbers(&params, &loss, [&loss]);
+        (gradient, loss)
     }
+}
+
+/// The flat gradient of `loss`, and some numbers in the same transfer, so that a GPU is waited for once.
+fn with_numbers<T, const N: usize>(params: &[Tensor], loss: &Tensor, numbers: [&Tensor; N]) -> (Vec<T>, [f64; N])
+where
+    T: Element + Default + Copy + Into<f64>,
+{
+    let mut rows = gradient(loss, params, Graph::Free);
+    rows.push(Tensor::stack(&numbers, 0).detach().view([1, N as i64]));
+    let mut flat: Vec<T> = policy::flatten(&rows).concat();
+    let tail = flat.split_off(flat.len() - N);
+    (flat, std::array::from_fn(|i| tail[i].into()))
 }

@@ -3,7 +3,7 @@
 
 use metadrift_agents::{
     batch::{Batch, MetaBatch},
-    host_policy::{HostPolicy, Scratch},
+    host_policy::HostPolicy,
     layout::{Head, Layout},
 };
 
@@ -33,7 +33,7 @@ pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> 
     let obs: Vec<f32> = (0..samples * layout.obs_dim()).map(|_| rng.normal()).collect();
     let mut out = vec![0.0; samples * layout.head().outputs()];
     let policy = HostPolicy::new(layout, params);
-    policy.forward(&obs, &mut out, &mut Scratch::default());
+    policy.forward(&obs, &mut out, &mut policy.scratch());
     let (mut action, mut log_prob) = (vec![0.0; samples * layout.head().act_dim()], vec![0.0; samples]);
     policy.sample(&out, |_| std::array::from_fn(|_| rng.uniform()), &mut action, &mut log_prob);
     Batch { obs, action, log_prob, advantage: (0..samples).map(|_| rng.normal()).collect() }
@@ -41,13 +41,25 @@ pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> 
 
 /// Experience of `tasks` tasks; sample counts differ from task to task. The behaviour policies are near `params`.
 pub fn meta_batch(layout: &Layout, params: &[f32], inner_steps: usize, tasks: usize, rng: &mut Lcg) -> MetaBatch {
+    let samples: Vec<usize> = (0..tasks).map(|i| 23 + 9 * i).collect();
+    meta_batch_of(layout, params, inner_steps, &samples, rng)
+}
+
+/// As [`meta_batch`]; `samples` says how many each task has.
+pub fn meta_batch_of(
+    layout: &Layout,
+    params: &[f32],
+    inner_steps: usize,
+    samples: &[usize],
+    rng: &mut Lcg,
+) -> MetaBatch {
     let nearby = |rng: &mut Lcg| params.iter().map(|p| p + 0.02 * rng.normal()).collect::<Vec<_>>();
-    let mut one = |i: usize| {
+    let mut one = |samples: &usize| {
         let behaviour = nearby(rng);
-        batch(layout, &behaviour, 23 + 9 * i, rng)
+        batch(layout, &behaviour, *samples, rng)
     };
-    let supports = (0..inner_steps).map(|_| (0..tasks).map(&mut one).collect()).collect();
-    MetaBatch { supports, query: (0..tasks).map(&mut one).collect() }
+    let supports = (0..inner_steps).map(|_| samples.iter().map(&mut one).collect()).collect();
+    MetaBatch { supports, query: samples.iter().map(&mut one).collect() }
 }
 
 /// Both kinds of policy, small enough for finite differences.

@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::noise::Noise;
+use super::path::{self, Process};
+use crate::noise::{Noise, Normals};
 
 /// `start` plus the sum of one normal number a tick: variance `sigma^2 t` at tick `t`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,10 +36,16 @@ pub struct Ou<N = f64> {
 }
 
 impl RandomWalk {
-    pub(super) fn at(&self, tick: u64, noise: Noise) -> f64 {
-        let forward = |x: f64, lag: f64, z: f64| x + lag.sqrt() * z;
-        let bridge = |a: f64, b: f64, half: f64, z: f64| 0.5 * (a + b) + (0.5 * half).sqrt() * z;
-        self.start + self.sigma * path(tick, 0.0, noise, forward, bridge)
+    #[inline(always)]
+    pub(super) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
+        let mut walk = Bridges {
+            normals: Normals::new(noise, first, values.len()),
+            forward: |lag: f64| (1.0, lag.sqrt()),
+            bridge: |half: f64| (1.0, (0.5 * half).sqrt()),
+            known: [None; LEVELS],
+        };
+        let count = values.len();
+        path::walk(&mut walk, 0.0, (first, count), &mut |i, x| values[i] = self.start + self.sigma * x);
     }
 
     pub(super) fn range(&self) -> (f64, f64) {
@@ -60,13 +67,19 @@ impl<N> RandomWalk<N> {
 }
 
 impl Ou {
-    pub(super) fn at(&self, tick: u64, noise: Noise) -> f64 {
+    #[inline(always)]
+    pub(super) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
         let rate = 1.0 / self.relax_time;
-        let forward = |x: f64, lag: f64, z: f64| (-lag * rate).exp() * x + (-(-2.0 * lag * rate).exp_m1()).sqrt() * z;
-        // given the ends of an interval of length 2h: mean (a + b) / (2 cosh), variance tanh of h / relax_time
-        let bridge =
-            |a: f64, b: f64, half: f64, z: f64| 0.5 * (a + b) / (half * rate).cosh() + (half * rate).tanh().sqrt() * z;
-        self.mean + self.stationary_std * path(tick, noise.normal(0), noise, forward, bridge)
+        let mut process = Bridges {
+            normals: Normals::new(noise, first, values.len()),
+            forward: |lag: f64| ((-lag * rate).exp(), (-(-2.0 * lag * rate).exp_m1()).sqrt()),
+            // given the ends of an interval of length 2h: mean (a + b) / (2 cosh), variance tanh of h / relax_time
+            bridge: |half: f64| ((half * rate).cosh(), (half * rate).tanh().sqrt()),
+            known: [None; LEVELS],
+        };
+        let (origin, count) = (noise.normal(0), values.len());
+        let mut take = |i: usize, x: f64| values[i] = self.mean + self.stationary_std * x;
+        path::walk(&mut process, origin, (first, count), &mut take);
     }
 
     pub(super) fn range(&self) -> (f64, f64) {
@@ -91,37 +104,31 @@ impl<N> Ou<N> {
     }
 }
 
-/// The value at `tick` of the process that is `origin` at 0. `forward(x, lag, z)` is the value
-/// `lag` ticks after `x`; `bridge(a, b, half, z)` the one halfway between `a` and `b`, each
-/// `half` ticks away; `z` is standard normal.
-fn path(
-    tick: u64,
-    origin: f64,
-    noise: Noise,
-    forward: impl Fn(f64, f64, f64) -> f64,
-    bridge: impl Fn(f64, f64, f64, f64) -> f64,
-) -> f64 {
-    if tick == 0 {
-        return origin;
+/// Lengths of intervals: powers of two.
+const LEVELS: usize = 64;
+
+/// A Gaussian process with variance 1 in the long run, or one a tick.
+struct Bridges<F, B> {
+    normals: Normals,
+    /// By the lag: what the value before is multiplied by, and the deviation of what is added.
+    forward: F,
+    /// By half the length of an interval: what the mean of its ends is divided by, and the same deviation.
+    bridge: B,
+    /// What `bridge` gave for 2^k.
+    known: [Option<(f64, f64)>; LEVELS],
+}
+
+impl<F: Fn(f64) -> (f64, f64), B: Fn(f64) -> (f64, f64)> Process for Bridges<F, B> {
+    type Value = f64;
+
+    fn forward(&mut self, before: f64, lag: u64, place: u64) -> f64 {
+        let (factor, deviation) = (self.forward)(lag as f64);
+        factor * before + deviation * self.normals.at(place)
     }
-    let (mut left, mut at_left) = (0, origin);
-    let (mut right, mut at_right) = (1, forward(origin, 1.0, noise.normal(1)));
-    while right < tick {
-        (left, at_left) = (right, at_right);
-        right = 2 * left;
-        at_right = forward(at_left, left as f64, noise.normal(right));
+
+    fn bridge(&mut self, left: f64, right: f64, half: u64, place: u64) -> f64 {
+        let known = &mut self.known[half.ilog2() as usize];
+        let (divisor, deviation) = *known.get_or_insert_with(|| (self.bridge)(half as f64));
+        0.5 * (left + right) / divisor + deviation * self.normals.at(place)
     }
-    while tick < right {
-        let half = (right - left) / 2;
-        let middle = left + half;
-        let at_middle = bridge(at_left, at_right, half as f64, noise.normal(middle));
-        if tick < middle {
-            (right, at_right) = (middle, at_middle);
-        } else if tick > middle {
-            (left, at_left) = (middle, at_middle);
-        } else {
-            return at_middle;
-        }
-    }
-    at_right
 }

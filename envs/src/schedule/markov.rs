@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dwell::{Dwells, optional, pair};
+use super::path::{self, Process};
 use crate::noise::Noise;
 
 /// A Markov chain over `states` (`mean_dwell` or `matrix`), or a semi-Markov one (`dwell` or
@@ -32,13 +33,17 @@ pub struct Markov<N = f64> {
 }
 
 impl Markov {
-    pub(super) fn at(&self, tick: u64, noise: Noise) -> f64 {
-        let state = if self.dwell.is_some() || self.dwell_range.is_some() {
-            self.semi_markov(tick, noise)
-        } else {
-            self.markov(tick, noise)
-        };
-        self.states[state]
+    pub(super) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
+        if self.dwell.is_some() || self.dwell_range.is_some() {
+            super::each_tick(first, values, |tick| self.states[self.semi_markov(tick, noise)]);
+            return;
+        }
+        let n = self.states.len();
+        let stay = 1.0 - 1.0 / self.mean_dwell.unwrap_or(1.0);
+        let once = (0..n * n).map(|i| self.step(stay, i / n, i % n)).collect();
+        let mut chain = Chain { n, noise, powers: vec![once] };
+        let (origin, count) = (self.first(noise.uniform(0)), values.len());
+        path::walk(&mut chain, origin, (first, count), &mut |i, state| values[i] = self.states[state]);
     }
 
     fn first(&self, uniform: f64) -> usize {
@@ -52,44 +57,6 @@ impl Markov {
             None if from == to => stay,
             None => (1.0 - stay) / (self.states.len() - 1) as f64,
         }
-    }
-
-    /// Coarse to fine, as in `gaussian.rs`: the states at 1, 2, 4, ..., then those halfway
-    /// between two known ones, by the powers of the transition matrix.
-    fn markov(&self, tick: u64, noise: Noise) -> usize {
-        let n = self.states.len();
-        let origin = self.first(noise.uniform(0));
-        if tick == 0 {
-            return origin;
-        }
-        let stay = 1.0 - 1.0 / self.mean_dwell.unwrap_or(1.0);
-        let once: Vec<f64> = (0..n * n).map(|i| self.step(stay, i / n, i % n)).collect();
-        let mut powers = vec![once];
-        let (mut left, mut at_left, mut right) = (0, origin, 1);
-        let mut at_right = pick(n, noise.uniform(1), |j| powers[0][origin * n + j]);
-        while right < tick {
-            (left, at_left) = (right, at_right);
-            right = 2 * left;
-            let power = &powers[powers.len() - 1];
-            at_right = pick(n, noise.uniform(right), |j| power[at_left * n + j]);
-            let next = squared(power, n);
-            powers.push(next);
-        }
-        while tick < right {
-            let half = (right - left) / 2;
-            let middle = left + half;
-            let power = &powers[half.ilog2() as usize];
-            let likelihood = |j: usize| power[at_left * n + j] * power[j * n + at_right];
-            let at_middle = pick(n, noise.uniform(middle), likelihood);
-            if tick < middle {
-                (right, at_right) = (middle, at_middle);
-            } else if tick > middle {
-                (left, at_left) = (middle, at_middle);
-            } else {
-                return at_middle;
-            }
-        }
-        at_right
     }
 
     fn semi_markov(&self, tick: u64, noise: Noise) -> usize {
@@ -145,6 +112,42 @@ impl<N> Markov<N> {
             dwell_range: pair(&self.dwell_range, "dwell_range", f)?,
             initial: self.initial,
         })
+    }
+}
+
+/// The states of a chain.
+struct Chain {
+    n: usize,
+    noise: Noise,
+    /// Probabilities of the state after 1, 2, 4, ... ticks, as far as they were needed.
+    powers: Vec<Vec<f64>>,
+}
+
+impl Chain {
+    /// Those of the state after `lag` ticks, a power of two.
+    fn power(&mut self, lag: u64) -> &[f64] {
+        let level = lag.ilog2() as usize;
+        while self.powers.len() <= level {
+            let next = squared(&self.powers[self.powers.len() - 1], self.n);
+            self.powers.push(next);
+        }
+        &self.powers[level]
+    }
+}
+
+impl Process for Chain {
+    type Value = usize;
+
+    fn forward(&mut self, before: usize, lag: u64, place: u64) -> usize {
+        let (n, uniform) = (self.n, self.noise.uniform(place));
+        let power = self.power(lag);
+        pick(n, uniform, |j| power[before * n + j])
+    }
+
+    fn bridge(&mut self, left: usize, right: usize, half: u64, place: u64) -> usize {
+        let (n, uniform) = (self.n, self.noise.uniform(place));
+        let power = self.power(half);
+        pick(n, uniform, |j| power[left * n + j] * power[j * n + right])
     }
 }
 

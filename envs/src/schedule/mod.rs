@@ -12,7 +12,9 @@ mod dwell;
 mod gaussian;
 mod jumps;
 mod markov;
+mod path;
 mod shape;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -114,34 +116,49 @@ const LAST: u64 = 1 << 62;
 impl Schedule {
     /// The value at `tick` of its clock; `noise` matters only to a random schedule.
     pub fn at(&self, tick: u64, noise: Noise) -> f64 {
-        let tick = tick.min(LAST);
+        let mut value = [0.0];
+        self.fill(tick, noise, &mut value);
+        value[0]
+    }
+
+    /// The values at the ticks from `first` on: those of [`Schedule::at`] to the bit, at once.
+    #[inline(always)]
+    pub(crate) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
+        match self {
+            Schedule::Constant { value } => values.fill(*value),
+            Schedule::Step { at, from, to } => each_time(first, values, |time| if time < *at { *from } else { *to }),
+            Schedule::Linear { from, to, start, over, returns } => each_time(first, values, |time| {
+                let rise = (time - start) / over;
+                let progress = if *returns & (rise > 1.0) { 2.0 - rise } else { rise };
+                between(*from, *to, within(progress, 0.0, 1.0))
+            }),
+            Schedule::Sinusoid { mean, amplitude, period, phase } => {
+                let wave = |cycle: f64| mean + amplitude * turn::sin(cycle);
+                turn::each_cycle(first, values, *period, *phase, wave);
+            }
+            Schedule::Triangle(wave) => wave.triangle(first, values),
+            Schedule::Saw(wave) => wave.saw(first, values),
+            Schedule::Square(square) => square.fill(first, values),
+            Schedule::RandomWalk(walk) => walk.fill(first.min(LAST), noise, values),
+            Schedule::Ou(ou) => ou.fill(first.min(LAST), noise, values),
+            Schedule::Markov(chain) => chain.fill(first.min(LAST), noise, values),
+            other => each_tick(first, values, |tick| other.one(tick, noise)),
+        }
+    }
+
+    /// [`Schedule::at`] of what gains nothing from being evaluated at several ticks at once.
+    #[inline(never)]
+    fn one(&self, tick: u64, noise: Noise) -> f64 {
         let time = tick as f64;
         match self {
-            Schedule::Constant { value } => *value,
-            Schedule::Step { at, from, to } => *if time < *at { from } else { to },
             Schedule::Steps(steps) => steps.at(time),
-            Schedule::Linear { from, to, start, over, returns } => {
-                let rise = (time - start) / over;
-                let progress = if *returns && rise > 1.0 { 2.0 - rise } else { rise };
-                between(*from, *to, progress.clamp(0.0, 1.0))
-            }
-            Schedule::Sinusoid { mean, amplitude, period, phase } => {
-                // whole cycles are dropped first, so precision does not fade with the clock
-                let cycles = (time % period) / period + phase;
-                mean + amplitude * (std::f64::consts::TAU * cycles).sin()
-            }
-            Schedule::Triangle(wave) => wave.triangle(time),
-            Schedule::Saw(wave) => wave.saw(time),
-            Schedule::Square(square) => square.at(time),
             Schedule::Exponential(approach) => approach.at(time),
             Schedule::Sigmoid(sigmoid) => sigmoid.at(time),
-            Schedule::RandomWalk(walk) => walk.at(tick, noise),
-            Schedule::Ou(ou) => ou.at(tick, noise),
             Schedule::Piecewise(pieces) => pieces.at(tick, noise),
-            Schedule::Markov(chain) => chain.at(tick, noise),
             Schedule::Jumps(jumps) => jumps.at(tick, noise),
             Schedule::Trace(trace) => trace.at(tick),
             Schedule::Compose(compose) => compose.at(tick, noise),
+            filled => filled.at(tick, noise),
         }
     }
 
@@ -258,7 +275,30 @@ impl<N> Schedule<N> {
     }
 }
 
+/// Sets the values to those of `f` at the ticks from `first` on.
+#[inline(always)]
+fn each_tick(first: u64, values: &mut [f64], f: impl Fn(u64) -> f64) {
+    let first = first.min(LAST);
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = f((first + i as u64).min(LAST));
+    }
+}
+
+/// [`each_tick`] for a function of time.
+#[inline(always)]
+fn each_time(first: u64, values: &mut [f64], f: impl Fn(f64) -> f64) {
+    each_tick(first, values, |tick| f(tick as f64));
+}
+
 /// `from` at 0, `to` at 1, exactly, and never outside the two.
+#[inline(always)]
 fn between(from: f64, to: f64, progress: f64) -> f64 {
-    (from * (1.0 - progress) + to * progress).clamp(from.min(to), from.max(to))
+    within(from * (1.0 - progress) + to * progress, from.min(to), from.max(to))
+}
+
+/// The nearest number in [low, high]: `clamp` without its check, which would be a branch in a loop.
+#[inline(always)]
+fn within(value: f64, low: f64, high: f64) -> f64 {
+    let value = if value < low { low } else { value };
+    if value > high { high } else { value }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dwell::optional;
+use super::turn::{each_cycle, fraction};
 
 /// The values one after the other: `values[0]` before tick `at[0]`, `values[1]` from it on, ...
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,12 +113,6 @@ pub enum Interpolation {
     Linear,
 }
 
-/// Where in its cycle a tick lies, in [0, 1); whole cycles are dropped first, so precision does
-/// not fade with the clock.
-pub(super) fn cycle(tick: f64, period: f64, phase: f64) -> f64 {
-    ((tick % period) / period + phase).rem_euclid(1.0)
-}
-
 impl Steps {
     pub(super) fn at(&self, tick: f64) -> f64 {
         self.values[self.at.partition_point(|at| *at <= tick)]
@@ -138,14 +133,19 @@ impl Steps {
 
 impl Wave {
     /// From `mean` up to the top at a quarter and down to the bottom at three quarters.
-    pub(super) fn triangle(&self, tick: f64) -> f64 {
-        let cycle = cycle(tick, self.period, self.phase + 0.25);
-        self.mean + self.amplitude * (1.0 - 2.0 * (2.0 * cycle - 1.0).abs())
+    #[inline(always)]
+    pub(super) fn triangle(&self, first: u64, values: &mut [f64]) {
+        each_cycle(first, values, self.period, self.phase + 0.25, |cycle| {
+            self.mean + self.amplitude * (1.0 - 2.0 * (2.0 * fraction(cycle) - 1.0).abs())
+        });
     }
 
     /// From the bottom to the top over each cycle, then at once to the bottom.
-    pub(super) fn saw(&self, tick: f64) -> f64 {
-        self.mean + self.amplitude * (2.0 * cycle(tick, self.period, self.phase) - 1.0)
+    #[inline(always)]
+    pub(super) fn saw(&self, first: u64, values: &mut [f64]) {
+        each_cycle(first, values, self.period, self.phase, |cycle| {
+            self.mean + self.amplitude * (2.0 * fraction(cycle) - 1.0)
+        });
     }
 
     pub(super) fn range(&self) -> (f64, f64) {
@@ -158,9 +158,11 @@ impl Wave {
 }
 
 impl Square {
-    pub(super) fn at(&self, tick: f64) -> f64 {
-        let high = cycle(tick, self.period, self.phase) < self.duty.unwrap_or(0.5);
-        if high { self.mean + self.amplitude } else { self.mean - self.amplitude }
+    #[inline(always)]
+    pub(super) fn fill(&self, first: u64, values: &mut [f64]) {
+        let (high, low) = (self.mean + self.amplitude, self.mean - self.amplitude);
+        let duty = self.duty.unwrap_or(0.5);
+        each_cycle(first, values, self.period, self.phase, |cycle| if fraction(cycle) < duty { high } else { low });
     }
 
     pub(super) fn range(&self) -> (f64, f64) {

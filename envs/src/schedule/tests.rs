@@ -161,6 +161,32 @@ fn any_tick_can_be_asked_for_in_any_order() {
 }
 
 #[test]
+fn ticks_evaluated_at_once_have_the_values_of_each() {
+    let wave = |kind: &str| schedule(json!({"kind": kind, "mean": 1, "amplitude": 0.3, "period": 41.7, "phase": 0.9}));
+    let mut schedules = random_schedules();
+    schedules.extend(["sinusoid", "triangle", "saw", "square"].map(wave));
+    schedules.extend([
+        Schedule::Constant { value: 0.7 },
+        Schedule::Step { at: 70.0, from: 1.0, to: -1.0 },
+        Schedule::Linear { from: 0.1, to: 0.7, start: 13.0, over: 51.0, returns: true },
+        schedule(json!({"kind": "steps", "at": [20, 65], "values": [1, 5, 3]})),
+        schedule(json!({"kind": "exponential", "from": 1, "to": 3, "rate": 0.02, "start": 9})),
+        schedule(json!({"kind": "sigmoid", "from": 0, "to": 4, "midpoint": 60, "width": 9})),
+        schedule(json!({"kind": "trace", "values": [1, 3, 2], "every": 9, "interpolation": "linear", "repeat": true})),
+    ]);
+    for schedule in schedules {
+        for first in [0, 1, 31, 32, 64, 1000, 123_456, 1 << 40] {
+            for count in [1, 2, 32, 100] {
+                let mut values = vec![0.0; count];
+                schedule.fill(first, noise(6), &mut values);
+                let each: Vec<f64> = (0..count as u64).map(|i| schedule.at(first + i, noise(6))).collect();
+                assert_eq!(values, each, "{schedule:?} from {first}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_random_walk_has_variance_sigma_squared_t_and_independent_steps() {
     let walk = schedule(json!({"kind": "random_walk", "start": 2, "sigma": 0.3}));
     let draws = samples(&walk, [0, 1, 5, 6, 100, 1000], 20_000);

@@ -1,10 +1,11 @@
 //! Lanes that are given one task after another.
 
-use super::{Drifting, VecEnv};
+use super::VecEnv;
 use crate::clock::{Clock, Clocks};
 use crate::distribution::TaskDistribution;
 use crate::env::Env;
-use crate::faults::{Scene, Used};
+use crate::faults::Scene;
+use crate::moving::Drifting;
 use crate::rng::Stream;
 use crate::task::{Task, channels};
 
@@ -16,10 +17,9 @@ impl<E: Env> VecEnv<E> {
     /// As [`VecEnv::new`].
     pub fn renewable(tasks: &[Task], distribution: &TaskDistribution, horizon: u32, stream: Stream) -> Self {
         let each: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, 1)).collect();
-        let used = Used::new(&E::SPEC, &each).and(&distribution.touched());
-        let mut env = Self::build(&each, used, horizon, stream, Clocks::default());
+        let mut env = Self::build(&each, &distribution.touched(), horizon, stream, Clocks::default());
         // each lane has a life of its own: nothing follows a clock that lanes share
-        env.moving_by_lane.append(&mut env.moving);
+        env.moving.take().into_iter().for_each(|drifting| env.moving_by_lane.push(drifting));
         env
     }
 
@@ -34,7 +34,7 @@ impl<E: Env> VecEnv<E> {
             assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", description.name);
         }
         (self.born[lane], self.episodes[lane]) = (self.ticks, 0);
-        self.moving_by_lane.retain(|drifting| drifting.lanes.start != lane);
+        self.moving_by_lane.clear(lane);
         let clocks = Clocks { episode_step: 0, ..self.clocks(lane) };
         for (channel, value) in task.values_on(&clocks).into_iter().enumerate() {
             self.channels.fill(channel, lane..lane + 1, value);
@@ -49,6 +49,6 @@ impl<E: Env> VecEnv<E> {
             let scene = Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks };
             appendix.renew(&scene, lane, task);
         }
-        self.start_episode(lane);
+        self.start_episode(lane, self.uniforms(lane));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Autoreset, Drifting, Tail, VecEnv};
+use super::{Autoreset, Tail, VecEnv};
 use crate::actuator::Actuators;
 use crate::announce::Announcer;
 use crate::appendix::{Appendix, obs_dim};
@@ -10,10 +10,13 @@ use crate::clock::{Clock, Clocks};
 use crate::columns::Channels;
 use crate::env::{Env, Level, Version};
 use crate::faults::Used;
-use crate::kernel::{LANES, Simd};
+use crate::lanes::{Column, LANES, Lanes};
+use crate::moving::{Apart, Drifting, Together};
 use crate::rng::{Purpose, Stream};
 use crate::sensor::Sensors;
-use crate::settings::{IntegratorKind, NotifyLevel, RewardKind, TaskSettings};
+use crate::settings::{IntegratorKind, RewardKind, TaskSettings};
+use crate::simd::Simd;
+use crate::streams::Streams;
 use crate::task::Task;
 
 impl<E: Env> VecEnv<E> {
@@ -30,19 +33,19 @@ impl<E: Env> VecEnv<E> {
     /// [`Purpose::Reset`] nor [`Purpose::EvaluationReset`], a task is of another environment, or
     /// the tasks' settings differ or choose a variant that the environment does not have.
     pub fn new(tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Self {
-        Self::build(tasks, Used::new(&E::SPEC, tasks), horizon, stream, start)
+        Self::build(tasks, &[], horizon, stream, start)
     }
 
-    /// As [`VecEnv::new`], for tasks that may come to use more than they do now.
-    pub(super) fn build(tasks: &[(&Task, usize)], used: Used, horizon: u32, stream: Stream, start: Clocks) -> Self {
+    /// As [`VecEnv::new`], for tasks that may come to use channels of `more`, too.
+    pub(super) fn build(tasks: &[(&Task, usize)], more: &[usize], horizon: u32, stream: Stream, start: Clocks) -> Self {
         let num_envs: usize = tasks.iter().map(|(_, lanes)| lanes).sum();
         let settings = check::<E>(tasks, num_envs, horizon, stream);
         let blocks = num_envs.div_ceil(LANES);
+        let used = Used::new(&E::SPEC, tasks).and(more);
         let layout = Self::LAYOUT;
         let obs_len = E::SPEC.obs_dim();
         let actuators = Actuators::new(layout, Self::ACT_DIM, blocks, &used);
         let sensors = Sensors::new(layout, obs_len, blocks, settings.sensor_fill, &used);
-        let cold = actuators.is_some() || sensors.is_some() || settings.notify.level != NotifyLevel::None;
         let width = obs_dim(&E::SPEC, settings);
         let mut env = VecEnv {
             num_envs,
@@ -54,16 +57,16 @@ impl<E: Env> VecEnv<E> {
             task: Vec::with_capacity(num_envs),
             born: vec![0; num_envs],
             episodes: vec![0; num_envs],
-            used,
-            moving: Vec::new(),
-            moving_by_lane: Vec::new(),
+            moving: Together::default(),
+            moving_by_lane: Apart::default(),
             corrections: 0,
-            streams: Vec::with_capacity(num_envs),
-            channels: Channels::new(layout, blocks, cold),
-            state: vec![[0.0; LANES]; blocks * Self::STATE_DIM],
-            episode_step: vec![[0; LANES]; blocks],
+            streams: Streams::new(stream),
+            channels: Channels::new(layout, blocks, &used),
+            used,
+            state: vec![Column::all(0.0); blocks * Self::STATE_DIM],
+            episode_step: vec![Lanes::all(0); blocks],
             width,
-            obs: vec![0.0; blocks * LANES * width],
+            obs: vec![Column::all(0.0); blocks * width],
             ended: vec![[0; LANES]; blocks],
             actuators,
             sensors,
@@ -84,7 +87,7 @@ impl<E: Env> VecEnv<E> {
         env.channels.extend_from(num_envs - 1);
         let announcer = Announcer::new(&E::SPEC, tasks, settings.notify, &env.scene());
         env.appendix = Appendix::new(&E::SPEC, settings, blocks, announcer);
-        (0..num_envs).for_each(|lane| env.begin_episode(lane));
+        (0..num_envs).for_each(|lane| env.begin_episode(lane, env.uniforms(lane)));
         env
     }
 
@@ -97,7 +100,7 @@ impl<E: Env> VecEnv<E> {
     fn add_task(&mut self, task: &Task, lanes: usize, stream: Stream, position: u32) {
         let first = self.streams.len();
         let range = first..first + lanes;
-        self.streams.extend((0..lanes).map(|env| stream.env(stream.env + env as u32)));
+        (0..lanes).for_each(|env| self.streams.push(stream.task, stream.env + env as u32));
         self.task.extend((0..lanes).map(|_| position));
         let clocks = Clocks { episode_step: 0, task: self.start.task + u64::from(position), ..self.start };
         for (channel, value) in task.values_on(&clocks).into_iter().enumerate() {

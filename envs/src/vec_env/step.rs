@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use super::{Autoreset, Drifting, StepError, StepView, VecEnv};
-use crate::clock::Clocks;
+use super::{Autoreset, StepError, StepView, VecEnv};
 use crate::env::{ActionSpace, Env};
 use crate::faults::Scene;
-use crate::kernel::{Batch, LANES, Outputs, advance};
+use crate::kernel::{Batch, Outputs, advance};
+use crate::lanes::{LANES, Lanes};
+use crate::rng::unit_f32;
+use crate::simd::{Kernel, Simd};
+use crate::streams::Streams;
 
 impl<E: Env> VecEnv<E> {
     /// Steps every lane once; `actions` is `[envs, act_dim]`. Afterwards [`VecEnv::obs`] shows the
@@ -30,7 +33,7 @@ impl<E: Env> VecEnv<E> {
     /// On a slice of the wrong length.
     pub fn try_step(&mut self, actions: &[f32], mut out: StepView<'_>) -> Result<(), StepError> {
         self.check_lengths(actions, &out);
-        check_actions(E::SPEC.action, actions)?;
+        check_actions(self.simd, E::SPEC.action, actions)?;
         let finished = match self.autoreset {
             Autoreset::SameStep => Vec::new(),
             Autoreset::NextStep => self.finished().collect(),
@@ -48,7 +51,7 @@ impl<E: Env> VecEnv<E> {
         for lane in finished {
             self.reset_lane(lane);
             let row = lane * self.width..(lane + 1) * self.width;
-            out.next_obs[row.clone()].copy_from_slice(&self.obs[row]);
+            out.next_obs[row.clone()].copy_from_slice(&self.obs()[row]);
             (out.reward[lane], out.terminated[lane], out.truncated[lane]) = (0.0, false, false);
         }
         Ok(())
@@ -103,7 +106,7 @@ impl<E: Env> VecEnv<E> {
             horizon: self.horizon,
             state: &mut self.state[first * Self::STATE_DIM..],
             episode_step: &mut self.episode_step[first..],
-            obs: &mut self.obs[first * LANES * self.width..],
+            obs: &mut Lanes::flat_mut(&mut self.obs)[first * LANES * self.width..],
             ended: &mut self.ended[first..],
             actuators: self.actuators.as_mut(),
             sensors: self.sensors.as_mut(),
@@ -115,12 +118,8 @@ impl<E: Env> VecEnv<E> {
     /// Sets the channels that drift to their values at the current clocks.
     fn apply_drifts(&mut self) {
         if !self.moving.is_empty() {
-            let clocks = Clocks { lifetime_step: self.clock(), ..self.start };
-            for Drifting { lanes, drift, base } in &self.moving {
-                let (value, corrected) = drift.evaluate(*base, &clocks);
-                self.channels.fill(drift.channel, lanes.clone(), value);
-                self.corrections += if corrected { lanes.len() as u64 } else { 0 };
-            }
+            let tick = self.clock();
+            self.corrections += self.moving.apply(self.simd, &mut self.channels, tick);
         }
         if !self.moving_by_lane.is_empty() {
             self.apply_lane_drifts(0..self.num_envs);
@@ -129,15 +128,9 @@ impl<E: Env> VecEnv<E> {
 
     /// Sets what follows the clocks of each lane, for some lanes.
     fn apply_lane_drifts(&mut self, lanes: Range<usize>) {
-        let moving = std::mem::take(&mut self.moving_by_lane);
-        for Drifting { lanes: all, drift, base } in &moving {
-            for lane in all.start.max(lanes.start)..all.end.min(lanes.end) {
-                let (value, corrected) = drift.evaluate(*base, &self.clocks(lane));
-                self.channels.fill(drift.channel, lane..lane + 1, value);
-                self.corrections += u64::from(corrected);
-            }
-        }
-        self.moving_by_lane = moving;
+        let (mut moving, mut channels) = (std::mem::take(&mut self.moving_by_lane), std::mem::take(&mut self.channels));
+        self.corrections += moving.apply(self.simd, &mut channels, lanes, |lane| self.clocks(lane));
+        (self.moving_by_lane, self.channels) = (moving, channels);
     }
 
     /// The lanes whose last step ended their episode.
@@ -148,15 +141,30 @@ impl<E: Env> VecEnv<E> {
 
     /// Starts new episodes in the lanes whose episodes have ended.
     fn reset_ended(&mut self) {
-        for chunk in 0..self.ended.len() * LANES / 16 {
-            // a byte a lane, the first lane lowest
-            let mut ended = u128::from_le_bytes(self.ended.as_flattened().as_chunks().0[chunk]);
+        let mut group = Group::default();
+        // 64 lanes at a time: how many of a few lanes end is hard to foresee for the processor
+        for first in (0..self.ended.len()).step_by(64 / LANES) {
+            let blocks = self.ended[first..].iter().take(64 / LANES).enumerate();
+            let mut ended = blocks.fold(0, |bits, (k, block)| bits | u64::from(one_bits(block)) << (k * LANES));
             while ended != 0 {
-                let lane = chunk * 16 + ended.trailing_zeros() as usize / 8;
+                let lane = first * LANES + ended.trailing_zeros() as usize;
                 ended &= ended - 1;
-                if lane < self.num_envs {
-                    self.reset_lane(lane);
+                if lane < self.num_envs && group.push(lane) {
+                    self.reset_group(&mut group);
                 }
+            }
+        }
+        self.reset_group(&mut group);
+    }
+
+    /// Ends the episodes of the lanes of `group`, starts new ones, and empties it.
+    fn reset_group(&mut self, group: &mut Group) {
+        if group.len > 0 {
+            let uniforms = self.simd.run(Uniforms { streams: &self.streams, lanes: &group.lanes, tick: self.ticks });
+            for k in 0..std::mem::take(&mut group.len) {
+                let lane = group.lanes[k] as usize;
+                self.episodes[lane] += 1;
+                self.start_episode(lane, uniforms.map(|column| column[k]));
             }
         }
     }
@@ -164,31 +172,40 @@ impl<E: Env> VecEnv<E> {
     /// Ends the episode of `lane` and starts a new one.
     fn reset_lane(&mut self, lane: usize) {
         self.episodes[lane] += 1;
-        self.start_episode(lane);
+        self.start_episode(lane, self.uniforms(lane));
+    }
+
+    /// What the initial state of an episode that starts now is made from.
+    pub(super) fn uniforms(&self, lane: usize) -> [f32; 4] {
+        self.streams.of(lane).uniforms(self.ticks)
     }
 
     /// Starts an episode in `lane`, with what follows its clocks as they now are.
-    pub(super) fn start_episode(&mut self, lane: usize) {
+    #[inline(always)]
+    pub(super) fn start_episode(&mut self, lane: usize, uniforms: [f32; 4]) {
         self.episode_step[lane / LANES][lane % LANES] = 0;
         self.ended[lane / LANES][lane % LANES] = 0;
         if !self.moving_by_lane.is_empty() {
             self.apply_lane_drifts(lane..lane + 1);
         }
-        self.begin_episode(lane);
+        self.begin_episode(lane, uniforms);
     }
 
     /// Puts `lane` into an initial state and shows it.
-    pub(super) fn begin_episode(&mut self, lane: usize) {
+    #[inline(always)]
+    pub(super) fn begin_episode(&mut self, lane: usize, uniforms: [f32; 4]) {
         let (block, within) = (lane / LANES, lane % LANES);
         let scene = Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks };
-        let params = E::params(|channel| self.channels.hot(block)[channel][within]);
-        let state = E::reset(&params, self.streams[lane].uniforms(self.ticks));
+        let channels = self.channels.block(block, const { Self::LAYOUT.count });
+        let params = E::params(|channel| channels.column(channel)[within]);
+        let state = E::reset(&params, uniforms);
         let obs = E::observe(&params, state);
         let columns = &mut self.state[block * Self::STATE_DIM..][..Self::STATE_DIM];
         for (column, value) in columns.iter_mut().zip(state.as_ref()) {
             column[within] = *value;
         }
-        let (readings, appended) = self.obs[lane * self.width..][..self.width].split_at_mut(obs.as_ref().len());
+        let row = &mut Lanes::flat_mut(&mut self.obs)[lane * self.width..][..self.width];
+        let (readings, appended) = row.split_at_mut(obs.as_ref().len());
         readings.copy_from_slice(obs.as_ref());
         if let Some(sensors) = &mut self.sensors {
             sensors.begin(&scene, block, within, readings);
@@ -217,17 +234,79 @@ impl<E: Env> VecEnv<E> {
     }
 }
 
-/// Refuses what is not an action, NaN above all: it would spread silently.
-fn check_actions(space: ActionSpace, actions: &[f32]) -> Result<(), StepError> {
-    let (low, high) = match space {
+/// Some lanes that start new episodes: together, so that their random numbers are drawn at once.
+#[derive(Default)]
+struct Group {
+    lanes: Lanes<u32>,
+    len: usize,
+}
+
+impl Group {
+    /// Adds a lane; returns whether there is room for no other.
+    fn push(&mut self, lane: usize) -> bool {
+        self.lanes[self.len] = lane as u32;
+        self.len += 1;
+        self.len == LANES
+    }
+}
+
+/// The bytes 0 and 1 as bits, the first lowest.
+fn one_bits(bytes: &[u8; LANES]) -> u16 {
+    const { assert!(LANES == 16) };
+    let (halves, _) = bytes.as_chunks();
+    // the product gathers the lowest bit of every byte in the highest byte
+    let eight = |half: [u8; 8]| u64::from_le_bytes(half).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    (eight(halves[0]) | eight(halves[1]) << 8) as u16
+}
+
+/// [`VecEnv::uniforms`] of many lanes.
+struct Uniforms<'a> {
+    streams: &'a Streams,
+    lanes: &'a Lanes<u32>,
+    tick: u32,
+}
+
+impl Kernel for Uniforms<'_> {
+    type Output = [Lanes<f32>; 4];
+
+    #[inline(always)]
+    fn run<const AVX512: bool>(self) -> [Lanes<f32>; 4] {
+        self.streams.draw_some(self.lanes, self.tick).map(|words| words.convert(unit_f32))
+    }
+}
+
+/// The smallest and the largest number of an action space.
+fn limits(space: ActionSpace) -> (f32, f32) {
+    match space {
         ActionSpace::Discrete(count) => (0.0, (count - 1) as f32),
         ActionSpace::Box { .. } => (f32::MIN, f32::MAX),
-    };
-    let legal = |action: &f32| (low <= *action) & (*action <= high);
-    if actions.iter().fold(true, |all, action| all & legal(action)) {
+    }
+}
+
+/// Refuses what is not an action, NaN above all: it would spread silently.
+fn check_actions(simd: Simd, space: ActionSpace, actions: &[f32]) -> Result<(), StepError> {
+    let (low, high) = limits(space);
+    if simd.run(AllWithin { low, high, numbers: actions }) {
         return Ok(());
     }
-    let first = actions.iter().position(|action| !legal(action));
+    let first = actions.iter().position(|action| !(low..=high).contains(action));
     let index = first.expect("one of them is not legal");
     Err(StepError::Action { lane: index / space.act_dim(), action: actions[index], space })
+}
+
+/// Whether all numbers lie in [low, high]; NaN does not.
+struct AllWithin<'a> {
+    low: f32,
+    high: f32,
+    numbers: &'a [f32],
+}
+
+impl Kernel for AllWithin<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<const AVX512: bool>(self) -> bool {
+        let within = |number: &f32| (self.low <= *number) & (*number <= self.high);
+        self.numbers.iter().fold(true, |all, number| all & within(number))
+    }
 }

@@ -26,8 +26,16 @@ const PARTS: [([&str; 2], &[&str]); 4] = [
     (["native-total", "tch-total"], &["time/iteration_s"]),
 ];
 
-/// One row per part and backend.
-pub(super) fn measure(subject: &Subject, device: Device, threads: usize) -> Result<Vec<Row>> {
+/// One row per part and backend; of both backends where `backend` does not say which.
+pub(super) fn measure(
+    subject: &Subject,
+    device: Device,
+    backend: Option<BackendChoice>,
+    threads: usize,
+) -> Result<Vec<Row>> {
+    if let Some(backend) = backend {
+        return measure_backend(subject, device, backend, threads);
+    }
     let mut rows = Vec::new();
     if device == Device::Cpu && NativeBackend::new(Layout::new(1, &[], Head::Categorical(2)), 1).is_some() {
         rows = measure_backend(subject, device, BackendChoice::Native, threads)?;
@@ -41,8 +49,9 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
     let lanes = config.rollout.num_tasks * config.rollout.num_envs;
     let mut trainer = Trainer::new(config, device, backend, threads)?;
     let repeats = timings(&mut trainer)?;
+    let computes_by = trainer.learner().backend().choice();
     let row = |&(variants, names): &([&'static str; 2], &[&str])| {
-        let variant = variants[usize::from(backend == BackendChoice::Tch)];
+        let variant = variants[usize::from(computes_by == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
         let env = subject.kind.spec().name;
         Row::new(("meta_iteration", env, variant, "s"), lanes, threads, repeats.iter().map(sum).collect())

@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Duration};
 
-use metadrift_agents::host_policy::{HostPolicy, Scratch};
+use metadrift_agents::host_policy::HostPolicy;
 use metadrift_envs::{EnvKind, Purpose, Stream, TaskSettings, unit_f32};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -17,7 +17,7 @@ pub(super) fn measure(lanes: &[usize], time: Duration) -> Vec<Row> {
     let mut rng = Stream::new(1, Purpose::Init).rng();
     let params = layout.init(0.0, || StandardNormal.sample(&mut rng));
     let policy = HostPolicy::new(&layout, &params);
-    let mut scratch = Scratch::default();
+    let mut scratch = policy.scratch();
     let mut row = |&n: &usize| {
         let obs: Vec<f32> = (0..n * spec.obs_dim()).map(|_| unit_f32(rng.next_u32()) - 0.5).collect();
         let mut out = vec![0.0; n * policy.outputs()];

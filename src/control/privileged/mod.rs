@@ -78,9 +78,8 @@ impl Controller for Privileged {
 fn under_way(given: &[Command], lag: usize, delay: usize) -> Vec<Command> {
     let at = |step: usize| (step, (lag + step).min(delay));
     let waits = |(step, lag): &(usize, usize)| step < lag;
-    let carried_out = |(step, lag): (usize, usize)| {
-        (given.len() + step).checked_sub(lag).map_or([0.0; 2], |index| given[index])
-    };
+    let carried_out =
+        |(step, lag): (usize, usize)| (given.len() + step).checked_sub(lag).map_or([0.0; 2], |index| given[index]);
     (0..).map(at).take_while(waits).map(carried_out).collect()
 }
 
@@ -142,8 +141,7 @@ mod tests {
 
     fn score_of(env: EnvKind, task: Task) -> f64 {
         let horizon = env.spec().horizon;
-        let life =
-            Life { horizon, ticks: horizon as usize, episodes: Episodes::Count(1), start: Clocks::default() };
+        let life = Life { horizon, ticks: horizon as usize, episodes: Episodes::Count(1), start: Clocks::default() };
         let known = controller(env).unwrap();
         returns(env, &[task], 32, life, 1, |_, _| known.clone())[0]
     }

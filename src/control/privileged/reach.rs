@@ -36,9 +36,7 @@ impl Reach {
         let [x, y] = [0, 1].map(|k| seen.values[self.goal[k]] - f64::from(seen.state[k]));
         let (sin, cos) = angle.sin_cos();
         let way = [cos * x + sin * y, cos * y - sin * x];
-        let left = under_way.fold(way, |way, command| {
-            [0, 1].map(|k| way[k] - actuator.applied(command[k], limit))
-        });
+        let left = under_way.fold(way, |way, command| [0, 1].map(|k| way[k] - actuator.applied(command[k], limit)));
         let command = left.map(|wanted| actuator.command(wanted, limit));
         for (part, command) in action.iter_mut().zip(command) {
             *part = command as f32;

@@ -1,0 +1,73 @@
+//! Loops compiled for several instruction sets, the best of which is chosen at run time.
+//!
+//! Rust contracts no products and sums, so all of them give the same bits.
+
+/// An instruction set that loops over lanes are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Simd {
+    /// What every x86-64 has (or the only one, elsewhere).
+    Baseline,
+    /// 256-bit vectors.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// 512-bit vectors.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// Work to be compiled for each instruction set. `run` must be `#[inline(always)]`, and so all
+/// that is to be compiled with it.
+pub(crate) trait Kernel {
+    /// What it results in.
+    type Output;
+
+    /// Does it; `AVX512` where the instructions of AVX-512 may be used by name.
+    fn run<const AVX512: bool>(self) -> Self::Output;
+}
+
+impl Simd {
+    /// All that this machine has, the widest last.
+    pub fn available() -> Vec<Simd> {
+        let mut available = vec![Simd::Baseline];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                available.push(Simd::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                available.push(Simd::Avx512);
+            }
+        }
+        available
+    }
+
+    /// Does the work with these instructions.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            Simd::Baseline => kernel.run::<false>(),
+            // SAFETY: `Simd::available` lists these only where the processor has the features, and
+            // it is the only place they come from
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => unsafe { run_avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => unsafe { run_avx512(kernel) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<false>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<true>()
+}

@@ -1,0 +1,83 @@
+//! The random streams of the lanes of a batch.
+
+use crate::lanes::{LANES, Lanes};
+use crate::rng::{MAX_INDEX, Purpose, Stream};
+
+/// Streams that differ in their task and env only.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams {
+    common: Stream,
+    len: usize,
+    /// `[blocks]`.
+    task: Vec<Lanes<u32>>,
+    /// `[blocks]`.
+    env: Vec<Lanes<u32>>,
+}
+
+impl Streams {
+    /// None yet; they will be `common` but for task and env.
+    pub fn new(common: Stream) -> Streams {
+        Streams { common, len: 0, task: Vec::new(), env: Vec::new() }
+    }
+
+    /// Adds the stream of a lane.
+    ///
+    /// # Panics
+    /// If an index is not below [`MAX_INDEX`]: two names would share numbers.
+    pub fn push(&mut self, task: u32, env: u32) {
+        assert!(task < MAX_INDEX && env < MAX_INDEX, "random stream: task {task}, env {env}");
+        if self.len % LANES == 0 {
+            self.task.push(Lanes::all(0));
+            self.env.push(Lanes::all(0));
+        }
+        self.task[self.len / LANES][self.len % LANES] = task;
+        self.env[self.len / LANES][self.len % LANES] = env;
+        self.len += 1;
+    }
+
+    /// How many lanes there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The name that all have in common.
+    pub fn common(&self) -> Stream {
+        self.common
+    }
+
+    /// The stream of a lane.
+    pub fn of(&self, lane: usize) -> Stream {
+        let (block, within) = (lane / LANES, lane % LANES);
+        Stream { task: self.task[block][within], env: self.env[block][within], ..self.common }
+    }
+
+    /// Random words of a step for every lane of a block.
+    #[inline(always)]
+    pub fn draw(&self, block: usize, purpose: Purpose, part: u8, step: u32) -> [Lanes<u32>; 4] {
+        draw(self.common.purpose(purpose).part(part), &self.task[block], &self.env[block], step)
+    }
+
+    /// Random words of a step for any lanes.
+    #[inline(always)]
+    pub fn draw_some(&self, lanes: &Lanes<u32>, step: u32) -> [Lanes<u32>; 4] {
+        let (mut task, mut env) = (Lanes::all(0), Lanes::all(0));
+        for (k, lane) in lanes.iter().enumerate() {
+            let (block, within) = (*lane as usize / LANES, *lane as usize % LANES);
+            (task[k], env[k]) = (self.task[block][within], self.env[block][within]);
+        }
+        draw(self.common, &task, &env, step)
+    }
+}
+
+/// Block number `step` of each of these streams.
+#[inline(always)]
+fn draw(common: Stream, task: &Lanes<u32>, env: &Lanes<u32>, step: u32) -> [Lanes<u32>; 4] {
+    let mut words = [Lanes::all(0); 4];
+    for lane in 0..LANES {
+        let of_lane = Stream { task: task[lane], env: env[lane], ..common }.block_unchecked(step);
+        for k in 0..4 {
+            words[k][lane] = of_lane[k];
+        }
+    }
+    words
+}

@@ -1,0 +1,71 @@
+//! Seconds of training until a preset has what it is for.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use metadrift_agents::backend::BackendChoice;
+use metadrift_envs::Split;
+use tch::Device;
+
+use super::Row;
+use crate::{
+    evaluate::{Protocol, evaluate},
+    presets,
+    train::Trainer,
+};
+
+/// Presets, what their row is called, and how many seeds are trained, from 0 on. Those of plain PPO stop at their
+/// return; the others train to the end and are then evaluated.
+pub(super) const RESULTS: [(&str, &str, u64); 4] = [
+    ("cartpole-ppo", "ppo", 5),
+    ("pendulum-ppo", "ppo", 5),
+    ("cartpole-flip", "flip", 1),
+    ("pendulum-flip", "flip", 1),
+];
+
+/// One row; `n` is the number of seeds.
+///
+/// # Errors
+/// If a preset of plain PPO does not reach the return it is to stop at.
+pub(super) fn measure(
+    (preset, variant, seeds): (&str, &'static str, u64),
+    device: Device,
+    backend: Option<BackendChoice>,
+    threads: usize,
+) -> Result<Row> {
+    let mut seconds = Vec::new();
+    let mut env = "";
+    for seed in 0..seeds {
+        let config = presets::load(preset, &[format!("seed={seed}")])?;
+        env = config.env()?.spec().name;
+        let began = Instant::now();
+        let mut trainer = Trainer::new(config, device, backend.unwrap_or_default(), threads)?;
+        while trainer.iteration() < trainer.config().iterations && !trainer.solved() {
+            trainer.iterate()?;
+        }
+        seconds.push(began.elapsed().as_secs_f64());
+        tell(preset, seed, &trainer, threads)?;
+    }
+    Ok(Row::new(("time_to_result", env, variant, "s"), seeds as usize, threads, seconds))
+}
+
+/// Says on standard error what the training has come to.
+fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()> {
+    let (config, steps) = (trainer.config(), trainer.env_steps());
+    if let Some(goal) = config.ppo_learner.stop_at_return {
+        if !trainer.solved() {
+            bail!("{preset}, seed {seed}: no mean return of {goal} after {steps} steps");
+        }
+        eprintln!("[bench] {preset}, seed {seed}: a mean return of {goal} after {steps} steps");
+        return Ok(());
+    }
+    let protocol =
+        Protocol { split: Split::InDist, tasks: 100, episodes: config.rollout.num_envs, adapt_steps: 1, seed: 0 };
+    let evaluation = evaluate(config, &trainer.learner(), threads, &protocol)?;
+    let after = evaluation.curve[1].deterministic;
+    eprintln!(
+        "[bench] {preset}, seed {seed}: {:.1} after one step on 100 held-out tasks, worst tenth {:.1}",
+        after.mean, after.worst_decile
+    );
+    Ok(())
+}
