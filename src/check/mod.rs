@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_environments_hold_what_they_promise() {
-        for &env in EnvKind::ALL {
+        for env in [EnvKind::CartPole, EnvKind::Pendulum, EnvKind::Navigation, EnvKind::NavigationRotated] {
             for check in check(env) {
                 assert_eq!(check.failure, None, "{}: {}", env.spec().name, check.name);
             }
