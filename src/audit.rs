@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use metadrift_envs::{EnvKind, Split, Task};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     config::{Config, ConfigError},
@@ -14,6 +15,7 @@ use crate::{
         privileged,
         search::{Budget, best_fixed},
     },
+    presets::AUDITS,
     stats::{Summary, mean},
 };
 
@@ -22,6 +24,8 @@ use crate::{
 pub struct Audit {
     /// Name of the configuration.
     pub preset: String,
+    /// Of the tasks that were measured: see [`digest`].
+    pub digest: String,
     /// Seed of tasks, initial states and search.
     pub seed: u64,
     /// Tasks of each split that the scores are means over.
@@ -104,6 +108,7 @@ pub fn audit(config: &Config, effort: &Effort) -> Result<Audit, ConfigError> {
     });
     Ok(Audit {
         preset: config.name.clone(),
+        digest: digest(config, effort.seed)?,
         seed: effort.seed,
         tasks: effort.tasks,
         lanes: effort.lanes,
@@ -140,27 +145,40 @@ fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> 
     Ok(SplitAudit { split, random: mean(&random), fixed: mean(&fixed), oracle, gap, solvable })
 }
 
-/// The measured scores that come with the presets.
-const STORED: &[&str] = &[
-    include_str!("../presets/audit/cartpole-drift.json"),
-    include_str!("../presets/audit/cartpole-flip.json"),
-    include_str!("../presets/audit/cartpole-physics.json"),
-    include_str!("../presets/audit/pendulum-flip.json"),
-    include_str!("../presets/audit/pendulum-physics.json"),
-];
-
 /// The scores that were measured of preset `name`.
 pub fn stored(name: &str) -> Option<Audit> {
-    let parse = |text: &&str| serde_json::from_str::<Audit>(text).expect("checked by a test");
-    STORED.iter().map(parse).find(|audit| audit.preset == name)
+    let (_, text) = AUDITS.iter().find(|(known, _)| *known == name)?;
+    Some(serde_json::from_str(text).expect("checked by a test"))
 }
 
 /// The scores that were measured of the very tasks that `config` describes: those of the preset of its name, unless
 /// they were changed.
 pub fn of(config: &Config) -> Option<Audit> {
-    let preset = crate::presets::load(&config.name, &[]).ok()?;
-    if preset.task == config.task { stored(&config.name) } else { None }
+    let audit = stored(&config.name)?;
+    (digest(config, audit.seed).ok()? == audit.digest).then_some(audit)
 }
+
+/// SHA-256 of what the scores depend on: the `[task]` table, how long a lane lives, and the first tasks that `seed`
+/// draws of each split.
+///
+/// # Errors
+/// If the configuration does not hold together.
+pub fn digest(config: &Config, seed: u64) -> Result<String, ConfigError> {
+    let Life { horizon, ticks, episodes, .. } = Life::of(config)?;
+    let task = toml::to_string(&config.task).expect("a configuration always has a TOML form");
+    let mut text = format!("{task}\n{horizon} {ticks} {episodes:?}");
+    let spec = config.env()?.spec();
+    for split in Split::ALL {
+        let distribution = config.tasks(split)?;
+        for index in 0..DIGESTED {
+            let _ = write!(text, " {:016x}", distribution.sample(seed, 0, index).digest(spec));
+        }
+    }
+    Ok(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Tasks of each split that [`digest`] looks at.
+const DIGESTED: u32 = 16;
 
 impl Audit {
     /// The figures of a split.
@@ -202,13 +220,59 @@ impl Audit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets::PRESETS;
+    use crate::{config::Role, presets};
+
+    /// Presets that nobody has audited yet; a new one is to come with its figures.
+    const UNMEASURED: usize = 21;
 
     #[test]
     fn stored_figures_belong_to_presets_and_cover_every_split() {
-        let found = PRESETS.iter().filter_map(|(name, _)| stored(name));
-        let complete = |audit: &Audit| Split::ALL.iter().all(|split| audit.split(*split).is_some());
-        assert_eq!(found.filter(complete).count(), STORED.len());
+        let (mut unmeasured, mut stale) = (0, Vec::new());
+        for (name, _) in presets::PRESETS {
+            let Some(audit) = stored(name) else {
+                unmeasured += 1;
+                continue;
+            };
+            let now = digest(&presets::load(name, &[]).unwrap(), audit.seed).unwrap();
+            stale.extend((audit.digest != now).then(|| format!("{name} is {now}")));
+            assert_eq!(audit.preset, *name);
+            for split in Split::ALL {
+                let split = audit.split(split).unwrap();
+                assert!(split.random.is_finite() && split.fixed.is_finite(), "{name}");
+                assert!(
+                    split.gap.is_some_and(|gap| gap.mean.is_finite()),
+                    "{name} has no controller with full knowledge"
+                );
+            }
+        }
+        assert!(
+            stale.is_empty(),
+            "other tasks than those measured (tasks audit NAME --out presets/audit/NAME.json): {stale:?}"
+        );
+        assert_eq!(unmeasured, UNMEASURED, "presets without figures");
+    }
+
+    #[test]
+    fn presets_are_labelled_by_what_was_measured() {
+        for (name, _) in presets::PRESETS {
+            let Some(audit) = stored(name) else { continue };
+            if presets::load(name, &[]).unwrap().role == Role::Adaptation {
+                // in training: more than nothing, and more than a fiftieth of what there is to gain over random actions
+                let train = audit.split(Split::Train).unwrap();
+                let (gap, range) = (train.gap.unwrap(), train.oracle.unwrap() - train.random);
+                assert!(gap.ci95[0] > 0.0 && gap.mean > 0.02 * range, "{name}: a control, {gap:?} of {range}");
+            }
+        }
+    }
+
+    #[test]
+    fn figures_are_used_only_for_the_tasks_they_were_measured_on() {
+        let changed = |set: &str| presets::load("cartpole-flip", &[set.to_owned()]).unwrap();
+        assert!(of(&changed("maml.inner_lr=0.2")).is_some());
+        assert!(of(&changed("task.horizon=400")).is_none());
+        assert!(of(&changed("rollout.num_steps=400")).is_none());
+        assert!(of(&changed("task.observe_actions=1")).is_none());
+        assert!(of(&changed("name=\"mine\"")).is_none());
     }
 
     #[test]

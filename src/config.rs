@@ -339,6 +339,8 @@ fn apply_set(table: &mut toml::Table, set: &str) -> Result<(), ConfigError> {
 
 /// Adds the nearest of the keys that serde names in "unknown field `x`, expected one of `a`, `b`".
 fn with_suggestion(message: &str) -> String {
+    let law = "a law such as { law = \"uniform\", low = 0.5, high = 2.0 }; a number goes into [task.base]";
+    let message = &message.replace("internally tagged enum Law", law);
     let quoted: Vec<&str> = message
         .lines()
         .find(|line| line.contains("unknown field") || line.contains("unknown variant"))
@@ -346,9 +348,9 @@ fn with_suggestion(message: &str) -> String {
     match quoted.split_first() {
         Some((unknown, known)) => match nearest(unknown, known.iter().copied()) {
             Some(near) => format!("{message}; did you mean `{near}`?"),
-            None => message.to_owned(),
+            None => message.clone(),
         },
-        None => message.to_owned(),
+        None => message.clone(),
     }
 }
 

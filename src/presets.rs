@@ -2,37 +2,62 @@
 
 use crate::config::{Config, ConfigError, nearest};
 
-/// Name and text of every preset; the text is what `metadrift presets show` prints.
-pub const PRESETS: &[(&str, &str)] = &[
-    ("cartpole-flip", include_str!("../presets/cartpole-flip.toml")),
-    ("pendulum-flip", include_str!("../presets/pendulum-flip.toml")),
-    ("cartpole-physics", include_str!("../presets/cartpole-physics.toml")),
-    ("pendulum-physics", include_str!("../presets/pendulum-physics.toml")),
-    ("cartpole-drift", include_str!("../presets/cartpole-drift.toml")),
-    ("cartpole-switch", include_str!("../presets/cartpole-switch.toml")),
-    ("pendulum-drift-slow", include_str!("../presets/pendulum-drift-slow.toml")),
-    ("pendulum-gain", include_str!("../presets/pendulum-gain.toml")),
-    ("cartpole-packer", include_str!("../presets/cartpole-packer.toml")),
-    ("pendulum-packer", include_str!("../presets/pendulum-packer.toml")),
-    ("cartpole-cadm", include_str!("../presets/cartpole-cadm.toml")),
-    ("pendulum-cadm", include_str!("../presets/pendulum-cadm.toml")),
-    ("cartpole-crssm", include_str!("../presets/cartpole-crssm.toml")),
-    ("pendulum-crssm", include_str!("../presets/pendulum-crssm.toml")),
-    ("cartpole-delay", include_str!("../presets/cartpole-delay.toml")),
-    ("cartpole-delay-history", include_str!("../presets/cartpole-delay-history.toml")),
-    ("cartpole-wind", include_str!("../presets/cartpole-wind.toml")),
-    ("pendulum-sensor", include_str!("../presets/pendulum-sensor.toml")),
-    ("navigation", include_str!("../presets/navigation.toml")),
-    ("navigation-rotated", include_str!("../presets/navigation-rotated.toml")),
-    ("cartpole-rwrl-easy", include_str!("../presets/cartpole-rwrl-easy.toml")),
-    ("cartpole-rwrl-medium", include_str!("../presets/cartpole-rwrl-medium.toml")),
-    ("cartpole-rwrl-hard", include_str!("../presets/cartpole-rwrl-hard.toml")),
-    ("cartpole-ppo", include_str!("../presets/cartpole-ppo.toml")),
-    ("pendulum-ppo", include_str!("../presets/pendulum-ppo.toml")),
-    ("cartpole-dr", include_str!("../presets/cartpole-dr.toml")),
-    ("pendulum-dr", include_str!("../presets/pendulum-dr.toml")),
-    ("cartpole-full", include_str!("../presets/cartpole-full.toml")),
-];
+/// A table of presets, and one of what was measured of them, from files that have their names.
+macro_rules! presets {
+    ($($name:literal $($audited:ident)?,)*) => {
+        /// Name and text of every preset; the text is what `metadrift presets show` prints.
+        pub const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),*];
+
+        /// Names of the presets marked so, and what `tasks audit` measured of each, as JSON.
+        pub(crate) const AUDITS: &[(&str, &str)] = &[$($($audited!($name),)?)*];
+    };
+}
+
+macro_rules! audited {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../presets/audit/", $name, ".json")))
+    };
+}
+
+presets! {
+    "cartpole-flip" audited,
+    "pendulum-flip" audited,
+    "cartpole-sign" audited,
+    "cartpole-physics" audited,
+    "pendulum-physics" audited,
+    "cartpole-physics-one-out",
+    "cartpole-physics-far",
+    "cartpole-drift" audited,
+    "cartpole-switch",
+    "pendulum-drift-slow" audited,
+    "pendulum-gain" audited,
+    "cartpole-packer",
+    "pendulum-packer",
+    "cartpole-cadm",
+    "pendulum-cadm",
+    "cartpole-crssm",
+    "pendulum-crssm",
+    "cartpole-delay" audited,
+    "cartpole-delay-history" audited,
+    "cartpole-wind" audited,
+    "pendulum-sensor",
+    "navigation" audited,
+    "navigation-rotated" audited,
+    "cartpole-full" audited,
+    "pendulum-full" audited,
+    "cartpole-rwrl-easy",
+    "cartpole-rwrl-medium",
+    "cartpole-rwrl-hard",
+    "pendulum-rwrl-easy",
+    "pendulum-rwrl-medium",
+    "pendulum-rwrl-hard" audited,
+    "cartpole-nominal",
+    "pendulum-nominal",
+    "cartpole-ppo",
+    "pendulum-ppo",
+    "cartpole-dr",
+    "pendulum-dr",
+}
 
 /// The text of preset `name`.
 ///

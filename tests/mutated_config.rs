@@ -1,6 +1,14 @@
 //! Configurations with mistakes in them are refused with an error, never with a panic.
 
-use metadrift::{config::Config, presets};
+use metadrift::{
+    config::Config,
+    control::{
+        Random,
+        episodes::{Life, returns},
+        privileged,
+    },
+    presets,
+};
 use metadrift_envs::{Purpose, Split, Stream, StreamRng};
 use rand::Rng;
 
@@ -83,6 +91,14 @@ fn mutated_configurations_never_panic() {
                     for tick in [0, 1, 77, 5_000, u64::MAX] {
                         let values = task.values_at(tick);
                         assert!(values.iter().all(|value| value.is_finite()), "{values:?}");
+                    }
+                    // a few steps, too, of random actions and of full knowledge
+                    let (env, life) = (config.env().unwrap(), Life { ticks: 3, ..Life::of(&config).unwrap() });
+                    let space = env.spec().action;
+                    let tasks = [task];
+                    returns(env, &tasks, 2, life, 1, |_, _| Random::new(space, 1, 0));
+                    if let Some(known) = privileged::controller(env) {
+                        returns(env, &tasks, 2, life, 1, |_, _| known.clone());
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::channel::MAX_DELAY;
 use crate::env::EnvSpec;
 use crate::task::TaskError;
 
@@ -34,11 +35,14 @@ impl TaskSettings {
             return invalid("reward", format!("{} has only its own; leave it out", spec.name));
         }
         if self.observe_actions > 64 {
-            return invalid("observe_actions", format!("{} must be 0 to 64", self.observe_actions));
+            return invalid("observe_actions", format!("{} must be 0 to 64; the nearest is 64", self.observe_actions));
         }
         let Notify { delay, noise_std, miss_prob, false_alarm_prob, .. } = self.notify;
-        if delay > 1000 {
-            return invalid("notify.delay", format!("{delay} must be 0 to 1000 ticks"));
+        if delay > MAX_DELAY as u32 {
+            return invalid(
+                "notify.delay",
+                format!("{delay} must be 0 to {MAX_DELAY} ticks; the nearest is {MAX_DELAY}"),
+            );
         }
         if !(0.0..=1e6).contains(&noise_std) {
             return invalid("notify.noise_std", format!("{noise_std} must be 0 to 1e6"));

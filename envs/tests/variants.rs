@@ -78,3 +78,35 @@ fn initial_ranges_are_the_largest_distances_from_zero() {
     assert_close(&Pendulum::reset(&with::<Pendulum>("init_angle", 0.2), [0.0; 4]), &[-0.2, -1.0], 1e-15);
     assert_close(&Pendulum::reset(&with::<Pendulum>("init_speed", 3.0), [0.5; 4])[1..], &[0.0], 1e-15);
 }
+
+/// Energy gained in `seconds` without force, from a swing about hanging, the cart moving along (J).
+fn energy_gained(integrator: IntegratorKind, tau: f64, seconds: f64) -> f64 {
+    let params = CartPole::with_version(with::<CartPole>("tau", tau), Version { integrator, ..Version::FULL });
+    let energy = |[_, v, theta, w]: [f64; 4]| {
+        let (m, l) = (0.1, 0.5);
+        let kinetic = 1.1 * v * v / 2.0 + m * l * v * w * theta.cos() + 2.0 / 3.0 * m * l * l * w * w;
+        kinetic + m * 9.8 * l * theta.cos()
+    };
+    let start = [0.0, 0.2, 2.6, 0.0];
+    let steps = (seconds / tau).round() as usize;
+    energy((0..steps).fold(start, |state, _| CartPole::step(&params, state, [0.0], [0.0]).state)) - energy(start)
+}
+
+#[test]
+fn the_energy_of_a_cartpole_without_force_drifts_as_its_integrator_lets_it() {
+    // Euler spirals outwards: the gain grows with time and with the step
+    let euler = |tau, seconds| energy_gained(IntegratorKind::Euler, tau, seconds);
+    let fine = euler(1e-4, 10.0);
+    assert!(fine > 0.0 && (euler(1e-4, 20.0) / fine - 2.0).abs() < 0.1, "{fine}");
+    assert!((euler(2e-4, 10.0) / fine - 2.0).abs() < 0.1);
+    // velocities first: no drift over a hundred swings, an error of first order at any time
+    let largest = |tau| {
+        let after = |k: i32| energy_gained(IntegratorKind::SemiImplicit, tau, 1.7 * f64::from(k)).abs();
+        (1..=50).map(after).fold(0.0, f64::max)
+    };
+    let (coarse, fine) = (largest(1e-2), largest(5e-3));
+    assert!((1.7..2.3).contains(&(coarse / fine)) && coarse < 0.05, "{coarse} {fine}");
+    // Runge-Kutta: at least fourth order
+    let [coarse, fine] = [0.04, 0.02].map(|tau| energy_gained(IntegratorKind::Rk4, tau, 10.0).abs());
+    assert!(coarse / fine > 14.0 && fine < 1e-5, "{coarse} {fine}");
+}

@@ -44,6 +44,13 @@ fn errors_say_what_where_and_what_instead() {
     assert!(line.starts_with("x.toml, line 5: config: ppo.clip_eps = 1.5"), "{line}");
     let field = error(&format!("{MINIMAL}drift.tau = {{ kind = \"ou\", mean = 1.0, clok = \"task\" }}\n"), &[]);
     assert!(field.contains("did you mean `clock`?"), "{field}");
+    let late = error(&format!("{MINIMAL}notify = {{ level = \"flag\", delay = 65 }}\n"), &[]);
+    assert!(
+        late.starts_with("x.toml, line 4: ") && late.contains("must be 0 to 64 ticks; the nearest is 64"),
+        "{late}"
+    );
+    let law = error(&format!("{MINIMAL}vary.tau = 0.01\n"), &[]);
+    assert!(law.contains("line 4") && law.contains("a law such as { law = \"uniform\""), "{law}");
 }
 
 #[test]

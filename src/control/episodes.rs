@@ -78,7 +78,7 @@ pub fn run<C: Controller>(
     make: impl FnMut(usize, usize) -> C,
     show: impl FnMut(&Tick<'_>),
 ) {
-    with_env!(env, E => run_env::<E, C>(tasks, lanes, life, seed, make, show));
+    with_env!(env, E => run_env::<E, C>(tasks, lanes, life, seed, true, make, show));
 }
 
 fn run_env<E: Env, C: Controller>(
@@ -86,6 +86,7 @@ fn run_env<E: Env, C: Controller>(
     lanes: usize,
     life: Life,
     seed: u64,
+    shows_values: bool,
     mut make: impl FnMut(usize, usize) -> C,
     mut show: impl FnMut(&Tick<'_>),
 ) {
@@ -106,7 +107,9 @@ fn run_env<E: Env, C: Controller>(
             let state = env.state(at);
             let seen = (state.as_ref(), &env.obs()[at * obs_dim..][..obs_dim]);
             let action = &mut actions[at * act_dim..][..act_dim];
-            all[at].act(&tasks[at / lanes], seen, ((at % lanes) as u32, tick as u32), env.clocks(at), action);
+            let drifting = shows_values || all[at].controller.looks_at_values();
+            let values = (&tasks[at / lanes], drifting);
+            all[at].act(values, seen, ((at % lanes) as u32, tick as u32), env.clocks(at), action);
         }
         let out = StepView {
             next_obs: &mut next_obs,
@@ -152,10 +155,10 @@ impl<C: Controller> Lane<C> {
         Lane { controller, finished: 0, clocks: Clocks::default(), state, obs, values }
     }
 
-    /// Lets the controller decide; `seen` is state and observation.
+    /// Lets the controller decide; `seen` is state and observation. Values that drift are kept up if `drifting`.
     fn act(
         &mut self,
-        task: &Task,
+        (task, drifting): (&Task, bool),
         (state, obs): (&[f32], &[f32]),
         place: (u32, u32),
         clocks: Clocks,
@@ -163,7 +166,7 @@ impl<C: Controller> Lane<C> {
     ) {
         self.clocks = clocks;
         let episode_step = u32::try_from(clocks.episode_step).expect("a horizon is a u32");
-        if self.values.is_empty() || !task.drifts.is_empty() {
+        if self.values.is_empty() || (drifting && !task.drifts.is_empty()) {
             self.values = task.values_on(&self.clocks);
         }
         replace(&mut self.state, state);
@@ -188,11 +191,12 @@ pub fn returns<C: Controller>(
     make: impl FnMut(usize, usize) -> C,
 ) -> Vec<f64> {
     let mut sums = vec![(0.0, 0_u32); tasks.len()];
-    run(env, tasks, lanes, life, seed, make, |tick| {
+    let count = |tick: &Tick<'_>| {
         let (sum, episodes) = &mut sums[tick.place.0];
         *sum += f64::from(tick.reward);
         *episodes += u32::from(tick.clocks.episode_step == 0);
-    });
+    };
+    with_env!(env, E => run_env::<E, C>(tasks, lanes, life, seed, false, make, count));
     sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes.max(1))).collect()
 }
 

@@ -126,6 +126,10 @@ impl<'a> Feedback<'a> {
 }
 
 impl Controller for Feedback<'_> {
+    fn looks_at_values(&self) -> bool {
+        false
+    }
+
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
         match self.family {
             Family::Linear { space, .. } => self.linear(seen.obs, space, seen.episode_step == 0, action),

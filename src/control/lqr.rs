@@ -32,6 +32,43 @@ pub fn gain<const N: usize>(
     None
 }
 
+/// The regulator of an environment's model, which is computed anew only when the model changes.
+#[derive(Clone, Debug)]
+pub struct Regulator<const N: usize> {
+    /// The channel values it was computed for.
+    values: Vec<f64>,
+    gain: RowSVector<f64, N>,
+    by_action: SVector<f64, N>,
+}
+
+impl<const N: usize> Regulator<N> {
+    /// Of no model yet.
+    pub fn new() -> Regulator<N> {
+        Regulator { values: Vec::new(), gain: RowSVector::zeros(), by_action: SVector::zeros() }
+    }
+
+    /// The gain at `target` with these weights on the state and on what is applied, and what a unit applied does in a
+    /// step. Where the values leave nothing to regulate, the last gain.
+    pub fn at<E: Env>(
+        &mut self,
+        values: &[f64],
+        target: [f64; N],
+        cost: [f64; N],
+        effort: f64,
+    ) -> (RowSVector<f64, N>, SVector<f64, N>) {
+        if self.values != values {
+            let params = E::params(|index| values[index]);
+            let (a, b) = linearise::<E, N>(&params, target, 0.0);
+            if let Some(gain) = gain(&a, &b, &SMatrix::from_diagonal(&cost.into()), effort) {
+                self.gain = gain;
+            }
+            self.by_action = b;
+            self.values = values.to_vec();
+        }
+        (self.gain, self.by_action)
+    }
+}
+
 /// Gauss-Jordan with row pivoting: `nalgebra` inverts matrices of a generic size only with more bounds than `Env` has.
 fn invert<const N: usize>(matrix: SMatrix<f64, N, N>) -> Option<SMatrix<f64, N, N>> {
     let (mut left, mut right) = (matrix, SMatrix::<f64, N, N>::identity());

@@ -18,7 +18,7 @@ pub struct Seen<'a> {
     pub obs: &'a [f32],
     /// The physical state, `[state_dim]`.
     pub state: &'a [f32],
-    /// The current values of all channels, `[channels]`.
+    /// The current values of all channels, `[channels]`; may be old ones if the controller does not look at them.
     pub values: &'a [f64],
     /// Steps done in the episode.
     pub episode_step: u32,
@@ -30,9 +30,18 @@ pub struct Seen<'a> {
 pub trait Controller {
     /// Writes the action for the coming step, `[act_dim]`.
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]);
+
+    /// Whether it looks at [`Seen::values`]: drifting ones take time to compute.
+    fn looks_at_values(&self) -> bool {
+        true
+    }
 }
 
 impl<C: Controller + ?Sized> Controller for Box<C> {
+    fn looks_at_values(&self) -> bool {
+        (**self).looks_at_values()
+    }
+
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
         (**self).act(seen, action);
     }
@@ -53,6 +62,10 @@ impl Random {
 }
 
 impl Controller for Random {
+    fn looks_at_values(&self) -> bool {
+        false
+    }
+
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
         let (lane, tick) = seen.place;
         let mut rng = self.stream.env(lane).iteration(tick).rng();

@@ -51,6 +51,9 @@ pub fn best_fixed(env: EnvKind, family: Family, tasks: &[Task], life: Life, budg
                 best = Some(tried[0].clone());
             }
             let elites = &tried[..budget.elites];
+            if elites[0].0 == elites[budget.elites - 1].0 {
+                break; // all equal, as where nothing is left to gain: there is no direction to go on in
+            }
             for k in 0..center.len() {
                 let column: Vec<f64> = elites.iter().map(|(_, numbers)| numbers[k]).collect();
                 center[k] = mean(&column);

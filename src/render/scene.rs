@@ -52,6 +52,7 @@ impl Painter {
         match self.env {
             EnvKind::CartPole => self.cartpole(&mut canvas, moment),
             EnvKind::Pendulum => self.pendulum(&mut canvas, moment),
+            EnvKind::Navigation | EnvKind::NavigationRotated => self.navigation(&mut canvas, moment),
             _ => self.components(&mut canvas, moment),
         }
         canvas.text([10, 8], title, 2, INK);
@@ -111,6 +112,26 @@ impl Painter {
         canvas.line([from[0], 278.0], [from[0], 292.0], 1.5, GREY);
         canvas.arrow(from, [from[0] + (35.0 * torque).clamp(-120.0, 120.0), from[1]], 3.0, PUSH);
         canvas.text([10, 280], &format!("torque {torque:+.2} N m"), 1, PUSH);
+    }
+
+    /// The point, the goal as a cross, and the move that comes next.
+    fn navigation(&self, canvas: &mut Canvas, moment: &Moment) {
+        let goal = [self.value(moment, "goal_x", 0.0), self.value(moment, "goal_y", 0.0)];
+        let widest = goal.into_iter().chain(moment.state.iter().copied()).fold(0.6, |widest, x| x.abs().max(widest));
+        let scale = 105.0 / widest;
+        let at = |[x, y]: [f64; 2]| [255.0 + scale * x, 165.0 - scale * y];
+        let (origin, goal, point) = (at([0.0, 0.0]), at(goal), at([moment.state[0], moment.state[1]]));
+        for [x, y] in [[5.0, 0.0], [0.0, 5.0]] {
+            canvas.line([origin[0] - x, origin[1] - y], [origin[0] + x, origin[1] + y], 1.5, GREY);
+            canvas.line([goal[0] - x - y, goal[1] - x + y], [goal[0] + x + y, goal[1] + x - y], 2.5, POLE);
+        }
+        let limit = self.value(moment, "step_limit", 0.1);
+        let [x, y] = [0, 1].map(|k| self.applied(moment, moment.action[k].clamp(-limit, limit)));
+        let (sin, cos) = self.value(moment, "rotation", 0.0).sin_cos();
+        let moved = [cos * x - sin * y, sin * x + cos * y];
+        canvas.arrow(point, at([moment.state[0] + moved[0], moment.state[1] + moved[1]]), 3.0, PUSH);
+        canvas.disc(point, 5.0, BODY);
+        canvas.text([10, 280], &format!("move {:+.3} {:+.3}", moved[0], moved[1]), 1, PUSH);
     }
 
     /// Where there is no scene of its own: a bar for each component of the state.

@@ -1,10 +1,11 @@
 //! `env check NAME`
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
 
-use crate::{check::check, commands::print};
+use crate::{
+    check::check,
+    commands::{aligned, print},
+};
 
 /// An environment that does not do what every environment must do.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +25,12 @@ pub struct CheckFailed {
 /// [`CheckFailed`] after the list; a [`metadrift_envs::TaskError`] on an unknown name.
 pub fn run(name: &str) -> Result<()> {
     let checks = check(super::find(name, "env check")?);
-    let mut text = String::new();
-    for check in &checks {
-        let state = if check.failure.is_none() { "OK    " } else { "FAILED" };
-        let _ = writeln!(text, "{state} {}: {}", check.name, check.failure.as_ref().unwrap_or(&check.detail));
-    }
-    print(&text)?;
+    let mut rows = vec![["", "what is claimed", "how it was tried, or what is wrong"].map(str::to_owned)];
+    rows.extend(checks.iter().map(|check| {
+        let state = if check.failure.is_none() { "OK" } else { "FAILED" };
+        [state.to_owned(), check.name.to_owned(), check.failure.as_ref().unwrap_or(&check.detail).clone()]
+    }));
+    print(&aligned(&rows))?;
     let failed = checks.iter().filter(|check| check.failure.is_some()).count();
     if failed > 0 {
         return Err(CheckFailed { name: name.to_owned(), failed, count: checks.len() }.into());

@@ -1,8 +1,8 @@
 //! The contract of an environment, checked on the environment itself.
 
+mod batch;
+mod drift;
 mod engine;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metadrift_envs::{
     ActionSpace, Array, Channel, Clocks, Env, EnvKind, Purpose, RewardKind, Schedule, StepView, Stream, Task, VecEnv,
@@ -28,9 +28,10 @@ pub fn check(env: EnvKind) -> Vec<Check> {
         lanes_stay_apart::<E>(),
         every_channel_acts::<E>(),
         derived_values_follow::<E>(),
-        values_can_be_sought::<E>(),
-        bounds_are_enforced::<E>(),
-        nan_is_refused::<E>(),
+        drift::values_can_be_sought::<E>(),
+        drift::bounds_are_enforced::<E>(),
+        batch::nan_is_refused::<E>(),
+        batch::tasks_outlive_resets::<E>(),
         observations_are_finite::<E>(),
         f32_follows_f64::<E>(),
     ]);
@@ -195,53 +196,6 @@ fn derived_values_follow<E: Env>() -> Check {
         (!same).then(|| format!("{}: set to {value} it acts otherwise than drifting at {value}", channel.name))
     });
     verdict("nothing derived goes stale", "each channel set, and as a drift of the same value", failure)
-}
-
-fn values_can_be_sought<E: Env>() -> Check {
-    let all = channels(&E::SPEC);
-    let failure = all.iter().enumerate().find_map(|(index, channel)| {
-        let to = altered::<E>(channel)?.values[index];
-        let schedule = Schedule::Linear { from: channel.default, to, start: 20.0, over: 50.0, returns: true };
-        let task = Task::nominal(&E::SPEC).with_drift(&E::SPEC, &channel.name, schedule).ok()?;
-        let at = |tick| task.values_on(&Clocks { lifetime_step: tick, ..Clocks::default() })[index].to_bits();
-        let forwards: Vec<u64> = (0..200).map(at).collect();
-        let mut backwards: Vec<u64> = (0..200).rev().map(at).collect();
-        backwards.reverse();
-        (forwards != backwards).then(|| format!("{} depends on the order of asking", channel.name))
-    });
-    verdict("the value at any tick can be asked for", "each channel on a ramp, 200 ticks, both ways", failure)
-}
-
-fn bounds_are_enforced<E: Env>() -> Check {
-    let failure = channels(&E::SPEC).iter().find_map(|channel| {
-        let beyond = [channel.bounds.max * 2.0 + 1.0, channel.bounds.min - 1.0, f64::NAN, f64::INFINITY];
-        let taken = beyond.into_iter().find(|v| Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, *v).is_ok());
-        taken.map(|value| format!("{} accepts {value}, legal is {}", channel.name, channel.bounds))
-    });
-    verdict("illegal values are refused", "beyond both ends, NaN and infinity, every channel", failure)
-}
-
-fn nan_is_refused<E: Env>() -> Check {
-    let task = Task::nominal(&E::SPEC);
-    let refused = |value: f32| {
-        let mut env = VecEnv::<E>::new(&[(&task, 1)], 10, Stream::new(0, Purpose::Reset), Clocks::default());
-        let mut next_obs = vec![0.0; env.obs().len()];
-        let (mut reward, mut terminated, mut truncated) = ([0.0], [false], [false]);
-        let out = StepView {
-            next_obs: &mut next_obs,
-            reward: &mut reward,
-            terminated: &mut terminated,
-            truncated: &mut truncated,
-        };
-        let actions = vec![value; E::SPEC.act_dim()];
-        let silent = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        let outcome = catch_unwind(AssertUnwindSafe(|| env.step(&actions, out)));
-        std::panic::set_hook(silent);
-        outcome.is_err()
-    };
-    let failure = (!refused(f32::NAN)).then(|| "an action that is NaN is taken".to_owned());
-    verdict("an action that is not a number is refused", "NaN", failure)
 }
 
 fn observations_are_finite<E: Env>() -> Check {

@@ -1,0 +1,101 @@
+//! What drifts, channel by channel: values at any tick, and legal ranges.
+
+use metadrift_envs::{Channel, Clocks, Env, Noise, OnBound, Purpose, Schedule, Stream, Task, Timing, channels};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Check, alternatives, verdict};
+
+/// A channel and two legal values of it.
+fn legal_pairs<E: Env>() -> Vec<(Channel, [f64; 2])> {
+    let pair = |channel: Channel| {
+        let other = *alternatives(&channel).first()?;
+        let pair = [channel.default.min(other), channel.default.max(other)];
+        Some((channel, pair))
+    };
+    channels(&E::SPEC).into_iter().filter_map(pair).collect()
+}
+
+/// A schedule of every kind that moves between two values, or leaves them; periods and dwells of 5 to 80 ticks.
+fn every_kind([low, high]: [f64; 2]) -> Vec<(String, Schedule)> {
+    let (mean, amplitude) = (0.5 * (low + high), 0.5 * (high - low));
+    let wave = |kind| json!({"kind": kind, "mean": mean, "amplitude": amplitude, "period": 37.5, "phase": 0.2});
+    let part = || wave("sinusoid");
+    let texts = [
+        json!({"kind": "constant", "value": low}),
+        json!({"kind": "step", "at": 60, "from": low, "to": high}),
+        json!({"kind": "steps", "at": [20, 90], "values": [low, high, mean]}),
+        json!({"kind": "linear", "from": low, "to": high, "start": 20, "over": 50, "returns": true}),
+        part(),
+        wave("triangle"),
+        wave("saw"),
+        wave("square"),
+        json!({"kind": "exponential", "from": low, "to": high, "rate": 0.05}),
+        json!({"kind": "sigmoid", "from": low, "to": high, "midpoint": 80, "width": 10}),
+        json!({"kind": "random_walk", "start": mean, "sigma": 0.2 * amplitude}),
+        json!({"kind": "ou", "mean": mean, "stationary_std": amplitude, "relax_time": 20}),
+        json!({"kind": "piecewise", "law": {"law": "uniform", "low": low, "high": high}, "mean_dwell": 15}),
+        json!({"kind": "markov", "states": [low, high, mean], "mean_dwell": 15}),
+        json!({"kind": "jumps", "start": mean, "rate": 0.1, "size": {"law": "choice", "values": [-amplitude, amplitude]}}),
+        json!({"kind": "trace", "values": [low, high, mean], "every": 7, "interpolation": "linear", "repeat": true}),
+        json!({"kind": "compose", "op": "sum", "of": [part(), {"kind": "constant", "value": 0.0}]}),
+    ];
+    texts.into_iter().map(|text| (text["kind"].as_str().unwrap_or_default().to_owned(), schedule(text))).collect()
+}
+
+fn schedule(text: Value) -> Schedule {
+    Schedule::deserialize(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// A schedule of one channel, which keeps to `bounds` in the way of `on_bound`.
+fn drifting<E: Env>(name: &str, schedule: Schedule, bounds: [f64; 2], on_bound: OnBound) -> Option<Task> {
+    let timing = Timing { on_bound: Some(on_bound), bounds: Some(bounds), ..Timing::default() };
+    let noise = Noise::of(Stream::new(17, Purpose::Drift));
+    Task::nominal(&E::SPEC).with_timed_drift(&E::SPEC, name, schedule, timing, noise).ok()
+}
+
+fn at(tick: u64) -> Clocks {
+    Clocks { lifetime_step: tick, ..Clocks::default() }
+}
+
+/// Ticks that are looked at, one after the other.
+const TICKS: u64 = 200;
+
+pub(super) fn values_can_be_sought<E: Env>() -> Check {
+    let pairs = legal_pairs::<E>();
+    let mut kinds = 0;
+    let failure = pairs.iter().find_map(|(channel, pair)| {
+        let index = channels(&E::SPEC).iter().position(|other| other.name == channel.name)?;
+        let all = every_kind(*pair);
+        kinds = all.len();
+        all.into_iter().find_map(|(kind, schedule)| {
+            let Some(task) = drifting::<E>(&channel.name, schedule, *pair, OnBound::Clamp) else {
+                return Some(format!("{}: a {kind} schedule is refused", channel.name));
+            };
+            let value = |tick: u64| task.values_on(&at(tick))[index].to_bits();
+            let forwards: Vec<u64> = (0..TICKS).map(value).collect();
+            // 73 is coprime to 200: every tick once, far apart
+            let leaps = (0..TICKS).map(|i| i * 73 % TICKS).all(|tick| value(tick) == forwards[tick as usize]);
+            let back = (0..TICKS).rev().all(|tick| value(tick) == forwards[tick as usize]);
+            let moves = kind == "constant" || forwards.iter().any(|bits| *bits != forwards[0]);
+            let problem = match (leaps && back, moves) {
+                (false, _) => "depends on the order of asking",
+                (_, false) => "does not move",
+                _ => return None,
+            };
+            Some(format!("{} on a {kind} schedule {problem}", channel.name))
+        })
+    });
+    let detail =
+        format!("{} channels, {kinds} kinds of schedule, {TICKS} ticks: forwards, backwards, leaping", pairs.len());
+    verdict("the value at any tick can be asked for", detail, failure)
+}
+
+pub(super) fn bounds_are_enforced<E: Env>() -> Check {
+    let failure = channels(&E::SPEC).iter().find_map(|channel| {
+        let beyond = [channel.bounds.max * 2.0 + 1.0, channel.bounds.min - 1.0, f64::NAN, f64::INFINITY];
+        let taken = beyond.into_iter().find(|v| Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, *v).is_ok());
+        taken.map(|value| format!("{} accepts {value}, legal is {}", channel.name, channel.bounds))
+    });
+    verdict("illegal values are refused", "beyond both ends, NaN and infinity, every channel", failure)
+}

@@ -1,0 +1,48 @@
+//! CartPole: of the two pushes, the one nearer to what the regulator of the current model wants.
+
+use metadrift_envs::{CartPole, Env};
+use nalgebra::Vector4;
+
+use super::{Actuator, Command};
+use crate::control::{Seen, lqr::Regulator};
+
+/// Weights of position, velocity, angle and angular velocity, and of a push in units of the full force. Pushes are all
+/// or nothing: only their weight beside a steady disturbance matters, and a small one holds the cart near its target.
+const BALANCE: [f64; 4] = [1.0, 0.1, 10.0, 0.1];
+const EFFORT: f64 = 0.1;
+
+/// The controller.
+#[derive(Clone, Debug)]
+pub struct Balance {
+    regulator: Regulator<4>,
+}
+
+impl Balance {
+    pub(super) fn new() -> Balance {
+        Balance { regulator: Regulator::new() }
+    }
+
+    pub(super) fn command(
+        &mut self,
+        seen: &Seen<'_>,
+        actuator: Actuator,
+        under_way: impl Iterator<Item = Command>,
+        action: &mut [f32],
+    ) -> Command {
+        let params = CartPole::params(|index| seen.values[index]);
+        let step = |state, applied| CartPole::step(&params, state, [applied], [applied]).state;
+        let state: [f64; 4] = std::array::from_fn(|k| f64::from(seen.state[k]));
+        let state = under_way.fold(state, |state, [command, _]| step(state, actuator.applied(command, 1.0)));
+        let target = [params.target_position, 0.0, 0.0, 0.0];
+        let (gain, by_push) = self.regulator.at::<CartPole>(seen.values, target, BALANCE, EFFORT);
+        // what wind and tilt do in a step at the target, in pushes
+        let pushed = Vector4::from(step(target, 0.0)) - Vector4::from(target);
+        let against = pushed.dot(&by_push) / by_push.norm_squared();
+        let away = Vector4::from(state) - Vector4::from(target);
+        let wanted = -(gain * away)[0] - if against.is_finite() { against } else { 0.0 };
+        let miss = |command: f64| (actuator.applied(command, 1.0) - wanted).abs();
+        let command = if miss(1.0) < miss(-1.0) { 1.0 } else { -1.0 };
+        action[0] = f32::from(command > 0.0);
+        [command, 0.0]
+    }
+}

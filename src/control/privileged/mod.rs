@@ -1,0 +1,215 @@
+//! Controllers that know the state and the current parameters: what full knowledge is worth.
+//!
+//! [`Balance`] for CartPole, [`SwingUp`] for Pendulum, [`Reach`] for both navigations. Each decides for the state in
+//! which its command will act: after the commands that the actuator's delay still holds back. They know what the
+//! actuator makes of a command ([`Actuator`]), but not the future: neither noise and losses nor drift to come.
+
+mod balance;
+mod reach;
+mod swing_up;
+
+use metadrift_envs::{EnvKind, channels};
+
+pub use self::{balance::Balance, reach::Reach, swing_up::SwingUp};
+use super::{Controller, Seen};
+
+/// The privileged controller for `env`; `None` where there is none.
+pub fn controller(env: EnvKind) -> Option<Privileged> {
+    let law = match env {
+        EnvKind::CartPole => Law::Balance(Balance::new()),
+        EnvKind::Pendulum => Law::SwingUp(SwingUp::new()),
+        EnvKind::Navigation | EnvKind::NavigationRotated => Law::Reach(Reach::new(env)),
+        _ => return None,
+    };
+    let first = place(env, "actuator_gain").expect("every environment has an actuator gain");
+    Some(Privileged { law, act_dim: env.spec().act_dim(), first, given: Vec::new(), lag: 0 })
+}
+
+/// The index of a channel.
+fn place(env: EnvKind, name: &str) -> Option<usize> {
+    channels(env.spec()).iter().position(|channel| channel.name == name)
+}
+
+/// What is asked of the actuator in one step; the second number only where there are two.
+type Command = [f64; 2];
+
+/// A controller with full knowledge.
+#[derive(Clone, Debug)]
+pub struct Privileged {
+    law: Law,
+    act_dim: usize,
+    /// The first of the actuator's channels.
+    first: usize,
+    /// All commands of the episode, the last one last.
+    given: Vec<Command>,
+    /// Steps by which the last command came late.
+    lag: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Law {
+    Balance(Balance),
+    SwingUp(SwingUp),
+    Reach(Reach),
+}
+
+impl Controller for Privileged {
+    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
+        let actuator = Actuator::new(&seen.values[self.first..]);
+        let delay = seen.values[self.first + 3].round() as usize;
+        if seen.episode_step == 0 {
+            self.given.clear();
+        }
+        // as the engine's delay lines: longer by at most one a step
+        self.lag = if seen.episode_step == 0 { delay } else { delay.min(self.lag + 1) };
+        let under_way = under_way(&self.given, self.lag, delay).into_iter();
+        let command = match &mut self.law {
+            Law::Balance(law) => law.command(seen, actuator, under_way, action),
+            Law::SwingUp(law) => law.command(seen, actuator, under_way, action),
+            Law::Reach(law) => law.command(seen, actuator, under_way, action),
+        };
+        debug_assert_eq!(action.len(), self.act_dim);
+        self.given.push(command);
+    }
+}
+
+/// What will be carried out before the command that comes next, if the lag goes on to `delay`: while it grows, the
+/// same command comes through again; before the first there was none.
+fn under_way(given: &[Command], lag: usize, delay: usize) -> Vec<Command> {
+    let at = |step: usize| (step, (lag + step).min(delay));
+    let waits = |(step, lag): &(usize, usize)| step < lag;
+    let carried_out =
+        |(step, lag): (usize, usize)| (given.len() + step).checked_sub(lag).map_or([0.0; 2], |index| given[index]);
+    (0..).map(at).take_while(waits).map(carried_out).collect()
+}
+
+/// What the actuator now makes of a command, but for noise, losses and delay.
+#[derive(Clone, Copy, Debug)]
+struct Actuator {
+    gain: f64,
+    bias: f64,
+    /// Share of a full command.
+    dead_zone: f64,
+    /// Share of a full command.
+    saturation: f64,
+}
+
+impl Actuator {
+    /// From the values of the actuator's channels.
+    fn new(values: &[f64]) -> Actuator {
+        Actuator { gain: values[0], bias: values[1], dead_zone: values[4], saturation: values[5] }
+    }
+
+    /// Whether nothing is limited or lost.
+    fn is_affine(&self) -> bool {
+        self.dead_zone == 0.0 && self.saturation >= 10.0
+    }
+
+    /// What it delivers for a command; `full` is the size of a full one.
+    fn applied(&self, command: f64, full: f64) -> f64 {
+        let wanted = self.gain * command + self.bias;
+        let heard = if wanted.abs() < self.dead_zone * full { 0.0 } else { wanted };
+        if self.is_affine() { heard } else { heard.clamp(-self.saturation * full, self.saturation * full) }
+    }
+
+    /// The least and the most that it can be made to deliver.
+    fn reach(&self, full: f64) -> [f64; 2] {
+        let ends = [-full, full].map(|command| self.applied(command, full));
+        [ends[0].min(ends[1]), ends[0].max(ends[1])]
+    }
+
+    /// The command for which it delivers `wanted`, as nearly as it can; 0 if it delivers nothing whatever is asked.
+    fn command(&self, wanted: f64, full: f64) -> f64 {
+        let command = (wanted - self.bias) / self.gain;
+        if command.is_finite() { command.clamp(-full, full) } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::episodes::{Life, returns};
+    use crate::rollout::Episodes;
+    use metadrift_envs::{Clocks, Schedule, Task};
+
+    /// Mean return of full knowledge on the unperturbed environment with these channels changed.
+    fn score(env: EnvKind, values: &[(&str, f64)]) -> f64 {
+        let nominal = Task::nominal(env.spec());
+        let task = values.iter().fold(nominal, |task, (name, value)| task.with(env.spec(), name, *value).unwrap());
+        score_of(env, task)
+    }
+
+    fn score_of(env: EnvKind, task: Task) -> f64 {
+        let horizon = env.spec().horizon;
+        let life = Life { horizon, ticks: horizon as usize, episodes: Episodes::Count(1), start: Clocks::default() };
+        let known = controller(env).unwrap();
+        returns(env, &[task], 32, life, 1, |_, _| known.clone())[0]
+    }
+
+    #[test]
+    fn navigation_is_solved_on_the_shortest_way() {
+        // goal (0.3, 0.4), 0.1 an axis and step: left are (0.2, 0.3), (0.1, 0.2), (0, 0.1), nothing
+        let by_hand = -(0.13_f64.sqrt() + 0.05_f64.sqrt() + 0.1);
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        close(score(EnvKind::Navigation, &[]), by_hand);
+        close(score(EnvKind::Navigation, &[("actuator_gain", -1.0)]), by_hand);
+        // three steps of standing still first
+        close(score(EnvKind::Navigation, &[("actuator_delay", 3.0)]), by_hand - 3.0 * 0.5);
+        // a quarter turn maps the square of moves onto itself
+        let quarter = std::f64::consts::FRAC_PI_2;
+        close(score(EnvKind::NavigationRotated, &[("rotation", quarter)]), by_hand);
+        // an eighth of a turn: 0.1 sqrt 2 straight along an axis; the goal 0.3 away is reached in three moves
+        let eighth = [("rotation", quarter / 2.0), ("goal_x", 0.3), ("goal_y", 0.0)];
+        let left = 0.3 - 0.1 * 2.0_f64.sqrt();
+        close(score(EnvKind::NavigationRotated, &eighth), -(left + (left - 0.1 * 2.0_f64.sqrt())));
+    }
+
+    #[test]
+    fn cartpole_stands_whatever_the_actuator_does() {
+        for values in [
+            &[("actuator_gain", -1.0)][..],
+            &[("actuator_delay", 8.0)],
+            &[("actuator_bias", 0.5), ("actuator_gain", -1.0)],
+            &[("actuator_saturation", 0.3)],
+            &[("wind_force", 5.0)],
+            &[("wind_force", -5.0), ("actuator_gain", -1.0)],
+            &[("track_tilt", 0.2)],
+        ] {
+            assert_eq!(score(EnvKind::CartPole, values), 500.0, "{values:?}");
+        }
+        // design notes, section 7.4: 497 in a wind of 8 N
+        let windy = score(EnvKind::CartPole, &[("wind_force", 8.0)]);
+        assert!(windy > 490.0, "{windy}");
+    }
+
+    #[test]
+    fn a_delay_that_grows_in_mid_episode_is_followed() {
+        let spec = EnvKind::CartPole.spec();
+        let schedule = Schedule::Linear { from: 1.0, to: 7.0, start: 100.0, over: 100.0, returns: false };
+        let task = Task::nominal(spec).with_drift(spec, "actuator_delay", schedule).unwrap();
+        assert_eq!(score_of(EnvKind::CartPole, task), 500.0);
+    }
+
+    #[test]
+    fn what_is_under_way_is_what_the_delay_line_lets_out() {
+        let given = [1.0, 2.0, 3.0].map(|command| [command, 0.0]);
+        let out = |lag, delay| under_way(&given, lag, delay).iter().map(|c| c[0]).collect::<Vec<_>>();
+        assert!(out(0, 0).is_empty());
+        assert_eq!(out(2, 2), [2.0, 3.0]);
+        assert_eq!(out(5, 5), [0.0, 0.0, 1.0, 2.0, 3.0]);
+        // from 1 to 3, one a step: the command of three steps ago comes again until the line is long enough
+        assert_eq!(out(2, 3), [2.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn the_pendulum_is_swung_up_with_any_motor_and_held_at_its_set_point() {
+        // design notes, section 7.4: -156 to -162 with the default motor; section 0: standing still costs 1213
+        for values in [&[][..], &[("actuator_gain", -1.0)], &[("actuator_delay", 1.0)]] {
+            let found = score(EnvKind::Pendulum, values);
+            assert!((-175.0..-120.0).contains(&found), "{values:?} {found}");
+        }
+        let weak = score(EnvKind::Pendulum, &[("actuator_saturation", 0.5)]);
+        let hold = score(EnvKind::Pendulum, &[("hold_angle", 0.2)]);
+        assert!(weak > -500.0 && hold > -250.0, "{weak} {hold}");
+    }
+}
