@@ -5,10 +5,10 @@ mod rig;
 use std::collections::VecDeque;
 
 use metadrift_envs::{
-    Autoreset, CartPole, Clocks, Env, Navigation, NavigationRotated, NotifyLevel, Pendulum, ProbeConstant, ProbeSign,
-    Purpose, Schedule, SensorFill, StepError, StepView, Stream, Task, TaskSettings, VecEnv, channels, obs_dim,
+    Autoreset, CartPole, Clocks, Env, NotifyLevel, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, SensorFill,
+    StepError, StepView, Stream, Task, TaskSettings, VecEnv, channels, obs_dim,
 };
-use rig::{Out, actions, reset_stream, step};
+use rig::{actions, reset_stream, step};
 
 fn task<E: Env>(values: &[(&str, f64)]) -> Task {
     let nominal = Task::nominal(&E::SPEC);
