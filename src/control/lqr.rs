@@ -43,7 +43,7 @@ pub struct Regulator<const N: usize> {
 
 impl<const N: usize> Regulator<N> {
     /// Of no model yet.
-    pub fn new() -> Regulator<N> {
+    pub(crate) fn new() -> Regulator<N> {
         Regulator { values: Vec::new(), gain: RowSVector::zeros(), by_action: SVector::zeros() }
     }
 

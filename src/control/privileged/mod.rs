@@ -2,7 +2,7 @@
 //!
 //! [`Balance`] for CartPole, [`SwingUp`] for Pendulum, [`Reach`] for both navigations. Each decides for the state in
 //! which its command will act: after the commands that the actuator's delay still holds back. They know what the
-//! actuator makes of a command ([`Actuator`]), but not the future: neither noise and losses nor drift to come.
+//! actuator makes of a command (`Actuator`), but not the future: neither noise and losses nor drift to come.
 
 mod balance;
 mod reach;
