@@ -1,64 +1,26 @@
-//! What a batch promises: it refuses what is no action, and keeps its tasks.
+//! What a batch promises: it refuses what is no action, keeps its tasks, and leaves its caller's numbers alone.
 
-use metadrift_envs::{Array, Clocks, Env, Purpose, StepError, StepView, Stream, Task, VecEnv, channels};
+use metadrift_envs::{Array, Autoreset, Clocks, Env, Purpose, StepError, Stream, Task, VecEnv, channels};
 
-use super::{Check, action, alternatives, verdict};
-
-/// A batch, and the buffers it writes to.
-struct Stepped<E: Env> {
-    env: VecEnv<E>,
-    next_obs: Vec<f32>,
-    reward: Vec<f32>,
-    terminated: Vec<bool>,
-    truncated: Vec<bool>,
-}
-
-impl<E: Env> Stepped<E> {
-    fn of(task: &Task, lanes: usize, horizon: u32) -> Stepped<E> {
-        let stream = Stream::new(29, Purpose::Reset);
-        let env = VecEnv::<E>::new(&[(task, lanes)], horizon, stream, Clocks::default());
-        let (next_obs, reward, flags) = (vec![f32::NAN; env.obs().len()], vec![f32::NAN; lanes], vec![false; lanes]);
-        Stepped { env, next_obs, reward, terminated: flags.clone(), truncated: flags }
-    }
-
-    fn step(&mut self, actions: &[f32]) -> Result<(), StepError> {
-        let out = StepView {
-            next_obs: &mut self.next_obs,
-            reward: &mut self.reward,
-            terminated: &mut self.terminated,
-            truncated: &mut self.truncated,
-        };
-        self.env.try_step(actions, out)
-    }
-
-    /// The random actions of `tick`.
-    fn actions(&self, seed: u64, tick: u32) -> Vec<f32> {
-        (0..self.env.num_envs()).flat_map(|lane| action(E::SPEC.action, seed, lane as u32, tick)).collect()
-    }
-
-    fn step_randomly(&mut self, seed: u64, tick: u32) {
-        let actions = self.actions(seed, tick);
-        self.step(&actions).expect("random actions are legal");
-    }
-
-    /// All that a caller can see, as bits.
-    fn bits(&self) -> Vec<u32> {
-        let numbers = self.next_obs.iter().chain(&self.reward).chain(self.env.obs()).map(|x| x.to_bits());
-        numbers.chain(self.terminated.iter().chain(&self.truncated).map(|flag| u32::from(*flag))).collect()
-    }
-}
+use super::{
+    Check, alternatives,
+    stepped::{SEED, Stepped},
+    verdict,
+};
 
 pub(super) fn nan_is_refused<E: Env>() -> Check {
     let task = Task::nominal(&E::SPEC);
     let failure = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().find_map(|value| {
-        let (mut tried, mut other) = (Stepped::<E>::of(&task, 2, 10), Stepped::<E>::of(&task, 2, 10));
-        let mut actions = tried.actions(31, 0);
+        let [mut tried, mut other] = [(), ()].map(|()| Stepped::<E>::plain(&task, 2));
+        let mut actions = tried.actions(0);
         *actions.last_mut()? = value;
-        match tried.step(&actions) {
+        match tried.step_with(&actions) {
             Err(StepError::Action { lane: 1, .. }) => {}
             outcome => return Some(format!("an action of {value} in lane 1 leads to {outcome:?}")),
         }
-        [&mut tried, &mut other].into_iter().for_each(|env| env.step_randomly(31, 1));
+        for batch in [&mut tried, &mut other] {
+            batch.step(1);
+        }
         (tried.bits() != other.bits()).then(|| format!("after an action of {value} the batch is another"))
     });
     let detail = "NaN and both infinities: a typed error, nothing stepped";
@@ -73,11 +35,13 @@ pub(super) fn tasks_outlive_resets<E: Env>() -> Check {
         let value = *alternatives(channel).first()?;
         let mut task = Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, value).ok()?;
         task.settings.observe_actions = 2;
-        let mut env = Stepped::<E>::of(&task, 4, HORIZON);
-        (0..HORIZON).for_each(|tick| env.step_randomly(41, tick));
-        let actions = env.actions(41, HORIZON);
-        let before: Vec<_> = (0..4).map(|lane| env.env.state(lane)).collect();
-        env.step(&actions).ok()?;
+        let mut batch = Stepped::<E>::new(&[&task], 4, HORIZON, SEED);
+        for tick in 0..HORIZON {
+            batch.step(tick);
+        }
+        let (actions, width) = (batch.actions(HORIZON), batch.env.obs_dim());
+        let before: Vec<_> = (0..4).map(|lane| batch.env.state(lane)).collect();
+        let out = batch.step(HORIZON);
         let params = E::params(|index| task.values[index]);
         let kept = (0..4).all(|lane| {
             let act = &actions[lane * E::SPEC.act_dim()..];
@@ -85,12 +49,55 @@ pub(super) fn tasks_outlive_resets<E: Env>() -> Check {
             let state = E::State::from_fn(|k| f64::from(before[lane].as_ref()[k]));
             let step = E::step(&params, state, command, command);
             let seen = E::observe(&params, step.state);
-            let shown = &env.next_obs[lane * env.env.obs_dim()..];
+            let shown = &out.next_obs[lane * width..];
             let near = |a: f64, b: f32| (a - f64::from(b)).abs() <= 1e-4 * a.abs().max(1.0);
-            near(step.reward, env.reward[lane]) && seen.as_ref().iter().zip(shown).all(|(a, b)| near(*a, *b))
+            near(step.reward, out.reward[lane]) && seen.as_ref().iter().zip(shown).all(|(a, b)| near(*a, *b))
         });
         (!kept).then(|| format!("{} = {value} does not outlast an autoreset", channel.name))
     });
     let detail = format!("{} parameters and the settings, a step after an autoreset", params.len());
     verdict("tasks outlive resets", detail, failure)
+}
+
+/// Neither another step nor another batch changes what a step has written, and a clone goes its own way.
+pub(super) fn outputs_stay_what_they_are<E: Env + Clone>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let mut one = Stepped::<E>::plain(&task, 5);
+    let mut two = Stepped::<E>::new(&[&task], 5, E::SPEC.horizon, SEED + 1);
+    one.step(0);
+    let seen = one.bits();
+    two.step(0);
+    let touched = one.bits() != seen;
+    let mut fork = one.clone();
+    fork.step(1);
+    let shared = one.bits() != seen;
+    one.step(1);
+    let failure = match (touched, shared, one.bits() == fork.bits()) {
+        (true, ..) => Some("another batch's step changed what the first shows"),
+        (_, true, _) => Some("a clone's step changed the original"),
+        (.., false) => Some("a clone went another way than the original"),
+        _ => None,
+    };
+    let failure = failure.map(str::to_owned);
+    verdict("outputs are nobody else's", "two batches and a clone, step by step", failure)
+}
+
+/// With autoreset off a finished lane is not stepped, and a reset leaves its task alone.
+pub(super) fn finished_lanes_wait<E: Env>() -> Check {
+    let task = Task::nominal(&E::SPEC);
+    let stream = Stream::new(SEED, Purpose::Reset);
+    // one step is all there is to an episode
+    let env = VecEnv::<E>::new(&[(&task, 2)], 1, stream, Clocks::default()).with_autoreset(Autoreset::Disabled);
+    let mut batch = Stepped::of(env, SEED, 2);
+    let actions = batch.actions(0);
+    let mut step = || batch.step_with(&actions).map(|_| ());
+    let (first, refused) = (step(), step());
+    batch.env.reset_lanes(&[true, true]);
+    let again = batch.step_with(&actions).map(|_| ());
+    let failure = match (first, refused, again) {
+        (Ok(()), Err(StepError::Finished { lane: 0 }), Ok(())) => None,
+        (_, Err(StepError::Finished { .. }), _) => Some("a reset lane could not be stepped"),
+        _ => Some("a finished lane was stepped"),
+    };
+    verdict("a finished lane waits for its reset", "autoreset off, episodes of one step", failure.map(str::to_owned))
 }

@@ -1,10 +1,15 @@
-//! What drifts, channel by channel: values at any tick, and legal ranges.
+//! What drifts: values at any tick, by themselves and in the engine, and legal ranges.
 
-use metadrift_envs::{Channel, Clocks, Env, Noise, OnBound, Purpose, Schedule, Stream, Task, Timing, channels};
+use metadrift_envs::{
+    Channel, Clocks, Env, Noise, Notify, NotifyLevel, OnBound, Purpose, Schedule, Stream, Task, Timing, channels,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Check, alternatives, verdict};
+use super::{Check, STEPS, alternatives, stepped::Stepped, verdict};
+
+/// A channel that every environment has, with room for schedules: legal from -10 to 10.
+pub(super) const GAIN: &str = "actuator_gain";
 
 /// A channel and two legal values of it.
 fn legal_pairs<E: Env>() -> Vec<(Channel, [f64; 2])> {
@@ -48,7 +53,7 @@ fn schedule(text: Value) -> Schedule {
 }
 
 /// A schedule of one channel, which keeps to `bounds` in the way of `on_bound`.
-fn drifting<E: Env>(name: &str, schedule: Schedule, bounds: [f64; 2], on_bound: OnBound) -> Option<Task> {
+pub(super) fn drifting<E: Env>(name: &str, schedule: Schedule, bounds: [f64; 2], on_bound: OnBound) -> Option<Task> {
     let timing = Timing { on_bound: Some(on_bound), bounds: Some(bounds), ..Timing::default() };
     let noise = Noise::of(Stream::new(17, Purpose::Drift));
     Task::nominal(&E::SPEC).with_timed_drift(&E::SPEC, name, schedule, timing, noise).ok()
@@ -98,4 +103,70 @@ pub(super) fn bounds_are_enforced<E: Env>() -> Check {
         taken.map(|value| format!("{} accepts {value}, legal is {}", channel.name, channel.bounds))
     });
     verdict("illegal values are refused", "beyond both ends, NaN and infinity, every channel", failure)
+}
+
+/// Where the gain stands among the channels.
+fn gain<E: Env>() -> usize {
+    channels(&E::SPEC).iter().position(|channel| channel.name == GAIN).expect("every environment has an actuator gain")
+}
+
+/// The values that the engine steps with, as a notification shows them, are those that can be asked for at any tick.
+pub(super) fn the_engine_follows<E: Env>() -> Check {
+    let schedules = every_kind([0.5, 1.5]);
+    let detail = format!("{} kinds on {GAIN}, {STEPS} ticks, against the value of each tick alone", schedules.len());
+    let (gain, first) = (gain::<E>(), E::SPEC.obs_dim());
+    let failure = schedules.into_iter().find_map(|(kind, schedule)| {
+        let Some(mut task) = drifting::<E>(GAIN, schedule, [-10.0, 10.0], OnBound::Clamp) else {
+            return Some(format!("a {kind} schedule is refused"));
+        };
+        task.settings.notify = Notify { level: NotifyLevel::Value, ..Notify::default() };
+        let mut batch = Stepped::<E>::plain(&task, 1);
+        (0..STEPS).find_map(|tick| {
+            let seen = batch.step(tick).next_obs[first + gain];
+            let asked = task.values_at(u64::from(tick))[gain] as f32;
+            (seen != asked).then(|| format!("{kind}: at tick {tick} the engine has {seen}, {asked} was asked for"))
+        })
+    });
+    verdict("the engine follows every schedule", detail, failure)
+}
+
+/// A ramp that leaves the legal range at 10: to 19 at tick 18.
+pub(super) fn bounds_are_kept<E: Env>() -> Check {
+    let ramp = || Schedule::Linear { from: 1.0, to: 19.0, start: 0.0, over: 18.0, returns: false };
+    let follow = |on_bound| {
+        let task = drifting::<E>(GAIN, ramp(), [-10.0, 10.0], on_bound)?;
+        let mut batch = Stepped::<E>::plain(&task, 3);
+        for tick in 0..19 {
+            batch.step(tick);
+        }
+        Some((task.values_at(18)[gain::<E>()], batch.env.corrections()))
+    };
+    // the ticks 10 to 18 are beyond, in three lanes; 19 folds back to 1; a ramp has no other draws to take
+    let expected = [
+        (OnBound::Error, None),
+        (OnBound::Clamp, Some((10.0, 27))),
+        (OnBound::Reflect, Some((1.0, 27))),
+        (OnBound::Resample, None),
+    ];
+    let failure = expected.iter().find_map(|(mode, expected)| {
+        let found = follow(*mode);
+        (found != *expected).then(|| format!("{mode:?} gives {found:?} for {expected:?} (value, corrections)"))
+    });
+    let failure = failure.or_else(resampling_stays_inside::<E>);
+    verdict("what leaves its bounds is refused, or led back and counted", "error, clamp, reflect, resample", failure)
+}
+
+/// A process that is beyond the bound a third of the time.
+fn resampling_stays_inside<E: Env>() -> Option<String> {
+    let wild = schedule(json!({"kind": "ou", "mean": 9, "relax_time": 5, "stationary_std": 2}));
+    let Some(task) = drifting::<E>(GAIN, wild, [-10.0, 10.0], OnBound::Resample) else {
+        return Some("Resample is refused to a random schedule".into());
+    };
+    let (mut batch, gain) = (Stepped::<E>::plain(&task, 1), gain::<E>());
+    for tick in 0..STEPS {
+        batch.step(tick);
+    }
+    let outside = (0..STEPS).find(|tick| task.values_at(u64::from(*tick))[gain].abs() > 10.0);
+    let uncounted = (batch.env.corrections() == 0).then(|| "Resample is not counted".to_owned());
+    outside.map(|tick| format!("Resample leaves the bounds at tick {tick}")).or(uncounted)
 }

@@ -2,12 +2,14 @@
 
 mod batch;
 mod drift;
-mod engine;
+mod notice;
+mod stepped;
 
 use metadrift_envs::{
-    ActionSpace, Array, Channel, Clocks, Env, EnvKind, Purpose, RewardKind, Schedule, StepView, Stream, Task, VecEnv,
-    channels, unit_f32, with_env,
+    Array, Channel, Clocks, Env, EnvKind, Purpose, RewardKind, Schedule, Stream, Task, VecEnv, channels, with_env,
 };
+
+use self::stepped::{Stepped, action};
 
 /// One property, and what speaks against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Check {
 
 /// Checks everything that can be checked without knowing the dynamics.
 pub fn check(env: EnvKind) -> Vec<Check> {
-    let mut checks = with_env!(env, E => vec![
+    with_env!(env, E => vec![
         seeds_repeat::<E>(),
         seeds_differ::<E>(),
         lanes_stay_apart::<E>(),
@@ -34,9 +36,12 @@ pub fn check(env: EnvKind) -> Vec<Check> {
         batch::tasks_outlive_resets::<E>(),
         observations_are_finite::<E>(),
         f32_follows_f64::<E>(),
-    ]);
-    checks.extend(with_env!(env, E => engine::checks::<E>()));
-    checks
+        drift::the_engine_follows::<E>(),
+        drift::bounds_are_kept::<E>(),
+        notice::flags_err_at_their_rates::<E>(),
+        batch::outputs_stay_what_they_are::<E>(),
+        batch::finished_lanes_wait::<E>(),
+    ])
 }
 
 /// Steps of most checks.
@@ -44,17 +49,6 @@ const STEPS: u32 = 300;
 
 fn verdict(name: &'static str, detail: impl Into<String>, failure: Option<String>) -> Check {
     Check { name, detail: detail.into(), failure }
-}
-
-/// A random action of the space, the same for the same name.
-fn action(space: ActionSpace, seed: u64, lane: u32, tick: u32) -> Vec<f32> {
-    let words = |k: usize| Stream::new(seed, Purpose::Action).env(lane).phase(k as u8).block(tick)[0];
-    match space {
-        ActionSpace::Discrete(count) => vec![(words(0) % count as u32) as f32],
-        ActionSpace::Box { dim, bound } => {
-            (0..dim).map(|k| (2.0 * unit_f32(words(k)) - 1.0) * 1.2 * bound as f32).collect()
-        }
-    }
 }
 
 /// Observations, rewards and ends of `steps` steps: `(before any reset, current)` observations, `[steps, lanes, ..]`.
@@ -75,26 +69,14 @@ impl Course {
 
 /// Steps `lanes` lanes of each task with random actions; lane numbers count on over the tasks.
 fn course<E: Env>(tasks: &[&Task], lanes: usize, steps: u32, seed: u64) -> Course {
-    let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (*task, lanes)).collect();
-    let mut env = VecEnv::<E>::new(&pairs, E::SPEC.horizon, Stream::new(seed, Purpose::Reset), Clocks::default());
-    let count = env.num_envs();
-    let mut next_obs = vec![0.0; env.obs().len()];
-    let (mut reward, mut terminated, mut truncated) = (vec![0.0; count], vec![false; count], vec![false; count]);
-    let mut course = Course { obs: env.obs().to_vec(), ..Course::default() };
+    let mut batch = Stepped::<E>::new(tasks, lanes, E::SPEC.horizon, seed);
+    let mut course = Course { obs: batch.env.obs().to_vec(), ..Course::default() };
     for tick in 0..steps {
-        let actions: Vec<f32> =
-            (0..count).flat_map(|at| action(E::SPEC.action, seed, (at % lanes) as u32, tick)).collect();
-        let out = StepView {
-            next_obs: &mut next_obs,
-            reward: &mut reward,
-            terminated: &mut terminated,
-            truncated: &mut truncated,
-        };
-        env.step(&actions, out);
-        course.next_obs.extend(&next_obs);
-        course.obs.extend(env.obs());
-        course.reward.extend(&reward);
-        course.ends.extend(terminated.iter().copied().zip(truncated.iter().copied()));
+        let out = batch.step(tick);
+        course.next_obs.extend(&out.next_obs);
+        course.reward.extend(&out.reward);
+        course.ends.extend(out.terminated.iter().copied().zip(out.truncated.iter().copied()));
+        course.obs.extend(batch.env.obs());
     }
     course
 }
