@@ -4,53 +4,48 @@ use crate::config::{Config, ConfigError, nearest};
 
 /// A table of presets, and one of what was measured of them, from files that have their names.
 macro_rules! presets {
-    ($($name:literal $($audited:ident)?,)*) => {
+    ($($name:literal,)*) => {
         /// Name and text of every preset; the text is what `metadrift presets show` prints.
         pub const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),*];
 
-        /// Names of the presets marked so, and what `tasks audit` measured of each, as JSON.
-        pub(crate) const AUDITS: &[(&str, &str)] = &[$($($audited!($name),)?)*];
-    };
-}
-
-macro_rules! audited {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../presets/audit/", $name, ".json")))
+        /// Name of every preset, and what `tasks audit` measured of it, as JSON.
+        pub(crate) const AUDITS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../presets/audit/", $name, ".json")))),*];
     };
 }
 
 presets! {
-    "cartpole-flip" audited,
-    "pendulum-flip" audited,
-    "cartpole-sign" audited,
-    "cartpole-physics" audited,
-    "pendulum-physics" audited,
+    "cartpole-flip",
+    "pendulum-flip",
+    "cartpole-sign",
+    "cartpole-physics",
+    "pendulum-physics",
     "cartpole-physics-one-out",
     "cartpole-physics-far",
-    "cartpole-drift" audited,
+    "cartpole-drift",
     "cartpole-switch",
-    "pendulum-drift-slow" audited,
-    "pendulum-gain" audited,
+    "pendulum-drift-slow",
+    "pendulum-gain",
     "cartpole-packer",
     "pendulum-packer",
     "cartpole-cadm",
     "pendulum-cadm",
     "cartpole-crssm",
     "pendulum-crssm",
-    "cartpole-delay" audited,
-    "cartpole-delay-history" audited,
-    "cartpole-wind" audited,
+    "cartpole-delay",
+    "cartpole-delay-history",
+    "cartpole-wind",
     "pendulum-sensor",
-    "navigation" audited,
-    "navigation-rotated" audited,
-    "cartpole-full" audited,
-    "pendulum-full" audited,
+    "navigation",
+    "navigation-rotated",
+    "cartpole-full",
+    "pendulum-full",
     "cartpole-rwrl-easy",
     "cartpole-rwrl-medium",
     "cartpole-rwrl-hard",
     "pendulum-rwrl-easy",
     "pendulum-rwrl-medium",
-    "pendulum-rwrl-hard" audited,
+    "pendulum-rwrl-hard",
     "cartpole-nominal",
     "pendulum-nominal",
     "cartpole-ppo",

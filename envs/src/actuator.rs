@@ -1,12 +1,12 @@
 //! Faults of the actuator beyond gain and bias: what comes between command and plant.
 
-use crate::channel::{ChannelLayout, MAX_DELAY, actuator};
+use crate::channel::{ChannelLayout, actuator};
 use crate::delay::DelayLines;
-use crate::faults::{Scene, Used, happens};
-use crate::gauss::normal;
+use crate::faults::{Scene, Used, happens, whole};
 use crate::lanes::{Column, LANES, Lanes};
 use crate::real::Real;
 use crate::rng::Purpose;
+use crate::simd::{Kernel, Simd};
 use crate::words::{Visit, Words};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Actuator, Purpose::EvaluationActuator];
@@ -20,8 +20,10 @@ pub(crate) struct Actuators {
     first: usize,
     act_dim: usize,
     delay: Option<DelayLines>,
-    /// Whether commands can be lost, repeated or noisy.
-    random: bool,
+    /// Whether commands can be noisy.
+    noisy: bool,
+    /// Whether commands can be lost or repeated.
+    fails: bool,
     /// The last command that came through, `[blocks, act_dim]`.
     held: Vec<Column>,
     /// Steps that a failure goes on, `[blocks]`.
@@ -40,8 +42,11 @@ impl Actuators {
         Some(Actuators {
             first,
             act_dim,
-            delay: used.is(first + actuator::DELAY).then(|| DelayLines::new(blocks * act_dim, MAX_DELAY)),
-            random: used.any([actuator::NOISE_STD, actuator::DROP_PROB, actuator::STICK_PROB].map(|c| first + c)),
+            delay: used
+                .is(first + actuator::DELAY)
+                .then(|| DelayLines::new(blocks * act_dim, used.longest([first + actuator::DELAY]))),
+            noisy: used.is(first + actuator::NOISE_STD),
+            fails: used.any([actuator::DROP_PROB, actuator::STICK_PROB].map(|c| first + c)),
             held: vec![Column::all(0.0); blocks * act_dim],
             failing: vec![Lanes::all(0); blocks],
             sticking: vec![[false; LANES]; blocks],
@@ -61,64 +66,109 @@ impl Actuators {
     }
 
     /// Turns the commands of a block into what the plant gets; `full` is the size of a full
-    /// command.
-    pub fn apply(&mut self, scene: &Scene<'_>, block: usize, commands: &[Column], full: &Column, out: &mut [Column]) {
-        for lane in scene.lanes(block) {
-            let of = |channel: usize| scene.channels.column(block, self.first + channel)[lane];
-            let (noise, dead_zone, saturation) =
-                (of(actuator::NOISE_STD), of(actuator::DEAD_ZONE), of(actuator::SATURATION));
-            let (gain, bias, delay) = (of(actuator::GAIN), of(actuator::BIAS), of(actuator::DELAY));
-            let failure = if self.random { self.failure(scene, block, lane) } else { None };
-            for k in 0..self.act_dim {
-                let line = block * self.act_dim + k;
-                let mut u = commands[k][lane];
-                if let Some(lines) = &mut self.delay {
-                    u = lines.pass(line, lane, scene.tick, u, delay);
-                }
-                match failure {
-                    None => self.held[line][lane] = u,
-                    Some(Failure::Lost) => u = 0.0,
-                    Some(Failure::Repeated) => u = self.held[line][lane],
-                }
-                u = gain * u + bias;
-                if noise > 0.0 {
-                    let [a, b, ..] = scene.draw(block * LANES + lane, PURPOSES, 1 + k);
-                    u += noise * normal([a, b]);
-                }
-                if u.abs() < dead_zone * full[lane] {
-                    u = 0.0;
-                }
-                if saturation.is_finite() {
-                    let limit = saturation * full[lane];
-                    u = Real::clamp(u, -limit, limit);
-                }
-                out[k][lane] = u;
+    /// command. Compiled once for all environments.
+    #[inline(never)]
+    pub fn apply(
+        &mut self,
+        simd: Simd,
+        scene: &Scene<'_>,
+        block: usize,
+        commands: &[Column],
+        full: &Column,
+        out: &mut [Column],
+    ) {
+        simd.run(Apply { actuators: self, scene, block, commands, full, out });
+    }
+
+    /// [`Actuators::apply`]: everything is computed for all lanes, and kept where a lane has the fault: without
+    /// branches, the loops over lanes vectorise.
+    #[inline(always)]
+    fn act(&mut self, scene: &Scene<'_>, block: usize, commands: &[Column], full: &Column, out: &mut [Column]) {
+        let of = |channel: usize| scene.channels.column(block, self.first + channel);
+        let (gain, bias, noise) = (of(actuator::GAIN), of(actuator::BIAS), of(actuator::NOISE_STD));
+        let (dead_zone, saturation, delay) = (of(actuator::DEAD_ZONE), of(actuator::SATURATION), of(actuator::DELAY));
+        let failure = if self.fails { self.failures(scene, block) } else { [NONE; LANES] };
+        for k in 0..self.act_dim {
+            let line = block * self.act_dim + k;
+            let mut u = commands[k];
+            if let Some(lines) = &mut self.delay {
+                lines.pass(line, scene.tick, &mut u, delay);
             }
+            if self.fails {
+                let held = &mut self.held[line];
+                for lane in 0..LANES {
+                    let repeated = if failure[lane] == REPEATED { held[lane] } else { 0.0 };
+                    u[lane] = if failure[lane] == NONE { u[lane] } else { repeated };
+                    held[lane] = if failure[lane] == NONE { u[lane] } else { held[lane] };
+                }
+            }
+            for lane in 0..LANES {
+                u[lane] = gain[lane] * u[lane] + bias[lane];
+            }
+            if self.noisy {
+                let normal = scene.normals(block, PURPOSES, 1 + k);
+                for lane in 0..LANES {
+                    u[lane] = u[lane].plus_unless_zero(noise[lane], noise[lane] * normal[lane]);
+                }
+            }
+            for lane in 0..LANES {
+                let dead = u[lane].abs() < dead_zone[lane] * full[lane];
+                let moved = if dead { 0.0 } else { u[lane] };
+                let limit = saturation[lane] * full[lane];
+                u[lane] = Real::clamp(moved, -limit, limit);
+            }
+            out[k] = u;
         }
     }
 
-    /// Whether commands fail at this tick. A failure that begins lasts `hold_steps`.
-    fn failure(&mut self, scene: &Scene<'_>, block: usize, lane: usize) -> Option<Failure> {
-        let of = |channel: usize| scene.channels.column(block, self.first + channel)[lane];
-        let (drop, stick) = (of(actuator::DROP_PROB), of(actuator::STICK_PROB));
-        let failing = &mut self.failing[block][lane];
-        if *failing > 0 {
-            *failing -= 1;
-        } else {
-            if drop == 0.0 && stick == 0.0 {
-                return None;
-            }
-            let [sticks, drops, ..] = scene.draw(block * LANES + lane, PURPOSES, 0);
-            let sticks = happens(sticks, stick);
-            if !sticks && !happens(drops, drop) {
-                return None;
-            }
-            self.sticking[block][lane] = sticks;
-            *failing = (of(actuator::HOLD_STEPS) + 0.5) as u32 - 1;
+    /// Which commands fail at this tick, and how. A failure that begins lasts `hold_steps`.
+    #[inline(always)]
+    fn failures(&mut self, scene: &Scene<'_>, block: usize) -> [u8; LANES] {
+        let of = |channel: usize| scene.channels.column(block, self.first + channel);
+        let (drop, stick, hold) = (of(actuator::DROP_PROB), of(actuator::STICK_PROB), of(actuator::HOLD_STEPS));
+        let [sticks, drops, ..] = scene.draw_all(block, PURPOSES, 0);
+        let (failing, sticking) = (&mut self.failing[block], &mut self.sticking[block]);
+        let mut failure = [NONE; LANES];
+        for lane in 0..LANES {
+            let goes_on = failing[lane] > 0;
+            let stuck = happens(sticks[lane], stick[lane]);
+            let begins = !goes_on & (stuck | happens(drops[lane], drop[lane]));
+            sticking[lane] = if begins { stuck } else { sticking[lane] };
+            let after_first = whole(hold[lane]).max(1) - 1;
+            let left = if begins { after_first } else { 0 };
+            failing[lane] = if goes_on { failing[lane] - 1 } else { left };
+            let kind = if sticking[lane] { REPEATED } else { LOST };
+            failure[lane] = if goes_on | begins { kind } else { NONE };
         }
-        Some(if self.sticking[block][lane] { Failure::Repeated } else { Failure::Lost })
+        failure
     }
 }
+
+/// [`Actuators::apply`].
+struct Apply<'a> {
+    actuators: &'a mut Actuators,
+    scene: &'a Scene<'a>,
+    block: usize,
+    commands: &'a [Column],
+    full: &'a Column,
+    out: &'a mut [Column],
+}
+
+impl Kernel for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const AVX512: bool>(self) {
+        self.actuators.act(self.scene, self.block, self.commands, self.full, self.out);
+    }
+}
+
+/// The command comes through.
+const NONE: u8 = 0;
+/// None comes through.
+const LOST: u8 = 1;
+/// The last one comes through again.
+const REPEATED: u8 = 2;
 
 impl Words for Actuators {
     fn words(&mut self, visit: &mut Visit<'_>) {
@@ -127,11 +177,4 @@ impl Words for Actuators {
         self.failing.words(visit);
         self.sticking.words(visit);
     }
-}
-
-/// What becomes of a command that does not come through.
-#[derive(Clone, Copy)]
-enum Failure {
-    Lost,
-    Repeated,
 }

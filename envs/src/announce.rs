@@ -114,12 +114,12 @@ impl Announcer {
     pub fn tick(&mut self, scene: &Scene<'_>, block: usize) {
         for lane in scene.lanes(block) {
             self.observe(scene, block, lane);
-            for line in block * self.width..(block + 1) * self.width {
-                let news = self.news[line][lane];
-                self.shown[line][lane] = match &mut self.delay {
-                    Some(lines) => lines.pass(line, lane, scene.tick, news, self.notify.delay as f32),
-                    None => news,
-                };
+        }
+        let delay = Column::all(self.notify.delay as f32);
+        for line in block * self.width..(block + 1) * self.width {
+            self.shown[line] = self.news[line];
+            if let Some(lines) = &mut self.delay {
+                lines.pass(line, scene.tick, &mut self.shown[line], &delay);
             }
         }
     }

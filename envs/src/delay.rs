@@ -1,6 +1,7 @@
 //! Delay lines: what was put in, some steps ago.
 
-use crate::lanes::{Column, LANES};
+use crate::faults::whole;
+use crate::lanes::{Column, LANES, Lanes};
 use crate::words::{Visit, Words};
 
 /// Delay lines for blocks of lanes. The lag of a lane follows the one that is asked for, but grows
@@ -12,14 +13,14 @@ pub(crate) struct DelayLines {
     /// `[lines, places]`.
     values: Vec<Column>,
     /// `[lines]`.
-    lag: Vec<[u8; LANES]>,
+    lag: Vec<Lanes<u32>>,
 }
 
 impl DelayLines {
     /// Empty lines for lags up to `longest` (steps).
     pub fn new(lines: usize, longest: usize) -> DelayLines {
         let places = longest + 1;
-        DelayLines { places, values: vec![Column::all(0.0); lines * places], lag: vec![[0; LANES]; lines] }
+        DelayLines { places, values: vec![Column::all(0.0); lines * places], lag: vec![Lanes::all(0); lines] }
     }
 
     /// A line as long as it gets: `value` for ever.
@@ -30,18 +31,29 @@ impl DelayLines {
         self.lag[line][lane] = self.steps(delay);
     }
 
-    /// Puts `value` in at `tick` and takes out what was put in `delay` (rounded) ticks before.
-    pub fn pass(&mut self, line: usize, lane: usize, tick: u32, value: f32, delay: f32) -> f32 {
-        let lag = self.steps(delay).min(self.lag[line][lane] + 1);
-        self.lag[line][lane] = lag;
-        let now = tick as usize % self.places;
-        let then = (now + self.places - usize::from(lag)) % self.places;
-        self.values[line * self.places + now][lane] = value;
-        self.values[line * self.places + then][lane]
+    /// Puts `values` in at `tick` and takes out what was put in `delay` (rounded) ticks before.
+    #[inline(always)]
+    pub fn pass(&mut self, line: usize, tick: u32, values: &mut Column, delay: &Column) {
+        let longest = (self.places - 1) as u32;
+        let (lag, now) = (&mut self.lag[line], tick as usize % self.places);
+        for lane in 0..LANES {
+            lag[lane] = whole(delay[lane]).min(longest).min(lag[lane] + 1);
+        }
+        let line = &mut self.values[line * self.places..][..self.places];
+        line[now] = *values;
+        let then = |lag: u32| if lag as usize > now { now + self.places - lag as usize } else { now - lag as usize };
+        let first = lag[0];
+        if lag.iter().fold(true, |all, lag| all & (*lag == first)) {
+            *values = line[then(first)];
+        } else {
+            for lane in 0..LANES {
+                values[lane] = line[then(lag[lane])][lane];
+            }
+        }
     }
 
-    fn steps(&self, delay: f32) -> u8 {
-        ((delay + 0.5) as usize).min(self.places - 1) as u8
+    fn steps(&self, delay: f32) -> u32 {
+        whole(delay).min(self.places as u32 - 1)
     }
 }
 
@@ -60,7 +72,13 @@ mod tests {
     fn outputs(delays: &[f32]) -> Vec<f32> {
         let mut lines = DelayLines::new(2, 4);
         lines.fill(1, 7, 0.0, delays[0]);
-        let pass = |(tick, delay): (usize, &f32)| lines.pass(1, 7, tick as u32 + 98, tick as f32 + 1.0, *delay);
+        let pass = |(tick, delay): (usize, &f32)| {
+            // the lanes beside it have other delays
+            let (mut values, mut lags) = (Column::all(tick as f32 + 1.0), Column::all(1.0));
+            lags[7] = *delay;
+            lines.pass(1, tick as u32 + 98, &mut values, &lags);
+            values[7]
+        };
         delays.iter().enumerate().map(pass).collect()
     }
 

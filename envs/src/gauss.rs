@@ -6,6 +6,7 @@ use crate::real::Real;
 use crate::rng::unit_f32;
 
 /// A standard normal number from two random words (Box and Muller 1958); at most 6.8 in size.
+#[inline(always)]
 pub(crate) fn normal([first, second]: [u32; 2]) -> f32 {
     // in (0, 1]; the smallest is 2^-33
     let u = (first as f32 + 0.5) * (1.0 / 4_294_967_296.0);
@@ -16,6 +17,7 @@ pub(crate) fn normal([first, second]: [u32; 2]) -> f32 {
 
 /// The natural logarithm of a positive normal number, by the polynomial of Cephes (S. L. Moshier,
 /// `logf.c`, netlib.org/cephes); relative error at most 2e-7.
+#[inline(always)]
 fn ln(x: f32) -> f32 {
     const COEFFICIENTS: [f32; 9] = [
         7.037_683_6e-2,

@@ -21,6 +21,7 @@ use crate::simd::{Kernel, Simd};
 
 /// Whole blocks of lanes.
 pub(crate) struct Batch<'a> {
+    pub simd: Simd,
     pub scene: Scene<'a>,
     /// The first block of the batch that is stepped.
     pub first: usize,
@@ -83,23 +84,23 @@ const fn paths<E: Env>() -> usize {
 
 /// Steps the first blocks of `batch`, as many as `out` has; `actions` is
 /// `[blocks * LANES, act_dim]`.
-pub(crate) fn advance<E: Env>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
+pub(crate) fn advance<E: Env>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
     match (batch.version.level, batch.version.integrator) {
-        (Level::Base, _) => advance_path::<E, 0>(simd, batch, actions, out),
-        (Level::Extended, _) => advance_path::<E, 1>(simd, batch, actions, out),
-        (Level::Full, IntegratorKind::Euler) => advance_path::<E, 2>(simd, batch, actions, out),
-        (Level::Full, IntegratorKind::SemiImplicit) => advance_path::<E, 3>(simd, batch, actions, out),
-        (Level::Full, IntegratorKind::Rk4) => advance_path::<E, 4>(simd, batch, actions, out),
+        (Level::Base, _) => advance_path::<E, 0>(batch, actions, out),
+        (Level::Extended, _) => advance_path::<E, 1>(batch, actions, out),
+        (Level::Full, IntegratorKind::Euler) => advance_path::<E, 2>(batch, actions, out),
+        (Level::Full, IntegratorKind::SemiImplicit) => advance_path::<E, 3>(batch, actions, out),
+        (Level::Full, IntegratorKind::Rk4) => advance_path::<E, 4>(batch, actions, out),
     }
 }
 
-fn advance_path<E: Env, const PATH: usize>(simd: Simd, batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
+fn advance_path<E: Env, const PATH: usize>(batch: Batch<'_>, actions: &[f32], out: Outputs<'_>) {
     if const { PATH >= paths::<E>() } {
         unreachable!("{} has no such version of its physics", E::SPEC.name)
     } else if batch.actuators.is_none() && batch.sensors.is_none() && batch.appendix.is_none() {
-        simd.run(Advance::<E, PATH, true> { batch, actions, out, env: PhantomData });
+        batch.simd.run(Advance::<E, PATH, true> { batch, actions, out, env: PhantomData });
     } else {
-        simd.run(Advance::<E, PATH, false> { batch, actions, out, env: PhantomData });
+        batch.simd.run(Advance::<E, PATH, false> { batch, actions, out, env: PhantomData });
     }
 }
 
@@ -130,18 +131,19 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
             let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
             if !PLAIN && let Some(actuators) = &mut batch.actuators {
                 let Drive { command, full, applied } = &mut drive;
-                actuators.apply(&batch.scene, block, command.as_ref(), full, applied.as_mut());
+                actuators.apply(batch.simd, &batch.scene, block, command.as_ref(), full, applied.as_mut());
             }
             let state = &mut batch.state[index * state_dim..][..state_dim];
             let mut next = step_block::<E, AVX512, PLAIN>(version, channels, &drive, state);
             state.copy_from_slice(next.state.as_ref());
             if !PLAIN && let Some(sensors) = &mut batch.sensors {
-                sensors.apply(&batch.scene, block, next.obs.as_mut());
+                sensors.apply(batch.simd, &batch.scene, block, next.obs.as_mut());
             }
             let rows = &mut out.next_obs[index * LANES * width..][..LANES * width];
             let shown = &mut batch.obs[index * LANES * width..][..LANES * width];
-            if PLAIN {
-                if const { AVX512 && can_interleave(E::Obs::<f32>::LEN) } {
+            let rows_at_once = const { AVX512 && can_interleave(E::Obs::<f32>::LEN) };
+            if PLAIN || (rows_at_once && batch.appendix.is_none()) {
+                if rows_at_once {
                     // SAFETY: by the constant
                     next.obs = unsafe { interleave(&next.obs) };
                 }
@@ -149,12 +151,10 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
                 shown.copy_from_slice(Lanes::flat(next.obs.as_ref()));
             } else {
                 write_rows::<E>(rows, width, &next.obs);
-            }
-            if !PLAIN && let Some(appendix) = &mut batch.appendix {
-                appendix.tick(&batch.scene, block, drive.command.as_ref());
-                appendix.write(block, rows, E::Obs::<f32>::LEN);
-            }
-            if !PLAIN {
+                if let Some(appendix) = &mut batch.appendix {
+                    appendix.tick(&batch.scene, block, drive.command.as_ref());
+                    appendix.write(block, rows, E::Obs::<f32>::LEN);
+                }
                 shown.copy_from_slice(rows);
             }
             out.reward[index] = *next.reward;
@@ -294,6 +294,15 @@ mod tests {
         let euler = IntegratorKind::Euler;
         let sensor = ("sensor_theta_dot_bias", 0.1);
         let noisy = [sensor, ("sensor_theta_dot_noise_std", 0.1), ("actuator_noise_std", 0.2), ("actuator_delay", 1.0)];
+        let failing = [
+            ("actuator_drop_prob", 0.1),
+            ("actuator_stick_prob", 0.1),
+            ("actuator_hold_steps", 3.0),
+            ("sensor_theta_dot_drop_prob", 0.1),
+            ("sensor_theta_dot_stuck_prob", 0.1),
+            ("sensor_theta_dot_quantum", 0.05),
+            ("sensor_theta_dot_delay", 3.0),
+        ];
         let same = |bits: &dyn Fn(Simd) -> Vec<u32>| {
             Simd::available().into_iter().for_each(|simd| assert_eq!(bits(simd), bits(Simd::Baseline)));
         };
@@ -303,6 +312,7 @@ mod tests {
             same(&|simd| bits::<CartPole>(simd, &[("track_tilt", 0.1)], integrator));
         }
         same(&|simd| bits::<CartPole>(simd, &noisy, euler));
+        same(&|simd| bits::<CartPole>(simd, &failing, euler));
         same(&|simd| bits::<Pendulum>(simd, &[sensor], euler));
         same(&|simd| bits::<Pendulum>(simd, &[("damping", 0.1)], euler));
         same(&|simd| bits::<Pendulum>(simd, &noisy, euler));

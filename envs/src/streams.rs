@@ -1,7 +1,7 @@
 //! The random streams of the lanes of a batch.
 
 use crate::lanes::{LANES, Lanes};
-use crate::rng::{MAX_INDEX, Stream};
+use crate::rng::{MAX_INDEX, Purpose, Stream};
 
 /// Streams that differ in their task and env only.
 #[derive(Clone, Debug)]
@@ -49,6 +49,12 @@ impl Streams {
     pub fn of(&self, lane: usize) -> Stream {
         let (block, within) = (lane / LANES, lane % LANES);
         Stream { task: self.task[block][within], env: self.env[block][within], ..self.common }
+    }
+
+    /// Random words of a step for every lane of a block.
+    #[inline(always)]
+    pub fn draw(&self, block: usize, purpose: Purpose, part: u8, step: u32) -> [Lanes<u32>; 4] {
+        draw(self.common.purpose(purpose).part(part), &self.task[block], &self.env[block], step)
     }
 
     /// Random words of a step for any lanes.

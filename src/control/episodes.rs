@@ -22,7 +22,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// What training sees of a task: its episodes from the first tick on or, where lanes run on, all phases.
+    /// What an evaluation sees of a task: its episodes from the first tick on or, where lanes run on, all phases.
     ///
     /// # Errors
     /// If the environment does not exist.
@@ -33,7 +33,7 @@ impl Life {
         };
         Ok(Life {
             horizon: config.horizon()?,
-            ticks: config.num_steps()? * phases,
+            ticks: config.phase_steps()? * phases,
             episodes: config.episodes(),
             start: Clocks::default(),
         })

@@ -100,6 +100,7 @@ impl<E: Env> VecEnv<E> {
     /// Steps the blocks from `first` on, as many as there are outputs for.
     fn advance(&mut self, first: usize, actions: &[f32], outputs: Outputs<'_>) {
         let batch = Batch {
+            simd: self.simd,
             scene: Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks },
             first,
             version: self.version,
@@ -112,7 +113,7 @@ impl<E: Env> VecEnv<E> {
             sensors: self.sensors.as_mut(),
             appendix: self.appendix.as_mut(),
         };
-        advance::<E>(self.simd, batch, actions, outputs);
+        advance::<E>(batch, actions, outputs);
     }
 
     /// Sets the channels that drift to their values at the current clocks.

@@ -21,10 +21,19 @@ enum Variant {
     PerLane,
     /// The same, but the parameter drifts and the actuator has a gain.
     DriftGain,
+    /// As per lane, with an actuator that is noisy, two steps late and at times fails, and a noisy sensor.
+    Faults,
 }
 
-const VARIANTS: [(Variant, &str); 3] =
-    [(Variant::Nominal, "nominal"), (Variant::PerLane, "per_lane"), (Variant::DriftGain, "drift+gain")];
+const VARIANTS: [(Variant, &str); 4] = [
+    (Variant::Nominal, "nominal"),
+    (Variant::PerLane, "per_lane"),
+    (Variant::DriftGain, "drift+gain"),
+    (Variant::Faults, "faults"),
+];
+
+/// Of [`Variant::Faults`].
+const FAULTS: [(&str, f64); 3] = [("actuator_noise_std", 0.1), ("actuator_delay", 2.0), ("actuator_drop_prob", 0.01)];
 
 /// All variants at each number of lanes.
 pub(super) fn measure(subject: &Subject, lanes: &[usize], time: Duration) -> Result<Vec<Row>, TaskError> {
@@ -52,6 +61,11 @@ fn tasks(subject: &Subject, variant: Variant, lanes: usize) -> Result<Vec<Task>,
             Variant::DriftGain => {
                 let there = Schedule::Linear { from: value, to: subject.high, start: 0.0, over: 1000.0, returns: true };
                 nominal.with(spec, "actuator_gain", 0.8 + 0.4 * share)?.with_drift(spec, param, there)
+            }
+            Variant::Faults => {
+                let sensor = format!("sensor_{}_noise_std", spec.observations[0]);
+                let mut faults = FAULTS.into_iter().chain([(sensor.as_str(), 0.01)]);
+                faults.try_fold(nominal.with(spec, param, value)?, |task, (name, value)| task.with(spec, name, value))
             }
         }
     };
