@@ -55,7 +55,7 @@ pub enum TasksCommand {
         /// How many tasks, one colour each
         #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
         count: u32,
-        /// Ticks to show [default: 4000, or the task's horizon if that is longer]
+        /// Ticks to show [default: the life of a lane]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
         ticks: Option<u32>,
         /// Seed of the draws

@@ -64,7 +64,7 @@ impl<T> Finish<T> for AsTheyAre {
 
 /// The instruction sets the kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Isa {
+pub enum Isa {
     /// What every processor has; fused multiply-add is a function call there.
     Portable,
     /// 256-bit vectors with fused multiply-add.

@@ -7,6 +7,7 @@
 
 use super::{
     data::{Column, TILE},
+    dots::add_dots,
     gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
     head::total,
     scalar::Scalar,
@@ -145,7 +146,7 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T],
         gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], &mut Tanh);
     }
     state.out.iter_mut().zip(&net.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
-    add_dots(state.h.last().map_or(x, |h| h), &net.head, n, &mut state.out);
+    add_dots(isa, state.h.last().map_or(x, |h| h), &net.head, n, &mut state.out);
 }
 
 /// Work space for one tile at a time.
@@ -229,9 +230,9 @@ impl<T: Scalar> Work<T> {
         }
         let input = state.h.last().map_or(x, |h| h);
         self.r_out.iter_mut().zip(&direction.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
-        add_dots(input, &direction.head, n, &mut self.r_out);
+        add_dots(isa, input, &direction.head, n, &mut self.r_out);
         if let Some(r_input) = self.rh.last() {
-            add_dots(r_input, &net.head, n, &mut self.r_out);
+            add_dots(isa, r_input, &net.head, n, &mut self.r_out);
         }
     }
 
@@ -285,35 +286,6 @@ impl<T: Scalar> Work<T> {
                 gemm(isa, Start::Sum, both, weights, extents);
             }
             sum_rows(isa, rd, &mut gradient.biases[l]);
-        }
-    }
-}
-
-/// Adds to the head's outputs by column, `out` `[outputs]`, the inner products of `x` `[n, inputs]` and `w`
-/// `[outputs, inputs]`.
-#[inline(always)]
-fn add_dots<T: Scalar>(x: &[T], w: &[T], n: usize, out: &mut [Column<T>]) {
-    const LANES: usize = 16;
-    let inputs = w.len() / out.len();
-    for (out, w) in out.iter_mut().zip(w.chunks_exact(inputs)) {
-        let mut quarters = [[T::ZERO; LANES / 4]; TILE];
-        for (quarter, x) in quarters.iter_mut().zip(x.chunks_exact(inputs)).take(n) {
-            let mut lanes = [T::ZERO; LANES];
-            let (x, x_rest) = x.as_chunks::<LANES>();
-            let (w, w_rest) = w.as_chunks::<LANES>();
-            for (x, w) in x.iter().zip(w) {
-                for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
-                    *lane = x.mul_add(*w, *lane);
-                }
-            }
-            for (lane, (x, w)) in lanes.iter_mut().zip(x_rest.iter().zip(w_rest)) {
-                *lane = x.mul_add(*w, *lane);
-            }
-            let halves: [T; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
-            *quarter = std::array::from_fn(|i| halves[i] + halves[i + LANES / 4]);
-        }
-        for (out, [a, b, c, d]) in out.iter_mut().zip(quarters) {
-            *out += (a + c) + (b + d);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! never leave the caches. The tch backend is the reference; `tests/native.rs` holds the two together.
 
 mod data;
+mod dots;
 mod gemm;
 mod head;
 mod mlp;

@@ -4,6 +4,12 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
+#[cfg(target_arch = "x86_64")]
+use super::dots::dots_avx512;
+use super::{
+    dots::{GROUP, dots},
+    gemm::Isa,
+};
 use crate::vector_math;
 
 /// A vector register of `T`, or one number as the narrowest of them.
@@ -124,6 +130,11 @@ pub trait Scalar:
     fn exp(self) -> Self;
     /// Natural logarithm of a positive number.
     fn ln(self) -> Self;
+    /// Inner products of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`; 0 for those that are not there.
+    #[inline(always)]
+    fn dots(_isa: Isa, rows: &[Self], w: &[Self]) -> [Self; GROUP] {
+        dots(rows, w)
+    }
 }
 
 impl Scalar for f32 {
@@ -167,6 +178,16 @@ impl Scalar for f32 {
     #[inline(always)]
     fn ln(self) -> f32 {
         vector_math::ln(self)
+    }
+
+    #[inline(always)]
+    fn dots(isa: Isa, rows: &[f32], w: &[f32]) -> [f32; GROUP] {
+        match isa {
+            // SAFETY: an `Isa` comes from `Isa::detect`, which found the features.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { dots_avx512(rows, w) },
+            _ => dots(rows, w),
+        }
     }
 }
 

@@ -14,8 +14,6 @@ use crate::{
     run_dir::write_atomic,
 };
 
-/// Ticks shown unless told otherwise.
-const TICKS: u64 = 4_000;
 /// Most points of a line.
 const POINTS: u64 = 4_000;
 
@@ -28,7 +26,7 @@ pub struct Asked {
     pub count: u32,
     /// Seed of the draws.
     pub seed: u64,
-    /// Ticks to show.
+    /// Ticks to show, if not the life of a lane.
     pub ticks: Option<u32>,
 }
 
@@ -41,7 +39,7 @@ pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
     let life = Life::of(&config)?;
     let distribution = config.tasks(asked.split)?;
     let tasks: Vec<Task> = (0..asked.count).map(|index| distribution.sample(asked.seed, 0, index)).collect();
-    let ticks = asked.ticks.map_or(TICKS.max(u64::from(life.horizon)), u64::from);
+    let ticks = asked.ticks.map_or(life.ticks as u64, u64::from);
     let course = Course { horizon: life.horizon, ticks, stride: ticks.div_ceil(POINTS) };
     let mut panels = Vec::new();
     for (index, channel) in channels(config.env()?.spec()).iter().enumerate() {
