@@ -94,6 +94,7 @@ pub use replay::{Initial, Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
+pub use streams::LaneStreams;
 pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
 pub use variation::{Variation, variation};
 pub use vec_env::{Autoreset, StepError, StepView, VecEnv, WrongState};

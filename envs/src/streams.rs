@@ -1,7 +1,8 @@
 //! The random streams of the lanes of a batch.
 
-use crate::lanes::{LANES, Lanes};
-use crate::rng::{MAX_INDEX, Purpose, Stream};
+use crate::lanes::{Column, LANES, Lanes};
+use crate::rng::{MAX_INDEX, Purpose, Stream, unit_f32};
+use crate::simd::{Kernel, Simd};
 
 /// Streams that differ in their task and env only.
 #[derive(Clone, Debug)]
@@ -80,4 +81,66 @@ fn draw(common: Stream, task: &Lanes<u32>, env: &Lanes<u32>, step: u32) -> [Lane
         }
     }
     words
+}
+
+/// The streams of the lanes of one task, drawn from together: sixteen lanes take hardly longer than one.
+///
+/// ```
+/// use metadrift_envs::{LaneStreams, Purpose, Stream};
+///
+/// let stream = Stream::new(7, Purpose::Action).task(3);
+/// let mut lanes = LaneStreams::new(stream, 20);
+/// lanes.draw(5);
+/// assert_eq!(lanes.uniforms(17), stream.env(17).uniforms(5));
+/// ```
+#[derive(Clone, Debug)]
+pub struct LaneStreams {
+    streams: Streams,
+    simd: Simd,
+    /// `[blocks]` of four numbers for each lane.
+    uniforms: Vec<[Column; 4]>,
+}
+
+impl LaneStreams {
+    /// The streams `stream.env(0)` to `stream.env(envs - 1)`.
+    ///
+    /// # Panics
+    /// If an index of the stream, or `envs`, is too large for a stream of its own.
+    pub fn new(stream: Stream, envs: usize) -> LaneStreams {
+        assert!(stream.iteration < MAX_INDEX, "random stream: iteration {}", stream.iteration);
+        let mut streams = Streams::new(stream);
+        (0..envs).for_each(|env| streams.push(stream.task, env as u32));
+        let uniforms = vec![[Column::all(0.0); 4]; streams.task.len()];
+        LaneStreams { streams, simd: *Simd::available().last().expect("never empty"), uniforms }
+    }
+
+    /// Makes the numbers of `step` those that [`uniforms`](Self::uniforms) shows.
+    pub fn draw(&mut self, step: u32) {
+        self.simd.run(Draw { streams: &self.streams, step, uniforms: &mut self.uniforms });
+    }
+
+    /// [`Stream::uniforms`] of a lane, of the step that was drawn last.
+    pub fn uniforms(&self, env: usize) -> [f32; 4] {
+        let block = &self.uniforms[env / LANES];
+        std::array::from_fn(|k| block[k][env % LANES])
+    }
+}
+
+/// [`LaneStreams::draw`].
+struct Draw<'a> {
+    streams: &'a Streams,
+    step: u32,
+    uniforms: &'a mut [[Column; 4]],
+}
+
+impl Kernel for Draw<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const AVX512: bool>(self) {
+        let Streams { common, task, env, .. } = self.streams;
+        for (uniforms, (task, env)) in self.uniforms.iter_mut().zip(task.iter().zip(env)) {
+            *uniforms = draw(*common, task, env, self.step).map(|words| words.convert(unit_f32));
+        }
+    }
 }

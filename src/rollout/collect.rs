@@ -5,7 +5,7 @@ use metadrift_agents::{
     layout::Layout,
     maml::Diverged,
 };
-use metadrift_envs::{ActionSpace, Clocks, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv};
+use metadrift_envs::{ActionSpace, Clocks, Env, EnvKind, LaneStreams, Purpose, StepView, Stream, Task, VecEnv};
 
 use super::buffer::Slab;
 
@@ -150,7 +150,7 @@ fn clear_padding(slab: &mut Slab<'_>, steps: usize, obs_dim: usize) {
 /// The policy over the lanes that still run, with its work space.
 pub(super) struct LivePolicy {
     policy: HostPolicy,
-    stream: Stream,
+    streams: LaneStreams,
     /// Factor from the policy's unit actions to the environment's.
     scale: f32,
     act_dim: usize,
@@ -168,7 +168,7 @@ impl LivePolicy {
     pub(super) fn new(policy: HostPolicy, stream: Stream, spec: &metadrift_envs::EnvSpec, envs: usize) -> Self {
         let scale = if let ActionSpace::Box { bound, .. } = spec.action { bound as f32 } else { 1.0 };
         LivePolicy {
-            stream,
+            streams: LaneStreams::new(stream, envs),
             scale,
             act_dim: spec.act_dim(),
             live: (0..envs).collect(),
@@ -206,7 +206,8 @@ impl LivePolicy {
         self.policy.forward(&self.obs, &mut self.out, &mut self.scratch);
         match actions {
             Actions::Sampled => {
-                let noise = |i: usize| self.stream.env(live[i] as u32).uniforms(step);
+                self.streams.draw(step);
+                let noise = |i: usize| self.streams.uniforms(live[i]);
                 self.policy.sample(&self.out, noise, &mut self.action, &mut self.log_prob);
             }
             Actions::Deterministic => {

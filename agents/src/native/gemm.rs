@@ -204,6 +204,9 @@ unsafe fn gemm_avx2<T: Scalar, F: Finish<T>, const P: usize>(
     }
 }
 
+/// Most rows of the tiles that the last rows are divided into.
+const EVEN: usize = 6;
+
 /// As many strips of `N` vectors as there are from `column` on, in tiles of `M` rows, then narrower ones. Returns the
 /// column it has come to.
 #[inline(always)]
@@ -216,20 +219,23 @@ unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: 
 ) -> usize {
     while column + N * V::COUNT <= job.columns {
         let mut row = 0;
-        // SAFETY: the tiles lie within the extents.
-        unsafe {
-            while row + M <= rows {
-                tile::<T, V, F, P, M, N>(job, c, row, column, finish);
-                row += M;
+        while row < rows {
+            let left = rows - row;
+            // the last rows in tiles of equal height, or nearly
+            let height = if M > EVEN && left >= M { M } else { left.div_ceil(left.div_ceil(EVEN)) };
+            // SAFETY: the tiles lie within the extents.
+            unsafe {
+                match height {
+                    6 => tile::<T, V, F, P, 6, N>(job, c, row, column, finish),
+                    5 => tile::<T, V, F, P, 5, N>(job, c, row, column, finish),
+                    4 => tile::<T, V, F, P, 4, N>(job, c, row, column, finish),
+                    3 => tile::<T, V, F, P, 3, N>(job, c, row, column, finish),
+                    2 => tile::<T, V, F, P, 2, N>(job, c, row, column, finish),
+                    1 => tile::<T, V, F, P, 1, N>(job, c, row, column, finish),
+                    _ => tile::<T, V, F, P, M, N>(job, c, row, column, finish),
+                }
             }
-            while row + 4 <= rows {
-                tile::<T, V, F, P, 4, N>(job, c, row, column, finish);
-                row += 4;
-            }
-            while row < rows {
-                tile::<T, V, F, P, 1, N>(job, c, row, column, finish);
-                row += 1;
-            }
+            row += height;
         }
         column += N * V::COUNT;
     }
