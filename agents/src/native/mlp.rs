@@ -6,6 +6,7 @@
 //! [`State`], one for each tile.
 
 use super::{
+    buffer::Buffer,
     data::{Column, TILE},
     dots::add_dots,
     gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
@@ -17,13 +18,13 @@ use crate::layout::Layout;
 /// Parameters made ready: transposes for the backward pass.
 pub(crate) struct Net<T> {
     /// `[in, out]` of each hidden layer.
-    weights: Vec<Vec<T>>,
+    weights: Vec<Buffer<T>>,
     /// `[out, in]` of each hidden layer.
-    transposes: Vec<Vec<T>>,
+    transposes: Vec<Buffer<T>>,
     /// `[out]` of each hidden layer.
-    biases: Vec<Vec<T>>,
+    biases: Vec<Buffer<T>>,
     /// `[outputs, in]`
-    head: Vec<T>,
+    head: Buffer<T>,
     /// `[outputs]`
     head_bias: Vec<T>,
     /// Free parameters of the head, `[act_dim]` or none.
@@ -66,10 +67,10 @@ impl<T: Scalar> Net<T> {
         let block = |i: usize| &flat[layout.blocks()[i].range.clone()];
         let hidden = shape.hidden();
         Net {
-            weights: (0..hidden).map(|l| block(2 * l).to_vec()).collect(),
-            transposes: (0..hidden).map(|l| transpose(block(2 * l), shape.widths[l + 1])).collect(),
-            biases: (0..hidden).map(|l| block(2 * l + 1).to_vec()).collect(),
-            head: transpose(block(2 * hidden), shape.outputs),
+            weights: (0..hidden).map(|l| Buffer::of(block(2 * l))).collect(),
+            transposes: (0..hidden).map(|l| Buffer::of(&transpose(block(2 * l), shape.widths[l + 1]))).collect(),
+            biases: (0..hidden).map(|l| Buffer::of(block(2 * l + 1))).collect(),
+            head: Buffer::of(&transpose(block(2 * hidden), shape.outputs)),
             head_bias: block(2 * hidden + 1).to_vec(),
             log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
         }
@@ -78,10 +79,10 @@ impl<T: Scalar> Net<T> {
 
 /// Sums of parameter derivatives over samples, in the kernel's own order; [`Gradient::flat`] gives the flat one.
 pub(super) struct Gradient<T> {
-    weights: Vec<Vec<T>>,
-    biases: Vec<Vec<T>>,
+    weights: Vec<Buffer<T>>,
+    biases: Vec<Buffer<T>>,
     /// `[outputs, in]`
-    head: Vec<T>,
+    head: Buffer<T>,
     head_bias: Vec<T>,
     pub log_std: Vec<T>,
 }
@@ -90,9 +91,9 @@ impl<T: Scalar> Gradient<T> {
     pub fn zero(shape: &Shape, log_std: usize) -> Self {
         let hidden = shape.hidden();
         Gradient {
-            weights: (0..hidden).map(|l| vec![T::ZERO; shape.widths[l] * shape.widths[l + 1]]).collect(),
-            biases: (0..hidden).map(|l| vec![T::ZERO; shape.widths[l + 1]]).collect(),
-            head: vec![T::ZERO; shape.outputs * shape.last()],
+            weights: (0..hidden).map(|l| Buffer::zeros(shape.widths[l] * shape.widths[l + 1])).collect(),
+            biases: (0..hidden).map(|l| Buffer::zeros(shape.widths[l + 1])).collect(),
+            head: Buffer::zeros(shape.outputs * shape.last()),
             head_bias: vec![T::ZERO; shape.outputs],
             log_std: vec![T::ZERO; log_std],
         }
@@ -115,9 +116,9 @@ impl<T: Scalar> Gradient<T> {
 /// What a tile's passes leave behind.
 pub(crate) struct State<T> {
     /// Activations of the hidden layers, `[TILE, width]`.
-    h: Vec<Vec<T>>,
+    h: Vec<Buffer<T>>,
     /// Derivatives of the loss by them, `[TILE, width]`.
-    dh: Vec<Vec<T>>,
+    dh: Vec<Buffer<T>>,
     /// Head outputs, `[outputs]`.
     pub out: Vec<Column<T>>,
     /// Derivatives of the loss by the head outputs; the caller sets them, `[outputs]`.
@@ -131,8 +132,8 @@ impl<T: Scalar> State<T> {
     }
 }
 
-fn layers<T: Scalar>(shape: &Shape) -> Vec<Vec<T>> {
-    shape.widths[1..].iter().map(|width| vec![T::ZERO; TILE * width]).collect()
+fn layers<T: Scalar>(shape: &Shape) -> Vec<Buffer<T>> {
+    shape.widths[1..].iter().map(|width| Buffer::zeros(TILE * width)).collect()
 }
 
 /// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
@@ -154,9 +155,9 @@ pub(super) struct Work<T> {
     pub isa: Isa,
     shape: Shape,
     /// Derivatives of the loss by the layers' sums, `[TILE, width]`.
-    d: Vec<Vec<T>>,
-    rd: Vec<Vec<T>>,
-    rh: Vec<Vec<T>>,
+    d: Vec<Buffer<T>>,
+    rd: Vec<Buffer<T>>,
+    rh: Vec<Buffer<T>>,
     /// Derivatives of the head outputs along the direction, `[outputs]`.
     pub r_out: Vec<Column<T>>,
     /// Those of their derivatives; the caller sets them, `[outputs]`.
@@ -200,7 +201,7 @@ impl<T: Scalar> Work<T> {
                 Some(above) => rows(above, shape.widths[l + 2], &net.transposes[l + 1]),
             };
             gemm(isa, Start::Zero, [product], dh, [n, width]);
-            for ((d, dh), h) in d.iter_mut().zip(&*dh).zip(&state.h[l]) {
+            for ((d, dh), h) in d.iter_mut().zip(&*dh).zip(state.h[l].iter()) {
                 *d = *dh * (T::ONE - *h * *h);
             }
             let input = if l == 0 { x } else { &state.h[l - 1] };
@@ -271,7 +272,7 @@ impl<T: Scalar> Work<T> {
                 _ => [from_columns(&self.rd_out, &net.head), from_columns(&state.d_out, &direction.head)],
             };
             gemm(isa, Start::Zero, products, rd, [n, width]);
-            let (two, layer) = (T::of(2.0), state.h[l].iter().zip(&self.rh[l]).zip(&state.dh[l]));
+            let (two, layer) = (T::of(2.0), state.h[l].iter().zip(self.rh[l].iter()).zip(state.dh[l].iter()));
             for ((d, rd), ((h, rh), dh)) in d.iter_mut().zip(rd.iter_mut()).zip(layer) {
                 let slope = T::ONE - *h * *h;
                 *rd = *rd * slope - two * *h * *rh * *dh;

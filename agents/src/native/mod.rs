@@ -2,6 +2,7 @@
 //! products by Pearlmutter's R-operator, one task per thread and one tile of samples at a time, so that activations
 //! never leave the caches. The tch backend is the reference; `tests/native.rs` holds the two together.
 
+mod buffer;
 mod data;
 mod dots;
 mod gemm;

@@ -1,0 +1,52 @@
+//! Memory that begins with a cache line: no vector of 64 bytes then straddles two.
+
+use std::ops::{Deref, DerefMut};
+
+/// Numbers in a [`Line`].
+const LINE: usize = 16;
+
+/// One cache line of `f32`, two of `f64`.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line<T>([T; LINE]);
+
+/// A fixed number of numbers.
+#[derive(Clone)]
+pub(crate) struct Buffer<T> {
+    lines: Vec<Line<T>>,
+    len: usize,
+}
+
+impl<T: Copy + Default> Buffer<T> {
+    /// All 0.
+    pub fn zeros(len: usize) -> Self {
+        Buffer { lines: vec![Line([T::default(); LINE]); len.div_ceil(LINE)], len }
+    }
+
+    /// A copy.
+    pub fn of(values: &[T]) -> Self {
+        let mut buffer = Self::zeros(values.len());
+        buffer.copy_from_slice(values);
+        buffer
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        const { assert!(size_of::<Line<T>>() == LINE * size_of::<T>()) };
+        // SAFETY: by the assertion there is no padding, so the lines are at least `len` numbers in a row
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<T> DerefMut for Buffer<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        const { assert!(size_of::<Line<T>>() == LINE * size_of::<T>()) };
+        // SAFETY: as above; any value of `T` may be written to its place
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
