@@ -32,54 +32,33 @@ pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, 
     let (value, next_value) = LinearBaseline::fit(data, gamma).values(data);
     let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
     let returns = gae(data, &value, &next_value, gamma, 1.0);
-    let samples: usize = data.valid_steps.iter().map(|&n| n as usize).sum();
+    let rows: Vec<usize> =
+        (0..data.envs).flat_map(|env| (0..data.valid_steps[env] as usize).map(move |t| data.row(t, env))).collect();
+    let (act_dim, pick) = (data.act_dim(), |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>());
+    let advantage = pick(&advantage);
+    let (mean, variance) = moments(&advantage);
+    let scale = 1.0 / (variance.sqrt() + 1e-8);
     let mut batch = Batch {
-        obs: Vec::with_capacity(samples * data.obs_dim()),
-        action: Vec::with_capacity(samples * data.act_dim()),
-        log_prob: Vec::with_capacity(samples),
-        advantage: Vec::with_capacity(samples),
+        obs: Vec::with_capacity(rows.len() * data.obs_dim()),
+        action: Vec::with_capacity(rows.len() * act_dim),
+        log_prob: rows.iter().map(|&at| data.log_prob[at]).collect(),
+        advantage: advantage.iter().map(|advantage| ((advantage - mean) * scale) as f32).collect(),
     };
-    // the residual of the bootstrapped return, and that return itself
-    let (mut residual, mut whole) = (Moments::default(), Moments::default());
-    let mut moments = Moments::default();
-    let rows = || (0..data.envs).flat_map(|env| (0..data.valid_steps[env] as usize).map(move |t| data.row(t, env)));
-    rows().for_each(|at| moments.add(advantage[at]));
-    let (mean, scale) = (moments.mean(), 1.0 / (moments.variance().sqrt() + 1e-8));
-    for at in rows() {
-        residual.add(returns[at]);
-        whole.add(returns[at] + value[at]);
-        let act_dim = data.act_dim();
+    for &at in &rows {
         batch.obs.extend_from_slice(data.obs_at(data.obs, at));
         batch.action.extend_from_slice(&data.action[at * act_dim..(at + 1) * act_dim]);
-        batch.log_prob.push(data.log_prob[at]);
-        batch.advantage.push(((advantage[at] - mean) * scale) as f32);
     }
-    (batch, 1.0 - residual.variance() / whole.variance().max(1e-12))
+    // the residual of the bootstrapped return, and that return itself
+    let residual = pick(&returns);
+    let whole: Vec<f64> = rows.iter().map(|&at| returns[at] + value[at]).collect();
+    (batch, 1.0 - moments(&residual).1 / moments(&whole).1.max(1e-12))
 }
 
-/// Running mean and variance (Welford), stable for long columns.
-#[derive(Default)]
-struct Moments {
-    count: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Moments {
-    fn add(&mut self, x: f64) {
-        self.count += 1.0;
-        let delta = x - self.mean;
-        self.mean += delta / self.count;
-        self.squares += delta * (x - self.mean);
-    }
-
-    fn mean(&self) -> f64 {
-        self.mean
-    }
-
-    fn variance(&self) -> f64 {
-        self.squares / self.count.max(1.0)
-    }
+/// Mean and variance, the second from the distances to the first: exact for long columns far from 0, too.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (mean, values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count)
 }
 
 #[cfg(test)]

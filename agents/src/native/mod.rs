@@ -18,16 +18,18 @@ pub(crate) use mlp::{Net, Shape, State, forward};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
 
+use std::sync::{Arc, OnceLock};
+
 use self::{
-    data::{Column, Samples},
+    data::Samples,
     head::Sums,
-    task::{Loss, Old, Task, TaskData, TaskGradient},
+    task::{Loss, Task, TaskData, TaskGradient},
 };
 use crate::{
     batch::{Batch, MetaBatch},
     layout::Layout,
     objective::{Objective, ObjectiveStats},
-    threads::run_jobs_with,
+    threads::{run_jobs, run_jobs_with},
 };
 
 /// The native implementation of adaptation and meta-gradient.
@@ -38,7 +40,7 @@ pub struct NativeBackend {
     isa: Isa,
 }
 
-/// A [`MetaBatch`] in the precision of the computation, with the old meta-policy's outputs.
+/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it.
 #[derive(Debug)]
 pub struct Prepared<T> {
     tasks: Vec<TaskData<T>>,
@@ -46,8 +48,6 @@ pub struct Prepared<T> {
 
 /// What is asked about one task, and where the answer goes.
 enum Ask<'a, T> {
-    /// Head outputs, `[tiles][outputs]`.
-    Outputs { params: &'a [T], data: &'a Samples<T>, answer: &'a mut Vec<Vec<Column<T>>> },
     /// Gradient of a loss, `[num_params]`, and its sums.
     Gradient { params: &'a [T], data: &'a Samples<T>, loss: Loss<'a, T>, answer: &'a mut (Vec<T>, Sums) },
     /// The task's share of the meta-gradient.
@@ -87,16 +87,12 @@ impl NativeBackend {
 
     /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
     pub fn prepare<T: Scalar>(&self, theta: &[T], data: &MetaBatch) -> Prepared<T> {
+        let collected: Arc<[T]> = theta.into();
         let mut tasks: Vec<Option<TaskData<T>>> = data.query.iter().map(|_| None).collect();
-        let jobs = tasks.iter_mut().enumerate().collect();
-        self.spread(jobs, |worker, (i, slot): (usize, &mut Option<TaskData<T>>)| {
-            let supports: Vec<_> = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
+        run_jobs(tasks.iter_mut().enumerate().collect(), self.threads, |(i, slot): (usize, &mut Option<_>)| {
+            let supports = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
             let query = Samples::new(&data.query[i]);
-            let log_std = self.layout.log_std().map_or_else(Vec::new, |range| theta[range].to_vec());
-            let mut old = Old { out: Vec::new(), log_std };
-            let states = supports.first().unwrap_or(&query);
-            worker.answer(Ask::Outputs { params: theta, data: states, answer: &mut old.out });
-            *slot = Some(TaskData { supports, query, old });
+            *slot = Some(TaskData { supports, query, collected: collected.clone(), old: OnceLock::new() });
         });
         Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect() }
     }
@@ -144,7 +140,6 @@ impl<T: Scalar> Task<'_, T> {
     #[inline(always)]
     fn answer_body(&mut self, ask: Ask<'_, T>) {
         match ask {
-            Ask::Outputs { params, data, answer } => *answer = self.outputs(params, data),
             Ask::Gradient { params, data, loss, answer } => *answer = self.gradient(params, data, &loss, None),
             Ask::Meta { theta, rates, task, objective, answer } => {
                 *answer = self.meta_gradient(theta, rates, task, objective);

@@ -1,5 +1,7 @@
 //! One task's share of the meta-gradient, tile by tile.
 
+use std::sync::{Arc, OnceLock};
+
 use super::{
     data::{Column, Samples},
     gemm::Isa,
@@ -26,16 +28,26 @@ pub(super) struct Task<'a, T> {
 pub(super) struct TaskData<T> {
     pub supports: Vec<Samples<T>>,
     pub query: Samples<T>,
-    pub old: Old<T>,
+    /// The meta-policy that collected the data, where the KL penalty is taken, `[num_params]`.
+    pub collected: Arc<[T]>,
+    /// What it says on the states before adaptation: known once it has been asked.
+    pub old: OnceLock<Old<T>>,
 }
 
-/// The meta-policy that collected the data, where the KL penalty is taken.
+impl<T: Scalar> TaskData<T> {
+    /// The data before adaptation.
+    fn states(&self) -> &Samples<T> {
+        self.supports.first().unwrap_or(&self.query)
+    }
+}
+
+/// The meta-policy that collected the data, on the states before adaptation.
 #[derive(Debug)]
 pub(super) struct Old<T> {
     /// Head outputs, `[tiles][outputs]`.
-    pub out: Vec<Vec<Column<T>>>,
+    out: Vec<Vec<Column<T>>>,
     /// Free parameters of the head.
-    pub log_std: Vec<T>,
+    log_std: Vec<T>,
 }
 
 impl<T> Old<T> {
@@ -74,16 +86,16 @@ impl<'a, T: Scalar> Task<'a, T> {
         Net::new(self.layout, &self.shape, flat)
     }
 
-    /// Head outputs at `params`, `[tiles][outputs]`.
+    /// What the policy `params` says on these states.
     #[inline(always)]
-    pub fn outputs(&mut self, params: &[T], data: &Samples<T>) -> Vec<Vec<Column<T>>> {
+    fn old(&mut self, params: &[T], data: &Samples<T>) -> Old<T> {
         let net = self.net(params);
         let mut out = Vec::with_capacity(data.tiles());
         for tile in 0..data.tiles() {
             self.work.forward(&net, data.obs(tile), data.in_tile(tile), &mut self.state);
             out.push(self.state.out.clone());
         }
-        out
+        Old { out, log_std: net.log_std }
     }
 
     /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Leaves each tile's state in `kept`, if given.
@@ -182,6 +194,14 @@ impl<'a, T: Scalar> Task<'a, T> {
             gradients.push(gradient);
         }
         let steps = task.supports.len();
+        let old = task.old.get_or_init(|| match kept.first() {
+            // in the first outer epoch the pass above was this very policy's
+            Some(kept) if *theta == *task.collected => Old {
+                out: kept.iter().take(task.states().tiles()).map(|state| state.out.clone()).collect(),
+                log_std: self.net(theta).log_std,
+            },
+            _ => self.old(&task.collected, task.states()),
+        });
         let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(objective), None);
 
         let (coef, mut kl) = (T::of(objective.kl_coef), 0.0);
@@ -193,15 +213,14 @@ impl<'a, T: Scalar> Task<'a, T> {
             if !objective.first_order {
                 let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
                 // the states before adaptation are at hand here, and so their KL
-                let old = (k == 0).then_some((&task.old, coef));
+                let old = (k == 0).then_some((old, coef));
                 let (product, here) = self.hessian_vector(&phis[k], &direction, &task.supports[k], &kept[k], old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += here;
             }
         }
         if objective.first_order || steps == 0 {
-            let states = task.supports.first().unwrap_or(&task.query);
-            let (gradient, sums) = self.gradient(theta, states, &Loss::Kl(&task.old, coef), None);
+            let (gradient, sums) = self.gradient(theta, task.states(), &Loss::Kl(old, coef), None);
             v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             kl += sums.kl;
         }
