@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::channel::MAX_DELAY;
 use crate::columns::Channels;
 use crate::gauss::normal;
-use crate::lanes::{Column, LANES, Lanes};
+use crate::lanes::{Column, LANES};
 use crate::rng::Purpose;
 use crate::streams::Streams;
 
@@ -33,7 +33,7 @@ impl Scene<'_> {
 
     /// Random words of the lanes of a block.
     #[inline(always)]
-    pub fn draw_all(&self, block: usize, purposes: [Purpose; 2], part: usize) -> [Lanes<u32>; 4] {
+    pub fn draw_all(&self, block: usize, purposes: [Purpose; 2], part: usize) -> [[u32; LANES]; 4] {
         self.streams.draw(block, self.purpose(purposes), part as u8, self.tick)
     }
 
@@ -52,7 +52,7 @@ impl Scene<'_> {
 
 /// [`normal`] of the words of each lane.
 #[inline(always)]
-pub(crate) fn normals(first: &Lanes<u32>, second: &Lanes<u32>) -> Column {
+pub(crate) fn normals(first: &[u32; LANES], second: &[u32; LANES]) -> Column {
     let mut numbers = Column::all(0.0);
     for lane in 0..LANES {
         numbers[lane] = normal([first[lane], second[lane]]);

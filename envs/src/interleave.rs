@@ -2,27 +2,29 @@
 //! own way takes ten times as many instructions.
 
 use crate::env::Array;
-use crate::lanes::{Column, LANES};
+use crate::lanes::{Column, Lanes};
 
 /// Longest row that is reordered.
 const LONGEST: usize = 8;
+/// Lanes in a register.
+const VECTOR: usize = 16;
 
-/// Where the numbers of rows lie: number `LANES * j + i` of them in which lane and which column.
+/// Where the numbers of rows lie: number `VECTOR * j + i` of them in which lane and which column.
 struct Order {
-    /// The lane, plus `LANES` for the second column; `[j][i]`.
-    lane: [[i32; LANES]; LONGEST],
+    /// The lane, plus `VECTOR` for the second column; `[j][i]`.
+    lane: [[i32; VECTOR]; LONGEST],
     /// Which of them lie in column k, a bit each; `[j][k]`.
     of_column: [[u16; LONGEST]; LONGEST],
 }
 
 /// The order of rows of `len` numbers.
 const fn order(len: usize) -> Order {
-    let mut order = Order { lane: [[0; LANES]; LONGEST], of_column: [[0; LONGEST]; LONGEST] };
+    let mut order = Order { lane: [[0; VECTOR]; LONGEST], of_column: [[0; LONGEST]; LONGEST] };
     let mut place = 0;
-    while place < len * LANES && place < LONGEST * LANES {
-        let (j, i) = (place / LANES, place % LANES);
+    while place < len * VECTOR && place < LONGEST * VECTOR {
+        let (j, i) = (place / VECTOR, place % VECTOR);
         let (lane, column) = (place / len, place % len);
-        order.lane[j][i] = (lane + if column == 1 { LANES } else { 0 }) as i32;
+        order.lane[j][i] = (lane + if column == 1 { VECTOR } else { 0 }) as i32;
         order.of_column[j][column] |= 1 << i;
         place += 1;
     }
@@ -47,11 +49,12 @@ pub(crate) unsafe fn interleave<A: Array<Column>>(columns: &A) -> A {
     let order = const { &order(A::LEN) };
     let columns = columns.as_ref();
     let mut rows = A::from_fn(|_| Column::all(0.0));
-    for (j, row) in rows.as_mut().iter_mut().enumerate() {
-        // SAFETY: the caller's; columns are 64 bytes at a multiple of 64
+    for (place, row) in Lanes::flat_mut(rows.as_mut()).as_chunks_mut::<VECTOR>().0.iter_mut().enumerate() {
+        let (first, j) = (place / A::LEN * VECTOR, place % A::LEN);
+        // SAFETY: the caller's; columns are a multiple of 64 bytes at a multiple of 64
         unsafe {
             let lane = _mm512_loadu_epi32(order.lane[j].as_ptr());
-            let column = |k: usize| _mm512_load_ps(columns[k].as_ptr());
+            let column = |k: usize| _mm512_load_ps(columns[k][first..].as_ptr());
             let mut numbers = _mm512_permutex2var_ps(column(0), lane, column(1));
             for k in 2..A::LEN {
                 numbers = _mm512_mask_permutexvar_ps(numbers, order.of_column[j][k], lane, column(k));

@@ -159,11 +159,14 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
             }
             out.reward[index] = *next.reward;
             out.terminated[index] = next.terminated;
-            let step = batch.episode_step[index].map(|step| step + 1);
-            let truncated = step.map(|step| step >= batch.horizon);
-            *batch.episode_step[index] = step;
-            batch.ended[index] = std::array::from_fn(|lane| u8::from(next.terminated[lane] | truncated[lane]));
-            out.truncated[index] = truncated;
+            let (step, horizon) = (&mut batch.episode_step[index], batch.horizon);
+            let (mut truncated, mut ended) = ([false; LANES], [0; LANES]);
+            for lane in 0..LANES {
+                step[lane] += 1;
+                truncated[lane] = step[lane] >= horizon;
+                ended[lane] = u8::from(next.terminated[lane] | truncated[lane]);
+            }
+            (out.truncated[index], batch.ended[index]) = (truncated, ended);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::words::{Visit, Words};
 
-/// Lanes in a block: one vector of AVX-512.
-pub(crate) const LANES: usize = 16;
+/// Lanes in a block: two vectors of AVX-512, whose chains of operations fill each other's waits.
+pub(crate) const LANES: usize = 32;
 
 /// One value for each lane of a block; no access to all of them straddles two cache lines.
 #[derive(Clone, Copy, Debug, Default)]

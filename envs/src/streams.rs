@@ -54,33 +54,40 @@ impl Streams {
 
     /// Random words of a step for every lane of a block.
     #[inline(always)]
-    pub fn draw(&self, block: usize, purpose: Purpose, part: u8, step: u32) -> [Lanes<u32>; 4] {
-        draw(self.common.purpose(purpose).part(part), &self.task[block], &self.env[block], step)
+    pub fn draw(&self, block: usize, purpose: Purpose, part: u8, step: u32) -> [[u32; LANES]; 4] {
+        draw(self.common.purpose(purpose).part(part), &self.task[block], &self.env[block], step, |word| word)
     }
 
-    /// Random words of a step for any lanes.
+    /// Uniform numbers of a step for any lanes.
     #[inline(always)]
-    pub fn draw_some(&self, lanes: &Lanes<u32>, step: u32) -> [Lanes<u32>; 4] {
-        let (mut task, mut env) = (Lanes::all(0), Lanes::all(0));
+    pub fn uniforms_of<const N: usize>(&self, lanes: &[u32; N], step: u32) -> [[f32; N]; 4] {
+        let (mut task, mut env) = ([0; N], [0; N]);
         for (k, lane) in lanes.iter().enumerate() {
             let (block, within) = (*lane as usize / LANES, *lane as usize % LANES);
             (task[k], env[k]) = (self.task[block][within], self.env[block][within]);
         }
-        draw(self.common, &task, &env, step)
+        draw(self.common, &task, &env, step, unit_f32)
     }
 }
 
-/// Block number `step` of each of these streams.
+/// Block number `step` of each of these streams, every word turned into what it is for. In one loop: `map` on an array
+/// stays a call, which is compiled for no instruction set.
 #[inline(always)]
-fn draw(common: Stream, task: &Lanes<u32>, env: &Lanes<u32>, step: u32) -> [Lanes<u32>; 4] {
-    let mut words = [Lanes::all(0); 4];
-    for lane in 0..LANES {
-        let of_lane = Stream { task: task[lane], env: env[lane], ..common }.block_unchecked(step);
+fn draw<T: Copy + Default, const N: usize>(
+    common: Stream,
+    task: &[u32; N],
+    env: &[u32; N],
+    step: u32,
+    turn: impl Fn(u32) -> T,
+) -> [[T; N]; 4] {
+    let mut numbers = [[T::default(); N]; 4];
+    for lane in 0..N {
+        let words = Stream { task: task[lane], env: env[lane], ..common }.block_unchecked(step);
         for k in 0..4 {
-            words[k][lane] = of_lane[k];
+            numbers[k][lane] = turn(words[k]);
         }
     }
-    words
+    numbers
 }
 
 /// The streams of the lanes of one task, drawn from together: sixteen lanes take hardly longer than one.
@@ -140,7 +147,10 @@ impl Kernel for Draw<'_> {
     fn run<const AVX512: bool>(self) {
         let Streams { common, task, env, .. } = self.streams;
         for (uniforms, (task, env)) in self.uniforms.iter_mut().zip(task.iter().zip(env)) {
-            *uniforms = draw(*common, task, env, self.step).map(|words| words.convert(unit_f32));
+            let drawn = draw(*common, task, env, self.step, unit_f32);
+            for (column, drawn) in uniforms.iter_mut().zip(drawn) {
+                **column = drawn;
+            }
         }
     }
 }

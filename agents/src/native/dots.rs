@@ -23,7 +23,7 @@ pub(super) fn add_dots<T: Scalar>(isa: Isa, x: &[T], w: &[T], n: usize, out: &mu
         for first in (0..n).step_by(GROUP) {
             let rows = GROUP.min(n - first);
             let dots = T::dots(isa, &x[first * inputs..][..rows * inputs], w);
-            const { assert!(TILE % GROUP == 0) };
+            const { assert!(TILE.is_multiple_of(GROUP)) };
             for (out, dot) in out[first..first + GROUP].iter_mut().zip(dots) {
                 *out += dot;
             }

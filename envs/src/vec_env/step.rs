@@ -7,7 +7,6 @@ use crate::env::{ActionSpace, Env};
 use crate::faults::Scene;
 use crate::kernel::{Batch, Outputs, advance};
 use crate::lanes::{LANES, Lanes};
-use crate::rng::unit_f32;
 use crate::simd::{Kernel, Simd};
 use crate::streams::Streams;
 
@@ -146,7 +145,7 @@ impl<E: Env> VecEnv<E> {
         // 64 lanes at a time: how many of a few lanes end is hard to foresee for the processor
         for first in (0..self.ended.len()).step_by(64 / LANES) {
             let blocks = self.ended[first..].iter().take(64 / LANES).enumerate();
-            let mut ended = blocks.fold(0, |bits, (k, block)| bits | u64::from(one_bits(block)) << (k * LANES));
+            let mut ended = blocks.fold(0, |bits, (k, block)| bits | one_bits(block) << (k * LANES));
             while ended != 0 {
                 let lane = first * LANES + ended.trailing_zeros() as usize;
                 ended &= ended - 1;
@@ -162,10 +161,10 @@ impl<E: Env> VecEnv<E> {
     fn reset_group(&mut self, group: &mut Group) {
         if group.len > 0 {
             let uniforms = self.simd.run(Uniforms { streams: &self.streams, lanes: &group.lanes, tick: self.ticks });
-            for k in 0..std::mem::take(&mut group.len) {
-                let lane = group.lanes[k] as usize;
+            for (k, lane) in group.lanes.iter().take(std::mem::take(&mut group.len)).enumerate() {
+                let lane = *lane as usize;
                 self.episodes[lane] += 1;
-                self.start_episode(lane, uniforms.map(|column| column[k]));
+                self.start_episode(lane, std::array::from_fn(|number| uniforms[number][k]));
             }
         }
     }
@@ -238,41 +237,44 @@ impl<E: Env> VecEnv<E> {
 /// Some lanes that start new episodes: together, so that their random numbers are drawn at once.
 #[derive(Default)]
 struct Group {
-    lanes: Lanes<u32>,
+    lanes: [u32; GROUP],
     len: usize,
 }
+
+/// Most lanes of a group: one vector's.
+const GROUP: usize = 16;
 
 impl Group {
     /// Adds a lane; returns whether there is room for no other.
     fn push(&mut self, lane: usize) -> bool {
         self.lanes[self.len] = lane as u32;
         self.len += 1;
-        self.len == LANES
+        self.len == GROUP
     }
 }
 
 /// The bytes 0 and 1 as bits, the first lowest.
-fn one_bits(bytes: &[u8; LANES]) -> u16 {
-    const { assert!(LANES == 16) };
-    let (halves, _) = bytes.as_chunks();
+fn one_bits(bytes: &[u8; LANES]) -> u64 {
+    const { assert!(LANES <= 64 && LANES.is_multiple_of(8)) };
     // the product gathers the lowest bit of every byte in the highest byte
-    let eight = |half: [u8; 8]| u64::from_le_bytes(half).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    (eight(halves[0]) | eight(halves[1]) << 8) as u16
+    let eight = |eight: [u8; 8]| u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    let (eights, _) = bytes.as_chunks();
+    eights.iter().enumerate().fold(0, |bits, (k, bytes)| bits | eight(*bytes) << (8 * k))
 }
 
 /// [`VecEnv::uniforms`] of many lanes.
 struct Uniforms<'a> {
     streams: &'a Streams,
-    lanes: &'a Lanes<u32>,
+    lanes: &'a [u32; GROUP],
     tick: u32,
 }
 
 impl Kernel for Uniforms<'_> {
-    type Output = [Lanes<f32>; 4];
+    type Output = [[f32; GROUP]; 4];
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) -> [Lanes<f32>; 4] {
-        self.streams.draw_some(self.lanes, self.tick).map(|words| words.convert(unit_f32))
+    fn run<const AVX512: bool>(self) -> [[f32; GROUP]; 4] {
+        self.streams.uniforms_of(self.lanes, self.tick)
     }
 }
 

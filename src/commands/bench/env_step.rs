@@ -14,7 +14,7 @@ const RING: usize = 8;
 
 /// What the lanes differ in.
 #[derive(Clone, Copy)]
-enum Variant {
+pub(super) enum Variant {
     /// Nothing: all are the same unperturbed task.
     Nominal,
     /// Each lane is a task of its own, with its own value of one parameter.
@@ -25,7 +25,7 @@ enum Variant {
     Faults,
 }
 
-const VARIANTS: [(Variant, &str); 4] = [
+pub(super) const VARIANTS: [(Variant, &str); 4] = [
     (Variant::Nominal, "nominal"),
     (Variant::PerLane, "per_lane"),
     (Variant::DriftGain, "drift+gain"),
