@@ -95,9 +95,9 @@ def policy(table, peers, _round):
 
 def meta(table, peers, _round):
     parts = {"total": "meta_iter_s", "rollout": "rollout_s", "outer": "outer_s"}
-    for (_, env, _, variant), value in ours("meta-iteration"):
-        backend, part = variant.split("-")
-        if part in parts:
+    for (bench, env, _, variant), value in ours("meta-iteration"):
+        backend, _, part = variant.partition("-")
+        if bench == "meta_iteration" and part in parts:
             who = "metadrift" if backend == "native" else "metadrift, libtorch backend"
             table.add(f"{ENVS[env]} meta-iteration, 2 cores, {part}, s", who, value)
     for gym in ENVS.values():

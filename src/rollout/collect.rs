@@ -196,14 +196,19 @@ impl LivePolicy {
     /// Acts on `obs` `[envs, obs_dim]` for the live lanes; writes actions and log-probabilities from row `first_row`
     /// of the slab on, and `commands`.
     pub(super) fn act(&mut self, step: u32, actions: Actions, obs: &[f32], slab: &mut Slab<'_>, first_row: usize) {
-        let (live, dim) = (&self.live, self.act_dim);
-        let obs_dim = obs.len() / slab.envs;
-        self.obs.clear();
-        live.iter().for_each(|&lane| self.obs.extend_from_slice(&obs[lane * obs_dim..(lane + 1) * obs_dim]));
+        let live = &self.live;
         self.out.resize(live.len() * self.policy.outputs(), 0.0);
-        self.action.resize(live.len() * dim, 0.0);
+        self.action.resize(live.len() * self.act_dim, 0.0);
         self.log_prob.resize(live.len(), 0.0);
-        self.policy.forward(&self.obs, &mut self.out, &mut self.scratch);
+        let obs = if live.len() == slab.envs {
+            obs
+        } else {
+            let obs_dim = obs.len() / slab.envs;
+            self.obs.clear();
+            live.iter().for_each(|&lane| self.obs.extend_from_slice(&obs[lane * obs_dim..(lane + 1) * obs_dim]));
+            &self.obs
+        };
+        self.policy.forward(obs, &mut self.out, &mut self.scratch);
         match actions {
             Actions::Sampled => {
                 self.streams.draw(step);
@@ -215,7 +220,19 @@ impl LivePolicy {
                 self.log_prob.fill(0.0);
             }
         }
-        for (i, &lane) in live.iter().enumerate() {
+        self.write(slab, first_row);
+    }
+
+    /// The actions and log-probabilities of the live lanes, to where they belong.
+    fn write(&mut self, slab: &mut Slab<'_>, first_row: usize) {
+        let dim = self.act_dim;
+        if self.live.len() == slab.envs {
+            slab.action[first_row * dim..][..self.action.len()].copy_from_slice(&self.action);
+            slab.log_prob[first_row..][..self.log_prob.len()].copy_from_slice(&self.log_prob);
+            self.commands.iter_mut().zip(&self.action).for_each(|(command, action)| *command = action * self.scale);
+            return;
+        }
+        for (i, &lane) in self.live.iter().enumerate() {
             let action = &self.action[i * dim..(i + 1) * dim];
             let row = first_row + lane;
             slab.action[row * dim..(row + 1) * dim].copy_from_slice(action);

@@ -88,3 +88,28 @@ fn columns<T: Scalar>(values: &[f32]) -> Vec<Column<T>> {
     let column = |values: &[f32]| std::array::from_fn(|s| values.get(s).map_or(T::ZERO, |v| T::of_f32(*v)));
     values.chunks(TILE).map(column).collect()
 }
+
+/// The sum of some numbers, in sixteen partial ones.
+#[inline(always)]
+pub(super) fn total<T: Scalar>(values: &[T]) -> T {
+    const LANES: usize = 16;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [T::ZERO; LANES];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += *value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane += *value;
+    }
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            let upper = lanes[i + width];
+            lanes[i] += upper;
+        }
+    }
+    lanes[0]
+}

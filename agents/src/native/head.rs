@@ -5,7 +5,7 @@
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
 use super::{
-    data::{Column, Samples, TILE},
+    data::{Column, Samples, TILE, total},
     scalar::Scalar,
 };
 use crate::{layout::Head, objective::Objective};
@@ -332,31 +332,6 @@ pub(super) fn squared<T: Scalar>(
         square[s] = T::of(0.5) * data.weight * error * error;
     }
     sums.loss += total(&square).to_f64();
-}
-
-/// The sum of some numbers, in sixteen partial ones.
-#[inline(always)]
-pub(super) fn total<T: Scalar>(values: &[T]) -> T {
-    const LANES: usize = 16;
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut lanes = [T::ZERO; LANES];
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += *value;
-        }
-    }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += *value;
-    }
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            let upper = lanes[i + width];
-            lanes[i] += upper;
-        }
-    }
-    lanes[0]
 }
 
 /// Probabilities of `logits` and the logarithm of the sum of their exponentials.

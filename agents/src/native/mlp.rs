@@ -7,10 +7,9 @@
 
 use super::{
     buffer::Buffer,
-    data::{Column, TILE},
+    data::{Column, TILE, total},
     dots::add_dots,
     gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
-    head::total,
     scalar::Scalar,
 };
 use crate::layout::Layout;
