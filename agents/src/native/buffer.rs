@@ -50,3 +50,9 @@ impl<T> DerefMut for Buffer<T> {
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 }
+
+/// `[columns, rows]` of `w` `[rows, columns]`.
+pub(super) fn transpose<T: Copy>(w: &[T], columns: usize) -> Vec<T> {
+    let column = |j: usize| w[j..].iter().step_by(columns).copied();
+    (0..columns).flat_map(column).collect()
+}

@@ -314,26 +314,6 @@ impl<T: Scalar> HeadLoss<T> {
     }
 }
 
-/// Half the squared distance of the first output from what it should be.
-#[inline(always)]
-pub(super) fn squared<T: Scalar>(
-    out: &Column<T>,
-    data: &Samples<T>,
-    tile: usize,
-    d_out: &mut Column<T>,
-    sums: &mut Sums,
-) {
-    let (target, n) = (&data.advantage[tile], data.in_tile(tile));
-    let mut square = [T::ZERO; TILE];
-    *d_out = [T::ZERO; TILE];
-    for s in 0..n {
-        let error = out[s] - target[s];
-        d_out[s] = data.weight * error;
-        square[s] = T::of(0.5) * data.weight * error * error;
-    }
-    sums.loss += total(&square).to_f64();
-}
-
 /// Probabilities of `logits` and the logarithm of the sum of their exponentials.
 #[inline(always)]
 fn softmax<T: Scalar>(logits: &[Column<T>], p: &mut [Column<T>], log_total: &mut Column<T>) {

@@ -6,7 +6,7 @@
 //! [`State`], one for each tile.
 
 use super::{
-    buffer::Buffer,
+    buffer::{Buffer, transpose},
     data::{Column, TILE, total},
     dots::add_dots,
     gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
@@ -52,12 +52,6 @@ impl Shape {
     fn last(&self) -> usize {
         self.widths[self.hidden()]
     }
-}
-
-/// `[columns, rows]` of `w` `[rows, columns]`.
-fn transpose<T: Scalar>(w: &[T], columns: usize) -> Vec<T> {
-    let column = |j: usize| w[j..].iter().step_by(columns).copied();
-    (0..columns).flat_map(column).collect()
 }
 
 impl<T: Scalar> Net<T> {

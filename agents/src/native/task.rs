@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    data::{Column, Samples},
+    data::{Column, Samples, TILE, total},
     gemm::Isa,
-    head::{HeadLoss, Outputs, Slopes, Sums, squared},
+    head::{HeadLoss, Outputs, Slopes, Sums},
     mlp::{Gradient, Net, Shape, State, Work},
     scalar::Scalar,
 };
@@ -86,15 +86,25 @@ impl<'a, T: Scalar> Task<'a, T> {
         Net::new(self.layout, &self.shape, flat)
     }
 
-    /// What the policy `params` says on these states.
+    /// What the policy that collected the data says on the states before adaptation; `kept` is what the inner passes
+    /// at `theta` left.
     #[inline(always)]
-    fn old(&mut self, params: &[T], data: &Samples<T>) -> Old<T> {
-        let net = self.net(params);
-        let mut out = Vec::with_capacity(data.tiles());
-        for tile in 0..data.tiles() {
-            self.work.forward(&net, data.obs(tile), data.in_tile(tile), &mut self.state);
-            out.push(self.state.out.clone());
-        }
+    fn old(&mut self, theta: &[T], task: &TaskData<T>, kept: &[Vec<State<T>>]) -> Old<T> {
+        let (net, states) = (self.net(&task.collected), task.states());
+        let out = match kept.first() {
+            // in the first outer epoch the first pass was this very policy's
+            Some(kept) if *theta == *task.collected => {
+                kept.iter().take(states.tiles()).map(|state| state.out.clone()).collect()
+            }
+            _ => {
+                let mut out = Vec::with_capacity(states.tiles());
+                for tile in 0..states.tiles() {
+                    self.work.forward(&net, states.obs(tile), states.in_tile(tile), &mut self.state);
+                    out.push(self.state.out.clone());
+                }
+                out
+            }
+        };
         Old { out, log_std: net.log_std }
     }
 
@@ -194,14 +204,7 @@ impl<'a, T: Scalar> Task<'a, T> {
             gradients.push(gradient);
         }
         let steps = task.supports.len();
-        let old = task.old.get_or_init(|| match kept.first() {
-            // in the first outer epoch the pass above was this very policy's
-            Some(kept) if *theta == *task.collected => Old {
-                out: kept.iter().take(task.states().tiles()).map(|state| state.out.clone()).collect(),
-                log_std: self.net(theta).log_std,
-            },
-            _ => self.old(&task.collected, task.states()),
-        });
+        let old = task.old.get_or_init(|| self.old(theta, task, &kept));
         let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(objective), None);
 
         let (coef, mut kl) = (T::of(objective.kl_coef), 0.0);
@@ -228,4 +231,18 @@ impl<'a, T: Scalar> Task<'a, T> {
         let loss = -outer.gain - objective.ent_coef * outer.entropy + objective.kl_coef * kl;
         (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
     }
+}
+
+/// Half the squared distance of the first output from what it should be.
+#[inline(always)]
+fn squared<T: Scalar>(out: &Column<T>, data: &Samples<T>, tile: usize, d_out: &mut Column<T>, sums: &mut Sums) {
+    let (target, n) = (&data.advantage[tile], data.in_tile(tile));
+    let mut square = [T::ZERO; TILE];
+    *d_out = [T::ZERO; TILE];
+    for s in 0..n {
+        let error = out[s] - target[s];
+        d_out[s] = data.weight * error;
+        square[s] = T::of(0.5) * data.weight * error * error;
+    }
+    sums.loss += total(&square).to_f64();
 }
