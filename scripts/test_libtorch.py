@@ -84,7 +84,9 @@ class Setup(unittest.TestCase):
         (self.root / "scripts/libtorch.lock").write_text("\n".join(lines) + "\n")
 
     def start(self, *arguments, **env):
+        # a shell starts what is in its background with SIGINT ignored, and so do its children
         return subprocess.Popen([sys.executable, str(self.root / "scripts/libtorch.py"), *arguments],
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                                 env={**self.env, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def run_it(self, *arguments, status=0, **env):
