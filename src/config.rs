@@ -1,7 +1,7 @@
 //! What is trained and how: one TOML file, checked once, nothing to guess afterwards.
 //!
-//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against its legal range. Every
-//! key has a default except `task.env`; the resolved configuration is stored with each run.
+//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against
+//! its legal range. Every key has a default except `task.env`; the resolved configuration is stored with each run.
 
 use std::{fmt::Display, path::Path};
 
@@ -9,14 +9,13 @@ use metadrift_agents::{
     maml::{MamlConfig, PolicyConfig, PpoConfig},
     ppo::PpoLearnerConfig,
 };
-use metadrift_envs::{Clocks, EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
+use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::Episodes;
-
 mod learner;
+mod rollout;
 
-pub use learner::Learner;
+pub use self::{learner::Learner, rollout::RolloutConfig};
 
 /// A training run: preset or file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,26 +73,6 @@ pub enum Role {
 
 fn default_iterations() -> u64 {
     100
-}
-
-/// Experience per meta-iteration and phase.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RolloutConfig {
-    /// Tasks drawn for each meta-iteration.
-    pub num_tasks: usize,
-    /// Lanes per task: with one episode per lane, the episodes of an adaptation step.
-    pub num_envs: usize,
-    /// Steps of each lane per phase; 0 is the time limit of an episode.
-    pub num_steps: usize,
-    /// Episodes after which a lane stops; 0 runs from episode to episode until `num_steps`.
-    pub episodes_per_env: u32,
-}
-
-impl Default for RolloutConfig {
-    fn default() -> Self {
-        RolloutConfig { num_tasks: 20, num_envs: 20, num_steps: 0, episodes_per_env: 1 }
-    }
 }
 
 /// Which checkpoints there are.
@@ -202,39 +181,6 @@ impl Config {
     /// Time limit of an episode (steps).
     pub fn horizon(&self) -> Result<u32, ConfigError> {
         Ok(self.task.horizon.unwrap_or(self.env()?.spec().horizon))
-    }
-
-    /// Steps of a lane in one phase.
-    pub fn num_steps(&self) -> Result<usize, ConfigError> {
-        Ok(if self.rollout.num_steps == 0 { self.horizon()? as usize } else { self.rollout.num_steps })
-    }
-
-    /// Where the lanes of an iteration's first task stand when phase `k` begins. Lanes that run on from episode to
-    /// episode count as many per phase as a lane has that never ends one early; in an evaluation the iteration is 0.
-    ///
-    /// # Errors
-    /// If the environment does not exist.
-    pub fn phase_start(&self, iteration: u32, k: usize) -> Result<Clocks, ConfigError> {
-        let (steps, k) = (self.num_steps()? as u64, k as u64);
-        let episodes = match self.episodes() {
-            Episodes::Count(count) => u64::from(count),
-            Episodes::Endless => steps.div_ceil(u64::from(self.horizon()?)),
-        };
-        Ok(Clocks {
-            episode_step: 0,
-            lifetime_step: k * steps,
-            episode: k * episodes,
-            task: u64::from(iteration) * self.rollout.num_tasks as u64,
-            adapt_round: k,
-        })
-    }
-
-    /// How long a lane runs in one phase.
-    pub fn episodes(&self) -> Episodes {
-        match self.rollout.episodes_per_env {
-            0 => Episodes::Endless,
-            n => Episodes::Count(n),
-        }
     }
 
     /// Every number against its legal range, every task law against its channel's.

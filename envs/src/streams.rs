@@ -90,7 +90,7 @@ fn draw<T: Copy + Default, const N: usize>(
     numbers
 }
 
-/// The streams of the lanes of one task, drawn from together: sixteen lanes take hardly longer than one.
+/// The streams of the lanes of one task, drawn from together: a vector of lanes takes hardly longer than one.
 ///
 /// ```
 /// use metadrift_envs::{LaneStreams, Purpose, Stream};

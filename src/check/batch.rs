@@ -82,7 +82,7 @@ pub(super) fn outputs_stay_what_they_are<E: Env + Clone>() -> Check {
     verdict("outputs are nobody else's", "two batches and a clone, step by step", failure)
 }
 
-/// With autoreset off a finished lane is not stepped, and a reset leaves its task alone.
+/// With autoreset off a finished lane is not stepped until it is reset.
 pub(super) fn finished_lanes_wait<E: Env>() -> Check {
     let task = Task::nominal(&E::SPEC);
     let stream = Stream::new(SEED, Purpose::Reset);

@@ -14,6 +14,8 @@ use super::{
 /// Partial sums of an inner product, and rows that are added up together.
 pub(super) const GROUP: usize = 16;
 
+const _: () = assert!(TILE.is_multiple_of(GROUP));
+
 /// Adds to the head's outputs by column, `out` `[outputs]`, the inner products of `x` `[n, inputs]` and `w`
 /// `[outputs, inputs]`.
 #[inline(always)]
@@ -23,7 +25,6 @@ pub(super) fn add_dots<T: Scalar>(isa: Isa, x: &[T], w: &[T], n: usize, out: &mu
         for first in (0..n).step_by(GROUP) {
             let rows = GROUP.min(n - first);
             let dots = T::dots(isa, &x[first * inputs..][..rows * inputs], w);
-            const { assert!(TILE.is_multiple_of(GROUP)) };
             for (out, dot) in out[first..first + GROUP].iter_mut().zip(dots) {
                 *out += dot;
             }

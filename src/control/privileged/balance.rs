@@ -3,7 +3,7 @@
 use metadrift_envs::{CartPole, Env};
 use nalgebra::Vector4;
 
-use super::{Actuator, Command};
+use super::{Actuator, Command, foreseen};
 use crate::control::{Seen, lqr::Regulator};
 
 /// Weights of position, velocity, angle and angular velocity, and of a push in units of the full force. Pushes are all
@@ -29,14 +29,11 @@ impl Balance {
         under_way: impl Iterator<Item = Command>,
         action: &mut [f32],
     ) -> Command {
-        let params = CartPole::params(|index| seen.values[index]);
-        let step = |state, applied| CartPole::step(&params, state, [applied], [applied]).state;
-        let state: [f64; 4] = std::array::from_fn(|k| f64::from(seen.state[k]));
-        let state = under_way.fold(state, |state, [command, _]| step(state, actuator.applied(command, 1.0)));
+        let (params, state) = foreseen::<CartPole>(seen, actuator, under_way);
         let target = [params.target_position, 0.0, 0.0, 0.0];
         let (gain, by_push) = self.regulator.at::<CartPole>(seen.values, target, BALANCE, EFFORT);
         // what wind and tilt do in a step at the target, in pushes
-        let pushed = Vector4::from(step(target, 0.0)) - Vector4::from(target);
+        let pushed = Vector4::from(CartPole::step(&params, target, [0.0], [0.0]).state) - Vector4::from(target);
         let against = pushed.dot(&by_push) / by_push.norm_squared();
         let away = Vector4::from(state) - Vector4::from(target);
         let wanted = -(gain * away)[0] - if against.is_finite() { against } else { 0.0 };

@@ -8,7 +8,7 @@ mod balance;
 mod reach;
 mod swing_up;
 
-use metadrift_envs::{EnvKind, channels};
+use metadrift_envs::{Array, Env, EnvKind, channels};
 
 pub use self::{balance::Balance, reach::Reach, swing_up::SwingUp};
 use super::{Controller, Seen};
@@ -81,6 +81,22 @@ fn under_way(given: &[Command], lag: usize, delay: usize) -> Vec<Command> {
     let carried_out =
         |(step, lag): (usize, usize)| (given.len() + step).checked_sub(lag).map_or([0.0; 2], |index| given[index]);
     (0..).map(at).take_while(waits).map(carried_out).collect()
+}
+
+/// The current parameters, and the state once the commands that are under way have been carried out.
+fn foreseen<E: Env>(
+    seen: &Seen<'_>,
+    actuator: Actuator,
+    under_way: impl Iterator<Item = Command>,
+) -> (E::Params<f64>, E::State<f64>) {
+    let params = E::params(|index| seen.values[index]);
+    let full = E::full_scale(&params);
+    let state = under_way.fold(E::State::from_fn(|k| f64::from(seen.state[k])), |state, command| {
+        let asked = E::Action::from_fn(|k| command[k]);
+        let applied = E::Action::from_fn(|k| actuator.applied(command[k], full));
+        E::step(&params, state, asked, applied).state
+    });
+    (params, state)
 }
 
 /// What the actuator now makes of a command, but for noise, losses and delay.

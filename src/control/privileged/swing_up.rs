@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use metadrift_envs::{Env, Pendulum, PendulumParams};
 use nalgebra::RowSVector;
 
-use super::{Actuator, Command};
+use super::{Actuator, Command, foreseen};
 use crate::control::{Seen, lqr::Regulator};
 
 /// Weights of angle and angular velocity, and of torque: those of the reward.
@@ -30,11 +30,7 @@ impl SwingUp {
         under_way: impl Iterator<Item = Command>,
         action: &mut [f32],
     ) -> Command {
-        let params = Pendulum::params(|index| seen.values[index]);
-        let state = std::array::from_fn(|k| f64::from(seen.state[k]));
-        let state = under_way.fold(state, |state, [command, _]| {
-            Pendulum::step(&params, state, [0.0], [actuator.applied(command, params.max_torque)]).state
-        });
+        let (params, state) = foreseen::<Pendulum>(seen, actuator, under_way);
         let target = params.hold_angle;
         let (gain, _) = self.regulator.at::<Pendulum>(seen.values, [target, 0.0], UPRIGHT, EFFORT);
         let rod = Rod { params, target, wind: params.wind_torque, gain, actuator };
