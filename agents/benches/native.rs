@@ -59,11 +59,11 @@ fn passes(c: &mut Criterion) {
         let Some(backend) = NativeBackend::new(layout.clone(), 1) else { continue };
         let (each, rates, supports) = (vec![theta.clone()], vec![0.1; theta.len()], vec![support]);
         group.bench_function("adapt", |b| b.iter(|| backend.adapt(black_box(&each), &rates, &supports)));
-        let ready = backend.prepare(&theta, &MetaBatch { supports: vec![supports], query: vec![query] });
+        let mut ready = backend.prepare(&theta, &MetaBatch { supports: vec![supports], query: vec![query] });
         for (what, first_order) in [("first-order meta-gradient", true), ("meta-gradient", false)] {
             let objective = Objective { first_order, ..OBJECTIVE };
             group.bench_function(what, |b| {
-                b.iter(|| backend.meta_gradient(black_box(&theta), &rates, &ready, &objective))
+                b.iter(|| backend.meta_gradient(black_box(&theta), &rates, &mut ready, &objective))
             });
         }
     }

@@ -10,18 +10,32 @@ use crate::{
 /// delta = reward + gamma next_value - value, where `next_value` is 0 after a terminal step and the value of the true
 /// next observation otherwise; the recursion is cut where an episode ends or the data do.
 pub fn gae(data: &Trajectories<'_>, value: &[f64], next_value: &[f64], gamma: f64, gae_lambda: f64) -> Vec<f64> {
-    let mut advantage = vec![0.0; data.reward.len()];
+    let [advantage] = traces(data, value, next_value, gamma, [gae_lambda]);
+    advantage
+}
+
+/// The same for each of several decays.
+fn traces<const N: usize>(
+    data: &Trajectories<'_>,
+    value: &[f64],
+    next_value: &[f64],
+    gamma: f64,
+    decays: [f64; N],
+) -> [Vec<f64>; N] {
+    let mut advantages = decays.map(|_| vec![0.0; data.reward.len()]);
     for (env, start, end) in data.episodes() {
-        let mut running = 0.0;
+        let mut running = [0.0; N];
         for t in (start..end).rev() {
             let at = data.row(t, env);
             let bootstrap = if data.terminated[at] { 0.0 } else { next_value[at] };
             let delta = f64::from(data.reward[at]) + gamma * bootstrap - value[at];
-            running = delta + gamma * gae_lambda * running;
-            advantage[at] = running;
+            for ((running, decay), advantage) in running.iter_mut().zip(decays).zip(&mut advantages) {
+                *running = delta + gamma * decay * *running;
+                advantage[at] = *running;
+            }
         }
     }
-    advantage
+    advantages
 }
 
 /// Fits the baseline, estimates advantages, normalises them over this task's samples to mean 0 and standard deviation
@@ -30,8 +44,7 @@ pub fn gae(data: &Trajectories<'_>, value: &[f64], next_value: &[f64], gamma: f6
 /// Returns the batch and the share of the returns' variance that the baseline explains.
 pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, f64) {
     let (value, next_value) = LinearBaseline::fit(data, gamma).values(data);
-    let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
-    let returns = gae(data, &value, &next_value, gamma, 1.0);
+    let [advantage, returns] = traces(data, &value, &next_value, gamma, [gae_lambda, 1.0]);
     let rows: Vec<usize> =
         (0..data.envs).flat_map(|env| (0..data.valid_steps[env] as usize).map(move |t| data.row(t, env))).collect();
     let (act_dim, pick) = (data.act_dim(), |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>());

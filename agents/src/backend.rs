@@ -46,7 +46,6 @@ pub enum Backend {
 }
 
 /// A [`MetaBatch`] made ready for several outer epochs.
-#[derive(Debug)]
 pub enum Ready {
     /// For [`Backend::Native`].
     Native(Prepared<f32>),

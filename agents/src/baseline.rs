@@ -2,7 +2,10 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::batch::Trajectories;
+use crate::{
+    batch::Trajectories,
+    native::{Isa, gram},
+};
 
 /// V(obs, step) = w · features: 1, each observation, all products of two, and step, step², step³ (in hundreds), after
 /// the baseline of Duan et al. 2016 (arXiv 1604.06778).
@@ -92,28 +95,33 @@ fn features(obs: &[f32], step: u32, out: &mut [f64]) {
     let time = f64::from(step) / 100.0;
     out[..4].copy_from_slice(&[1.0, time, time * time, time * time * time]);
     let mut at = 4;
-    for (i, &a) in obs.iter().enumerate() {
+    for (i, &x) in obs.iter().enumerate() {
         // unbounded observations (a pole that spins) must not drown the rest
-        let a = f64::from(a).clamp(-10.0, 10.0);
-        out[at] = a;
-        at += 1;
-        for &b in &obs[..=i] {
-            out[at] = a * f64::from(b).clamp(-10.0, 10.0);
-            at += 1;
+        let x = f64::from(x).clamp(-10.0, 10.0);
+        let (before, here) = out.split_at_mut(at);
+        here[0] = x;
+        // observation j before this one stands behind j others and their j (j + 1) / 2 products
+        for (j, product) in here[1..].iter_mut().take(i).enumerate() {
+            *product = x * before[4 + j + j * (j + 1) / 2];
         }
+        here[1 + i] = x * x;
+        at += i + 2;
     }
 }
 
 /// The normal equations: the sum over samples of the products of any two of their numbers (features and, last, return),
 /// by one matrix product for every so many samples.
 struct Sums {
-    /// `[numbers, BLOCK]`, filled column by column.
-    block: DMatrix<f64>,
-    /// Columns filled.
+    numbers: usize,
+    /// `[BLOCK, numbers]`
+    block: Vec<f64>,
+    /// Rows filled.
     filled: usize,
-    /// `[numbers, numbers]`
-    products: DMatrix<f64>,
+    /// `[numbers, numbers]`: of the last block, and of all.
+    added: Vec<f64>,
+    products: Vec<f64>,
     samples: usize,
+    isa: Isa,
 }
 
 impl Sums {
@@ -122,8 +130,8 @@ impl Sums {
     /// Of `features` features.
     fn new(features: usize) -> Self {
         let numbers = features + 1;
-        let (block, products) = (DMatrix::zeros(numbers, Self::BLOCK), DMatrix::zeros(numbers, numbers));
-        Sums { block, filled: 0, products, samples: 0 }
+        let (block, zeros) = (vec![0.0; Self::BLOCK * numbers], vec![0.0; numbers * numbers]);
+        Sums { numbers, block, filled: 0, added: zeros.clone(), products: zeros, samples: 0, isa: Isa::detect() }
     }
 
     /// Where the next sample's numbers go, all of them.
@@ -132,19 +140,18 @@ impl Sums {
             self.add_block();
         }
         (self.filled, self.samples) = (self.filled + 1, self.samples + 1);
-        let numbers = self.block.nrows();
-        &mut self.block.as_mut_slice()[(self.filled - 1) * numbers..self.filled * numbers]
+        &mut self.block[(self.filled - 1) * self.numbers..self.filled * self.numbers]
     }
 
     fn add_block(&mut self) {
-        let block = self.block.columns(0, self.filled);
-        self.products.gemm(1.0, &block, &block.transpose(), 1.0);
+        gram(self.isa, &self.block[..self.filled * self.numbers], self.numbers, &mut self.added);
+        self.products.iter_mut().zip(&self.added).for_each(|(sum, added)| *sum += added);
         self.filled = 0;
     }
 
     fn finish(mut self) -> DMatrix<f64> {
         self.add_block();
-        self.products
+        DMatrix::from_vec(self.numbers, self.numbers, self.products)
     }
 }
 

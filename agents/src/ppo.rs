@@ -273,7 +273,7 @@ impl Tally {
 
 /// Gradients on minibatches, by either backend.
 enum Gradients<'a> {
-    Native(Box<native::Minibatches<'a, f32>>),
+    Native(Box<native::Minibatches<f32>>),
     Tch(&'a TchBackend),
 }
 

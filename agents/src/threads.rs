@@ -8,38 +8,37 @@ use crossbeam::channel;
 /// # Panics
 /// With the payload of the first worker that panicked, once the others have finished: never a hang.
 pub fn run_jobs<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) + Sync) {
-    run_jobs_with(jobs, threads, || (), |(), job| work(job));
+    run_jobs_with(jobs, threads, &mut Vec::new(), || (), |(), job| work(job));
 }
 
-/// As [`run_jobs`]; each thread makes work space of its own, which its jobs use one after the other.
+/// As [`run_jobs`]; each thread has work space of its own, one of `spaces` or a `new` one that stays there, which its
+/// jobs use one after the other.
 ///
 /// # Panics
 /// As [`run_jobs`].
-pub fn run_jobs_with<J: Send, S>(
+pub fn run_jobs_with<J: Send, S: Send>(
     jobs: Vec<J>,
     threads: usize,
-    space: impl Fn() -> S + Sync,
+    spaces: &mut Vec<S>,
+    new: impl Fn() -> S,
     work: impl Fn(&mut S, J) + Sync,
 ) {
-    if threads <= 1 || jobs.len() <= 1 {
-        let mut space = space();
-        return jobs.into_iter().for_each(|job| work(&mut space, job));
+    let workers = threads.min(jobs.len()).max(1);
+    spaces.resize_with(spaces.len().max(workers), new);
+    if workers == 1 {
+        return jobs.into_iter().for_each(|job| work(&mut spaces[0], job));
     }
-    let workers = threads.min(jobs.len());
     let (sender, queue) = channel::bounded(jobs.len());
     for job in jobs {
         sender.send(job).unwrap_or_else(|_| unreachable!("the receiver lives on this stack"));
     }
     drop(sender);
     std::thread::scope(|scope| {
-        let spawn = |_| {
-            let (queue, space, work) = (queue.clone(), &space, &work);
-            scope.spawn(move || {
-                let mut space = space();
-                queue.into_iter().for_each(|job| work(&mut space, job));
-            })
-        };
-        let handles: Vec<_> = (0..workers).map(spawn).collect();
+        let mut handles = Vec::with_capacity(workers);
+        for space in spaces.iter_mut().take(workers) {
+            let (queue, work) = (queue.clone(), &work);
+            handles.push(scope.spawn(move || queue.into_iter().for_each(|job| work(space, job))));
+        }
         let mut panic = None;
         for handle in handles {
             panic = panic.or(handle.join().err());

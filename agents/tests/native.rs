@@ -47,8 +47,8 @@ fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samp
     let (anchor, at, alpha) = (wide(&collected), wide(&theta), wide(&rates));
     let mut uploaded = tch_double.upload(&anchor, &data);
     let (expected, expected_rates, stats) = tch_double.meta_gradient(&at, &alpha, &mut uploaded, &objective);
-    let prepared = native.prepare(&anchor, &data);
-    let (gradient, by_rates, native_stats) = native.meta_gradient(&at, &alpha, &prepared, &objective);
+    let mut prepared = native.prepare(&anchor, &data);
+    let (gradient, by_rates, native_stats) = native.meta_gradient(&at, &alpha, &mut prepared, &objective);
     assert!(distance(&gradient, &expected) <= 1e-10, "{what}: {:e}", distance(&gradient, &expected));
     if learn_rates {
         assert!(distance(&by_rates, &expected_rates) <= 1e-10, "{what}");
@@ -65,8 +65,8 @@ fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samp
     }
 
     // in f32: within 1e-4, but for three steps of a wild policy, where tch's own error is as large
-    let prepared = native.prepare(&collected, &data);
-    let (single, _, _) = native.meta_gradient(&theta, &rates, &prepared, &objective);
+    let mut prepared = native.prepare(&collected, &data);
+    let (single, _, _) = native.meta_gradient(&theta, &rates, &mut prepared, &objective);
     let mut uploaded = tch.upload(&collected, &data);
     let (tch_single, _, _) = tch.meta_gradient(&theta, &rates, &mut uploaded, &objective);
     let error = distance(&wide(&single), &expected);
@@ -114,7 +114,7 @@ fn adapts_like_the_tch_backend_and_alike_on_any_number_of_threads() {
         let objective =
             Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.0, first_order: false, learn_rates: false };
         let run = |backend: &NativeBackend| {
-            backend.meta_gradient(&theta, &rates, &backend.prepare(&theta, &data), &objective)
+            backend.meta_gradient(&theta, &rates, &mut backend.prepare(&theta, &data), &objective)
         };
         assert_eq!(run(&one), run(&three));
     }

@@ -50,6 +50,12 @@ pub(super) enum Start<'a, T> {
 
 /// What becomes of the sums of one row of a tile, which have just been stored and are at hand.
 pub(super) trait Finish<T> {
+    /// Of matrices as large as the product: what [`row`](Self::row) will read and may not be at hand.
+    #[inline(always)]
+    fn distant(&self) -> Option<&[T]> {
+        None
+    }
+
     /// `sums` begin at `at` in the product.
     fn row(&mut self, at: usize, sums: &mut [T]);
 }
@@ -125,6 +131,12 @@ pub(super) fn gemm<T: Scalar, const P: usize>(
     extents: [usize; 2],
 ) {
     gemm_with(isa, start, products, c, extents, &mut AsTheyAre);
+}
+
+/// `xᵀ x` `[width, width]` for `x` `[_, width]`.
+pub(crate) fn gram(isa: Isa, x: &[f64], width: usize, product: &mut [f64]) {
+    let squares = Product { a: Strided::transposed(x, width), b: x, inner: x.len() / width };
+    gemm(isa, Start::Zero, [squares], product, [width, width]);
 }
 
 /// As [`gemm`], and `finish` on every row of every tile.
@@ -254,7 +266,13 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
     let columns = job.columns;
     // SAFETY: the tile lies within the extents, which `gemm` has checked.
     unsafe {
-        let c = c.as_mut_ptr().add(row * columns + column);
+        let at = row * columns + column;
+        if let Some(distant) = finish.distant() {
+            for i in 0..M {
+                prefetch(distant, at + i * columns, N * V::COUNT);
+            }
+        }
+        let c = c.as_mut_ptr().add(at);
         let mut sum = [[V::splat(T::ZERO); N]; M];
         for (i, sum) in sum.iter_mut().enumerate() {
             for (j, sum) in sum.iter_mut().enumerate() {
@@ -288,8 +306,19 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
         }
         for i in 0..M {
             let sums = std::slice::from_raw_parts_mut(c.add(i * columns), N * V::COUNT);
-            finish.row((row + i) * columns + column, sums);
+            finish.row(at + i * columns, sums);
         }
+    }
+}
+
+/// Has the cache lines of `count` numbers from `at` on fetched while other things are computed.
+#[inline(always)]
+fn prefetch<T>(from: &[T], at: usize, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for i in (0..count).step_by(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(at + i).cast()) };
     }
 }
 

@@ -193,10 +193,7 @@ impl<T: Scalar> Work<T> {
                 None => from_columns(&state.d_out, &net.head),
                 Some(above) => rows(above, shape.widths[l + 2], &net.transposes[l + 1]),
             };
-            gemm(isa, Start::Zero, [product], dh, [n, width]);
-            for ((d, dh), h) in d.iter_mut().zip(&*dh).zip(state.h[l].iter()) {
-                *d = *dh * (T::ONE - *h * *h);
-            }
+            gemm_with(isa, Start::Zero, [product], dh, [n, width], &mut Descend { h: &state.h[l], d });
             let input = if l == 0 { x } else { &state.h[l - 1] };
             let outer = [outer(input, shape.widths[l], d, n)];
             gemm(isa, Start::Sum, outer, &mut gradient.weights[l], [shape.widths[l], width]);
@@ -264,13 +261,8 @@ impl<T: Scalar> Work<T> {
                 }
                 _ => [from_columns(&self.rd_out, &net.head), from_columns(&state.d_out, &direction.head)],
             };
-            gemm(isa, Start::Zero, products, rd, [n, width]);
-            let (two, layer) = (T::of(2.0), state.h[l].iter().zip(self.rh[l].iter()).zip(state.dh[l].iter()));
-            for ((d, rd), ((h, rh), dh)) in d.iter_mut().zip(rd.iter_mut()).zip(layer) {
-                let slope = T::ONE - *h * *h;
-                *rd = *rd * slope - two * *h * *rh * *dh;
-                *d = *dh * slope;
-            }
+            let finish = &mut RDescend { h: &state.h[l], rh: &self.rh[l], dh: &state.dh[l], d };
+            gemm_with(isa, Start::Zero, products, rd, [n, width], finish);
             let (inputs, extents) = (shape.widths[l], [shape.widths[l], width]);
             let weights = &mut gradient.weights[l];
             if l == 0 {
@@ -303,6 +295,48 @@ impl<T: Scalar> Finish<T> for Slope<'_, T> {
         let n = sums.len();
         for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
             *v = *v * (T::ONE - *h * *h);
+        }
+    }
+}
+
+/// Keeps the derivatives by a layer's activations, and has those by its sums in `d`.
+struct Descend<'a, T> {
+    h: &'a [T],
+    d: &'a mut [T],
+}
+
+impl<T: Scalar> Finish<T> for Descend<'_, T> {
+    #[inline(always)]
+    fn row(&mut self, at: usize, dh: &mut [T]) {
+        let n = dh.len();
+        for ((d, dh), h) in self.d[at..][..n].iter_mut().zip(dh).zip(&self.h[at..][..n]) {
+            *d = *dh * (T::ONE - *h * *h);
+        }
+    }
+}
+
+/// Derivatives along the direction, those by a layer's activations to those by its sums; and these themselves anew in `d`.
+struct RDescend<'a, T> {
+    h: &'a [T],
+    rh: &'a [T],
+    dh: &'a [T],
+    d: &'a mut [T],
+}
+
+impl<T: Scalar> Finish<T> for RDescend<'_, T> {
+    #[inline(always)]
+    fn distant(&self) -> Option<&[T]> {
+        Some(self.dh)
+    }
+
+    #[inline(always)]
+    fn row(&mut self, at: usize, rd: &mut [T]) {
+        let n = rd.len();
+        let layer = self.h[at..][..n].iter().zip(&self.rh[at..][..n]).zip(&self.dh[at..][..n]);
+        for ((d, rd), ((h, rh), dh)) in self.d[at..][..n].iter_mut().zip(rd).zip(layer) {
+            let slope = T::ONE - *h * *h;
+            *rd = *rd * slope - T::of(2.0) * *h * *rh * *dh;
+            *d = *dh * slope;
         }
     }
 }

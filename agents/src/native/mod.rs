@@ -13,12 +13,12 @@ mod scalar;
 mod task;
 
 pub(crate) use data::TILE;
-pub(crate) use gemm::{Isa, with_isa};
+pub(crate) use gemm::{Isa, gram, with_isa};
 pub(crate) use mlp::{Net, Shape, State, forward};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use self::{
     data::Samples,
@@ -40,10 +40,11 @@ pub struct NativeBackend {
     isa: Isa,
 }
 
-/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it.
-#[derive(Debug)]
+/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it; and the threads' work
+/// spaces, so that not every outer epoch has to get memory for its activations.
 pub struct Prepared<T> {
     tasks: Vec<TaskData<T>>,
+    spaces: Vec<Task<T>>,
 }
 
 /// What is asked about one task, and where the answer goes.
@@ -54,7 +55,7 @@ enum Ask<'a, T> {
     Meta {
         theta: &'a [T],
         rates: &'a [T],
-        task: &'a TaskData<T>,
+        task: &'a mut TaskData<T>,
         objective: &'a Objective,
         answer: &'a mut TaskGradient<T>,
     },
@@ -77,7 +78,7 @@ impl NativeBackend {
     pub fn adapt<T: Scalar>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>> {
         let mut adapted = vec![Vec::new(); params.len()];
         let jobs = params.iter().zip(support).zip(&mut adapted).collect();
-        self.spread(jobs, |worker, ((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
+        self.spread(jobs, &mut Vec::new(), |worker, ((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
             let (data, mut answer) = (Samples::new(support), Default::default());
             worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Surrogate, answer: &mut answer });
             *adapted = params.iter().zip(rates).zip(&answer.0).map(|((p, r), g)| *p - *r * *g).collect();
@@ -92,9 +93,9 @@ impl NativeBackend {
         run_jobs(tasks.iter_mut().enumerate().collect(), self.threads, |(i, slot): (usize, &mut Option<_>)| {
             let supports = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
             let query = Samples::new(&data.query[i]);
-            *slot = Some(TaskData { supports, query, collected: collected.clone(), old: OnceLock::new() });
+            *slot = Some(TaskData { supports, query, collected: collected.clone(), old: None });
         });
-        Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect() }
+        Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect(), spaces: Vec::new() }
     }
 
     /// Gradient of the meta-objective, mean over tasks, by the meta-parameters and by the inner rates:
@@ -103,12 +104,12 @@ impl NativeBackend {
         &self,
         theta: &[T],
         rates: &[T],
-        data: &Prepared<T>,
+        data: &mut Prepared<T>,
         objective: &Objective,
     ) -> (Vec<T>, Vec<T>, ObjectiveStats) {
         let mut results: Vec<TaskGradient<T>> = data.tasks.iter().map(|_| Default::default()).collect();
-        let jobs = data.tasks.iter().zip(&mut results).collect();
-        self.spread(jobs, |worker, (task, answer): (&TaskData<T>, &mut TaskGradient<T>)| {
+        let jobs = data.tasks.iter_mut().zip(&mut results).collect();
+        self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
             worker.answer(Ask::Meta { theta, rates, task, objective, answer });
         });
         // in task order, so that the sum does not depend on which thread was first
@@ -126,15 +127,20 @@ impl NativeBackend {
     }
 
     /// Runs `work` on every job, each thread with work space of its own.
-    fn spread<T: Scalar, J: Send>(&self, jobs: Vec<J>, work: impl Fn(&mut Task<'_, T>, J) + Sync) {
-        run_jobs_with(jobs, self.threads, || Task::new(&self.layout, self.isa), work);
+    fn spread<T: Scalar, J: Send>(
+        &self,
+        jobs: Vec<J>,
+        spaces: &mut Vec<Task<T>>,
+        work: impl Fn(&mut Task<T>, J) + Sync,
+    ) {
+        run_jobs_with(jobs, self.threads, spaces, || Task::new(&self.layout, self.isa), work);
     }
 }
 
-impl<T: Scalar> Task<'_, T> {
+impl<T: Scalar> Task<T> {
     fn answer(&mut self, ask: Ask<'_, T>) {
         let (isa, task) = (self.isa(), self);
-        with_isa!(isa, [T: Scalar] (task: &mut Task<'_, T>, ask: Ask<'_, T>) => task.answer_body(ask));
+        with_isa!(isa, [T: Scalar] (task: &mut Task<T>, ask: Ask<'_, T>) => task.answer_body(ask));
     }
 
     #[inline(always)]

@@ -13,16 +13,16 @@ use crate::{
 };
 
 /// Work space for one network's minibatches.
-pub struct Minibatches<'a, T>(Task<'a, T>);
+pub struct Minibatches<T>(Task<T>);
 
 impl NativeBackend {
     /// Work space for minibatches of the network that this backend is for.
-    pub fn minibatches<T: Scalar>(&self) -> Minibatches<'_, T> {
+    pub fn minibatches<T: Scalar>(&self) -> Minibatches<T> {
         Minibatches(Task::new(&self.layout, self.isa))
     }
 }
 
-impl<T: Scalar> Minibatches<'_, T> {
+impl<T: Scalar> Minibatches<T> {
     /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
     pub fn clipped(&mut self, params: &[T], batch: &Batch, objective: &Objective) -> (Vec<T>, ObjectiveStats) {
         let (gradient, sums) = self.gradient(params, &Samples::new(batch), Loss::Clipped(objective));

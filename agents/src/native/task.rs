@@ -1,6 +1,6 @@
 //! One task's share of the meta-gradient, tile by tile.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::{
     data::{Column, Samples, TILE, total},
@@ -12,8 +12,8 @@ use super::{
 use crate::{layout::Layout, objective::Objective};
 
 /// What computations on one network need besides parameters and data.
-pub(super) struct Task<'a, T> {
-    layout: &'a Layout,
+pub(super) struct Task<T> {
+    layout: Layout,
     shape: Shape,
     work: Work<T>,
     head: HeadLoss<T>,
@@ -31,7 +31,7 @@ pub(super) struct TaskData<T> {
     /// The meta-policy that collected the data, where the KL penalty is taken, `[num_params]`.
     pub collected: Arc<[T]>,
     /// What it says on the states before adaptation: known once it has been asked.
-    pub old: OnceLock<Old<T>>,
+    pub old: Option<Old<T>>,
 }
 
 impl<T: Scalar> TaskData<T> {
@@ -71,11 +71,11 @@ pub(super) enum Loss<'a, T> {
 /// Gradient by the meta-parameters, by the rates, and the six sums of `ObjectiveStats`.
 pub(super) type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
 
-impl<'a, T: Scalar> Task<'a, T> {
-    pub fn new(layout: &'a Layout, isa: Isa) -> Self {
+impl<T: Scalar> Task<T> {
+    pub fn new(layout: &Layout, isa: Isa) -> Self {
         let shape = Shape::new(layout);
         let (work, state) = (Work::new(&shape, isa), State::new(&shape));
-        Task { layout, work, head: HeadLoss::new(layout.head()), state, kept: Vec::new(), shape }
+        Task { layout: layout.clone(), work, head: HeadLoss::new(layout.head()), state, kept: Vec::new(), shape }
     }
 
     pub fn isa(&self) -> Isa {
@@ -83,7 +83,7 @@ impl<'a, T: Scalar> Task<'a, T> {
     }
 
     fn net(&self, flat: &[T]) -> Net<T> {
-        Net::new(self.layout, &self.shape, flat)
+        Net::new(&self.layout, &self.shape, flat)
     }
 
     /// What the policy that collected the data says on the states before adaptation; `kept` is what the inner passes
@@ -140,7 +140,7 @@ impl<'a, T: Scalar> Task<'a, T> {
             }
             self.work.backward(&net, x, n, state, &mut gradient);
         }
-        (gradient.flat(self.layout, &self.shape), sums)
+        (gradient.flat(&self.layout, &self.shape), sums)
     }
 
     /// Hessian of the inner loss at `params` times `direction`, minus `coef` times the gradient of KL(old || params) on
@@ -170,7 +170,7 @@ impl<'a, T: Scalar> Task<'a, T> {
             }
             work.r_backward(&net, &along, x, n, state, &mut gradient);
         }
-        (gradient.flat(self.layout, &self.shape), sums.kl)
+        (gradient.flat(&self.layout, &self.shape), sums.kl)
     }
 
     /// Gradient of the task's meta-objective by `theta` and by `rates`:
@@ -188,7 +188,7 @@ impl<'a, T: Scalar> Task<'a, T> {
         &mut self,
         theta: &[T],
         rates: &[T],
-        task: &TaskData<T>,
+        task: &mut TaskData<T>,
         objective: &Objective,
     ) -> TaskGradient<T> {
         let (mut phis, mut gradients, mut inner_loss) = (vec![theta.to_vec()], Vec::new(), 0.0);
@@ -204,7 +204,10 @@ impl<'a, T: Scalar> Task<'a, T> {
             gradients.push(gradient);
         }
         let steps = task.supports.len();
-        let old = task.old.get_or_init(|| self.old(theta, task, &kept));
+        if task.old.is_none() {
+            task.old = Some(self.old(theta, task, &kept));
+        }
+        let old = task.old.as_ref().expect("just asked");
         let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(objective), None);
 
         let (coef, mut kl) = (T::of(objective.kl_coef), 0.0);
