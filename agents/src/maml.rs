@@ -120,7 +120,9 @@ impl Diverged {
     /// # Errors
     /// With `what` and `place` if one is not.
     pub fn check(values: &[f32], what: &'static str, place: impl FnOnce() -> String) -> Result<(), Diverged> {
-        if values.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(Diverged { what, place: place() }) }
+        // all of them, whatever the first ones are: then the loop goes by vectors
+        let finite = values.iter().fold(true, |finite, v| finite & v.is_finite());
+        if finite { Ok(()) } else { Err(Diverged { what, place: place() }) }
     }
 }
 

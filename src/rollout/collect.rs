@@ -99,7 +99,7 @@ pub(super) fn collect<E: Env>(
     let mut policy =
         LivePolicy::new(HostPolicy::new(c.layout, params), phase.stream(phase.draws, index), &E::SPEC, envs);
     let mut episodes_left = vec![if let Episodes::Count(n) = phase.episodes { n } else { u32::MAX }; envs];
-    slab.valid_steps.fill(0);
+    slab.valid_steps.fill(steps as u32);
     for t in 0..steps {
         let rows = t * envs..(t + 1) * envs;
         let of_obs = rows.start * obs_dim..rows.end * obs_dim;
@@ -116,14 +116,16 @@ pub(super) fn collect<E: Env>(
                 truncated: &mut slab.truncated[rows.clone()],
             },
         );
-        policy.live.retain(|&lane| {
-            slab.valid_steps[lane] += 1;
-            let row = rows.start + lane;
-            if slab.terminated[row] || slab.truncated[row] {
-                episodes_left[lane] -= 1;
-            }
-            episodes_left[lane] > 0
-        });
+        let (terminated, truncated) = (&slab.terminated[rows.clone()], &slab.truncated[rows]);
+        if terminated.iter().zip(truncated).fold(false, |any, (terminated, truncated)| any | terminated | truncated) {
+            policy.live.retain(|&lane| {
+                episodes_left[lane] -= u32::from(terminated[lane] || truncated[lane]);
+                if episodes_left[lane] == 0 {
+                    slab.valid_steps[lane] = t as u32 + 1;
+                }
+                episodes_left[lane] > 0
+            });
+        }
         if policy.live.is_empty() {
             break;
         }

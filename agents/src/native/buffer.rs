@@ -52,7 +52,10 @@ impl<T> DerefMut for Buffer<T> {
 }
 
 /// `[columns, rows]` of `w` `[rows, columns]`.
-pub(super) fn transpose<T: Copy>(w: &[T], columns: usize) -> Vec<T> {
-    let column = |j: usize| w[j..].iter().step_by(columns).copied();
-    (0..columns).flat_map(column).collect()
+pub(super) fn transpose<T: Copy + Default>(w: &[T], columns: usize) -> Buffer<T> {
+    let mut transposed = Buffer::zeros(w.len());
+    for (j, column) in transposed.chunks_exact_mut(w.len() / columns).enumerate() {
+        column.iter_mut().zip(w[j..].iter().step_by(columns)).for_each(|(to, from)| *to = *from);
+    }
+    transposed
 }

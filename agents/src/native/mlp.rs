@@ -61,9 +61,9 @@ impl<T: Scalar> Net<T> {
         let hidden = shape.hidden();
         Net {
             weights: (0..hidden).map(|l| Buffer::of(block(2 * l))).collect(),
-            transposes: (0..hidden).map(|l| Buffer::of(&transpose(block(2 * l), shape.widths[l + 1]))).collect(),
+            transposes: (0..hidden).map(|l| transpose(block(2 * l), shape.widths[l + 1])).collect(),
             biases: (0..hidden).map(|l| Buffer::of(block(2 * l + 1))).collect(),
-            head: Buffer::of(&transpose(block(2 * hidden), shape.outputs)),
+            head: transpose(block(2 * hidden), shape.outputs),
             head_bias: block(2 * hidden + 1).to_vec(),
             log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
         }
@@ -99,7 +99,7 @@ impl<T: Scalar> Gradient<T> {
             flat.extend_from_slice(w);
             flat.extend_from_slice(b);
         }
-        flat.extend(transpose(&self.head, shape.last()));
+        flat.extend_from_slice(&transpose(&self.head, shape.last()));
         flat.extend_from_slice(&self.head_bias);
         flat.extend_from_slice(&self.log_std);
         flat
