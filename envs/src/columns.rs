@@ -20,7 +20,7 @@ pub(crate) struct Channels {
 
 /// Where the columns of a channel lie.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(crate) struct Place {
     /// That of block 0.
     first: usize,
     /// From one block to the next: 1, or 0 if there is one for all.
@@ -38,6 +38,15 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    /// Block number `block` of the channels with these `places` and `columns`.
+    ///
+    /// # Safety
+    /// They come from [`Channels::parts`] for that `count`, and there are that many blocks.
+    #[inline(always)]
+    pub unsafe fn of(places: &'a [Place], columns: &'a [Column], block: usize, count: usize) -> Self {
+        Block { places, columns, block, count }
+    }
+
     /// One of them.
     #[inline(always)]
     pub fn column(self, channel: usize) -> &'a Column {
@@ -68,8 +77,15 @@ impl Channels {
     /// The channels of a block, `count` as the environment has them.
     #[inline(always)]
     pub fn block(&self, block: usize, count: usize) -> Block<'_> {
-        assert!(block < self.blocks && count == self.places.len(), "block {block}, {count} channels");
-        Block { places: &self.places, columns: &self.columns, block, count }
+        let (places, columns) = self.parts(block + 1, count);
+        Block { places, columns, block, count }
+    }
+
+    /// What the first `blocks` blocks are made from ([`Block::of`]), `count` channels as the environment has them.
+    #[inline(always)]
+    pub fn parts(&self, blocks: usize, count: usize) -> (&[Place], &[Column]) {
+        assert!(blocks <= self.blocks && count == self.places.len(), "{blocks} blocks, {count} channels");
+        (&self.places, &self.columns)
     }
 
     /// One channel of a block.

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use crate::actuator::Actuators;
 use crate::appendix::Appendix;
 use crate::channel::{ChannelLayout, actuator};
-use crate::columns::Block;
+use crate::columns::{Block, Place};
 use crate::env::{Array, Env, Level, Version};
 use crate::faults::Scene;
 use crate::interleave::{can_interleave, interleave};
@@ -117,6 +117,20 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
 
     #[inline(always)]
     fn run<const AVX512: bool>(self) {
+        let (channels, blocks) = (self.batch.scene.channels, self.batch.first + self.out.reward.len());
+        let (places, columns) = channels.parts(blocks, Self::CHANNELS);
+        self.blocks::<AVX512>(places, columns);
+    }
+}
+
+impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
+    /// Channels of the environment.
+    const CHANNELS: usize = ChannelLayout::new(&E::SPEC).count;
+
+    /// Steps the blocks with the channels that lie at `places` of `columns`, the [parts](crate::columns::Channels::parts)
+    /// of the scene's: of arguments the compiler knows that nothing written here changes them, and reads places once.
+    #[inline(always)]
+    fn blocks<const AVX512: bool>(self, places: &[Place], columns: &[Column]) {
         let Advance { mut batch, actions, out, .. } = self;
         let (state_dim, act_dim) = (E::State::<f32>::LEN, LANES * E::Action::<f32>::LEN);
         let (level, integrator) = PATHS[PATH];
@@ -127,7 +141,8 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
         let width = E::Obs::<f32>::LEN + if PLAIN { 0 } else { appended };
         for index in 0..out.reward.len() {
             let block = batch.first + index;
-            let channels = batch.scene.channels.block(block, const { ChannelLayout::new(&E::SPEC).count });
+            // SAFETY: `run` took the parts for as many blocks as there are outputs
+            let channels = unsafe { Block::of(places, columns, block, Self::CHANNELS) };
             let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
             if !PLAIN && let Some(actuators) = &mut batch.actuators {
                 let Drive { command, full, applied } = &mut drive;

@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::{
     data::{Column, TILE},
-    gemm::Isa,
+    isa::Isa,
     scalar::Scalar,
 };
 

@@ -6,128 +6,14 @@
 //! [`State`], one for each tile.
 
 use super::{
-    buffer::{Buffer, transpose},
+    buffer::Buffer,
     data::{Column, TILE, total},
     dots::add_dots,
-    gemm::{Finish, Isa, Product, Start, Strided, gemm, gemm_with},
+    gemm::{Finish, Product, Start, Strided, gemm, gemm_with},
+    isa::Isa,
+    net::{Gradient, Net, Shape, State, layers},
     scalar::Scalar,
 };
-use crate::layout::Layout;
-
-/// Parameters made ready: transposes for the backward pass.
-pub(crate) struct Net<T> {
-    /// `[in, out]` of each hidden layer.
-    weights: Vec<Buffer<T>>,
-    /// `[out, in]` of each hidden layer.
-    transposes: Vec<Buffer<T>>,
-    /// `[out]` of each hidden layer.
-    biases: Vec<Buffer<T>>,
-    /// `[outputs, in]`
-    head: Buffer<T>,
-    /// `[outputs]`
-    head_bias: Vec<T>,
-    /// Free parameters of the head, `[act_dim]` or none.
-    pub log_std: Vec<T>,
-}
-
-/// Extents of a network.
-#[derive(Clone, Debug)]
-pub(crate) struct Shape {
-    /// Width of the input, then of each hidden layer.
-    widths: Vec<usize>,
-    pub outputs: usize,
-}
-
-impl Shape {
-    pub fn new(layout: &Layout) -> Self {
-        let widths = (0..layout.num_layers()).map(|l| layout.blocks()[2 * l].dims[0]).collect();
-        Shape { widths, outputs: layout.head().outputs() }
-    }
-
-    fn hidden(&self) -> usize {
-        self.widths.len() - 1
-    }
-
-    /// Width of the head's input.
-    fn last(&self) -> usize {
-        self.widths[self.hidden()]
-    }
-}
-
-impl<T: Scalar> Net<T> {
-    /// From a flat vector of parameters, or of directions in parameter space.
-    pub fn new(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
-        let block = |i: usize| &flat[layout.blocks()[i].range.clone()];
-        let hidden = shape.hidden();
-        Net {
-            weights: (0..hidden).map(|l| Buffer::of(block(2 * l))).collect(),
-            transposes: (0..hidden).map(|l| transpose(block(2 * l), shape.widths[l + 1])).collect(),
-            biases: (0..hidden).map(|l| Buffer::of(block(2 * l + 1))).collect(),
-            head: transpose(block(2 * hidden), shape.outputs),
-            head_bias: block(2 * hidden + 1).to_vec(),
-            log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
-        }
-    }
-}
-
-/// Sums of parameter derivatives over samples, in the kernel's own order; [`Gradient::flat`] gives the flat one.
-pub(super) struct Gradient<T> {
-    weights: Vec<Buffer<T>>,
-    biases: Vec<Buffer<T>>,
-    /// `[outputs, in]`
-    head: Buffer<T>,
-    head_bias: Vec<T>,
-    pub log_std: Vec<T>,
-}
-
-impl<T: Scalar> Gradient<T> {
-    pub fn zero(shape: &Shape, log_std: usize) -> Self {
-        let hidden = shape.hidden();
-        Gradient {
-            weights: (0..hidden).map(|l| Buffer::zeros(shape.widths[l] * shape.widths[l + 1])).collect(),
-            biases: (0..hidden).map(|l| Buffer::zeros(shape.widths[l + 1])).collect(),
-            head: Buffer::zeros(shape.outputs * shape.last()),
-            head_bias: vec![T::ZERO; shape.outputs],
-            log_std: vec![T::ZERO; log_std],
-        }
-    }
-
-    /// The flat vector, `[num_params]`.
-    pub fn flat(&self, layout: &Layout, shape: &Shape) -> Vec<T> {
-        let mut flat = Vec::with_capacity(layout.num_params());
-        for (w, b) in self.weights.iter().zip(&self.biases) {
-            flat.extend_from_slice(w);
-            flat.extend_from_slice(b);
-        }
-        flat.extend_from_slice(&transpose(&self.head, shape.last()));
-        flat.extend_from_slice(&self.head_bias);
-        flat.extend_from_slice(&self.log_std);
-        flat
-    }
-}
-
-/// What a tile's passes leave behind.
-pub(crate) struct State<T> {
-    /// Activations of the hidden layers, `[TILE, width]`.
-    h: Vec<Buffer<T>>,
-    /// Derivatives of the loss by them, `[TILE, width]`.
-    dh: Vec<Buffer<T>>,
-    /// Head outputs, `[outputs]`.
-    pub out: Vec<Column<T>>,
-    /// Derivatives of the loss by the head outputs; the caller sets them, `[outputs]`.
-    pub d_out: Vec<Column<T>>,
-}
-
-impl<T: Scalar> State<T> {
-    pub fn new(shape: &Shape) -> Self {
-        let outputs = || vec![[T::ZERO; TILE]; shape.outputs];
-        State { h: layers(shape), dh: layers(shape), out: outputs(), d_out: outputs() }
-    }
-}
-
-fn layers<T: Scalar>(shape: &Shape) -> Vec<Buffer<T>> {
-    shape.widths[1..].iter().map(|width| Buffer::zeros(TILE * width)).collect()
-}
 
 /// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
 #[inline(always)]

@@ -7,14 +7,18 @@ mod data;
 mod dots;
 mod gemm;
 mod head;
+mod isa;
 mod mlp;
+mod net;
 mod ppo;
 mod scalar;
 mod task;
 
 pub(crate) use data::TILE;
-pub(crate) use gemm::{Isa, gram, with_isa};
-pub(crate) use mlp::{Net, Shape, State, forward};
+pub(crate) use gemm::gram;
+pub(crate) use isa::{Isa, with_isa};
+pub(crate) use mlp::forward;
+pub(crate) use net::{Net, Shape, State};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
 

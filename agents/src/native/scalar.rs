@@ -8,7 +8,7 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 use super::dots::dots_avx512;
 use super::{
     dots::{GROUP, dots},
-    gemm::Isa,
+    isa::Isa,
 };
 use crate::vector_math;
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     data::{Column, Samples, TILE, total},
-    gemm::Isa,
     head::{HeadLoss, Outputs, Slopes, Sums},
-    mlp::{Gradient, Net, Shape, State, Work},
+    isa::Isa,
+    mlp::Work,
+    net::{Gradient, Net, Shape, State},
     scalar::Scalar,
 };
 use crate::{layout::Layout, objective::Objective};
