@@ -117,8 +117,9 @@ struct Sums {
     block: Vec<f64>,
     /// Rows filled.
     filled: usize,
-    /// `[numbers, numbers]`: of the last block, and of all.
+    /// Of the last block, `[numbers, numbers]`.
     added: Vec<f64>,
+    /// Of all before, `[numbers, numbers]`.
     products: Vec<f64>,
     samples: usize,
     isa: Isa,
@@ -169,4 +170,37 @@ fn solve(gram: DMatrix<f64>, target: &DVector<f64>, samples: usize) -> Vec<f64> 
     }
     // only non-finite data come here; the learner refuses them by name
     vec![f64::NAN; target.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_quadratic_in_the_observation_is_found_exactly() {
+        // episodes of one step, so the value is the reward; each product of two observations in it once
+        let steps = 600;
+        let number = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 - 1.0;
+        let obs: Vec<f32> = (0..3 * steps).map(number).collect();
+        let worth =
+            |x: &[f32]| 1.0 + x[0] - 2.0 * x[0] * x[1] + 3.0 * x[0] * x[2] - 4.0 * x[1] * x[2] + 5.0 * x[2] * x[2];
+        let reward: Vec<f32> = obs.chunks(3).map(worth).collect();
+        let (ended, first, zeros) = (vec![true; steps], vec![0; steps], vec![0.0; steps]);
+        let data = Trajectories {
+            envs: 1,
+            obs: &obs,
+            next_obs: &obs,
+            action: &zeros,
+            log_prob: &zeros,
+            reward: &reward,
+            terminated: &ended,
+            truncated: &ended,
+            episode_step: &first,
+            valid_steps: &[steps as u32],
+        };
+        let (value, _) = LinearBaseline::fit(&data, 0.9).values(&data);
+        for (value, reward) in value.iter().zip(&reward) {
+            assert!((value - f64::from(*reward)).abs() < 1e-5, "{value} {reward}");
+        }
+    }
 }

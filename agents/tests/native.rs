@@ -113,9 +113,15 @@ fn adapts_like_the_tch_backend_and_alike_on_any_number_of_threads() {
         assert_eq!(three.adapt(&each, &rates, &data.supports[0]), adapted);
         let objective =
             Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.0, first_order: false, learn_rates: false };
+        // the second time in work spaces that the first one has left, elsewhere in between
+        let elsewhere: Vec<f32> = theta.iter().map(|p| 0.9 * p).collect();
         let run = |backend: &NativeBackend| {
-            backend.meta_gradient(&theta, &rates, &mut backend.prepare(&theta, &data), &objective)
+            let mut prepared = backend.prepare(&theta, &data);
+            [&theta, &elsewhere, &theta].map(|at| backend.meta_gradient(at, &rates, &mut prepared, &objective))
         };
-        assert_eq!(run(&one), run(&three));
+        let [first, other, again] = run(&one);
+        assert_eq!(first, again);
+        assert_ne!(first, other);
+        assert_eq!([first, other, again], run(&three));
     }
 }
