@@ -10,13 +10,14 @@ use crate::{
     config::{Config, ConfigError},
     control::{
         Random,
-        episodes::{Life, obs_dim, returns},
+        episodes::{obs_dim, returns},
         feedback::{Family, Feedback},
         privileged,
         search::{Budget, best_fixed},
     },
+    life::Life,
     presets::AUDITS,
-    stats::{Summary, mean},
+    stats::{Difference, mean},
 };
 
 /// Measured scores of a preset, in the shape of the JSON form that is stored with it.
@@ -40,33 +41,45 @@ pub struct Audit {
     pub splits: Vec<SplitAudit>,
 }
 
-/// Mean returns per episode on the tasks of one split.
+/// What was measured on the tasks of one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitAudit {
     /// `train`, `in-dist` or `ood`.
     pub split: Split,
+    /// Whether anything drifts: each phase of a life is then measured for itself, on its own ticks.
+    pub moves: bool,
+    /// The phases of a life, from the one before any adaptation; only the first if nothing moves, for all are alike.
+    pub phases: Vec<Scores>,
+}
+
+/// Mean returns per episode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
     /// Every action equally likely.
     pub random: f64,
-    /// The best fixed law that was found on other tasks of the split.
+    /// The best fixed law that was found for this phase, on other tasks of the split.
     pub fixed: f64,
     /// Full knowledge of state and parameters; absent where there is no such controller.
     pub oracle: Option<f64>,
     /// Oracle minus fixed, by task.
-    pub gap: Option<Gap>,
+    pub gap: Option<Difference>,
     /// Share of the tasks on which full knowledge beats a random policy by half or more of the mean difference.
     pub solvable: Option<f64>,
 }
 
-/// What knowing the task is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gap {
-    /// Mean over tasks.
-    pub mean: f64,
-    /// 95 % percentile bootstrap interval, resampling tasks.
-    pub ci95: [f64; 2],
+impl SplitAudit {
+    /// The scores of phase `k`; `None` if it was not measured.
+    pub fn phase(&self, k: usize) -> Option<&Scores> {
+        self.phases.get(if self.moves { k } else { 0 })
+    }
+
+    /// The scores of the last phase, on which an adapted policy is judged.
+    pub fn last(&self) -> &Scores {
+        self.phases.last().expect("every life has a phase")
+    }
 }
 
-impl SplitAudit {
+impl Scores {
     /// Where `score` lies between the best fixed law (0) and full knowledge (1); `None` unless the gap exceeds three
     /// of its standard errors, for then there is nothing to measure by.
     pub fn normalised(&self, score: f64) -> Option<f64> {
@@ -119,30 +132,33 @@ pub fn audit(config: &Config, effort: &Effort) -> Result<Audit, ConfigError> {
 }
 
 fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> Result<SplitAudit, ConfigError> {
-    let Effort { tasks, lanes, seed, ref search } = *effort;
     let distribution = config.tasks(split)?;
     let draw = |iteration, count: usize| -> Vec<Task> {
-        (0..count).map(|index| distribution.sample(seed, iteration, index as u32)).collect()
+        (0..count).map(|index| distribution.sample(effort.seed, iteration, index as u32)).collect()
     };
-    let life = Life::of(config)?;
-    let tasks = draw(0, tasks);
+    let life = Life::of(config, split)?;
+    let (tasks, others) = (draw(0, effort.tasks), draw(SEARCH_DRAWS, effort.search.tasks));
+    let moves = tasks.iter().any(|task| !task.drifts.is_empty());
+    let phases = (0..if moves { life.phases } else { 1 }).map(|k| scores(env, &tasks, &others, (life, k), effort));
+    Ok(SplitAudit { split, moves, phases: phases.collect() })
+}
+
+/// The scores on `tasks` in one phase of their life; the fixed law is searched on `others`.
+fn scores(env: EnvKind, tasks: &[Task], others: &[Task], phase: (Life, usize), effort: &Effort) -> Scores {
+    let Effort { lanes, seed, ref search, .. } = *effort;
     let family = Family::of(env, obs_dim(env, &tasks[0]));
-    let law = best_fixed(env, family, &draw(SEARCH_DRAWS, search.tasks), life, search, seed);
-    let fixed = returns(env, &tasks, lanes, life, seed, |_, _| Feedback::new(family, &law));
+    let law = best_fixed(env, family, others, phase, search, seed);
+    let fixed = returns(env, tasks, lanes, phase, seed, |_, _| Feedback::new(family, &law));
     let space = env.spec().action;
-    let random = returns(env, &tasks, lanes, life, seed, |task, _| Random::new(space, seed, task as u32));
-    let oracle = privileged::controller(env).map(|known| returns(env, &tasks, lanes, life, seed, |_, _| known.clone()));
-    let gap = oracle.as_ref().map(|oracle| {
-        let gaps: Vec<f64> = oracle.iter().zip(&fixed).map(|(oracle, fixed)| oracle - fixed).collect();
-        let summary = Summary::of(&gaps, seed);
-        Gap { mean: summary.mean, ci95: summary.ci95 }
-    });
+    let random = returns(env, tasks, lanes, phase, seed, |task, _| Random::new(space, seed, task as u32));
+    let oracle = privileged::controller(env).map(|known| returns(env, tasks, lanes, phase, seed, |_, _| known.clone()));
+    let gap = oracle.as_ref().map(|oracle| Difference::paired(oracle, &fixed, seed));
     let solvable = oracle.as_ref().map(|oracle| {
         let half = 0.5 * (mean(oracle) + mean(&random));
         oracle.iter().filter(|score| **score >= half).count() as f64 / oracle.len() as f64
     });
     let oracle = oracle.as_deref().map(mean);
-    Ok(SplitAudit { split, random: mean(&random), fixed: mean(&fixed), oracle, gap, solvable })
+    Scores { random: mean(&random), fixed: mean(&fixed), oracle, gap, solvable }
 }
 
 /// The scores that were measured of preset `name`.
@@ -158,17 +174,17 @@ pub fn of(config: &Config) -> Option<Audit> {
     (digest(config, audit.seed).ok()? == audit.digest).then_some(audit)
 }
 
-/// SHA-256 of what the scores depend on: the `[task]` table, how long a lane lives, and the first tasks that `seed`
-/// draws of each split.
+/// SHA-256 of what the scores depend on: the `[task]` table, the phases of a life, and the first tasks that `seed` draws
+/// of each split.
 ///
 /// # Errors
 /// If the configuration does not hold together.
 pub fn digest(config: &Config, seed: u64) -> Result<String, ConfigError> {
-    let Life { horizon, ticks, episodes, .. } = Life::of(config)?;
-    let task = toml::to_string(&config.task).expect("a configuration always has a TOML form");
-    let mut text = format!("{task}\n{horizon} {ticks} {episodes:?}");
+    let mut text = toml::to_string(&config.task).expect("a configuration always has a TOML form");
     let spec = config.env()?.spec();
     for split in Split::ALL {
+        let Life { horizon, phase_steps, episodes, .. } = Life::of(config, split)?;
+        let _ = write!(text, "\n{split} {horizon} {phase_steps} {episodes:?}");
         let distribution = config.tasks(split)?;
         for index in 0..DIGESTED {
             let _ = write!(text, " {:016x}", distribution.sample(seed, 0, index).digest(spec));
@@ -201,17 +217,20 @@ impl Audit {
         );
         let _ = writeln!(
             text,
-            "{:<8} {:>10} {:>10} {:>10} {:>10} {:>20}",
-            "split", "random", "fixed", "oracle", "gap", "95 % interval"
+            "{:<8} {:>5} {:>10} {:>10} {:>10} {:>10} {:>20}",
+            "split", "phase", "random", "fixed", "oracle", "gap", "95 % interval"
         );
-        for SplitAudit { split, random, fixed, oracle, gap, .. } in &self.splits {
-            let _ = write!(text, "{split:<8} {random:>10.1} {fixed:>10.1}");
-            let _ = match (oracle, gap) {
-                (Some(oracle), Some(Gap { mean, ci95: [low, high] })) => {
-                    writeln!(text, " {oracle:>10.1} {mean:>10.1} {:>20}", format!("[{low:.1}, {high:.1}]"))
-                }
-                _ => writeln!(text, " {:>10} {:>10} {:>20}", "none", "-", "-"),
-            };
+        for SplitAudit { split, moves, phases } in &self.splits {
+            for (k, Scores { random, fixed, oracle, gap, .. }) in phases.iter().enumerate() {
+                let phase = if *moves { k.to_string() } else { "all".to_owned() };
+                let _ = write!(text, "{split:<8} {phase:>5} {random:>10.1} {fixed:>10.1}");
+                let _ = match (oracle, gap) {
+                    (Some(oracle), Some(Difference { mean, ci95: [low, high] })) => {
+                        writeln!(text, " {oracle:>10.1} {mean:>10.1} {:>20}", format!("[{low:.1}, {high:.1}]"))
+                    }
+                    _ => writeln!(text, " {:>10} {:>10} {:>20}", "none", "-", "-"),
+                };
+            }
         }
         text
     }
@@ -231,12 +250,11 @@ mod tests {
             stale.extend((audit.digest != now).then(|| format!("{name} is {now}")));
             assert_eq!(audit.preset, *name);
             for split in Split::ALL {
-                let split = audit.split(split).unwrap();
-                assert!(split.random.is_finite() && split.fixed.is_finite(), "{name}");
-                assert!(
-                    split.gap.is_some_and(|gap| gap.mean.is_finite()),
-                    "{name} has no controller with full knowledge"
-                );
+                for scores in &audit.split(split).unwrap().phases {
+                    assert!(scores.random.is_finite() && scores.fixed.is_finite(), "{name}");
+                    let measured = scores.gap.is_some_and(|gap| gap.mean.is_finite());
+                    assert!(measured, "{name} has no controller with full knowledge");
+                }
             }
         }
         assert!(
@@ -250,7 +268,7 @@ mod tests {
         let page = include_str!("../docs/tasks.md");
         for (name, _) in presets::PRESETS {
             let cells = stored(name).unwrap().splits.into_iter().map(|split| {
-                let Gap { mean, ci95: [low, high] } = split.gap.unwrap();
+                let Difference { mean, ci95: [low, high] } = split.last().gap.unwrap();
                 format!("{mean:.1} [{low:.1}, {high:.1}]")
             });
             let role = serde_json::to_value(presets::load(name, &[]).unwrap().role).unwrap();
@@ -265,7 +283,7 @@ mod tests {
             let audit = stored(name).unwrap();
             if presets::load(name, &[]).unwrap().role == Role::Adaptation {
                 // in training: more than nothing, and more than a fiftieth of what there is to gain over random actions
-                let train = audit.split(Split::Train).unwrap();
+                let train = audit.split(Split::Train).unwrap().last();
                 let (gap, range) = (train.gap.unwrap(), train.oracle.unwrap() - train.random);
                 assert!(gap.ci95[0] > 0.0 && gap.mean > 0.02 * range, "{name}: a control, {gap:?} of {range}");
             }
@@ -277,19 +295,19 @@ mod tests {
         let changed = |set: &str| presets::load("cartpole-flip", &[set.to_owned()]).unwrap();
         assert!(of(&changed("maml.inner_lr=0.2")).is_some());
         assert!(of(&changed("task.horizon=400")).is_none());
-        assert!(of(&changed("rollout.num_steps=400")).is_none());
+        assert!(of(&changed("evaluation.steps=600")).is_none());
+        assert!(of(&changed("evaluation.adapt_steps=3")).is_some());
         assert!(of(&changed("task.observe_actions=1")).is_none());
         assert!(of(&changed("name=\"mine\"")).is_none());
     }
 
     #[test]
     fn a_score_is_normalised_only_where_there_is_something_between() {
-        let with = |mean, ci95| SplitAudit {
-            split: Split::Ood,
+        let with = |mean, ci95| Scores {
             random: 20.0,
             fixed: 250.0,
             oracle: Some(250.0 + mean),
-            gap: Some(Gap { mean, ci95 }),
+            gap: Some(Difference { mean, ci95 }),
             solvable: Some(1.0),
         };
         assert_eq!(with(200.0, [150.0, 250.0]).normalised(350.0), Some(0.5));

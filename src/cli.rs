@@ -164,13 +164,13 @@ pub struct EvaluateArgs {
     /// Held-out tasks: from the training distribution (in-dist) or beyond it (ood)
     #[arg(long, default_value = "in-dist", value_parser = parse_split)]
     pub split: Split,
-    /// How many tasks
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub tasks: u32,
-    /// Episodes per adaptation step (lanes) [default: as in training]
+    /// How many tasks [default: evaluation.tasks of the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tasks: Option<u32>,
+    /// Episodes per adaptation step (lanes) [default: evaluation.episodes of the run]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub episodes: Option<u32>,
-    /// Adaptation steps [default: as in training, at least 1]
+    /// Adaptation steps [default: evaluation.adapt_steps of the run]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub adapt_steps: Option<u8>,
     /// Seed of tasks, initial states and actions
@@ -179,7 +179,8 @@ pub struct EvaluateArgs {
     /// Output for people or for programs
     #[arg(long, default_value = "text")]
     pub format: Format,
-    /// Write the JSON form to this file, too
+    /// Write the result to this file, too: one row per task if it ends in .csv, else JSON. The run's folder `eval`
+    /// keeps both in any case
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How work is spread.

@@ -12,10 +12,11 @@ use metadrift_agents::{
 use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
 use serde::{Deserialize, Serialize};
 
+mod evaluation;
 mod learner;
 mod rollout;
 
-pub use self::{learner::Learner, rollout::RolloutConfig};
+pub use self::{evaluation::EvaluationConfig, learner::Learner, rollout::RolloutConfig};
 
 /// A training run: preset or file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct Config {
     /// How much experience.
     #[serde(default)]
     pub rollout: RolloutConfig,
+    /// How much an evaluation sees and adapts.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
     /// The network.
     #[serde(default)]
     pub policy: PolicyConfig,
@@ -146,7 +150,8 @@ impl Config {
             apply_set(&mut table, set)?;
             config = Config::deserialize(table.clone()).map_err(|e| complain(&format!("--set {set}"), e))?;
         }
-        config.load_traces(origin).and_then(|()| config.validate()).map_err(|error| error.at(origin, text, sets))?;
+        let checked = config.load_traces(origin).and_then(|()| config.resolve_evaluation());
+        checked.and_then(|()| config.validate()).map_err(|error| error.at(origin, text, sets))?;
         Ok(config)
     }
 
@@ -213,6 +218,7 @@ impl Config {
         check("checkpoint.every", self.checkpoint.every, self.checkpoint.every >= 1, "1 or more")?;
         check("checkpoint.keep", self.checkpoint.keep, self.checkpoint.keep >= 1, "1 or more")?;
         self.check_learner()?;
+        self.check_evaluation()?;
         for split in Split::ALL {
             self.tasks(split)?;
         }

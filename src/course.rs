@@ -1,12 +1,14 @@
 //! How the channels of a task move over its life.
 
-use metadrift_envs::{Clocks, Task};
+use metadrift_envs::Task;
+
+use crate::life::Life;
 
 /// A part of a task's life, seen from a lane whose episodes last to the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Course {
-    /// Time limit (steps per episode).
-    pub horizon: u32,
+    /// The life.
+    pub life: Life,
     /// Length of the part (ticks), from the first.
     pub ticks: u64,
     /// Ticks from one point to the next.
@@ -17,9 +19,9 @@ pub struct Course {
 const SWITCH: f64 = 0.1;
 
 impl Course {
-    /// Every tick.
-    pub fn every_tick(horizon: u32, ticks: u64) -> Self {
-        Course { horizon, ticks, stride: 1 }
+    /// Every tick of `life`.
+    pub fn of(life: Life) -> Self {
+        Course { life, ticks: life.ticks(), stride: 1 }
     }
 
     /// The ticks looked at.
@@ -33,14 +35,7 @@ impl Course {
     }
 
     fn at(&self, task: &Task, tick: u64, channel: usize) -> f64 {
-        let horizon = u64::from(self.horizon);
-        let clocks = Clocks {
-            episode_step: tick % horizon,
-            lifetime_step: tick,
-            episode: tick / horizon,
-            task: u64::from(task.id.index),
-            ..Clocks::default()
-        };
+        let clocks = self.life.clocks(u64::from(task.id.index), tick);
         let base = task.values[channel];
         task.drifts.iter().find(|drift| drift.channel == channel).map_or(base, |drift| drift.value(base, &clocks))
     }
@@ -66,6 +61,7 @@ pub fn switches(values: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rollout::Episodes;
     use metadrift_envs::{CartPole, Env, Schedule};
 
     #[test]
@@ -73,7 +69,7 @@ mod tests {
         let spec = &CartPole::SPEC;
         let gain = metadrift_envs::channel_index(spec, "actuator_gain").unwrap();
         let with = |schedule| Task::nominal(spec).with_drift(spec, "actuator_gain", schedule).unwrap();
-        let course = Course::every_tick(50, 200);
+        let course = Course::of(Life { horizon: 50, phase_steps: 200, episodes: Episodes::Endless, phases: 1 });
         let step = course.values(&with(Schedule::Step { at: 120.0, from: 1.0, to: -1.0 }), gain);
         assert_eq!((switches(&step), budget(&step), step.len()), (vec![120], 2.0, 200));
         let ramp = Schedule::Linear { from: 1.0, to: 0.5, start: 10.0, over: 100.0, returns: false };

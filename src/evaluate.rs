@@ -1,17 +1,18 @@
 //! Returns on tasks never trained on, after 0, 1, … K adaptation steps.
 
-use std::fmt::Write as _;
-
 use metadrift_agents::maml::{Diverged, Maml};
 use metadrift_envs::{Purpose, Split, Task};
-use serde::Serialize;
 
 use crate::{
     audit,
     config::{Config, ConfigError},
+    life::Life,
     rollout::{Actions, Collection, Phase, Rollout, Shape, collect_all},
-    stats::Summary,
 };
+
+mod report;
+
+pub use report::{Evaluation, Point, Score};
 
 /// What to evaluate on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,38 +27,42 @@ pub struct Protocol {
     pub adapt_steps: usize,
     /// Seed of tasks, initial states, actions and bootstrap.
     pub seed: u64,
+    /// Iteration of the task draws: [`REPORTED`] or [`VALIDATION`].
+    pub draw: u32,
 }
 
-/// The outcome, in the shape of its JSON form.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Evaluation {
-    /// Name of the configuration.
-    pub preset: String,
-    /// `in-dist` or `ood`.
-    pub split: &'static str,
-    /// As in [`Protocol`].
-    pub seed: u64,
-    /// As in [`Protocol`].
-    pub tasks: usize,
-    /// As in [`Protocol`].
-    pub episodes: usize,
-    /// One point per number of adaptation steps, from 0.
-    pub curve: Vec<Point>,
-}
+/// Draws of the tasks that results are reported on.
+pub const REPORTED: u32 = 0;
 
-/// Returns per episode after some adaptation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Point {
-    /// Gradient steps taken.
-    pub adapt_steps: usize,
-    /// With sampled actions, on the very episodes that the next step adapts on.
-    pub stochastic: Summary,
-    /// With the most likely action, from the same initial states.
-    pub deterministic: Summary,
-    /// Mean with the most likely actions, between the best fixed policy (0) and full knowledge (1) as they were
-    /// measured for the preset; absent where the tasks are not the preset's or nothing lies between the two.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub normalised: Option<f64>,
+/// Draws of the tasks that choose a checkpoint during training: held out, and never those of a report.
+pub const VALIDATION: u32 = 2;
+
+impl Protocol {
+    /// The protocol that `[evaluation]` asks for, on reported tasks of seed 0.
+    pub fn of(config: &Config, split: Split) -> Self {
+        let asked = &config.evaluation;
+        Protocol {
+            split,
+            tasks: asked.tasks,
+            episodes: asked.episodes(),
+            adapt_steps: asked.adapt_steps(),
+            seed: 0,
+            draw: REPORTED,
+        }
+    }
+
+    /// Name of a file for the result, without its ending: the split, and what differs from `[evaluation]`.
+    pub fn file_stem(&self, config: &Config) -> String {
+        let usual = Protocol::of(config, self.split);
+        let parts = [
+            ("tasks", self.tasks as u64, usual.tasks as u64),
+            ("episodes", self.episodes as u64, usual.episodes as u64),
+            ("adapt", self.adapt_steps as u64, usual.adapt_steps as u64),
+            ("seed", self.seed, usual.seed),
+        ];
+        let differing = parts.iter().filter(|(_, value, usual)| value != usual);
+        self.split.name().to_owned() + &differing.map(|(name, value, _)| format!("-{name}{value}")).collect::<String>()
+    }
 }
 
 /// Why there is no evaluation.
@@ -82,20 +87,35 @@ pub fn evaluate(
     protocol: &Protocol,
 ) -> Result<Evaluation, EvaluationError> {
     let distribution = config.tasks(protocol.split)?;
-    let tasks: Vec<Task> = (0..protocol.tasks).map(|i| distribution.sample(protocol.seed, 0, i as u32)).collect();
+    let draw = |index| distribution.sample(protocol.seed, protocol.draw, index as u32);
+    let tasks: Vec<Task> = (0..protocol.tasks).map(draw).collect();
     let audit = audit::of(config);
     let audit = audit.as_ref().and_then(|audit| audit.split(protocol.split));
+    let mut lives = Lives::new(config, learner, actors, protocol, &tasks)?;
+    let unadapted = vec![learner.meta_params.clone(); tasks.len()];
+    let mut params = unadapted.clone();
     let mut curve = Vec::new();
-    follow(config, learner, actors, protocol, &tasks, |k, stochastic, deterministic| {
-        let normalised = audit.and_then(|audit| audit.normalised(deterministic.mean));
+    for k in 0..=protocol.adapt_steps {
+        let mut score = |actions| -> Result<Score, Diverged> {
+            let control = if k == 0 { None } else { Some(lives.live(k, &unadapted, actions)?) };
+            Ok(Score::new(lives.live(k, &params, actions)?, control, protocol.seed))
+        };
+        // the sampled episodes of the adapted policy last: the next step adapts on them
+        let (deterministic, stochastic) = (score(Actions::Deterministic)?, score(Actions::Sampled)?);
+        let scores = audit.and_then(|audit| audit.phase(k));
+        let normalised = scores.and_then(|scores| scores.normalised(deterministic.summary.mean));
         curve.push(Point { adapt_steps: k, stochastic, deterministic, normalised });
-    })?;
+        if k < protocol.adapt_steps {
+            params = lives.adapt(&params)?;
+        }
+    }
     Ok(Evaluation {
         preset: config.name.clone(),
         split: protocol.split.name(),
         seed: protocol.seed,
         tasks: protocol.tasks,
         episodes: protocol.episodes,
+        fingerprints: tasks.iter().map(|task| format!("{:016x}", task.fingerprint())).collect(),
         curve,
     })
 }
@@ -111,81 +131,78 @@ pub fn adapt(
     protocol: &Protocol,
     tasks: &[Task],
 ) -> Result<Vec<Vec<f32>>, EvaluationError> {
-    follow(config, learner, actors, protocol, tasks, |_, _, _| ())
-}
-
-/// Adapts step by step and shows the returns with sampled and with most likely actions after each number of steps.
-fn follow(
-    config: &Config,
-    learner: &Maml,
-    actors: usize,
-    protocol: &Protocol,
-    tasks: &[Task],
-    mut show: impl FnMut(usize, Summary, Summary),
-) -> Result<Vec<Vec<f32>>, EvaluationError> {
-    let env = config.env()?;
-    let collection = Collection { env, horizon: config.horizon()?, layout: learner.layout(), num_actors: actors };
-    let steps = config.phase_steps()?;
-    let (obs_dim, act_dim) = (learner.layout().obs_dim(), env.spec().act_dim());
-    let mut rollout = Rollout::new(Shape { tasks: tasks.len(), steps, envs: protocol.episodes, obs_dim, act_dim });
+    let mut lives = Lives::new(config, learner, actors, protocol, tasks)?;
     let mut params = vec![learner.meta_params.clone(); tasks.len()];
-    for k in 0..=protocol.adapt_steps {
-        let start = config.phase_start(0, k)?;
-        let phase = |actions| Phase {
-            resets: Purpose::EvaluationReset,
-            draws: Purpose::EvaluationAction,
-            actions,
-            ..Phase::training(protocol.seed, 0, start, config.episodes())
-        };
-        let mut run = |actions| {
-            collect_all(&collection, tasks, &params, &phase(actions), &mut rollout)?;
-            Ok::<_, Diverged>(Summary::of(&rollout.returns(), protocol.seed))
-        };
-        // the sampled episodes last: the next step adapts on them
-        let deterministic = run(Actions::Deterministic)?;
-        let stochastic = run(Actions::Sampled)?;
-        show(k, stochastic, deterministic);
-        if k < protocol.adapt_steps {
-            let (support, _) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, actors);
-            params = learner.adapt(&params, &support)?;
-        }
+    for k in 0..protocol.adapt_steps {
+        lives.live(k, &params, Actions::Sampled)?;
+        params = lives.adapt(&params)?;
     }
     Ok(params)
 }
 
-impl Evaluation {
-    /// A table for people.
-    pub fn to_text(&self) -> String {
-        let mut text = format!(
-            "{} on {} {} tasks, {} episodes per adaptation step, seed {}\n\n",
-            self.preset, self.tasks, self.split, self.episodes, self.seed
-        );
-        let header = |name| format!("{name:^49}");
-        let _ = writeln!(text, "adapt  {}  {}", header("sampled actions"), header("most likely actions"));
-        let columns = format!("{:>9} {:>19} {:>9} {:>9}", "mean", "95 % interval", "iqm", "worst 10%");
-        let _ = writeln!(text, "steps  {columns}  {columns}");
-        for point in &self.curve {
-            let cells = |s: &Summary| {
-                let interval = format!("[{:.1}, {:.1}]", s.ci95[0], s.ci95[1]);
-                format!("{:>9.1} {interval:>19} {:>9.1} {:>9.1}", s.mean, s.iqm, s.worst_decile)
-            };
-            let _ = writeln!(
-                text,
-                "{:>5}  {}  {}",
-                point.adapt_steps,
-                cells(&point.stochastic),
-                cells(&point.deterministic)
-            );
-        }
-        for point in &self.curve {
-            if let Some(score) = point.normalised {
-                let _ = writeln!(
-                    text,
-                    "after {} steps {score:.2} of the way from the best fixed policy to full knowledge",
-                    point.adapt_steps
-                );
-            }
-        }
-        text
+/// The lives of the evaluated tasks, phase by phase.
+struct Lives<'a> {
+    config: &'a Config,
+    learner: &'a Maml,
+    collection: Collection<'a>,
+    protocol: &'a Protocol,
+    life: Life,
+    tasks: &'a [Task],
+    /// The phase that was lived last.
+    rollout: Rollout,
+}
+
+impl<'a> Lives<'a> {
+    fn new(
+        config: &'a Config,
+        learner: &'a Maml,
+        actors: usize,
+        protocol: &'a Protocol,
+        tasks: &'a [Task],
+    ) -> Result<Self, ConfigError> {
+        let (env, life, layout) = (config.env()?, Life::evaluation(config)?, learner.layout());
+        let shape = Shape {
+            tasks: tasks.len(),
+            steps: life.phase_steps,
+            envs: protocol.episodes,
+            obs_dim: layout.obs_dim(),
+            act_dim: env.spec().act_dim(),
+        };
+        let collection = Collection { env, horizon: life.horizon, layout, num_actors: actors };
+        Ok(Lives { config, learner, collection, protocol, life, tasks, rollout: Rollout::new(shape) })
+    }
+
+    /// Phase `k` of every task with its parameters, `[tasks][num_params]`; returns per episode, `[tasks]`. Two calls for
+    /// the same phase see the same ticks and initial states.
+    fn live(&mut self, k: usize, params: &[Vec<f32>], actions: Actions) -> Result<Vec<f64>, Diverged> {
+        let phase = Phase {
+            resets: Purpose::EvaluationReset,
+            draws: Purpose::EvaluationAction,
+            actions,
+            ..Phase::training(self.protocol.seed, self.protocol.draw, self.life.start(0, k), self.life.episodes)
+        };
+        collect_all(&self.collection, self.tasks, params, &phase, &mut self.rollout)?;
+        Ok(self.rollout.returns(self.life.horizon))
+    }
+
+    /// One adaptation step from `params` on the phase that was lived last.
+    fn adapt(&self, params: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, Diverged> {
+        let ppo = &self.config.ppo;
+        let (support, _) = self.rollout.batches(ppo.gamma, ppo.gae_lambda, self.collection.num_actors);
+        self.learner.adapt(params, &support)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_is_not_as_usual() {
+        let config = Config::parse("x", "name = \"x\"\ntask.env = \"cartpole\"\n", &[]).unwrap();
+        let usual = Protocol::of(&config, Split::Ood);
+        assert_eq!(usual.file_stem(&config), "ood");
+        let other = Protocol { tasks: 50, adapt_steps: 3, seed: 7, ..usual };
+        assert_eq!(other.file_stem(&config), "ood-tasks50-adapt3-seed7");
     }
 }

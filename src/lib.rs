@@ -16,6 +16,7 @@ pub mod device;
 pub mod evaluate;
 pub mod failure;
 mod fault;
+pub mod life;
 pub mod logging;
 pub mod plot;
 pub mod presets;

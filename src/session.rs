@@ -191,8 +191,8 @@ impl Session {
             let done = self.trainer.iteration();
             self.seconds = began.elapsed().as_secs_f64();
             logger.log(done, &report.metrics, &report.timing);
-            progress.iteration(&progress_line(config.learner, done, &report));
-            gains.push(report.return_post - report.return_pre);
+            progress.iteration(&progress_line(done, &report));
+            gains.extend(report.return_unadapted.map(|unadapted| report.return_post - unadapted));
             let stop = match signals.received() {
                 Some(signal) => Some(Ended::Signal(signal)),
                 None if self.trainer.solved() => Some(Ended::Solved),
@@ -208,8 +208,7 @@ impl Session {
                 return Ok(ended);
             }
         }
-        let adapts = config.learner == Learner::Maml && config.maml.inner_steps > 0;
-        if let (true, Some(warning)) = (adapts, no_gain(&gains)) {
+        if let Some(warning) = no_gain(&gains) {
             progress.warn(&warning);
         }
         Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
@@ -268,11 +267,11 @@ pub fn read_config(dir: &Path) -> Result<Config> {
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
 }
 
-fn progress_line(learner: Learner, iteration: u64, report: &Report) -> ProgressLine {
+fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
     let find = |values: &[(&str, f64)], name| values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
     ProgressLine {
         iteration,
-        return_pre: (learner == Learner::Maml).then_some(report.return_pre),
+        return_unadapted: report.return_unadapted,
         return_post: report.return_post,
         kl: find(&report.metrics, "kl/meta"),
         steps_per_second: find(&report.timing, "steps_per_second").unwrap_or(0.0),
@@ -280,7 +279,7 @@ fn progress_line(learner: Learner, iteration: u64, report: &Report) -> ProgressL
     }
 }
 
-/// Says so if the last iterations show no gain from adaptation beyond two standard errors.
+/// Says so if the last iterations show no gain from adaptation beyond two standard errors, or harm.
 fn no_gain(gains: &[f64]) -> Option<String> {
     let last = &gains[gains.len().saturating_sub(20)..];
     if last.len() < 5 {
@@ -289,12 +288,14 @@ fn no_gain(gains: &[f64]) -> Option<String> {
     let average = mean(last);
     let variance = last.iter().map(|g| (g - average).powi(2)).sum::<f64>() / (last.len() - 1) as f64;
     let error = (variance / last.len() as f64).sqrt();
+    let figure = format!("({average:+.1} ± {error:.1} over the last {} iterations)", last.len());
+    if average < -2.0 * error {
+        return Some(format!("adaptation does harm {figure}: try a smaller maml.inner_lr"));
+    }
     (average <= 2.0 * error).then(|| {
         format!(
-            "adaptation gained nothing: {average:.1} ± {error:.1} over the last {} iterations. Either these tasks need \
-             no adaptation, or the meta-policy is stuck in one that ignores some of them: try another maml.inner_lr \
-             or a longer run",
-            last.len()
+            "no significant gain from adaptation {figure}. Either these tasks need no adaptation, or the meta-policy is \
+             stuck in one that ignores some of them: try another maml.inner_lr or a longer run"
         )
     })
 }

@@ -1,7 +1,7 @@
 //! Aggregates over tasks, after Agarwal et al. 2021 (arXiv 2108.13264, the rliable library).
 
 use metadrift_envs::{Purpose, Stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Resamples behind an interval.
 const RESAMPLES: u32 = 2_000;
@@ -36,6 +36,33 @@ impl Summary {
             worst_decile: mean(&sorted[..n.div_ceil(10)]),
             ci95: bootstrap_mean(scores, seed),
         }
+    }
+}
+
+/// A mean difference between two scores of the same tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Mean over tasks.
+    pub mean: f64,
+    /// 95 % percentile bootstrap interval of the mean, resampling tasks.
+    pub ci95: [f64; 2],
+}
+
+impl Difference {
+    /// `better - worse` by task, `[tasks]` each; `seed` names the random numbers of the bootstrap.
+    ///
+    /// # Panics
+    /// If there are no tasks, or the lengths differ.
+    pub fn paired(better: &[f64], worse: &[f64], seed: u64) -> Self {
+        assert_eq!(better.len(), worse.len(), "two scores for each task");
+        let differences: Vec<f64> = better.iter().zip(worse).map(|(better, worse)| better - worse).collect();
+        let Summary { mean, ci95, .. } = Summary::of(&differences, seed);
+        Difference { mean, ci95 }
+    }
+
+    /// Whether the whole interval lies below zero.
+    pub fn is_negative(&self) -> bool {
+        self.ci95[1] < 0.0
     }
 }
 
@@ -85,5 +112,10 @@ mod tests {
         let [low, high] = Summary::of(&scores, 3).ci95;
         assert!((low - (0.5 - 1.96 * 0.025)).abs() < 0.005 && (high - (0.5 + 1.96 * 0.025)).abs() < 0.005);
         assert_eq!(Summary::of(&[7.0; 5], 1).ci95, [7.0, 7.0]);
+        // pairs that all differ by 2 leave no doubt, however far apart the tasks are
+        let better: Vec<f64> = scores.iter().map(|score| 100.0 * score + 2.0).collect();
+        let worse: Vec<f64> = scores.iter().map(|score| 100.0 * score).collect();
+        assert_eq!(Difference::paired(&better, &worse, 0), Difference { mean: 2.0, ci95: [2.0, 2.0] });
+        assert!(Difference::paired(&worse, &better, 0).is_negative());
     }
 }

@@ -15,6 +15,7 @@ use tch::Device;
 use crate::{
     checkpoint::Checkpoint,
     config::{Config, ConfigError},
+    life::Life,
     registry,
     rollout::{Collection, Phase, Rollout, Shape, collect_all},
     stats::mean,
@@ -31,7 +32,7 @@ pub use trainer::Trainer;
 pub struct MetaTrainer {
     config: Config,
     env: EnvKind,
-    horizon: u32,
+    life: Life,
     tasks: TaskDistribution,
     learner: Maml,
     rollout: Rollout,
@@ -49,10 +50,10 @@ pub struct Report {
     pub metrics: Metrics,
     /// Seconds and rates, different every time.
     pub timing: Metrics,
-    /// Mean return per episode over the tasks, before adaptation; where nothing adapts, of the last episodes.
-    pub return_pre: f64,
-    /// The same after adaptation.
+    /// Mean return per episode over the tasks after adaptation; where nothing adapts, of the last episodes.
     pub return_post: f64,
+    /// The same of the unadapted policy on the same ticks, from the same initial states; absent where nothing adapts.
+    pub return_unadapted: Option<f64>,
 }
 
 /// One phase's data as the learner wants them.
@@ -71,8 +72,8 @@ struct Summary {
 }
 
 impl Experience {
-    fn of(rollout: &Rollout, config: &Config, threads: usize) -> Self {
-        let returns = rollout.returns();
+    fn of(rollout: &Rollout, horizon: u32, config: &Config, threads: usize) -> Self {
+        let returns = rollout.returns(horizon);
         let (batches, explained_variance) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, threads);
         let summary = Summary {
             mean_return: mean(&returns),
@@ -110,7 +111,7 @@ impl MetaTrainer {
         };
         Ok(MetaTrainer {
             env,
-            horizon: config.horizon()?,
+            life: Life::training(&config)?,
             tasks: config.tasks(Split::Train)?,
             learner: Maml::new(config.maml.clone(), config.ppo.clone(), backend, theta),
             rollout: Rollout::new(shape),
@@ -128,7 +129,7 @@ impl MetaTrainer {
     /// for each inner step k
     ///     collect support data D_k,i with phi_i
     ///     phi_i <- phi_i - inner_lr * gradient of the inner loss on D_k,i
-    /// collect query data D'_i with phi_i
+    /// collect query data D'_i with phi_i and, to tell what adaptation gains, the returns of theta on the same ticks
     /// theta <- outer_epochs PPO steps on the loss of phi_i on D'_i,
     ///          phi_i adapted anew from theta in each of them, through the graph
     /// ```
@@ -149,13 +150,14 @@ impl MetaTrainer {
             supports.push(support);
         }
         let query = self.collect(self.config.maml.inner_steps, &tasks, &params, &mut watch)?;
+        let unadapted = self.unadapted(&tasks, &mut watch)?;
 
         let before = supports.first().unwrap_or(&query).summary;
         let data = MetaBatch { supports: supports.into_iter().map(|s| s.batches).collect(), query: query.batches };
         let learned = self.learner.update(&data)?;
         watch.lap("time/update_s");
         self.iteration += 1;
-        Ok(self.report(before, query.summary, learned, self.env_steps - steps_before, watch))
+        Ok(self.report(before, query.summary, unadapted, learned, self.env_steps - steps_before, watch))
     }
 
     /// Phase `k` of the iteration: every task with its parameters, `[tasks][num_params]`.
@@ -166,20 +168,35 @@ impl MetaTrainer {
         params: &[Vec<f32>],
         watch: &mut Stopwatch,
     ) -> Result<Experience, Diverged> {
-        let collection = Collection {
-            env: self.env,
-            horizon: self.horizon,
-            layout: self.learner.layout(),
-            num_actors: self.num_actors,
-        };
-        let start = self.config.phase_start(self.index(), k).expect("checked when the trainer was made");
-        let phase = Phase::training(self.config.seed, self.index(), start, self.config.episodes());
-        collect_all(&collection, tasks, params, &phase, &mut self.rollout)?;
+        self.live(k, tasks, params)?;
         watch.lap("time/rollout_s");
-        let experience = Experience::of(&self.rollout, &self.config, self.num_actors);
+        let experience = Experience::of(&self.rollout, self.life.horizon, &self.config, self.num_actors);
         self.env_steps += experience.summary.steps;
         watch.lap("time/advantage_s");
         Ok(experience)
+    }
+
+    /// Mean return of the meta-policy on the ticks and initial states of the query phase. Its steps are not learned
+    /// from and not counted.
+    fn unadapted(&mut self, tasks: &[Task], watch: &mut Stopwatch) -> Result<Option<f64>, Diverged> {
+        let last = self.life.phases - 1;
+        if last == 0 {
+            return Ok(None);
+        }
+        let params = vec![self.learner.meta_params.clone(); tasks.len()];
+        self.live(last, tasks, &params)?;
+        watch.lap("time/control_s");
+        Ok(Some(mean(&self.rollout.returns(self.life.horizon))))
+    }
+
+    /// Fills the rollout with phase `k`.
+    fn live(&mut self, k: usize, tasks: &[Task], params: &[Vec<f32>]) -> Result<(), Diverged> {
+        let Life { horizon, episodes, .. } = self.life;
+        let collection =
+            Collection { env: self.env, horizon, layout: self.learner.layout(), num_actors: self.num_actors };
+        let first_task = u64::from(self.index()) * tasks.len() as u64;
+        let phase = Phase::training(self.config.seed, self.index(), self.life.start(first_task, k), episodes);
+        collect_all(&collection, tasks, params, &phase, &mut self.rollout)
     }
 
     /// The iteration under way, as random streams count it.
@@ -187,18 +204,29 @@ impl MetaTrainer {
         u32::try_from(self.iteration).expect("the configuration limits the iterations")
     }
 
-    fn report(&self, before: Summary, after: Summary, learned: Metrics, steps: u64, watch: Stopwatch) -> Report {
+    fn report(
+        &self,
+        before: Summary,
+        after: Summary,
+        unadapted: Option<f64>,
+        learned: Metrics,
+        steps: u64,
+        watch: Stopwatch,
+    ) -> Report {
+        let control = unadapted.unwrap_or(after.mean_return);
         let mut metrics = vec![
             ("return/pre", before.mean_return),
+            ("return/unadapted", control),
             ("return/post", after.mean_return),
-            ("return/gain", after.mean_return - before.mean_return),
+            ("return/gain", after.mean_return - control),
             ("return/post_worst_task", after.worst_return),
             ("explained_variance/pre", before.explained_variance),
             ("explained_variance/post", after.explained_variance),
             ("env_steps", self.env_steps as f64),
         ];
         metrics.extend(learned);
-        Report { metrics, timing: watch.timing(steps), return_pre: before.mean_return, return_post: after.mean_return }
+        let timing = watch.timing(steps);
+        Report { metrics, timing, return_post: after.mean_return, return_unadapted: unadapted }
     }
 
     /// The configuration.

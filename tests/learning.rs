@@ -10,14 +10,14 @@ use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
 use metadrift_envs::{Clocks, EnvKind, Task, TaskSettings};
 use tch::Device;
 
-/// Mean returns before and after adaptation over the last ten of `iterations`.
+/// Mean returns without and after adaptation over the last ten of `iterations`.
 fn train(env: &str, iterations: u64, settings: &str, backend: BackendChoice) -> (f64, f64) {
     let text = format!("name = \"probe\"\niterations = {iterations}\ntask.env = \"{env}\"\n{settings}\n");
     let mut trainer = Trainer::new(Config::parse("probe", &text, &[]).unwrap(), Device::Cpu, backend, 2).unwrap();
     let reports: Vec<_> = (0..iterations).map(|_| trainer.iterate().unwrap()).collect();
     let last = &reports[reports.len() - 10..];
     let mean = |of: fn(&metadrift::train::Report) -> f64| last.iter().map(of).sum::<f64>() / 10.0;
-    (mean(|r| r.return_pre), mean(|r| r.return_post))
+    (mean(|r| r.return_unadapted.unwrap_or(r.return_post)), mean(|r| r.return_post))
 }
 
 const PLAIN_PPO: &str = "maml.inner_steps = 0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 4";

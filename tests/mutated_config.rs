@@ -4,9 +4,10 @@ use metadrift::{
     config::Config,
     control::{
         Random,
-        episodes::{Life, returns},
+        episodes::{Stretch, run},
         privileged,
     },
+    life::Life,
     presets,
 };
 use metadrift_envs::{Purpose, Split, Stream, StreamRng};
@@ -93,12 +94,13 @@ fn mutated_configurations_never_panic() {
                         assert!(values.iter().all(|value| value.is_finite()), "{values:?}");
                     }
                     // a few steps, too, of random actions and of full knowledge
-                    let (env, life) = (config.env().unwrap(), Life { ticks: 3, ..Life::of(&config).unwrap() });
+                    let (env, life) = (config.env().unwrap(), Life::of(&config, split).unwrap());
+                    let stretch = Stretch { limit: 3, ..Stretch::new(life, 0..1) };
                     let space = env.spec().action;
                     let tasks = [task];
-                    returns(env, &tasks, 2, life, 1, |_, _| Random::new(space, 1, 0));
+                    run(env, &tasks, 2, &stretch, 1, |_, _| Random::new(space, 1, 0), |_| ());
                     if let Some(known) = privileged::controller(env) {
-                        returns(env, &tasks, 2, life, 1, |_, _| known.clone());
+                        run(env, &tasks, 2, &stretch, 1, |_, _| known.clone(), |_| ());
                     }
                 }
             }

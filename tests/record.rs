@@ -41,7 +41,7 @@ fn a_run_is_filmed_before_and_after_adaptation_side_by_side() {
     place.expect(0, "train tiny.toml --iterations 2 --run-dir run");
     let told = place.expect(0, "record tiny.toml --run run --out film.gif");
     assert_eq!(read(&place.path("film.gif")).0, 800);
-    assert!(told.contains("before adaptation") && told.contains("after adaptation"), "{told}");
+    assert!(told.contains("without adaptation") && told.contains("after adaptation"), "{told}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metadrift::{
     config::Config,
+    life::Life,
     registry,
     rollout::{Actions, Collection, Episodes, Phase, Rollout, Shape, collect_all},
 };
@@ -91,7 +92,7 @@ fn lanes_stop_after_their_episodes_and_observations_follow_each_other() {
     // a return is the mean length of a CartPole episode
     let data = rollout.task(0);
     let steps: u32 = data.valid_steps.iter().sum();
-    assert_eq!(rollout.returns()[0], f64::from(steps) / (2 * ENVS) as f64);
+    assert_eq!(rollout.returns(25)[0], f64::from(steps) / (2 * ENVS) as f64);
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn readings(clock: &str, episodes_per_env: u32) -> Vec<Vec<f32>> {
     let collection = Collection { env, horizon: 2, layout: &layout, num_actors: 1 };
     let shape = Shape { tasks: 3, steps: 4, envs: 2, obs_dim: env.spec().obs_dim(), act_dim: env.spec().act_dim() };
     let mut rollout = Rollout::new(shape);
-    let phase = Phase::training(0, 2, config.phase_start(2, 1).unwrap(), config.episodes());
+    let phase = Phase::training(0, 2, Life::training(&config).unwrap().start(6, 1), config.episodes());
     collect_all(&collection, &tasks, &params, &phase, &mut rollout).unwrap();
     let mut read = vec![Vec::new(); 3];
     for (slab, read) in rollout.slabs().into_iter().zip(&mut read) {

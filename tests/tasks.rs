@@ -78,6 +78,9 @@ fn an_audit_has_the_documented_shape_and_finds_the_gap_of_a_reversed_actuator() 
     let names: Vec<&str> = audit["splits"].as_array().unwrap().iter().map(|s| s["split"].as_str().unwrap()).collect();
     assert_eq!(names, ["train", "in-dist", "ood"]);
     for split in audit["splits"].as_array().unwrap() {
+        // nothing drifts, so one phase stands for all
+        assert_eq!((&split["moves"], split["phases"].as_array().unwrap().len()), (&Value::Bool(false), 1));
+        let split = &split["phases"][0];
         let number = |key: &str| split[key].as_f64().unwrap();
         let gap = split["gap"]["mean"].as_f64().unwrap();
         assert!((gap - (number("oracle") - number("fixed"))).abs() < 1e-9);

@@ -37,6 +37,8 @@ pub enum Purpose {
     EvaluationAction = 7,
     /// The order in which samples are learned from.
     Shuffle = 8,
+    /// Candidates of the search for the best fixed law.
+    Search = 9,
     /// Noise of random schedules.
     Drift = 16,
     /// Noise and failures of actuators.

@@ -1,5 +1,7 @@
 //! `evaluate RUN`
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     cli::{EvaluateArgs, Format},
     commands::print,
     device,
-    evaluate::{Protocol, evaluate},
+    evaluate::{Evaluation, Protocol, evaluate},
     run_dir::{Manifest, write_atomic},
     session::read_config,
     train::Trainer,
@@ -25,17 +27,34 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
     let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;
     trainer.restore(&newest)?;
+    let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
-        split: args.split,
-        tasks: args.tasks as usize,
-        episodes: args.episodes.map_or(config.rollout.num_envs, |n| n as usize),
-        adapt_steps: args.adapt_steps.map_or(config.adapt_steps(), usize::from),
+        tasks: args.tasks.map_or(usual.tasks, |n| n as usize),
+        episodes: args.episodes.map_or(usual.episodes, |n| n as usize),
+        adapt_steps: args.adapt_steps.map_or(usual.adapt_steps, usize::from),
         seed: args.seed,
+        ..usual
     };
     let evaluation = evaluate(&config, &trainer.learner(), actors, &protocol)?;
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
+    let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };
+    print(&shown)?;
     if let Some(path) = &args.out {
-        write_atomic(path, json.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        let text = if path.extension().is_some_and(|end| end == "csv") { evaluation.to_csv() } else { json };
+        write_atomic(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(print(&if args.format == Format::Json { json } else { evaluation.to_text() })?)
+    keep(&args.run, &protocol.file_stem(&config), &evaluation)
+}
+
+/// Stores a result with its run, as JSON and as one row per task.
+///
+/// # Errors
+/// If the run's folder takes no files.
+pub(super) fn keep(run: &Path, stem: &str, evaluation: &Evaluation) -> Result<()> {
+    let json = serde_json::to_string_pretty(evaluation)? + "\n";
+    for (ending, text) in [("json", json), ("csv", evaluation.to_csv())] {
+        let file = run.join("eval").join(format!("{stem}.{ending}"));
+        write_atomic(&file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
 }

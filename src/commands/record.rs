@@ -4,21 +4,27 @@ use std::{fs::File, io::BufWriter, path::Path};
 
 use anyhow::{Context, Result};
 use metadrift_agents::host_policy::{HostPolicy, Scratch};
-use metadrift_envs::{Clocks, Split, Task, channel_index};
+use metadrift_envs::{Task, channel_index};
 
 use crate::{
     checkpoint,
     cli::RecordArgs,
     commands::print,
     config::{Config, ConfigError},
-    control::{Controller, Random, Seen, episodes, privileged},
+    control::{
+        Controller, Random, Seen,
+        episodes::{self, Stretch},
+        privileged,
+    },
     device,
-    evaluate::{Protocol, adapt},
+    evaluate::{Protocol, REPORTED, adapt},
+    life::Life,
     presets,
     render::{
         Canvas,
         scene::{Moment, Painter, SIZE},
     },
+    rollout::Episodes,
     run_dir::Manifest,
     session::read_config,
     train::Trainer,
@@ -72,12 +78,12 @@ fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, Co
     let env = config.env()?;
     let name = format!("{} {}/{}", config.name, args.split, args.task);
     Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, Clocks::default(), name, known)?,
-        None => film(config, task, args.seed, Clocks::default(), name, Random::new(env.spec().action, args.seed, 0))?,
+        Some(known) => film(config, task, args.seed, 0, name, known)?,
+        None => film(config, task, args.seed, 0, name, Random::new(env.spec().action, args.seed, 0))?,
     })
 }
 
-/// The meta-policy on the task, before and after its adaptation steps.
+/// The meta-policy on the task with and without adaptation: the same ticks, from the same initial state.
 fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Film>> {
     let trained = read_config(run)?;
     if trained.task.env != config.task.env {
@@ -91,53 +97,48 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
     trainer.restore(&newest)?;
     let learner = trainer.learner();
-    let steps = trained.adapt_steps();
+    let steps = trained.evaluation.adapt_steps();
+    // the task's world is the preset's; how data become a gradient is the run's
+    let world = Config { ppo: trained.ppo.clone(), ..config.clone() };
     let protocol = Protocol {
-        split: if args.split == Split::Train { Split::InDist } else { args.split },
+        split: args.split,
         tasks: 1,
-        episodes: trained.rollout.num_envs,
+        episodes: trained.evaluation.episodes(),
         adapt_steps: steps,
         seed: args.seed,
+        draw: REPORTED,
     };
-    let adapted = adapt(&trained, &learner, actors, &protocol, std::slice::from_ref(task))?;
-    let adapted_from = trained.phase_start(0, steps)?;
+    let adapted = adapt(&world, &learner, actors, &protocol, std::slice::from_ref(task))?;
     let network = |params| {
         let policy = HostPolicy::new(learner.layout(), params);
         Network { out: vec![0.0; policy.outputs()], scratch: policy.scratch(), policy }
     };
-    let film = |start, title: String, params| film(config, task, args.seed, start, title, network(params));
-    let first = Clocks::default();
+    let film = |title: String, params| film(config, task, args.seed, steps, title, network(params));
     if steps == 0 {
-        return Ok(vec![film(first, trained.name.clone(), &learner.meta_params)?]);
+        return Ok(vec![film(trained.name.clone(), &learner.meta_params)?]);
     }
-    let before = film(first, "before adaptation".into(), &learner.meta_params)?;
-    let after = film(adapted_from, "after adaptation".into(), &adapted[0])?;
+    let before = film("without adaptation".into(), &learner.meta_params)?;
+    let after = film("after adaptation".into(), &adapted[0])?;
     Ok(vec![before, after])
 }
 
-/// One episode, from `start` of the task's life.
+/// The first episode of phase `phase` of the task's life.
 fn film(
     config: &Config,
     task: &Task,
     seed: u64,
-    start: Clocks,
+    phase: usize,
     title: String,
     controller: impl Controller,
 ) -> Result<Film, ConfigError> {
-    let horizon = config.horizon()?;
-    let episodes = crate::rollout::Episodes::Count(1);
-    let life = episodes::Life {
-        horizon,
-        ticks: horizon as usize,
-        episodes,
-        start: Clocks { task: u64::from(task.id.index), ..start },
-    };
+    let usual = Stretch::new(Life::evaluation(config)?, phase..phase + 1);
+    let stretch = Stretch { first_task: u64::from(task.id.index), episodes: Episodes::Count(1), ..usual };
     let mut moments: Vec<Moment> = Vec::new();
     let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
     let mut controller = Some(controller);
     let make = |_, _| controller.take().expect("one task, one lane");
     let mut earned = 0.0;
-    episodes::run(config.env()?, std::slice::from_ref(task), 1, life, seed, make, |tick| {
+    episodes::run(config.env()?, std::slice::from_ref(task), 1, &stretch, seed, make, |tick| {
         earned += f64::from(tick.reward);
         moments.push(Moment {
             state: wide(tick.state),

@@ -14,7 +14,9 @@ use crate::{
     cli::SelftestArgs,
     commands::{env::CheckFailed, print},
     config::Config,
-    device, presets, registry,
+    device,
+    life::Life,
+    presets, registry,
     rollout::{Collection, Phase, Rollout, Shape, collect_all},
     stats::mean,
     train::Trainer,
@@ -73,6 +75,7 @@ fn difference(
         env.spec().name
     );
     let config = Config::parse("selftest", &text, &[])?;
+    let life = Life::training(&config)?;
     let layout = registry::layout(env.spec(), &config.task.settings(), &config.policy.hidden);
     let mut rng = Stream::new(1, Purpose::Init).rng();
     let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
@@ -84,7 +87,7 @@ fn difference(
     let mut phases = Vec::new();
     for k in 0..=inner_steps {
         let collection = Collection { env, horizon: 100, layout: &layout, num_actors: threads };
-        let phase = Phase::training(1, 0, config.phase_start(0, k)?, config.episodes());
+        let phase = Phase::training(1, 0, life.start(0, k), life.episodes);
         collect_all(&collection, &tasks, &vec![collected.clone(); 8], &phase, &mut rollout)?;
         phases.push(rollout.batches(0.99, 0.95, threads).0);
     }

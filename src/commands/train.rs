@@ -8,12 +8,11 @@ use signal_hook::consts::SIGINT;
 
 use crate::{
     cli::{ResumeArgs, TrainArgs},
-    commands::print,
+    commands::{evaluate::keep, print},
     config::{Config, Learner},
     evaluate::{Protocol, evaluate},
     failure::code,
     presets, registry,
-    run_dir::write_atomic,
     session::{Ended, RunOptions, Session},
 };
 
@@ -74,20 +73,20 @@ fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
         eprintln!("time is up, saved; go on with: metadrift resume {run}");
     }
     if evaluates {
-        print(&held_out(&session, Split::InDist, 100)?)?;
+        print(&held_out(&session, Split::InDist, None)?)?;
     }
     eprintln!("\nRun folder: {run}\nNext: metadrift evaluate {run} --split ood");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Evaluates on held-out tasks, stores the result with the run, and returns the table.
-fn held_out(session: &Session, split: Split, tasks: usize) -> Result<String> {
+/// Evaluates on held-out tasks, stores the result with the run, and returns the table. `tasks` replaces
+/// `evaluation.tasks`.
+fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<String> {
     let (trainer, config) = (session.trainer(), session.trainer().config());
-    let protocol =
-        Protocol { split, tasks, episodes: config.rollout.num_envs, adapt_steps: config.adapt_steps(), seed: 0 };
+    let usual = Protocol::of(config, split);
+    let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
     let evaluation = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
-    let file = session.path().join("eval").join(format!("{}.json", split.name()));
-    write_atomic(&file, (serde_json::to_string_pretty(&evaluation)? + "\n").as_bytes())?;
+    keep(session.path(), &protocol.file_stem(config), &evaluation)?;
     Ok(evaluation.to_text())
 }
 
@@ -102,7 +101,7 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
         let mut resumed = Session::resume(&dir, Some(2), options)?;
         ended = resumed.run()?;
         for split in [Split::InDist, Split::Ood] {
-            print(&held_out(&resumed, split, 10)?)?;
+            print(&held_out(&resumed, split, Some(10))?)?;
         }
     }
     match ended {

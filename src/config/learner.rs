@@ -56,24 +56,4 @@ impl Config {
         check("maml.tasks_per_chunk", chunk, chunk == defaults.tasks_per_chunk, without)?;
         check("ppo.kl_coef", self.ppo.kl_coef, self.ppo.kl_coef == PpoConfig::default().kl_coef, without)
     }
-
-    /// Steps of a lane in one phase of an evaluation: a meta-learner's own, else the time limit of an episode for each
-    /// that `rollout.episodes_per_env` asks for.
-    ///
-    /// # Errors
-    /// On an unknown environment.
-    pub fn phase_steps(&self) -> Result<usize, ConfigError> {
-        match self.learner {
-            Learner::Maml => self.num_steps(),
-            Learner::Ppo => Ok(self.horizon()? as usize * self.rollout.episodes_per_env.max(1) as usize),
-        }
-    }
-
-    /// Adaptation steps of an evaluation that asks for no number of them.
-    pub fn adapt_steps(&self) -> usize {
-        match self.learner {
-            Learner::Maml => self.maml.inner_steps.max(1),
-            Learner::Ppo => 0,
-        }
-    }
 }

@@ -1,46 +1,34 @@
 //! Running controllers on tasks, through the engine that learners train in.
 
+use std::ops::Range;
+
 use metadrift_envs::{Clocks, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv, with_env};
 
 use super::{Controller, Seen};
 use crate::{
-    config::{Config, ConfigError},
+    life::{Life, counts},
     rollout::Episodes,
 };
 
-/// How long a lane runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Life {
-    /// Time limit (steps per episode).
-    pub horizon: u32,
-    /// Ticks after which a lane stops.
-    pub ticks: usize,
-    /// Episodes after which it stops earlier.
+/// Part of the lives of some tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The whole life.
+    pub life: Life,
+    /// The phases that are lived through; each begins with new initial states.
+    pub phases: Range<usize>,
+    /// Episodes after which a lane rests until the next phase.
     pub episodes: Episodes,
-    /// Where the lanes of the first task begin; tasks count on from there.
-    pub start: Clocks,
+    /// Number of the first task; the others count on from there.
+    pub first_task: u64,
+    /// Ticks after which everything stops earlier.
+    pub limit: u64,
 }
 
-impl Life {
-    /// What an evaluation sees of a task: its episodes from the first tick on or, where lanes run on, all phases.
-    ///
-    /// # Errors
-    /// If the environment does not exist.
-    pub fn of(config: &Config) -> Result<Life, ConfigError> {
-        let phases = match config.episodes() {
-            Episodes::Endless => config.maml.inner_steps + 1,
-            Episodes::Count(_) => 1,
-        };
-        Ok(Life {
-            horizon: config.horizon()?,
-            ticks: config.phase_steps()? * phases,
-            episodes: config.episodes(),
-            start: Clocks::default(),
-        })
-    }
-
-    fn is_over(&self, finished: u64) -> bool {
-        matches!(self.episodes, Episodes::Count(count) if finished >= u64::from(count))
+impl Stretch {
+    /// `phases` of `life`, tasks numbered from 0.
+    pub fn new(life: Life, phases: Range<usize>) -> Self {
+        Stretch { life, phases, episodes: life.episodes, first_task: 0, limit: u64::MAX }
     }
 }
 
@@ -73,33 +61,54 @@ pub fn run<C: Controller>(
     env: EnvKind,
     tasks: &[Task],
     lanes: usize,
-    life: Life,
+    stretch: &Stretch,
     seed: u64,
     make: impl FnMut(usize, usize) -> C,
     show: impl FnMut(&Tick<'_>),
 ) {
-    with_env!(env, E => run_env::<E, C>(tasks, lanes, life, seed, true, make, show));
+    with_env!(env, E => run_env::<E, C>((tasks, lanes), stretch, seed, true, make, show));
 }
 
 fn run_env<E: Env, C: Controller>(
-    tasks: &[Task],
-    lanes: usize,
-    life: Life,
+    (tasks, lanes): (&[Task], usize),
+    stretch: &Stretch,
     seed: u64,
     shows_values: bool,
     mut make: impl FnMut(usize, usize) -> C,
     mut show: impl FnMut(&Tick<'_>),
 ) {
     let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, lanes)).collect();
-    let mut env = VecEnv::<E>::new(&pairs, life.horizon, Stream::new(seed, Purpose::EvaluationReset), life.start);
-    let count = env.num_envs();
+    let mut all: Vec<Lane<C>> = (0..tasks.len() * lanes).map(|at| Lane::new(make(at / lanes, at % lanes))).collect();
+    let mut left = stretch.limit;
+    for phase in stretch.phases.clone() {
+        let index = u8::try_from(phase).expect("a life has at most 101 phases");
+        let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
+        let start = stretch.life.start(stretch.first_task, phase);
+        let env = VecEnv::<E>::new(&pairs, stretch.life.horizon, resets, start);
+        let ticks = left.min(stretch.life.phase_steps as u64);
+        left -= ticks;
+        let episodes = if let Episodes::Count(count) = stretch.episodes { count } else { u32::MAX };
+        all.iter_mut().for_each(|lane| lane.episodes_left = episodes);
+        run_phase(env, (tasks, lanes), ticks as usize, shows_values, &mut all, &mut show);
+    }
+}
+
+/// One phase of all lanes.
+fn run_phase<E: Env, C: Controller>(
+    mut env: VecEnv<E>,
+    (tasks, lanes): (&[Task], usize),
+    ticks: usize,
+    shows_values: bool,
+    all: &mut [Lane<C>],
+    show: &mut impl FnMut(&Tick<'_>),
+) {
+    let count = all.len();
     let (obs_dim, act_dim) = (env.obs().len() / count, E::SPEC.act_dim());
-    let mut all: Vec<Lane<C>> = (0..count).map(|at| Lane::new(make(at / lanes, at % lanes))).collect();
     let mut actions = vec![0.0; count * act_dim];
     let (mut next_obs, mut reward) = (vec![0.0; count * obs_dim], vec![0.0; count]);
     let (mut terminated, mut truncated) = (vec![false; count], vec![false; count]);
-    for tick in 0..life.ticks {
-        let live: Vec<usize> = (0..count).filter(|at| !life.is_over(all[*at].finished)).collect();
+    for _ in 0..ticks {
+        let live: Vec<usize> = (0..count).filter(|at| all[*at].episodes_left > 0).collect();
         if live.is_empty() {
             break;
         }
@@ -108,8 +117,7 @@ fn run_env<E: Env, C: Controller>(
             let seen = (state.as_ref(), &env.obs()[at * obs_dim..][..obs_dim]);
             let action = &mut actions[at * act_dim..][..act_dim];
             let drifting = shows_values || all[at].controller.looks_at_values();
-            let values = (&tasks[at / lanes], drifting);
-            all[at].act(values, seen, ((at % lanes) as u32, tick as u32), env.clocks(at), action);
+            all[at].act((&tasks[at / lanes], drifting), seen, (at % lanes) as u32, env.clocks(at), action);
         }
         let out = StepView {
             next_obs: &mut next_obs,
@@ -119,21 +127,10 @@ fn run_env<E: Env, C: Controller>(
         };
         env.step(&actions, out);
         for &at in &live {
-            let lane = &mut all[at];
-            let action = &actions[at * act_dim..][..act_dim];
-            let (terminated, truncated) = (terminated[at], truncated[at]);
-            show(&Tick {
-                place: (at / lanes, at % lanes),
-                clocks: lane.clocks,
-                state: &lane.state,
-                obs: &lane.obs,
-                values: &lane.values,
-                action,
-                reward: reward[at],
-                terminated,
-                truncated,
-            });
-            lane.finished += u64::from(terminated || truncated);
+            let (lane, action) = (&mut all[at], &actions[at * act_dim..][..act_dim]);
+            let ended = (terminated[at], truncated[at]);
+            show(&lane.tick((at / lanes, at % lanes), action, reward[at], ended));
+            lane.episodes_left -= u32::from(ended.0 || ended.1);
         }
     }
 }
@@ -141,8 +138,10 @@ fn run_env<E: Env, C: Controller>(
 /// A lane's controller, and what it saw last.
 struct Lane<C> {
     controller: C,
-    /// Episodes done.
-    finished: u64,
+    /// Until it rests, in this phase.
+    episodes_left: u32,
+    /// Ticks lived, over all phases.
+    age: u32,
     clocks: Clocks,
     state: Vec<f32>,
     obs: Vec<f32>,
@@ -152,7 +151,7 @@ struct Lane<C> {
 impl<C: Controller> Lane<C> {
     fn new(controller: C) -> Self {
         let (state, obs, values) = (Vec::new(), Vec::new(), Vec::new());
-        Lane { controller, finished: 0, clocks: Clocks::default(), state, obs, values }
+        Lane { controller, episodes_left: 0, age: 0, clocks: Clocks::default(), state, obs, values }
     }
 
     /// Lets the controller decide; `seen` is state and observation. Values that drift are kept up if `drifting`.
@@ -160,11 +159,12 @@ impl<C: Controller> Lane<C> {
         &mut self,
         (task, drifting): (&Task, bool),
         (state, obs): (&[f32], &[f32]),
-        place: (u32, u32),
+        lane: u32,
         clocks: Clocks,
         action: &mut [f32],
     ) {
-        self.clocks = clocks;
+        let place = (lane, self.age);
+        (self.clocks, self.age) = (clocks, self.age + 1);
         let episode_step = u32::try_from(clocks.episode_step).expect("a horizon is a u32");
         if self.values.is_empty() || (drifting && !task.drifts.is_empty()) {
             self.values = task.values_on(&self.clocks);
@@ -173,6 +173,18 @@ impl<C: Controller> Lane<C> {
         replace(&mut self.obs, obs);
         self.controller.act(&Seen { obs, state, values: &self.values, episode_step, place }, action);
     }
+
+    /// The tick it has just lived through; `ended` is terminated and truncated.
+    fn tick<'a>(
+        &'a self,
+        place: (usize, usize),
+        action: &'a [f32],
+        reward: f32,
+        (terminated, truncated): (bool, bool),
+    ) -> Tick<'a> {
+        let Lane { clocks, state, obs, values, .. } = self;
+        Tick { place, clocks: *clocks, state, obs, values, action, reward, terminated, truncated }
+    }
 }
 
 fn replace<T: Copy>(to: &mut Vec<T>, from: &[T]) {
@@ -180,24 +192,28 @@ fn replace<T: Copy>(to: &mut Vec<T>, from: &[T]) {
     to.extend_from_slice(from);
 }
 
-/// Mean return per episode of each task, `[tasks]`; an episode that the end of the life cut off counts with what it
-/// had earned.
+/// Mean return per episode of each task in phase `phase` of `life`, `[tasks]`, over the episodes that [`counts`] says.
 pub fn returns<C: Controller>(
     env: EnvKind,
     tasks: &[Task],
     lanes: usize,
-    life: Life,
+    (life, phase): (Life, usize),
     seed: u64,
     make: impl FnMut(usize, usize) -> C,
 ) -> Vec<f64> {
+    let stretch = Stretch::new(life, phase..phase + 1);
+    let began = life.start(0, phase).lifetime_step;
     let mut sums = vec![(0.0, 0_u32); tasks.len()];
     let count = |tick: &Tick<'_>| {
         let (sum, episodes) = &mut sums[tick.place.0];
-        *sum += f64::from(tick.reward);
-        *episodes += u32::from(tick.clocks.episode_step == 0);
+        let start = tick.clocks.lifetime_step - began - tick.clocks.episode_step;
+        if counts(start as usize, life.horizon, life.phase_steps) {
+            *sum += f64::from(tick.reward);
+            *episodes += u32::from(tick.clocks.episode_step == 0);
+        }
     };
-    with_env!(env, E => run_env::<E, C>(tasks, lanes, life, seed, false, make, count));
-    sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes.max(1))).collect()
+    with_env!(env, E => run_env::<E, C>((tasks, lanes), &stretch, seed, false, make, count));
+    sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes)).collect()
 }
 
 /// Length of the observations of `task`.

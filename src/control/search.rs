@@ -5,10 +5,10 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    episodes::{Life, returns},
+    episodes::returns,
     feedback::{Family, Feedback},
 };
-use crate::stats::mean;
+use crate::{life::Life, stats::mean};
 
 /// How much is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,18 +30,25 @@ impl Budget {
     pub const AUDIT: Budget = Budget { population: 64, elites: 10, rounds: 20, tasks: 48, lanes: 2 };
 }
 
-/// The numbers of the law with the highest mean return on `tasks`. The same tasks, initial states and `seed` give the
+/// The numbers of the law with the highest mean return on `tasks` in one phase of their life. The same tasks, initial states and `seed` give the
 /// same law.
-pub fn best_fixed(env: EnvKind, family: Family, tasks: &[Task], life: Life, budget: &Budget, seed: u64) -> Vec<f64> {
+pub fn best_fixed(
+    env: EnvKind,
+    family: Family,
+    tasks: &[Task],
+    phase: (Life, usize),
+    budget: &Budget,
+    seed: u64,
+) -> Vec<f64> {
     let score =
-        |numbers: &[f64]| mean(&returns(env, tasks, budget.lanes, life, seed, |_, _| Feedback::new(family, numbers)));
+        |numbers: &[f64]| mean(&returns(env, tasks, budget.lanes, phase, seed, |_, _| Feedback::new(family, numbers)));
     let mut best: Option<(f64, Vec<f64>)> = None;
     for (start, (mut center, mut spread)) in family.starts(env.spec()).into_iter().enumerate() {
         let floor: Vec<f64> = spread.iter().map(|s| 0.02 * s).collect();
         for round in 0..budget.rounds {
             let mut tried: Vec<(f64, Vec<f64>)> = (0..budget.population)
                 .map(|index| {
-                    let stream = Stream::new(seed, Purpose::Bootstrap).iteration(round as u32).task(start as u32);
+                    let stream = Stream::new(seed, Purpose::Search).iteration(round as u32).task(start as u32);
                     let numbers = candidate(&center, &spread, index, stream);
                     (score(&numbers), numbers)
                 })

@@ -13,7 +13,7 @@ pub struct ProgressLine {
     /// The iteration that is done, counted from 1.
     pub iteration: u64,
     /// Mean return before adaptation; left out where nothing adapts.
-    pub return_pre: Option<f64>,
+    pub return_unadapted: Option<f64>,
     /// Mean return, after adaptation if there is any.
     pub return_post: f64,
     /// Divergence of the updated policy from the one that collected the data; left out where there is none.
@@ -129,7 +129,7 @@ fn plain(line: &ProgressLine, total: u64, eta: Duration) -> String {
 fn numbers(line: &ProgressLine) -> String {
     let kl = line.kl.map_or(String::new(), |kl| format!("  kl {kl:.3}"));
     let (rate, post) = (rate(line.steps_per_second), line.return_post);
-    let returns = match line.return_pre {
+    let returns = match line.return_unadapted {
         Some(pre) => format!("{pre:.1} -> {post:.1} ({:+.1})", post - pre),
         None => format!("{post:.1}"),
     };
@@ -165,7 +165,7 @@ mod tests {
 
     const LINE: ProgressLine = ProgressLine {
         iteration: 12,
-        return_pre: Some(31.2),
+        return_unadapted: Some(31.2),
         return_post: 88.4,
         kl: Some(0.0123),
         steps_per_second: 210_300.0,
@@ -180,7 +180,7 @@ mod tests {
         );
         let worse = ProgressLine { return_post: -3.0, kl: None, ..LINE };
         assert_eq!(numbers(&worse), "return 31.2 -> -3.0 (-34.2)  210k steps/s");
-        assert_eq!(numbers(&ProgressLine { return_pre: None, ..worse }), "return -3.0  210k steps/s");
+        assert_eq!(numbers(&ProgressLine { return_unadapted: None, ..worse }), "return -3.0  210k steps/s");
     }
 
     #[test]

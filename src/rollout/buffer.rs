@@ -7,6 +7,8 @@ use metadrift_agents::{
     threads::run_jobs,
 };
 
+use crate::life::counts;
+
 /// Extents of a [`Rollout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -140,13 +142,16 @@ impl Rollout {
         (0..self.shape.tasks).map(|task| self.task(task))
     }
 
-    /// Mean undiscounted return per episode of each task, `[tasks]`; an episode that the end of the data cut off
-    /// counts with what it had earned.
-    pub fn returns(&self) -> Vec<f64> {
+    /// Mean undiscounted return per episode of each task, `[tasks]`, over the episodes that [`counts`] says; NaN if the
+    /// rollout is shorter than an episode may be.
+    pub fn returns(&self, horizon: u32) -> Vec<f64> {
+        let whole = |&(_, start, _): &(usize, usize, usize)| counts(start, horizon, self.shape.steps);
         let mean = |data: Trajectories<'_>| {
             let earned =
                 |(env, start, end)| (start..end).map(|t| f64::from(data.reward[data.row(t, env)])).sum::<f64>();
-            data.episodes().map(earned).sum::<f64>() / data.episodes().count().max(1) as f64
+            let (sum, episodes) =
+                data.episodes().filter(whole).fold((0.0, 0), |(sum, n), at| (sum + earned(at), n + 1));
+            sum / f64::from(episodes)
         };
         self.tasks().map(mean).collect()
     }

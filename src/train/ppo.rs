@@ -124,7 +124,7 @@ impl PpoTrainer {
         let mut metrics = vec![("return", score), ("env_steps", self.env_steps as f64)];
         metrics.extend(learned);
         let timing = watch.timing(self.rollout.num_valid());
-        Report { metrics, timing, return_pre: score, return_post: score }
+        Report { metrics, timing, return_post: score, return_unadapted: None }
     }
 
     /// Whether the mean return of the last 100 episodes has reached `ppo_learner.stop_at_return`.

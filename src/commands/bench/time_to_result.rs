@@ -59,10 +59,9 @@ fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()
         eprintln!("[bench] {preset}, seed {seed}: a mean return of {goal} after {steps} steps");
         return Ok(());
     }
-    let protocol =
-        Protocol { split: Split::InDist, tasks: 100, episodes: config.rollout.num_envs, adapt_steps: 1, seed: 0 };
+    let protocol = Protocol::of(config, Split::InDist);
     let evaluation = evaluate(config, &trainer.learner(), threads, &protocol)?;
-    let after = evaluation.curve[1].deterministic;
+    let after = evaluation.curve[1].deterministic.summary;
     eprintln!(
         "[bench] {preset}, seed {seed}: {:.1} after one step on 100 held-out tasks, worst tenth {:.1}",
         after.mean, after.worst_decile

@@ -1,16 +1,17 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
 use anyhow::{Context, Result};
-use metadrift_envs::{ActionSpace, Clocks, Env, EnvSpec, Split, Task, TaskError, channels, with_env};
+use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, with_env};
 
 use crate::{
     cli::{PolicyChoice, TraceArgs},
     commands::print,
     control::{
         Controller, Random,
-        episodes::{Life, Tick, run as run_episodes},
+        episodes::{Stretch, Tick, run as run_episodes},
         privileged,
     },
+    life::Life,
     presets,
 };
 
@@ -25,10 +26,12 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let spec = env.spec();
     let (split, iteration, index) = parse_task(&args.task)?;
     let task = config.tasks(split)?.sample(args.seed, iteration, index);
-    let life = Life::of(&config)?;
-    let start = config.phase_start(iteration, 0)?;
-    let start = Clocks { task: start.task + u64::from(index), ..start };
-    let life = Life { ticks: args.steps.map_or(life.ticks, |n| n as usize), start, ..life };
+    let life = Life::of(&config, split)?;
+    let drawn_before = u64::from(iteration) * config.rollout.num_tasks as u64;
+    let limit = args.steps.map_or(u64::MAX, u64::from);
+    let phases = if args.steps.is_some() { 0..MAX_PHASES } else { 0..life.phases };
+    let first_task = drawn_before + u64::from(index);
+    let stretch = Stretch { first_task, limit, ..Stretch::new(life, phases) };
     let unwritten = || format!("cannot write {}", args.out.display());
     let mut out = csv::Writer::from_path(&args.out).with_context(unwritten)?;
     let state_dim = with_env!(env, E => <<E as Env>::State<f32> as metadrift_envs::Array<f32>>::LEN);
@@ -50,13 +53,16 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     };
     let mut controller = Some(controller);
     let make = |_, _| controller.take().expect("one task, one lane");
-    run_episodes(env, &tasks, 1, life, args.seed, make, show);
+    run_episodes(env, &tasks, 1, &stretch, args.seed, make, show);
     for row in rows {
         out.write_record(row).with_context(unwritten)?;
     }
     out.flush().with_context(unwritten)?;
     Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
 }
+
+/// Phases that random streams can tell apart.
+const MAX_PHASES: usize = 256;
 
 /// `SPLIT/INDEX` or `SPLIT/ITERATION/INDEX`.
 fn parse_task(text: &str) -> Result<(Split, u32, u32), TaskError> {
@@ -78,7 +84,7 @@ fn parse_task(text: &str) -> Result<(Split, u32, u32), TaskError> {
 }
 
 fn header(spec: &EnvSpec, state_dim: usize) -> Vec<String> {
-    let mut names: Vec<String> = ["tick", "episode", "episode_step", "events"].map(String::from).to_vec();
+    let mut names: Vec<String> = ["phase", "tick", "episode", "episode_step", "events"].map(String::from).to_vec();
     names.extend(channels(spec).into_iter().map(|channel| channel.name));
     names.extend((0..state_dim).map(|k| format!("state_{k}")));
     names.extend(spec.observations.iter().map(|name| format!("obs_{name}")));
@@ -105,6 +111,7 @@ fn row(task: &Task, tick: &Tick<'_>, previous: Option<Vec<f64>>, spec: &EnvSpec)
         }
     }
     let mut cells = vec![
+        tick.clocks.adapt_round.to_string(),
         tick.clocks.lifetime_step.to_string(),
         tick.clocks.episode.to_string(),
         tick.clocks.episode_step.to_string(),

@@ -8,9 +8,8 @@ use metadrift_envs::{Channel, Split, Task, channels};
 use crate::{
     audit::{self, Audit},
     commands::{aligned, print},
-    config::Config,
-    control::episodes::Life,
     course::{Course, budget, range, switches},
+    life::Life,
     presets,
     stats::mean,
 };
@@ -25,19 +24,20 @@ const DRAWN: u32 = 256;
 pub fn run(what: &str) -> Result<()> {
     let config = presets::load(what, &[])?;
     let env = config.env()?;
-    let life = Life::of(&config)?;
+    let horizon = config.horizon()?;
     let mut text = format!("{}: {}\n\n", config.name, config.description);
-    let _ = writeln!(text, "environment {}, episodes of at most {} steps", env.spec().name, life.horizon);
-    let _ = writeln!(text, "a lane lives for {} ticks; ranges and budgets from {DRAWN} drawn tasks\n", life.ticks);
+    let _ = writeln!(text, "environment {}, episodes of at most {horizon} steps", env.spec().name);
+    let _ = writeln!(text, "ranges and budgets are over {DRAWN} drawn tasks and the ticks that a lane lives through\n");
     for split in Split::ALL {
         let distribution = config.tasks(split)?;
         let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
-        let rows = rows(&tasks, &channels(env.spec()), Course::every_tick(life.horizon, life.ticks as u64));
-        let _ = writeln!(text, "{split}");
+        let life = Life::of(&config, split)?;
+        let rows = rows(&tasks, &channels(env.spec()), Course::of(life));
+        let _ = writeln!(text, "{split}: {} phases of {} ticks", life.phases, life.phase_steps);
         text += &if rows.len() > 1 { aligned(&rows) } else { "nothing differs from task to task\n".to_owned() };
         text.push('\n');
     }
-    text += &measured(&config, audit::stored(&config.name));
+    text += &measured(what, audit::stored(&config.name));
     Ok(print(&text)?)
 }
 
@@ -69,13 +69,13 @@ fn rows(tasks: &[Task], all: &[Channel], course: Course) -> Vec<[String; 7]> {
 }
 
 /// What `tasks audit` found, if it was asked.
-fn measured(config: &Config, audit: Option<Audit>) -> String {
+fn measured(what: &str, audit: Option<Audit>) -> String {
     let Some(audit) = audit else {
-        return format!("not measured: metadrift tasks audit {} does it\n", config.name);
+        return format!("No audit yet. Run: metadrift tasks audit {what}\n");
     };
     let mut text = audit.to_text();
     for split in &audit.splits {
-        if let Some(share) = split.solvable {
+        if let Some(share) = split.last().solvable {
             let _ =
                 writeln!(text, "{:<8} {:>3.0} % of the tasks solvable with full knowledge", split.split, 100.0 * share);
         }

@@ -7,8 +7,8 @@ use metadrift_envs::{Split, Task, TaskError, channels};
 
 use crate::{
     commands::print,
-    control::episodes::Life,
     course::{Course, switches},
+    life::Life,
     plot::{Line, Panel, svg},
     presets,
     run_dir::write_atomic,
@@ -36,11 +36,11 @@ pub struct Asked {
 /// As [`super::run`], and where nothing drifts.
 pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
     let config = presets::load(what, &[])?;
-    let life = Life::of(&config)?;
+    let life = Life::of(&config, asked.split)?;
     let distribution = config.tasks(asked.split)?;
     let tasks: Vec<Task> = (0..asked.count).map(|index| distribution.sample(asked.seed, 0, index)).collect();
-    let ticks = asked.ticks.map_or(life.ticks as u64, u64::from);
-    let course = Course { horizon: life.horizon, ticks, stride: ticks.div_ceil(POINTS) };
+    let ticks = asked.ticks.map_or(life.ticks(), u64::from);
+    let course = Course { life, ticks, stride: ticks.div_ceil(POINTS) };
     let mut panels = Vec::new();
     for (index, channel) in channels(config.env()?.spec()).iter().enumerate() {
         if !tasks.iter().any(|task| task.drifts.iter().any(|drift| drift.channel == index)) {

@@ -144,9 +144,8 @@ impl Actuator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::episodes::{Life, returns};
-    use crate::rollout::Episodes;
-    use metadrift_envs::{Clocks, Schedule, Task};
+    use crate::{control::episodes::returns, life::Life, rollout::Episodes};
+    use metadrift_envs::{Schedule, Task};
 
     /// Mean return of full knowledge on the unperturbed environment with these channels changed.
     fn score(env: EnvKind, values: &[(&str, f64)]) -> f64 {
@@ -157,9 +156,9 @@ mod tests {
 
     fn score_of(env: EnvKind, task: Task) -> f64 {
         let horizon = env.spec().horizon;
-        let life = Life { horizon, ticks: horizon as usize, episodes: Episodes::Count(1), start: Clocks::default() };
+        let life = Life { horizon, phase_steps: horizon as usize, episodes: Episodes::Count(1), phases: 1 };
         let known = controller(env).unwrap();
-        returns(env, &[task], 32, life, 1, |_, _| known.clone())[0]
+        returns(env, &[task], 32, (life, 0), 1, |_, _| known.clone())[0]
     }
 
     #[test]

@@ -1,0 +1,227 @@
+//! The outcome of an evaluation: JSON, a table for people, one row per task as CSV, scalars for the log.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::stats::{Difference, Summary};
+
+/// The outcome, in the shape of its JSON form.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Name of the configuration.
+    pub preset: String,
+    /// `in-dist` or `ood`.
+    pub split: &'static str,
+    /// As in [`Protocol`](super::Protocol).
+    pub seed: u64,
+    /// As in [`Protocol`](super::Protocol).
+    pub tasks: usize,
+    /// As in [`Protocol`](super::Protocol).
+    pub episodes: usize,
+    /// Identity of each task, `[tasks]`: runs are compared on tasks of equal fingerprints.
+    pub fingerprints: Vec<String>,
+    /// One point per number of adaptation steps, from 0.
+    pub curve: Vec<Point>,
+}
+
+/// Returns per episode after some adaptation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Gradient steps taken.
+    pub adapt_steps: usize,
+    /// With sampled actions, on the very episodes that the next step adapts on.
+    pub stochastic: Score,
+    /// With the most likely action, from the same initial states.
+    pub deterministic: Score,
+    /// Mean with the most likely actions, between the best fixed policy (0) and full knowledge (1) on the same ticks as
+    /// they were measured for the preset; absent where the tasks are not the preset's or nothing lies between the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalised: Option<f64>,
+}
+
+/// Returns per episode of the adapted policy, and of the unadapted one on the same ticks from the same initial states.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Score {
+    /// The adapted policy over tasks.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Adapted minus unadapted, by task.
+    pub gain: Difference,
+    /// The adapted policy, `[tasks]`.
+    pub returns: Vec<f64>,
+    /// The unadapted policy, `[tasks]`.
+    pub unadapted: Vec<f64>,
+}
+
+impl Score {
+    /// The score of `returns`, `[tasks]`, against `unadapted`; against themselves before the first adaptation.
+    pub(super) fn new(returns: Vec<f64>, unadapted: Option<Vec<f64>>, seed: u64) -> Self {
+        let unadapted = unadapted.unwrap_or_else(|| returns.clone());
+        let (summary, gain) = (Summary::of(&returns, seed), Difference::paired(&returns, &unadapted, seed));
+        Score { summary, gain, returns, unadapted }
+    }
+}
+
+/// The two ways to act, as people and files call them.
+type Way = (&'static str, fn(&Point) -> &Score);
+const WAYS: [Way; 2] = [("most likely", |point| &point.deterministic), ("sampled", |point| &point.stochastic)];
+
+impl Evaluation {
+    /// A table for people, at most 80 columns wide.
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "{}: {} {} tasks, {} episodes per adaptation step, seed {}\n",
+            self.preset, self.tasks, self.split, self.episodes, self.seed
+        );
+        for (name, score) in WAYS {
+            let _ = writeln!(
+                text,
+                "\n{name} actions\n{:>5} {:>8} {:>18} {:>8} {:>9} {:>8} {:>18}",
+                "steps", "mean", "95 % interval", "iqm", "worst 10%", "gain", "95 % interval"
+            );
+            for point in &self.curve {
+                let Score { summary: s, gain, .. } = score(point);
+                let interval = |[low, high]: [f64; 2]| format!("[{low:.1}, {high:.1}]");
+                let (mean, within) = (s.mean, interval(s.ci95));
+                let _ = write!(
+                    text,
+                    "{:>5} {mean:>8.1} {within:>18} {:>8.1} {:>9.1}",
+                    point.adapt_steps, s.iqm, s.worst_decile
+                );
+                let _ = match point.adapt_steps {
+                    0 => writeln!(text),
+                    _ => writeln!(text, " {:>+8.1} {:>18}", gain.mean, interval(gain.ci95)),
+                };
+            }
+        }
+        if self.curve.len() > 1 {
+            text += "\ngain: over the unadapted policy on the same ticks and from the same states\n";
+        }
+        text + &self.normalised() + &self.harm()
+    }
+
+    /// One line with the normalised scores, where there are any.
+    fn normalised(&self) -> String {
+        let score = |point: &Point| Some(format!("{:.2} at {}", point.normalised?, steps(point.adapt_steps)));
+        let scores: Vec<String> = self.curve.iter().filter_map(score).collect();
+        if scores.is_empty() {
+            return String::new();
+        }
+        format!("score between best fixed policy (0) and oracle (1): {}\n", scores.join(", "))
+    }
+
+    /// A line for each number of steps after which the policy is worse than without adaptation.
+    fn harm(&self) -> String {
+        let mut text = String::new();
+        for point in self.curve.iter().filter(|point| point.deterministic.gain.is_negative()) {
+            let Difference { mean, ci95: [low, high] } = point.deterministic.gain;
+            let _ = writeln!(
+                text,
+                "harm: adaptation lowers the return by {:.1} [{:.1}, {:.1}] after {}",
+                -mean,
+                -high,
+                -low,
+                steps(point.adapt_steps)
+            );
+        }
+        text
+    }
+
+    /// One row per task, number of adaptation steps and way to act.
+    pub fn to_csv(&self) -> String {
+        let mut text = "split,task,fingerprint,adapt_steps,actions,return,unadapted\n".to_owned();
+        for point in &self.curve {
+            for (name, score) in WAYS {
+                let Score { returns, unadapted, .. } = score(point);
+                for (task, (fingerprint, (adapted, unadapted))) in
+                    self.fingerprints.iter().zip(returns.iter().zip(unadapted)).enumerate()
+                {
+                    let (split, k) = (self.split, point.adapt_steps);
+                    let _ = writeln!(text, "{split},{task},{fingerprint},{k},{name},{adapted},{unadapted}");
+                }
+            }
+        }
+        text
+    }
+
+    /// Names and values for the log, `eval/<split>/...`; with the most likely actions unless the name says otherwise.
+    pub fn scalars(&self) -> Vec<(String, f64)> {
+        let mut all = Vec::new();
+        for Point { adapt_steps: k, stochastic, deterministic, normalised } in &self.curve {
+            let mut add = |name: &str, value| all.push((format!("eval/{}/{name}_k{k}", self.split), value));
+            let Summary { mean, iqm, worst_decile, ci95: [low, high] } = deterministic.summary;
+            add("return", mean);
+            add("return_low", low);
+            add("return_high", high);
+            add("iqm", iqm);
+            add("worst_decile", worst_decile);
+            add("sampled", stochastic.summary.mean);
+            if *k > 0 {
+                add("gain", deterministic.gain.mean);
+            }
+            if let Some(score) = normalised {
+                add("normalised", *score);
+            }
+        }
+        all
+    }
+}
+
+fn steps(k: usize) -> String {
+    if k == 1 { "1 step".to_owned() } else { format!("{k} steps") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two tasks: adaptation gains 10 and 30, or loses as much.
+    fn evaluation(sign: f64) -> Evaluation {
+        let before = vec![100.0, 200.0];
+        let after = vec![100.0 + sign * 10.0, 200.0 + sign * 30.0];
+        let point = |adapt_steps, score: Score, normalised| Point {
+            adapt_steps,
+            stochastic: score.clone(),
+            deterministic: score,
+            normalised,
+        };
+        Evaluation {
+            preset: "p".into(),
+            split: "ood",
+            seed: 3,
+            tasks: 2,
+            episodes: 20,
+            fingerprints: vec!["a".into(), "b".into()],
+            curve: vec![
+                point(0, Score::new(before.clone(), None, 0), Some(0.0)),
+                point(1, Score::new(after, Some(before), 0), Some(0.5)),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_table_fits_a_terminal_and_calls_a_loss_harm() {
+        let text = evaluation(1.0).to_text();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("170.0") && text.contains("+20.0"), "{text}");
+        assert!(text.contains("oracle (1): 0.00 at 0 steps, 0.50 at 1 step\n"), "{text}");
+        assert!(!text.contains("harm"), "{text}");
+        let harm = evaluation(-1.0).to_text();
+        assert!(harm.contains("harm: adaptation lowers the return by 20.0 [10.0, 30.0] after 1 step"), "{harm}");
+    }
+
+    #[test]
+    fn programs_get_every_task() {
+        let rows: Vec<String> = evaluation(1.0).to_csv().lines().map(str::to_owned).collect();
+        assert_eq!(rows.len(), 1 + 2 * 2 * 2);
+        assert_eq!(rows[6], "ood,1,b,1,most likely,230,200");
+        let json = serde_json::to_value(evaluation(1.0)).unwrap();
+        assert_eq!(json["curve"][1]["deterministic"]["mean"], 170.0);
+        assert_eq!(json["curve"][1]["deterministic"]["returns"], serde_json::json!([110.0, 230.0]));
+        assert_eq!(json["curve"][1]["deterministic"]["gain"]["mean"], 20.0);
+        let scalars = evaluation(1.0).scalars();
+        assert!(scalars.contains(&("eval/ood/return_k1".to_owned(), 170.0)), "{scalars:?}");
+        assert!(!scalars.iter().any(|(name, _)| name == "eval/ood/gain_k0"));
+    }
+}

@@ -1,0 +1,155 @@
+//! The life of a lane on one task, read by training, evaluation, audit, and every command that shows a task.
+//!
+//! ```text
+//! phase 0                | adapt | phase 1                | adapt | ...
+//! tick 0 .. phase_steps-1         phase_steps .. 2 phase_steps-1
+//! ```
+//!
+//! Ticks count the time of the task: they run on from phase to phase. Every phase begins with new initial states.
+
+use metadrift_envs::{Clocks, Split};
+
+use crate::{
+    config::{Config, ConfigError, Learner},
+    rollout::Episodes,
+};
+
+/// The stretch of a task's time that a lane sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Time limit (steps per episode).
+    pub horizon: u32,
+    /// Ticks of a phase.
+    pub phase_steps: usize,
+    /// Episodes after which a lane rests until the next phase.
+    pub episodes: Episodes,
+    /// Number of phases; an adaptation step lies between any two.
+    pub phases: usize,
+}
+
+impl Life {
+    /// The life that training gives a task. Plain PPO does not adapt: its lanes keep a task for one phase.
+    ///
+    /// # Errors
+    /// If the environment does not exist.
+    pub fn training(config: &Config) -> Result<Life, ConfigError> {
+        let (phase_steps, episodes, phases) = match config.learner {
+            Learner::Maml => (config.num_steps()?, config.episodes(), config.maml.inner_steps + 1),
+            Learner::Ppo => (config.whole_episodes()?, config.episodes(), 1),
+        };
+        Ok(Life { horizon: config.horizon()?, phase_steps, episodes, phases })
+    }
+
+    /// The life that an evaluation gives a task: `[evaluation]`, the same for every learner.
+    ///
+    /// # Errors
+    /// If the environment does not exist.
+    pub fn evaluation(config: &Config) -> Result<Life, ConfigError> {
+        let horizon = config.horizon()?;
+        let (phase_steps, episodes) = match config.evaluation.steps() {
+            0 => (horizon as usize, Episodes::Count(1)),
+            steps => (steps, Episodes::Endless),
+        };
+        Ok(Life { horizon, phase_steps, episodes, phases: config.evaluation.adapt_steps() + 1 })
+    }
+
+    /// The life of the tasks of `split`: that of training, or that of an evaluation.
+    ///
+    /// # Errors
+    /// If the environment does not exist.
+    pub fn of(config: &Config, split: Split) -> Result<Life, ConfigError> {
+        match split {
+            Split::Train => Life::training(config),
+            Split::InDist | Split::Ood => Life::evaluation(config),
+        }
+    }
+
+    /// Ticks of all phases.
+    pub fn ticks(&self) -> u64 {
+        self.phase_steps as u64 * self.phases as u64
+    }
+
+    /// The clocks of a lane when phase `phase` of task number `task` begins. Lanes that run on from episode to episode
+    /// count as many per phase as a lane has that never ends one early.
+    pub fn start(&self, task: u64, phase: usize) -> Clocks {
+        let (steps, phase) = (self.phase_steps as u64, phase as u64);
+        let episodes = match self.episodes {
+            Episodes::Count(count) => u64::from(count),
+            Episodes::Endless => steps.div_ceil(u64::from(self.horizon)),
+        };
+        Clocks { episode_step: 0, lifetime_step: phase * steps, episode: phase * episodes, task, adapt_round: phase }
+    }
+
+    /// The clocks at `tick` of a lane whose episodes all last to the time limit; behind the last phase the life goes on
+    /// as if there were more of them.
+    pub fn clocks(&self, task: u64, tick: u64) -> Clocks {
+        let (steps, horizon) = (self.phase_steps as u64, u64::from(self.horizon));
+        let start = self.start(task, (tick / steps) as usize);
+        let within = tick % steps;
+        Clocks {
+            episode_step: within % horizon,
+            lifetime_step: start.lifetime_step + within,
+            episode: start.episode + within / horizon,
+            ..start
+        }
+    }
+}
+
+/// Whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: only one that could
+/// last to the time limit does. Whether it counts does not depend on how it ends, so the mean is not biased, and one
+/// that the end of the data cuts off is never taken for a whole one.
+pub fn counts(start: usize, horizon: u32, steps: usize) -> bool {
+    start + horizon as usize <= steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(sets: &[&str]) -> Config {
+        let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+        Config::parse("x", "name = \"x\"\ntask = { env = \"cartpole\", horizon = 100 }\n", &sets).unwrap()
+    }
+
+    #[test]
+    fn phases_follow_each_other_without_a_gap() {
+        let life = Life::training(&config(&["maml.inner_steps=2"])).unwrap();
+        assert_eq!((life.phase_steps, life.phases, life.ticks()), (100, 3, 300));
+        assert_eq!(
+            life.start(7, 2),
+            Clocks { episode_step: 0, lifetime_step: 200, episode: 2, task: 7, adapt_round: 2 }
+        );
+        for tick in 0..300 {
+            let clocks = life.clocks(7, tick);
+            assert_eq!((clocks.lifetime_step, clocks.adapt_round), (tick, tick / 100));
+            assert_eq!(clocks.episode * 100 + clocks.episode_step, tick);
+        }
+        // 2.5 episodes a phase: the third is cut off, and the next phase begins a new one
+        let life = Life::training(&config(&["rollout.num_steps=250", "rollout.episodes_per_env=0"])).unwrap();
+        assert_eq!(
+            life.clocks(0, 249),
+            Clocks { episode_step: 49, lifetime_step: 249, episode: 2, ..Clocks::default() }
+        );
+        let next = Clocks { episode_step: 0, lifetime_step: 250, episode: 3, task: 0, adapt_round: 1 };
+        assert_eq!(life.clocks(0, 250), next);
+    }
+
+    #[test]
+    fn an_evaluation_lives_by_its_own_table_whoever_learns() {
+        let drift = ["rollout.num_steps=250", "rollout.episodes_per_env=0"];
+        let usual = Life::evaluation(&config(&drift)).unwrap();
+        assert_eq!((usual.phase_steps, usual.episodes, usual.phases), (250, Episodes::Endless, 2));
+        // plain PPO collects in short pieces; its evaluation does not
+        let ppo = config(&["learner=ppo", "rollout.num_steps=32", "evaluation.adapt_steps=2"]);
+        let life = Life::evaluation(&ppo).unwrap();
+        assert_eq!((life.phase_steps, life.episodes, life.phases), (100, Episodes::Count(1), 3));
+        assert_eq!([0, 1, 2].map(|k| life.start(0, k).lifetime_step), [0, 100, 200]);
+        let own = Life::evaluation(&config(&["learner=ppo", "evaluation.steps=250"])).unwrap();
+        assert_eq!((own.phase_steps, own.episodes), (250, Episodes::Endless));
+    }
+
+    #[test]
+    fn only_episodes_that_could_be_whole_count() {
+        assert_eq!([0, 100, 150, 151, 200].map(|start| counts(start, 100, 250)), [true, true, true, false, false]);
+    }
+}

@@ -1,0 +1,178 @@
+//! Numbers that mean the same wherever a world moves and episodes are cut: one life for training, evaluation, audit and
+//! the tools that show a task.
+
+mod command;
+
+use std::fs;
+
+use command::Place;
+use metadrift::{
+    config::Config,
+    evaluate::{Protocol, evaluate},
+    train::Trainer,
+};
+use metadrift_agents::backend::BackendChoice;
+use metadrift_envs::Split;
+use serde_json::Value;
+use tch::Device;
+
+/// An actuator that turns round when the first phase is over.
+const LATE_FAULT: &str = r#"
+name = "late-fault"
+[task]
+env = "cartpole"
+horizon = 50
+[task.drift]
+actuator_gain = { kind = "step", from = 1.0, to = -1.0, at = 50.0 }
+[rollout]
+num_tasks = 3
+num_envs = 4
+[policy]
+hidden = [8]
+"#;
+
+/// Nobody can fall within five steps of CartPole, so every whole episode earns five.
+const CUT_OFF: &str = r#"
+name = "cut-off"
+[task]
+env = "cartpole"
+horizon = 5
+[rollout]
+num_tasks = 3
+num_envs = 4
+num_steps = 12
+episodes_per_env = 0
+[policy]
+hidden = [8]
+"#;
+
+fn trainer(text: &str, sets: &[&str]) -> Trainer {
+    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+    let config = Config::parse("x", text, &sets).unwrap();
+    Trainer::new(config, Device::Cpu, BackendChoice::Auto, 2).unwrap()
+}
+
+fn metric(report: &metadrift::train::Report, name: &str) -> f64 {
+    report.metrics.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+#[test]
+fn without_a_step_there_is_no_gain_however_the_world_moves() {
+    let mut trainer = trainer(LATE_FAULT, &["maml.inner_lr=0.0", "maml.inner_steps=2"]);
+    for _ in 0..3 {
+        let report = trainer.iterate().unwrap();
+        assert_eq!(metric(&report, "return/gain"), 0.0);
+        assert_eq!(metric(&report, "return/unadapted"), metric(&report, "return/post"));
+    }
+    let config = trainer.config().clone();
+    let protocol = Protocol { tasks: 5, ..Protocol::of(&config, Split::Ood) };
+    assert_eq!(protocol.adapt_steps, 2);
+    let evaluation = evaluate(&config, &trainer.learner(), 2, &protocol).unwrap();
+    for point in &evaluation.curve {
+        for score in [&point.deterministic, &point.stochastic] {
+            assert_eq!((score.returns.len(), &score.returns), (5, &score.unadapted));
+            assert_eq!((score.gain.mean, score.gain.ci95), (0.0, [0.0, 0.0]));
+        }
+    }
+}
+
+#[test]
+fn steps_of_the_control_are_neither_counted_nor_learned_from() {
+    let mut trainer = trainer(CUT_OFF, &[]);
+    trainer.iterate().unwrap();
+    // 3 tasks, 4 lanes, 12 steps, before and after adaptation
+    assert_eq!(trainer.env_steps(), 3 * 4 * 12 * 2);
+}
+
+#[test]
+fn an_episode_that_the_end_of_the_data_cuts_off_is_not_a_whole_one() {
+    let mut trainer = trainer(CUT_OFF, &[]);
+    let report = trainer.iterate().unwrap();
+    for name in ["return/pre", "return/unadapted", "return/post", "return/post_worst_task"] {
+        assert_eq!(metric(&report, name), 5.0, "{name}");
+    }
+    let config = trainer.config().clone();
+    let protocol = Protocol { tasks: 4, ..Protocol::of(&config, Split::InDist) };
+    let evaluation = evaluate(&config, &trainer.learner(), 1, &protocol).unwrap();
+    assert!(evaluation.curve.iter().all(|point| point.deterministic.summary.mean == 5.0), "{evaluation:?}");
+    let place = Place::new();
+    fs::write(place.path("x.toml"), CUT_OFF).unwrap();
+    let audit = place.expect(0, "tasks audit x.toml --tasks 3 --lanes 2 --rounds 1 --format json");
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    for split in audit["splits"].as_array().unwrap() {
+        for score in ["random", "fixed", "oracle"] {
+            assert_eq!(split["phases"][0][score], 5.0, "{split}");
+        }
+    }
+}
+
+#[test]
+fn a_phase_without_a_whole_episode_is_refused() {
+    for set in ["rollout.num_steps=4", "evaluation.steps=4"] {
+        let error = Config::parse("x", CUT_OFF, &[set.to_owned()]).unwrap_err().to_string();
+        assert!(error.contains(set.split('=').next().unwrap()) && error.contains("task.horizon"), "{error}");
+    }
+}
+
+#[test]
+fn an_audit_measures_every_phase_on_its_own_ticks() {
+    let place = Place::new();
+    fs::write(place.path("x.toml"), LATE_FAULT).unwrap();
+    let audit = place.expect(0, "tasks audit x.toml --tasks 6 --lanes 2 --rounds 3 --format json");
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    for split in audit["splits"].as_array().unwrap() {
+        // within a phase nothing changes, so in each of them one fixed law is as good as full knowledge
+        assert_eq!((&split["moves"], split["phases"].as_array().unwrap().len()), (&Value::Bool(true), 2));
+        for phase in split["phases"].as_array().unwrap() {
+            assert_eq!((&phase["fixed"], &phase["oracle"]), (&Value::from(50.0), &Value::from(50.0)), "{split}");
+        }
+    }
+}
+
+#[test]
+fn the_tools_show_what_is_lived_through() {
+    let place = Place::new();
+    for (name, drift) in [
+        ("round.toml", "kind = \"step\"\nat = 1\nfrom = 10.0\nto = 0.0\nclock = \"adapt_round\""),
+        ("late.toml", "kind = \"step\"\nat = 50\nfrom = 10.0\nto = 0.0"),
+    ] {
+        let text = format!(
+            "name = \"x\"\n[task]\nenv = \"cartpole\"\nhorizon = 50\n[task.drift.force_mag]\n{drift}\n[rollout]\n\
+             num_tasks = 4\nnum_envs = 4\n"
+        );
+        fs::write(place.path(name), text).unwrap();
+        let told = place.expect(0, &format!("tasks describe {name}"));
+        let rows: Vec<Vec<&str>> =
+            told.lines().filter(|l| l.starts_with("force_mag")).map(|l| l.split_whitespace().collect()).collect();
+        assert_eq!(rows.len(), 3);
+        for row in rows {
+            assert_eq!(row[2..], ["drifts", "0.0000", "10.0000", "10.000", "1.0"], "{told}");
+        }
+        assert!(told.contains("train: 2 phases of 50 ticks"), "{told}");
+
+        place.expect(0, &format!("tasks plot {name} --count 1 --out drift.svg"));
+        assert_eq!(fs::read_to_string(place.path("drift.svg")).unwrap().matches("<circle").count(), 1);
+
+        place.expect(0, &format!("env trace {name} --policy oracle --out trace.csv"));
+        let mut reader = csv::Reader::from_path(place.path("trace.csv")).unwrap();
+        let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        let at = |name: &str| header.iter().position(|known| known == name).unwrap();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(&rows[0][at("force_mag")], "10");
+        let second = rows.iter().find(|row| &row[at("phase")] == "1").expect("the trace goes into phase 1");
+        assert_eq!((&second[at("tick")], &second[at("force_mag")], &second[at("episode_step")]), ("50", "0", "0"));
+    }
+}
+
+#[test]
+fn plain_ppo_is_evaluated_on_the_same_ticks_as_the_meta_learner() {
+    let ppo = trainer(LATE_FAULT.replace("num_tasks = 3\n", "").as_str(), &["learner=ppo", "rollout.num_steps=16"]);
+    let config = ppo.config().clone();
+    let protocol = Protocol { tasks: 2, episodes: 3, ..Protocol::of(&config, Split::InDist) };
+    let seen = evaluate(&config, &ppo.learner(), 1, &protocol).unwrap();
+    // the same policy as a meta-learner that does not step lives through the same ticks
+    let mut meta = config.clone();
+    meta.learner = metadrift::config::Learner::Maml;
+    let again = evaluate(&meta, &ppo.learner(), 1, &protocol).unwrap();
+    assert_eq!(seen, again);
+}
