@@ -77,7 +77,7 @@ fn every_setting_changes_what_is_computed() {
         "task.vary.actuator_gain.low=0.8",
         "rollout.num_tasks=4",
         "rollout.num_envs=5",
-        "rollout.episodes_per_env=0",
+        "rollout.episodes_per_env=0 --set rollout.num_steps=45",
         "rollout.episodes_per_env=2",
         "policy.hidden=[9]",
         "policy.init_log_std=-0.1",

@@ -101,14 +101,14 @@ impl Evaluation {
         text + &self.normalised() + &self.harm()
     }
 
-    /// One line with the normalised scores, where there are any.
+    /// One line with the normalised scores from the first number of steps on, where there are any.
     fn normalised(&self) -> String {
-        let score = |point: &Point| Some(format!("{:.2} at {}", point.normalised?, steps(point.adapt_steps)));
+        let score = |point: &Point| Some(format!("{:.2}", point.normalised?));
         let scores: Vec<String> = self.curve.iter().filter_map(score).collect();
         if scores.is_empty() {
             return String::new();
         }
-        format!("score between best fixed policy (0) and oracle (1): {}\n", scores.join(", "))
+        format!("normalised score (0 = best fixed policy, 1 = oracle): {}\n", scores.join(", "))
     }
 
     /// A line for each number of steps after which the policy is worse than without adaptation.
@@ -205,7 +205,7 @@ mod tests {
         let text = evaluation(1.0).to_text();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("170.0") && text.contains("+20.0"), "{text}");
-        assert!(text.contains("oracle (1): 0.00 at 0 steps, 0.50 at 1 step\n"), "{text}");
+        assert!(text.contains("1 = oracle): 0.00, 0.50\n"), "{text}");
         assert!(!text.contains("harm"), "{text}");
         let harm = evaluation(-1.0).to_text();
         assert!(harm.contains("harm: adaptation lowers the return by 20.0 [10.0, 30.0] after 1 step"), "{harm}");
