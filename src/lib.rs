@@ -18,6 +18,7 @@ pub mod failure;
 mod fault;
 pub mod life;
 pub mod logging;
+pub mod output;
 pub mod plot;
 pub mod presets;
 pub mod registry;
