@@ -18,6 +18,7 @@ use crate::{
     maml::{Diverged, Metrics, PpoConfig, clip_norm},
     native,
     objective::{Objective, ObjectiveStats},
+    stop,
     tch_backend::TchBackend,
     threads::run_jobs,
 };
@@ -204,6 +205,7 @@ impl Ppo {
         let (mut tally, mut batch, mut target) = (Tally::default(), Batch::default(), Vec::new());
         for (epoch, order) in orders.iter().enumerate() {
             for rows in order.chunks(self.config.minibatch) {
+                stop::check();
                 let (mut gradient, stats, lr) = match part {
                     Part::Policy => {
                         deal(lesson, rows, &mut batch);

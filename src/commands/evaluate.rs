@@ -10,7 +10,7 @@ use crate::{
     commands::print,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
-    output,
+    message, output,
     run_dir::{Manifest, write_atomic},
     session::read_config,
     train::Trainer,
@@ -24,7 +24,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     args.out.as_deref().map_or(Ok(()), output::check)?;
     let config = read_config(&args.run)?;
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
-    skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
     let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
     let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use metadrift_agents::host_policy::{HostPolicy, Scratch};
+use metadrift_agents::{
+    host_policy::{HostPolicy, Scratch},
+    stop,
+};
 use metadrift_envs::{Task, channel_index};
 
 use crate::{
@@ -19,7 +22,7 @@ use crate::{
     device,
     evaluate::{Protocol, REPORTED, adapt},
     life::Life,
-    output, presets,
+    message, output, presets,
     render::{
         Canvas,
         scene::{Moment, Painter, SIZE},
@@ -93,7 +96,7 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
         return Err(ConfigError::NotFound(message).into());
     }
     let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
-    skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
     let backend = args.compute.backend.unwrap_or(Manifest::read(run)?.backend);
     let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
@@ -169,6 +172,7 @@ fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usiz
     encoder.set_repeat(gif::Repeat::Infinite)?;
     let mut frames = 0;
     for tick in (0..longest).step_by(stride).chain([longest - 1]) {
+        stop::check();
         let mut canvas = Canvas::new(size.0.into(), size.1.into(), [255; 3]);
         for (place, film) in films.iter().enumerate() {
             let moment = &film.moments[tick.min(film.moments.len() - 1)];
