@@ -200,7 +200,8 @@ impl Session {
         }
         let evaluates = config.evaluation.every > 0;
         let mut logger = Logger::open(self.run.path(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
-        if self.resumed.is_none() {
+        // a run that was killed right after its first checkpoint logs them now
+        if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
         }
