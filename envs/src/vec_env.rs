@@ -67,7 +67,7 @@ pub enum Autoreset {
 /// Why a batch cannot be stepped; it is left as it was.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StepError {
-    /// NaN, an infinite number, an index out of range.
+    /// NaN, an infinite number, an index that is not whole or out of range.
     #[error("lane {lane}: action {action} is not in {space:?}")]
     Action {
         /// The first lane with such an action.
