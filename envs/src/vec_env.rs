@@ -30,6 +30,7 @@ use crate::appendix::Appendix;
 use crate::channel::ChannelLayout;
 use crate::clock::Clocks;
 use crate::columns::Channels;
+use crate::drive::deliver;
 use crate::env::{ActionSpace, Array, Env, Version};
 use crate::faults::{Scene, Used};
 use crate::lanes::{Column, LANES, Lanes};
@@ -181,6 +182,29 @@ impl<E: Env> VecEnv<E> {
         assert!(lane < self.num_envs, "lane {lane} of {}", self.num_envs);
         let columns = &self.state[lane / LANES * Self::STATE_DIM..][..Self::STATE_DIM];
         E::State::from_fn(|k| columns[k][lane % LANES])
+    }
+
+    /// The output of the actuators in a step with these `actions`, `[envs, act_dim]` both, in the unit
+    /// of the command: after delay, losses, gain, bias, noise, dead zone and saturation at the clocks of that step.
+    ///
+    /// The batch is copied for it: this is for pictures and traces.
+    ///
+    /// # Panics
+    /// On actions of the wrong number.
+    pub fn delivered(&self, actions: &[f32]) -> Vec<f32> {
+        assert_eq!(actions.len(), self.num_envs * Self::ACT_DIM, "actions of {} lanes", self.num_envs);
+        let mut ahead = self.clone();
+        ahead.apply_drifts();
+        let scene = Scene { channels: &ahead.channels, streams: &ahead.streams, tick: ahead.ticks };
+        let mut delivered = Vec::with_capacity(actions.len());
+        for (block, of_block) in actions.chunks(LANES * Self::ACT_DIM).enumerate() {
+            let mut full = vec![0.0; LANES * Self::ACT_DIM];
+            full[..of_block.len()].copy_from_slice(of_block);
+            let applied = deliver::<E>(ahead.simd, &scene, block, &full, ahead.actuators.as_mut());
+            let lanes = 0..of_block.len() / Self::ACT_DIM;
+            delivered.extend(lanes.flat_map(|lane| applied.as_ref().iter().map(move |column| column[lane])));
+        }
+        delivered
     }
 
     /// Steps done in the current episodes, `[envs]`.
