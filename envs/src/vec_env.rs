@@ -187,20 +187,22 @@ impl<E: Env> VecEnv<E> {
     /// The output of the actuators in a step with these `actions`, `[envs, act_dim]` both, in the unit
     /// of the command: after delay, losses, gain, bias, noise, dead zone and saturation at the clocks of that step.
     ///
-    /// The batch is copied for it: this is for pictures and traces.
+    /// Copies what moves, and changes nothing: for pictures and traces.
     ///
     /// # Panics
     /// On actions of the wrong number.
     pub fn delivered(&self, actions: &[f32]) -> Vec<f32> {
         assert_eq!(actions.len(), self.num_envs * Self::ACT_DIM, "actions of {} lanes", self.num_envs);
-        let mut ahead = self.clone();
-        ahead.apply_drifts();
-        let scene = Scene { channels: &ahead.channels, streams: &ahead.streams, tick: ahead.ticks };
+        let (mut moving, mut apart) = (self.moving.clone(), self.moving_by_lane.clone());
+        let (mut channels, mut actuators) = (self.channels.clone(), self.actuators.clone());
+        moving.apply(self.simd, &mut channels, self.clock());
+        apart.apply(self.simd, &mut channels, 0..self.num_envs, |lane| self.clocks(lane));
+        let scene = Scene { channels: &channels, streams: &self.streams, tick: self.ticks };
         let mut delivered = Vec::with_capacity(actions.len());
         for (block, of_block) in actions.chunks(LANES * Self::ACT_DIM).enumerate() {
             let mut full = vec![0.0; LANES * Self::ACT_DIM];
             full[..of_block.len()].copy_from_slice(of_block);
-            let applied = deliver::<E>(ahead.simd, &scene, block, &full, ahead.actuators.as_mut());
+            let applied = deliver::<E>(self.simd, &scene, block, &full, actuators.as_mut());
             let lanes = 0..of_block.len() / Self::ACT_DIM;
             delivered.extend(lanes.flat_map(|lane| applied.as_ref().iter().map(move |column| column[lane])));
         }

@@ -116,7 +116,7 @@ impl<E: Env> VecEnv<E> {
     }
 
     /// Sets the channels that drift to their values at the current clocks.
-    pub(super) fn apply_drifts(&mut self) {
+    fn apply_drifts(&mut self) {
         if !self.moving.is_empty() {
             let tick = self.clock();
             self.corrections += self.moving.apply(self.simd, &mut self.channels, tick);
