@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{
+    Args, Subcommand, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use metadrift_envs::Split;
 
 use super::{ComputeArgs, Format};
@@ -148,11 +151,19 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
     /// Where the film goes
-    #[arg(long, value_name = "FILE.gif")]
+    #[arg(long, value_name = "FILE.gif", value_parser = PathBufValueParser::new().try_map(gif_file))]
     pub out: PathBuf,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Refuses another format than the one that is written.
+fn gif_file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match path.extension() {
+        Some(end) if end.eq_ignore_ascii_case("gif") => Ok(path),
+        _ => Err("films are GIFs: the name must end in .gif"),
+    }
 }
 
 /// Who acts.

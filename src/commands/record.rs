@@ -24,7 +24,7 @@ use crate::{
     life::Life,
     message, output, presets,
     render::{
-        Canvas,
+        Canvas, decimal,
         scene::{Moment, Painter, SIZE},
     },
     rollout::Episodes,
@@ -73,18 +73,24 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     output::write(&args.out, &film)?;
     let returns: Vec<String> = films
         .iter()
-        .map(|film| format!("{} {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
+        .map(|film| {
+            let earned = film.moments.last().map_or(0.0, |moment| moment.earned);
+            format!("{}: return {}", film.title, decimal(earned, 1))
+        })
         .collect();
-    Ok(print(&format!("{}: {frames} frames; return {}\n", args.out.display(), returns.join(", ")))?)
+    Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
 }
 
 /// The controller with full knowledge or, where there is none, random actions.
 fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
     let env = config.env()?;
-    let name = format!("{} {}/{}", config.name, args.split, args.task);
+    let title = |who: &str| format!("{who} on {}, task {}/{}", config.name, args.split, args.task);
     Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, 0, name, known)?,
-        None => film(config, task, args.seed, 0, name, Random::new(env.spec().action, args.seed, 0))?,
+        Some(known) => film(config, task, args.seed, 0, title("oracle"), known)?,
+        None => {
+            let random = Random::new(env.spec().action, args.seed, 0);
+            film(config, task, args.seed, 0, title("random actions"), random)?
+        }
     })
 }
 
@@ -148,7 +154,7 @@ fn film(
         moments.push(Moment {
             state: wide(tick.state),
             values: tick.values.to_vec(),
-            action: wide(tick.action),
+            applied: wide(tick.applied),
             earned,
             step: tick.clocks.episode_step + 1,
             over: tick.terminated || tick.truncated,
