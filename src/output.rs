@@ -1,12 +1,14 @@
 //! Files that a user asked for with `--out`: whole or not there.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
+
+use crate::run_dir::sync_folder;
 
 /// Refuses a place that cannot take a file. Called before the work whose result goes there.
 ///
@@ -58,14 +60,15 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any new file
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(32).collect();
     let mut file = builder.prefix(&format!(".{name}.tmp-")).tempfile_in(&folder)?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
     bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    // a folder that cannot be synced, as on some network file systems, still has the file
-    let _ = File::open(&folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    sync_folder(&folder)
 }
 
 fn folder(path: &Path) -> PathBuf {

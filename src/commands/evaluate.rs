@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use metadrift_agents::backend::BackendChoice;
 
 use crate::{
     checkpoint,
@@ -26,7 +27,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
-    let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
+    let backend = args
+        .compute
+        .backend
+        .unwrap_or(Manifest::read_if_there(&args.run)?.map_or(BackendChoice::Auto, |manifest| manifest.backend));
     let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;
     trainer.restore(&newest)?;
     let usual = Protocol::of(&config, args.split);

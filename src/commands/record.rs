@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use metadrift_agents::{
+    backend::BackendChoice,
     host_policy::{HostPolicy, Scratch},
     stop,
 };
@@ -104,7 +105,10 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
-    let backend = args.compute.backend.unwrap_or(Manifest::read(run)?.backend);
+    let backend = args
+        .compute
+        .backend
+        .unwrap_or(Manifest::read_if_there(run)?.map_or(BackendChoice::Auto, |manifest| manifest.backend));
     let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
     trainer.restore(&newest)?;
     let learner = trainer.learner();

@@ -59,8 +59,11 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
 }
 
 fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
+    if session.has_nothing_to_do() {
+        say("all iterations of this run are done; --iterations N extends it");
+    }
     let ended = session.run()?;
-    let run = quoted(session.path());
+    let run = quoted(&session.shown_path());
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
         say(&format!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}"));
@@ -82,7 +85,7 @@ fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
             }
         }
     }
-    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.path().display()));
+    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
     Ok(ExitCode::SUCCESS)
 }
 
