@@ -20,7 +20,7 @@ use crate::{
     failure::WorkerPanic,
     logging::{Hparam, Logger, Outcome, Progress, ProgressLine, Start},
     message,
-    run_dir::{Manifest, RunDir, RunState, write_atomic},
+    run_dir::{Manifest, RunDir, RunDirError, RunState, write_atomic},
     train::{Report, Trainer},
 };
 
@@ -312,6 +312,9 @@ impl Session {
 /// If it cannot be read or is not valid.
 pub fn read_config(dir: &Path) -> Result<Config> {
     let path = dir.join("config.toml");
+    if !path.exists() {
+        return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
+    }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
 }

@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use crate::{
     checkpoint,
     cli::{EvaluateArgs, Format},
-    commands::print,
+    commands::{print, writable},
     device,
     evaluate::{Evaluation, Protocol, evaluate},
+    memory::{self, Arithmetic},
     message,
     run_dir::{Manifest, write_atomic},
     session::read_config,
@@ -21,12 +22,14 @@ use crate::{
 /// # Errors
 /// If the run has no valid checkpoint, or the result cannot be written.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    args.out.as_deref().map_or(Ok(()), writable)?;
     let config = read_config(&args.run)?;
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
     let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
-    let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;
+    let device = device::open(args.compute.device)?;
+    let mut trainer = Trainer::new(config.clone(), device, backend, actors)?;
     trainer.restore(&newest)?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
@@ -36,6 +39,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         seed: args.seed,
         ..usual
     };
+    let arithmetic = Arithmetic::of(&config, trainer.learner().backend().choice(), device, actors)?;
+    memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic)?.check()?;
     let evaluation = evaluate(&config, &trainer.learner(), actors, &protocol)?;
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::{
     audit::{Effort, audit},
     cli::{AuditArgs, Format},
-    commands::print,
+    commands::{print, writable},
     control::search::Budget,
     presets,
     run_dir::write_atomic,
@@ -16,6 +16,7 @@ use crate::{
 /// # Errors
 /// As [`super::run`].
 pub fn run(args: &AuditArgs) -> Result<()> {
+    args.out.as_deref().map_or(Ok(()), writable)?;
     let config = presets::load(&args.what, &args.sets)?;
     let search = Budget { rounds: args.rounds as usize, ..Budget::AUDIT };
     let effort = Effort { tasks: args.tasks as usize, lanes: args.lanes as usize, seed: args.seed, search };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use metadrift_envs::{Split, Task, TaskError, channels};
 
 use crate::{
-    commands::print,
+    commands::{print, writable},
     course::{Course, switches},
     life::Life,
     plot::{Line, Panel, svg},
@@ -35,6 +35,7 @@ pub struct Asked {
 /// # Errors
 /// As [`super::run`], and where nothing drifts.
 pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
+    writable(out)?;
     let config = presets::load(what, &[])?;
     let life = Life::of(&config, asked.split)?;
     let distribution = config.tasks(asked.split)?;
