@@ -20,7 +20,7 @@ use crate::{
     failure::WorkerPanic,
     logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
     message,
-    run_dir::{Manifest, RunDir, RunState, read_own, write_atomic},
+    run_dir::{Manifest, RunDir, RunDirError, RunState, read_own, write_atomic},
     train::{Report, Trainer},
 };
 
@@ -366,6 +366,9 @@ impl Session {
 /// If it cannot be read or is not valid.
 pub fn read_config(dir: &Path) -> Result<Config> {
     let path = dir.join("config.toml");
+    if !path.exists() {
+        return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
+    }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
     if !written.is_empty() && written != Manifest::config_digest(&text) {
@@ -387,7 +390,7 @@ fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
         return Err(ConfigError::OutOfRange {
             key: "iterations",
             value: iterations.to_string(),
-            legal: "at least as many as the run has done",
+            legal: "at least as many as the run has done".into(),
         }
         .into());
     }

@@ -159,6 +159,7 @@ impl PpoTrainer {
     pub fn checkpoint(&mut self) -> Checkpoint {
         let (done, lanes) = self.lanes.save();
         let Ppo { policy, value, .. } = &self.learner;
+        let lanes = saved::words_as_numbers(&lanes);
         let tensors = [
             ("meta_params", &policy.params),
             ("adam_m", &policy.adam.m),
@@ -166,6 +167,7 @@ impl PpoTrainer {
             ("value_params", &value.params),
             ("value_adam_m", &value.adam.m),
             ("value_adam_v", &value.adam.v),
+            ("lanes", &lanes),
         ];
         Checkpoint {
             step: self.iteration,
@@ -175,7 +177,6 @@ impl PpoTrainer {
                 "value_adam_step": value.adam.step,
                 "env_steps": self.env_steps,
                 "episodes": done,
-                "lanes": lanes,
                 "earned": self.score.earned,
                 "recent": self.score.recent,
             }),
@@ -205,8 +206,8 @@ impl PpoTrainer {
             return Err(Misfit("`earned` or `recent` has another length".into()));
         }
         let env_steps = saved::value(checkpoint, "env_steps")?;
-        let (done, lanes): (Vec<u32>, Vec<Vec<u32>>) =
-            (saved::value(checkpoint, "episodes")?, saved::value(checkpoint, "lanes")?);
+        let done: Vec<u32> = saved::value(checkpoint, "episodes")?;
+        let lanes = saved::numbers_as_words(checkpoint, "lanes", self.rollout.shape().tasks)?;
         self.lanes.restore(&done, &lanes).map_err(|what| Misfit(format!("`lanes` has {what}")))?;
         (self.learner.policy, self.learner.value, self.score) = (policy, value, score);
         (self.iteration, self.env_steps) = (checkpoint.step, env_steps);
