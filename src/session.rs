@@ -197,7 +197,7 @@ impl Session {
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let signals = Signals::watch()?;
         let began = Instant::now();
-        let mut gains = Vec::new();
+        let (mut gains, mut said) = (Vec::new(), false);
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = self.iterate()?;
             let done = self.trainer.iteration();
@@ -205,6 +205,11 @@ impl Session {
             let at = At { iteration: done, env_steps: self.trainer.env_steps() };
             logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
+            if !report.informative && !std::mem::replace(&mut said, true) {
+                progress.warn(&format!(
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                ));
+            }
             gains.extend(report.return_unadapted.map(|unadapted| report.return_post - unadapted));
             let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match signals.received() {
