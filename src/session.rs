@@ -241,6 +241,7 @@ impl Session {
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
+        let mut said = false;
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = match self.iterate()? {
                 Ok(report) => report,
@@ -255,6 +256,11 @@ impl Session {
             logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
             diagnosis.add(&report);
+            if !report.informative && !std::mem::replace(&mut said, true) {
+                progress.warn(&format!(
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                ));
+            }
             let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
