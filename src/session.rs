@@ -2,29 +2,38 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use metadrift_agents::backend::{Backend, BackendChoice, NoNative};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use metadrift_agents::{
+    backend::{Backend, BackendChoice, NoNative},
+    stop::{self, Stopped},
+};
 use tch::Device;
 
 use crate::{
     checkpoint,
-    config::{Config, Learner},
+    config::{Config, ConfigError, Learner},
     device::{self, DeviceChoice},
     failure::WorkerPanic,
-    logging::{Hparam, Logger, Outcome, Progress, ProgressLine, Start},
-    run_dir::{Manifest, RunDir, RunState, write_atomic},
-    stats::mean,
+    logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
+    message,
+    run_dir::{Manifest, RunDir, RunState, read_own, write_atomic},
     train::{Report, Trainer},
 };
+
+mod diagnosis;
+mod validation;
+
+pub use validation::Best;
+
+use diagnosis::Diagnosis;
+use validation::{BEST, is_due, validate};
+
+/// After an iteration shorter than this, a signal lets the next one end.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// How a run is run; nothing here changes its results (but the device, in the last digits).
 #[derive(Clone, Debug)]
@@ -54,15 +63,20 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// The three lines a run begins with, its folder, its state.
+/// A run under way: its trainer, its folder, its manifest.
 pub struct Session {
     trainer: Trainer,
     run: RunDir,
     manifest: Manifest,
     options: RunOptions,
-    start: Start,
+    /// Where it goes on; nothing for a new run.
+    resumed: Option<At>,
+    /// The checkpoint that did best on held-out tasks, once one was evaluated.
+    best: Option<Best>,
     /// Why libtorch computes although nobody asked for it and no GPU is there.
     fallback: Option<&'static str>,
+    /// Duration of the iteration before; before the first one nobody knows, so it counts as long.
+    last_iteration: Duration,
     /// Seconds that [`Session::run`] has trained for.
     seconds: f64,
 }
@@ -88,14 +102,26 @@ impl Session {
             Some(dir) => RunDir::create_at(dir)?,
             None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
         };
-        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, std::env::args().collect());
+        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line());
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
+        let text = config.to_toml();
+        manifest.config = Manifest::config_digest(text.as_bytes());
         manifest.write(run.path())?;
-        write_atomic(&run.config(), config.to_toml().as_bytes())?;
+        write_atomic(&run.config(), text.as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
-        Ok(Session { trainer, run, manifest, options, start: Start::New, fallback, seconds: 0.0 })
+        Ok(Session {
+            trainer,
+            run,
+            manifest,
+            options,
+            resumed: None,
+            best: None,
+            fallback,
+            last_iteration: Duration::MAX,
+            seconds: 0.0,
+        })
     }
 
     /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
@@ -104,32 +130,60 @@ impl Session {
     /// If there is no run, no valid checkpoint, or another process is at it.
     pub fn resume(dir: &Path, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
-        let mut config = read_config(dir)?;
-        if let Some(iterations) = iterations {
-            config.iterations = iterations;
-            config = Config::parse("--iterations", &config.to_toml(), &[])?;
-        }
+        let mut config = read_config(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
-        skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+        skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+        if let Some(iterations) = iterations {
+            config = extended(config, iterations, newest.step)?;
+        }
         let device = device::open(options.device)?;
-        let mut manifest = Manifest::read(dir)?;
+        // a manifest only informs; a run goes on without one
+        let known = Manifest::read_if_there(run.path())?;
+        let mut manifest =
+            known.unwrap_or_else(|| Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line()));
         let backend = options.backend.unwrap_or(manifest.backend);
         let mut trainer = Trainer::new(config, device, backend, options.actors)?;
         trainer.restore(&newest)?;
         // nothing in the folder has changed so far; what follows the checkpoint comes again
-        checkpoint::discard_after(&run.checkpoints(), newest.step)?;
-        write_atomic(&run.config(), trainer.config().to_toml().as_bytes())?;
+        for aside in checkpoint::set_aside_after(&run.checkpoints(), newest.step)? {
+            message::warn(&format!("set aside: {}", aside.display()));
+        }
+        let text = trainer.config().to_toml();
+        manifest.config = Manifest::config_digest(text.as_bytes());
+        write_atomic(&run.config(), text.as_bytes())?;
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
-        manifest.write(dir)?;
-        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step), fallback: None, seconds: 0.0 })
+        manifest.write(run.path())?;
+        let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
+        let best = Best::of(&newest.state);
+        Ok(Session {
+            trainer,
+            run,
+            manifest,
+            options,
+            resumed,
+            best,
+            fallback: None,
+            last_iteration: Duration::MAX,
+            seconds: 0.0,
+        })
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
         self.run.path()
+    }
+
+    /// The folder as people write it.
+    pub fn shown_path(&self) -> PathBuf {
+        self.run.shown()
+    }
+
+    /// Whether all iterations were done before this process began.
+    pub fn has_nothing_to_do(&self) -> bool {
+        self.resumed.is_some_and(|at| at.iteration >= self.trainer.config().iterations)
     }
 
     /// Threads the run uses.
@@ -162,8 +216,10 @@ impl Session {
                 "the gradients come from libtorch, at about half the speed of the native backend: {reason}"
             ));
         }
-        let mut logger = Logger::open(self.run.path(), self.start, progress.reporter());
-        if self.start == Start::New {
+        let evaluates = config.evaluation.every > 0;
+        let mut logger = Logger::open(self.run.path(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
+        // a run that was killed right after its first checkpoint logs them now
+        if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
         }
@@ -171,60 +227,104 @@ impl Session {
         let (outcome, state) = match &ended {
             Ok(Ended::Finished | Ended::Solved) => (Outcome::Finished, RunState::Finished),
             Ok(_) => (Outcome::Interrupted, RunState::Interrupted),
-            Err(error) => (Outcome::Failed, RunState::Failed { message: format!("{error:#}") }),
+            Err(error) => (Outcome::Failed, RunState::Failed { message: message::of_error(error) }),
         };
         logger.finish(outcome);
         progress.finish();
         self.manifest.set_state(state);
-        let written = self.manifest.write(self.run.path());
+        let written = self.run.check().and_then(|()| self.manifest.write(self.run.path()));
         let ended = ended?;
         written?;
         Ok(ended)
     }
 
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
-        let signals = Signals::watch()?;
         let began = Instant::now();
-        let mut gains = Vec::new();
+        let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
-            let report = self.iterate()?;
+            let report = match self.iterate()? {
+                Ok(report) => report,
+                Err(Stopped(signal)) => {
+                    self.save(config, logger)?;
+                    return Ok(Ended::Signal(signal));
+                }
+            };
             let done = self.trainer.iteration();
             self.seconds = began.elapsed().as_secs_f64();
-            logger.log(done, &report.metrics, &report.timing);
+            let at = At { iteration: done, env_steps: self.trainer.env_steps() };
+            logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
-            gains.extend(report.return_unadapted.map(|unadapted| report.return_post - unadapted));
-            let stop = match signals.received() {
+            diagnosis.add(&report);
+            let improved = is_due(config, done) && self.validate(at, logger)?;
+            let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
                 None if self.trainer.solved() => Some(Ended::Solved),
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
                 None => None,
             };
-            if stop.is_some() || done == config.iterations || done.is_multiple_of(config.checkpoint.every) {
-                logger.flush();
-                checkpoint::save(&self.run.checkpoints(), &self.trainer.checkpoint())?;
-                checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, done)?;
+            let planned = done == config.iterations || done.is_multiple_of(config.checkpoint.every);
+            if stop.is_some() || improved || planned {
+                self.save(config, logger)?;
             }
             if let Some(ended) = stop {
+                diagnosis.warnings().iter().for_each(|warning| progress.warn(warning));
                 return Ok(ended);
             }
         }
-        if let Some(warning) = no_gain(&gains) {
-            progress.warn(&warning);
-        }
+        diagnosis.warnings().iter().for_each(|warning| progress.warn(warning));
         Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
     }
 
-    /// One iteration; a panic in a worker becomes an error with its message.
-    fn iterate(&mut self) -> Result<Report> {
+    /// Saves the state as it is between two iterations.
+    fn save(&mut self, config: &Config, logger: &mut Logger) -> Result<()> {
+        logger.flush();
+        let mut checkpoint = self.trainer.checkpoint();
+        if let (Some(best), Some(state)) = (self.best, checkpoint.state.as_object_mut()) {
+            state.insert(BEST.to_owned(), serde_json::to_value(best)?);
+        }
+        self.run.check()?;
+        checkpoint::save(&self.run.checkpoints(), &checkpoint)?;
+        let best = self.best.map(|best| best.step);
+        checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, checkpoint.step, best)?;
+        Ok(())
+    }
+
+    /// Evaluates on held-out tasks and logs it; says whether no checkpoint did better so far. A signal waits for its end:
+    /// a checkpoint of this iteration without it could not go on to the byte.
+    fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
+        let _whole = stop::hold();
+        let found = validate(&self.trainer, self.options.actors)?;
+        let scalars: Vec<(&str, f64)> = found.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        logger.evaluation(at, &scalars);
+        let improved = self.best.is_none_or(|best| found.candidate.score > best.score);
+        if improved {
+            self.best = Some(found.candidate);
+        }
+        Ok(improved)
+    }
+
+    /// One iteration; a panic in a worker becomes an error with its message. An iteration that is stopped leaves the
+    /// trainer as it was before; one that promises to be short is not stopped, so that nothing has to be kept for that.
+    fn iterate(&mut self) -> Result<Result<Report, Stopped>> {
         let trainer = &mut self.trainer;
-        match catch_unwind(AssertUnwindSafe(|| trainer.iterate())) {
-            Ok(report) => report.with_context(|| {
+        let before = (self.last_iteration >= SHORT).then(|| trainer.checkpoint());
+        let _whole = before.is_none().then(stop::hold);
+        let began = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| stop::catch(|| trainer.iterate())));
+        self.last_iteration = began.elapsed();
+        match (outcome, before) {
+            (Ok(Ok(report)), _) => report.map(Ok).with_context(|| {
                 format!(
                     "training stopped in iteration {}; the checkpoints before are good",
                     self.trainer.iteration() + 1
                 )
             }),
-            Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),
+            (Ok(Err(stopped)), Some(before)) => {
+                self.trainer.restore(&before)?;
+                Ok(Err(stopped))
+            }
+            (Ok(Err(_)), None) => unreachable!("stopping was held back"),
+            (Err(payload), _) => Err(WorkerPanic::new(payload.as_ref()).into()),
         }
     }
 
@@ -233,38 +333,70 @@ impl Session {
         let r = &config.rollout;
         let size = match config.learner {
             Learner::Maml => {
-                format!("{} tasks x {} lanes, {} inner steps", r.num_tasks, r.num_envs, config.maml.inner_steps)
+                let steps = config.maml.inner_steps;
+                let plural = if steps == 1 { "" } else { "s" };
+                format!("{} tasks x {} lanes, {steps} inner step{plural}", r.num_tasks, r.num_envs)
             }
             Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
         };
-        let begin = match self.start {
-            Start::New => "Training".to_owned(),
-            Start::After(step) => format!("Going on after iteration {step} with"),
+        let begin = match self.resumed {
+            None => "Training".to_owned(),
+            Some(at) => format!("Going on after iteration {} with", at.iteration),
         };
         format!(
-            "{begin} {} ({}, {} parameters) on {} ({:?} backend), {} actors, seed {}\n{}\n\
+            "{begin} {} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
              Watch: tensorboard --logdir {}",
             config.name,
             size,
             self.trainer.learner().layout().num_params(),
             self.manifest.device,
-            self.manifest.backend,
+            format!("{:?}", self.manifest.backend).to_lowercase(),
             self.options.actors,
+            if self.options.actors == 1 { "" } else { "s" },
             config.seed,
             config.description,
-            self.run.path().display(),
+            message::quoted(self.run.path()),
         )
     }
 }
 
-/// The configuration stored in run folder `dir`.
+/// The configuration stored in run folder `dir`; a warning if it is not the one that the program wrote there.
 ///
 /// # Errors
 /// If it cannot be read or is not valid.
 pub fn read_config(dir: &Path) -> Result<Config> {
     let path = dir.join("config.toml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_own(&path, MAX_CONFIG_BYTES)?;
+    let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
+    if !written.is_empty() && written != Manifest::config_digest(&text) {
+        let shown = path.display();
+        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
+    }
+    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+}
+
+/// Most bytes of a run's config.toml.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// The configuration with another number of iterations, at least as many as are done.
+fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
+    config.iterations = iterations;
+    let config = Config::parse("--iterations", &config.to_toml(), &[])?;
+    if iterations < done {
+        return Err(ConfigError::OutOfRange {
+            key: "iterations",
+            value: iterations.to_string(),
+            legal: "at least as many as the run has done",
+        }
+        .into());
+    }
+    Ok(config)
+}
+
+/// The arguments of this process; what is not UTF-8 in them is replaced.
+fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
@@ -277,27 +409,6 @@ fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
         steps_per_second: find(&report.timing, "steps_per_second").unwrap_or(0.0),
         seconds: find(&report.timing, "time/iteration_s").unwrap_or(0.0),
     }
-}
-
-/// Says so if the last iterations show no gain from adaptation beyond two standard errors, or harm.
-fn no_gain(gains: &[f64]) -> Option<String> {
-    let last = &gains[gains.len().saturating_sub(20)..];
-    if last.len() < 5 {
-        return None;
-    }
-    let average = mean(last);
-    let variance = last.iter().map(|g| (g - average).powi(2)).sum::<f64>() / (last.len() - 1) as f64;
-    let error = (variance / last.len() as f64).sqrt();
-    let figure = format!("({average:+.1} ± {error:.1} over the last {} iterations)", last.len());
-    if average < -2.0 * error {
-        return Some(format!("adaptation does harm {figure}: try a smaller maml.inner_lr"));
-    }
-    (average <= 2.0 * error).then(|| {
-        format!(
-            "no significant gain from adaptation {figure}. Either these tasks need no adaptation, or the meta-policy is \
-             stuck in one that ignores some of them: try another maml.inner_lr or a longer run"
-        )
-    })
 }
 
 /// The settings that runs are compared by, flat.
@@ -323,28 +434,5 @@ fn hparam(value: &toml::Value) -> Option<Hparam> {
         toml::Value::Boolean(b) => Some(Hparam::Bool(*b)),
         toml::Value::Array(a) => Some(Hparam::Text(format!("{a:?}"))),
         _ => None,
-    }
-}
-
-/// SIGINT and SIGTERM: the first lets the iteration end, a second one stops at once (the last checkpoint is good).
-struct Signals {
-    received: Arc<AtomicUsize>,
-}
-
-impl Signals {
-    fn watch() -> Result<Self> {
-        let (received, armed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        for signal in [SIGINT, SIGTERM] {
-            // order matters: the shutdown looks at the flag before this signal sets it
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())
-                .and_then(|_| signal_hook::flag::register(signal, armed.clone()))
-                .and_then(|_| signal_hook::flag::register_usize(signal, received.clone(), signal as usize))
-                .context("cannot watch for signals")?;
-        }
-        Ok(Signals { received })
-    }
-
-    fn received(&self) -> Option<i32> {
-        i32::try_from(self.received.load(Ordering::Relaxed)).ok().filter(|&signal| signal != 0)
     }
 }

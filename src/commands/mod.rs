@@ -10,19 +10,7 @@ pub mod selftest;
 pub mod tasks;
 pub mod train;
 
-use std::io::{self, Write};
-
-/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
-///
-/// # Errors
-/// If the output cannot be written for another reason, such as a full disk.
-pub fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
-}
+pub use crate::message::print;
 
 /// Columns as wide as their widest cell.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {

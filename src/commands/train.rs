@@ -3,8 +3,8 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
+use metadrift_agents::stop::{self, Stopped};
 use metadrift_envs::Split;
-use signal_hook::consts::SIGINT;
 
 use crate::{
     cli::{ResumeArgs, TrainArgs},
@@ -12,6 +12,7 @@ use crate::{
     config::{Config, Learner},
     evaluate::{Protocol, evaluate},
     failure::code,
+    message::{quoted, say},
     presets, registry,
     session::{Ended, RunOptions, Session},
 };
@@ -58,24 +59,33 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
 }
 
 fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
+    if session.has_nothing_to_do() {
+        say("all iterations of this run are done; --iterations N extends it");
+    }
     let ended = session.run()?;
-    let run = session.path().display();
+    let run = quoted(&session.shown_path());
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
-        eprintln!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}");
-        return Ok(ExitCode::from(if signal == SIGINT { code::INTERRUPTED } else { code::TERMINATED }));
+        say(&format!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}"));
+        return Ok(code::of_signal(signal));
     }
     if ended == Ended::Solved {
         let (steps, seconds) = (session.trainer().env_steps(), session.seconds());
-        eprintln!("solved after {steps} steps, {seconds:.2} s");
+        say(&format!("solved after {steps} steps, {seconds:.2} s"));
     }
     if ended == Ended::TimeUp {
-        eprintln!("time is up, saved; go on with: metadrift resume {run}");
+        say(&format!("time is up, saved; go on with: metadrift resume {run}"));
     }
     if evaluates {
-        print(&held_out(&session, Split::InDist, None)?)?;
+        match stop::catch(|| held_out(&session, Split::InDist, None)) {
+            Ok(table) => print(&table?)?,
+            Err(Stopped(signal)) => {
+                say(&format!("evaluation stopped; the training is saved. Evaluate it with: metadrift evaluate {run}"));
+                return Ok(code::of_signal(signal));
+            }
+        }
     }
-    eprintln!("\nRun folder: {run}\nNext: metadrift evaluate {run} --split ood");
+    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,9 +115,9 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
         }
     }
     match ended {
-        Ended::Signal(signal) => Ok(ExitCode::from(128 + signal as u8)),
+        Ended::Signal(signal) => Ok(code::of_signal(signal)),
         _ => {
-            eprintln!("smoke test passed: trained, saved, resumed, evaluated");
+            say("smoke test passed: trained, saved, resumed, evaluated");
             Ok(ExitCode::SUCCESS)
         }
     }
