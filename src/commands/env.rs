@@ -7,7 +7,7 @@ mod trace;
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use metadrift_envs::{ActionSpace, EnvKind, EnvSpec, TaskError, channels};
+use metadrift_envs::{ActionSpace, Channel, EnvKind, EnvSpec, TaskError, channels};
 
 use crate::{
     cli::EnvCommand,
@@ -44,7 +44,8 @@ fn find(name: &str, path: &str) -> Result<EnvKind, TaskError> {
 fn list() -> String {
     let specs = || EnvKind::ALL.iter().map(|kind| kind.spec());
     let is_probe = |spec: &&EnvSpec| spec.name.starts_with("probe-");
-    let row = |spec: &EnvSpec| format!("{:<15} {}\n", spec.name, spec.doc);
+    let width = specs().map(|spec| spec.name.len()).max().unwrap_or(0);
+    let row = |spec: &EnvSpec| format!("{:<width$} {}\n", spec.name, spec.doc);
     let real: String = specs().filter(|spec| !is_probe(spec)).map(row).collect();
     let probes: String = specs().filter(is_probe).map(row).collect();
     format!("{real}\nFor tests of learners, with known answers:\n{probes}")
@@ -59,9 +60,33 @@ fn show(spec: &EnvSpec) -> String {
     let _ = writeln!(text, "What a task may set ([task.vary]) or let drift ([task.drift]):\n");
     let mut rows = vec![["name", "unit", "default", "legal range", "what it is"].map(str::to_owned)];
     rows.extend(
-        channels(spec).into_iter().map(|c| [c.name, c.unit.into(), c.default.to_string(), c.bounds.to_string(), c.doc]),
+        described(spec)
+            .into_iter()
+            .map(|c| [c.name, c.unit.into(), c.default.to_string(), c.bounds.to_string(), c.doc]),
     );
-    text + &aligned(&rows)
+    text += &aligned(&rows);
+    let _ = writeln!(text, "\n{SENSOR} is one of the observations: {}", spec.observations.join(", "));
+    text
+}
+
+/// Stands for any observation in the name of a channel.
+const SENSOR: &str = "OBS";
+
+/// The channels, those of the sensors once for all of them.
+fn described(spec: &EnvSpec) -> Vec<Channel> {
+    let first = spec.observations[0];
+    let of = |obs: &str| format!("sensor_{obs}_");
+    let others: Vec<String> = spec.observations[1..].iter().map(|obs| of(obs)).collect();
+    let is_first = |channel: &Channel| channel.name.starts_with(&of(first));
+    // `x` is the beginning of `x_dot`, too
+    let is_other = |channel: &Channel| others.iter().any(|other| channel.name.starts_with(other));
+    let mut channels = channels(spec);
+    channels.retain(|channel| !is_other(channel));
+    for channel in channels.iter_mut().filter(|channel| is_first(channel)) {
+        channel.name = channel.name.replacen(first, SENSOR, 1);
+        channel.doc = channel.doc.strip_suffix(first).map_or(channel.doc.clone(), |doc| format!("{doc}{SENSOR}"));
+    }
+    channels
 }
 
 /// The action space in words.
@@ -99,18 +124,33 @@ mod tests {
         for kind in EnvKind::ALL {
             let text = show(kind.spec());
             for channel in channels(kind.spec()) {
-                let row = text.lines().find(|line| line.split_whitespace().next() == Some(&channel.name));
-                let row = row.unwrap_or_else(|| panic!("{}: {text}", channel.name));
+                let fault = kind.spec().observations.iter().find_map(|obs| {
+                    // the longest name that fits: `x_dot`, not `x`
+                    let longer = |other: &&&str| other.starts_with(*obs) && *other != obs;
+                    let rest = channel.name.strip_prefix(&format!("sensor_{obs}_"))?;
+                    let taken = kind.spec().observations.iter().filter(longer);
+                    let mut taken = taken.map(|other| format!("sensor_{other}_"));
+                    (!taken.any(|other| channel.name.starts_with(&other))).then(|| (rest, *obs))
+                });
+                let name = fault.map_or(channel.name.clone(), |(rest, _)| format!("sensor_OBS_{rest}"));
+                let rows: Vec<_> = text.lines().filter(|row| row.split_whitespace().next() == Some(&name)).collect();
+                assert_eq!(rows.len(), 1, "{name}: {text}");
+                let doc = match fault.and_then(|(_, obs)| channel.doc.strip_suffix(obs)) {
+                    Some(doc) => format!("{doc}OBS"),
+                    None => channel.doc.clone(),
+                };
                 let (default, bounds) = (channel.default.to_string(), channel.bounds.to_string());
-                for part in [channel.unit, &default, &bounds, &channel.doc] {
-                    assert!(row.contains(part), "{part}: {row}");
+                for part in [channel.unit, &default, &bounds, &doc] {
+                    assert!(rows[0].contains(part), "{part}: {}", rows[0]);
                 }
             }
         }
         let cartpole = show(EnvKind::CartPole.spec());
-        for part in ["x, x_dot, theta, theta_dot", "0 or 1", "500 steps", "actuator_gain", "sensor_x_bias"] {
+        for part in ["x, x_dot, theta, theta_dot", "0 or 1", "500 steps", "actuator_gain", "OBS is one of the"] {
             assert!(cartpole.contains(part), "{part}: {cartpole}");
         }
+        assert!(cartpole.contains("(0, π/2]") && cartpole.contains("[0, 1)"), "{cartpole}");
+        assert_eq!(cartpole.lines().filter(|line| line.starts_with("sensor_")).count(), 8);
         assert!(show(EnvKind::Pendulum.spec()).contains("1 number in [-2, 2]"));
     }
 

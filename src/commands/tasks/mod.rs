@@ -2,6 +2,7 @@
 
 mod audit;
 mod describe;
+mod drift_text;
 mod plot;
 mod sample;
 
