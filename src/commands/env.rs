@@ -130,7 +130,7 @@ mod tests {
                     let rest = channel.name.strip_prefix(&format!("sensor_{obs}_"))?;
                     let taken = kind.spec().observations.iter().filter(longer);
                     let mut taken = taken.map(|other| format!("sensor_{other}_"));
-                    (!taken.any(|other| channel.name.starts_with(&other))).then(|| (rest, *obs))
+                    (!taken.any(|other| channel.name.starts_with(&other))).then_some((rest, *obs))
                 });
                 let name = fault.map_or(channel.name.clone(), |(rest, _)| format!("sensor_OBS_{rest}"));
                 let rows: Vec<_> = text.lines().filter(|row| row.split_whitespace().next() == Some(&name)).collect();
