@@ -20,7 +20,7 @@ use crate::{
     failure::WorkerPanic,
     logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
     message,
-    run_dir::{Manifest, RunDir, RunState, read_own, write_atomic},
+    run_dir::{Manifest, RunDir, RunDirError, RunState, read_own, write_atomic},
     train::{Report, Trainer},
 };
 
@@ -241,6 +241,7 @@ impl Session {
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
+        let mut said = false;
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = match self.iterate()? {
                 Ok(report) => report,
@@ -255,6 +256,11 @@ impl Session {
             logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
             diagnosis.add(&report);
+            if !report.informative && !std::mem::replace(&mut said, true) {
+                progress.warn(&format!(
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                ));
+            }
             let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
@@ -366,6 +372,9 @@ impl Session {
 /// If it cannot be read or is not valid.
 pub fn read_config(dir: &Path) -> Result<Config> {
     let path = dir.join("config.toml");
+    if !path.exists() {
+        return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
+    }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
     if !written.is_empty() && written != Manifest::config_digest(&text) {
@@ -387,7 +396,7 @@ fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
         return Err(ConfigError::OutOfRange {
             key: "iterations",
             value: iterations.to_string(),
-            legal: "at least as many as the run has done",
+            legal: "at least as many as the run has done".into(),
         }
         .into());
     }

@@ -9,12 +9,14 @@ use metadrift_envs::Split;
 use crate::{
     cli::{ResumeArgs, TrainArgs},
     commands::{evaluate::keep, print},
-    config::{Config, Learner},
+    config::Config,
+    device,
     evaluate::{Protocol, evaluate},
     failure::code,
+    memory::{self, Arithmetic, Need, Training},
     message::{quoted, say},
     presets, registry,
-    session::{Ended, RunOptions, Session},
+    session::{Ended, RunOptions, Session, read_config},
 };
 
 /// Trains, and evaluates what was trained.
@@ -33,14 +35,16 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         max_time: args.max_time,
         quiet: args.quiet,
     };
+    let evaluates = !args.no_evaluate;
     if args.dry_run {
-        print(&plan(&config)?)?;
+        print(&plan(&config, &options, evaluates)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    size(&config, &options, evaluates)?.1.check()?;
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
-    finish(Session::begin(config, args.run_dir.as_deref(), options)?, !args.no_evaluate)
+    finish(Session::begin(config, args.run_dir.as_deref(), options)?, evaluates)
 }
 
 /// Goes on with a run.
@@ -55,6 +59,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         max_time: args.max_time,
         quiet: args.quiet,
     };
+    size(&read_config(&args.run)?, &options, true)?.1.check()?;
     finish(Session::resume(&args.run, args.iterations, options)?, true)
 }
 
@@ -123,27 +128,29 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
     }
 }
 
+/// The size of a run, and the memory it takes with the evaluation at its end.
+fn size(config: &Config, options: &RunOptions, evaluates: bool) -> Result<(Training, Need)> {
+    let device = device::open(options.device)?;
+    let arithmetic = Arithmetic::of(config, options.backend.unwrap_or_default(), device, options.actors)?;
+    let training = Training::of(config, arithmetic)?;
+    Ok((training, if evaluates { training.and_evaluation(config, arithmetic)? } else { training.need }))
+}
+
 /// What `--dry-run` prints.
-fn plan(config: &Config) -> Result<String> {
-    let spec = config.env()?.spec();
-    let layout = registry::layout(spec, &config.task.settings(), &config.policy.hidden);
-    let r = &config.rollout;
-    let (lanes, phases) = match config.learner {
-        Learner::Maml => ((r.num_tasks * r.num_envs) as u64, config.maml.inner_steps as u64 + 1),
-        Learner::Ppo => (r.num_envs as u64, 1),
-    };
-    let steps = lanes * config.num_steps()? as u64;
-    // a row: two observations, action, log-probability, reward, step in the episode, two flags; and, kept for each
-    // phase, the learner's copy of observation, action, log-probability and advantage
-    let row = 4 * (2 * layout.obs_dim() + spec.act_dim() + 3) as u64 + 2;
-    let sample = 4 * (layout.obs_dim() + spec.act_dim() + 2) as u64;
-    let megabytes = (steps * (row + phases * sample)) as f64 / 1e6;
-    Ok(format!(
-        "{}\n# {} parameters; at most {} environment steps per iteration, {} in all; about {megabytes:.0} MB of \
-         experience\n",
+fn plan(config: &Config, options: &RunOptions, evaluates: bool) -> Result<String> {
+    let layout = registry::layout(config.env()?.spec(), &config.task.settings(), &config.policy.hidden);
+    let (training, need) = size(config, options, evaluates)?;
+    let mut text = format!(
+        "{}\n# {} parameters; at most {} environment steps per iteration, {} in all; about {} of memory\n",
         config.to_toml(),
         layout.num_params(),
-        steps * phases,
-        steps * phases * config.iterations,
-    ))
+        training.steps,
+        training.steps * u128::from(config.iterations),
+        memory::size(need.bytes),
+    );
+    if let Some(there) = need.shortage() {
+        let there = memory::size(there.into());
+        text += &format!("# warning: only {there} are there, so this will be refused: lower {}\n", need.keys);
+    }
+    Ok(text)
 }

@@ -117,6 +117,11 @@ impl Manifest {
         }
     }
 
+    /// The arithmetic that the run in `dir` was learned by; the program's choice if nothing says so.
+    pub fn backend_of(dir: &Path) -> Result<BackendChoice, RunDirError> {
+        Ok(Self::read_if_there(dir)?.map_or(BackendChoice::Auto, |manifest| manifest.backend))
+    }
+
     /// The identity of a config.toml, for [`Manifest::config`].
     pub fn config_digest(text: &[u8]) -> String {
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()

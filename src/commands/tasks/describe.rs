@@ -10,7 +10,7 @@ use crate::{
     commands::{aligned, print},
     course::{Course, budget, range, switches},
     life::Life,
-    presets,
+    memory, presets,
     stats::mean,
 };
 
@@ -32,6 +32,7 @@ pub fn run(what: &str) -> Result<()> {
         let distribution = config.tasks(split)?;
         let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
         let life = Life::of(&config, split)?;
+        memory::series(DRAWN, life.ticks()).check()?;
         let rows = rows(&tasks, &channels(env.spec()), Course::of(life));
         let _ = writeln!(text, "{split}: {} phases of {} ticks", life.phases, life.phase_steps);
         text += &if rows.len() > 1 { aligned(&rows) } else { "nothing differs from task to task\n".to_owned() };
