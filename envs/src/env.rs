@@ -290,9 +290,9 @@ mod tests {
             Bounds::closed(0.0, 1.0 - f64::EPSILON / 2.0),
             Bounds::closed(0.0, 1.0),
             Bounds::closed(1e-4, 0.2),
-            Bounds::closed(-0.5, 3.14),
+            Bounds::closed(-0.5, 3.1),
         ];
-        let expected = ["[-π, π]", "(0, π/2]", "[0, 1)", "[0, 1]", "[0.0001, 0.2]", "[-0.5, 3.14]"];
+        let expected = ["[-π, π]", "(0, π/2]", "[0, 1)", "[0, 1]", "[0.0001, 0.2]", "[-0.5, 3.1]"];
         assert_eq!(written.map(|bounds| bounds.to_string()), expected);
     }
 
