@@ -1,5 +1,6 @@
 //! The command line.
 
+mod reference;
 mod tasks;
 
 use std::{path::PathBuf, time::Duration};
@@ -10,6 +11,7 @@ use metadrift_envs::Split;
 
 use crate::device::DeviceChoice;
 
+pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
@@ -40,6 +42,9 @@ pub enum Command {
     /// The presets that come with the program
     #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
     Presets(PresetsCommand),
+    /// The reference of the configuration
+    #[command(subcommand, after_help = "Example:\n  metadrift config keys maml")]
+    Config(ConfigCommand),
     /// The tasks of a preset or file: draw some, describe them, plot their drift, measure what adaptation is worth
     #[command(
         subcommand,
@@ -63,6 +68,14 @@ pub enum Command {
     /// Whether this device and backend compute what the reference does: meta-gradients, and a short training
     #[command(after_help = "Example:\n  metadrift selftest --device cuda")]
     Selftest(SelftestArgs),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Example:\n  metadrift completions bash > ~/.local/share/bash-completion/completions/metadrift"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command to a folder
+    #[command(after_help = "Example:\n  metadrift man ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 /// How work is spread.

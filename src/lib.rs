@@ -20,6 +20,7 @@ pub mod life;
 pub mod logging;
 pub mod plot;
 pub mod presets;
+pub mod reference;
 pub mod registry;
 pub mod render;
 pub mod rollout;

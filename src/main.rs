@@ -28,10 +28,13 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Presets(command) => commands::presets::run(command)?,
         Command::Tasks(command) => commands::tasks::run(command)?,
         Command::Env(command) => commands::env::run(command)?,
+        Command::Config(command) => commands::config::run(command)?,
         Command::Record(args) => commands::record::run(args)?,
         Command::Doctor => commands::doctor::run()?,
         Command::Bench(args) => commands::bench::run(args)?,
         Command::Selftest(args) => commands::selftest::run(args)?,
+        Command::Completions(args) => commands::manual::completions(args)?,
+        Command::Man(args) => commands::manual::man(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use metadrift_envs::Split;
 
-use super::{ComputeArgs, Format};
+use super::{ComputeArgs, Format, LawsArgs};
 
 /// `tasks`
 #[derive(Debug, Subcommand)]
@@ -43,6 +43,9 @@ pub enum TasksCommand {
         Example:\n  metadrift tasks audit cartpole-flip --format json"
     )]
     Audit(AuditArgs),
+    /// List the words of the task language, with their fields, defaults and an example of each
+    #[command(after_help = "Examples:\n  metadrift tasks laws\n  metadrift tasks laws sinusoid clock")]
+    Laws(LawsArgs),
     /// Draw how each drifting quantity moves over the life of some tasks, switches marked, as SVG
     #[command(after_help = "Example:\n  metadrift tasks plot cartpole-drift --split ood --out drift.svg")]
     Plot {

@@ -1,9 +1,11 @@
 //! What each command does: from arguments to output.
 
 pub mod bench;
+pub mod config;
 pub mod doctor;
 pub mod env;
 pub mod evaluate;
+pub mod manual;
 pub mod presets;
 pub mod record;
 pub mod selftest;

@@ -1,7 +1,8 @@
-//! `tasks sample|describe|audit|plot`
+//! `tasks sample|describe|audit|laws|plot`
 
 mod audit;
 mod describe;
+mod laws;
 mod plot;
 mod sample;
 
@@ -16,6 +17,7 @@ use crate::cli::TasksCommand;
 pub fn run(command: &TasksCommand) -> Result<()> {
     match command {
         TasksCommand::Audit(args) => audit::run(args),
+        TasksCommand::Laws(args) => laws::run(args),
         TasksCommand::Sample { what, split, count, seed, format } => sample::run(what, *split, *count, *seed, *format),
         TasksCommand::Describe { what } => describe::run(what),
         TasksCommand::Plot { what, split, count, ticks, seed, out } => {
