@@ -119,10 +119,12 @@ pub fn save(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointEr
 }
 
 /// Deletes old checkpoints: of those up to `current`, the one just saved, the newest `keep` stay, `current` always.
-/// Later ones belong to what came before a resume: they do not count and are not touched. Returns the deleted paths.
-pub fn prune(dir: &Path, keep: usize, current: u64) -> Result<Vec<PathBuf>, CheckpointError> {
+/// `best` stays, too. Later ones belong to what came before a resume: they do not count and are not touched. Returns the
+/// deleted paths.
+pub fn prune(dir: &Path, keep: usize, current: u64, best: Option<u64>) -> Result<Vec<PathBuf>, CheckpointError> {
     let old = steps(dir)?.into_iter().filter(|(step, _)| *step <= current).rev();
-    delete(dir, old.skip(keep.max(1)).map(|(_, path)| path))
+    let old = old.skip(keep.max(1)).filter(|(step, _)| best != Some(*step));
+    delete(dir, old.map(|(_, path)| path))
 }
 
 /// Deletes the checkpoints of steps after `step`. For a resume from a checkpoint that is not the newest: the metrics

@@ -12,6 +12,8 @@ use metadrift_agents::{
 use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
 use serde::{Deserialize, Serialize};
 
+use crate::logging::LogConfig;
+
 mod evaluation;
 mod learner;
 mod rollout;
@@ -62,6 +64,9 @@ pub struct Config {
     /// What is kept.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
+    /// How it is logged.
+    #[serde(default)]
+    pub log: LogConfig,
 }
 
 /// What the tasks of a configuration are for.

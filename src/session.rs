@@ -20,11 +20,17 @@ use crate::{
     config::{Config, Learner},
     device::{self, DeviceChoice},
     failure::WorkerPanic,
-    logging::{Hparam, Logger, Outcome, Progress, ProgressLine, Start},
+    logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
     run_dir::{Manifest, RunDir, RunState, write_atomic},
     stats::mean,
     train::{Report, Trainer},
 };
+
+mod validation;
+
+pub use validation::Best;
+
+use validation::{BEST, is_due, validate};
 
 /// How a run is run; nothing here changes its results (but the device, in the last digits).
 #[derive(Clone, Debug)]
@@ -60,7 +66,10 @@ pub struct Session {
     run: RunDir,
     manifest: Manifest,
     options: RunOptions,
-    start: Start,
+    /// Where it goes on; nothing for a new run.
+    resumed: Option<At>,
+    /// The checkpoint that did best on held-out tasks, once one was evaluated.
+    best: Option<Best>,
     /// Why libtorch computes although nobody asked for it and no GPU is there.
     fallback: Option<&'static str>,
     /// Seconds that [`Session::run`] has trained for.
@@ -95,7 +104,7 @@ impl Session {
         write_atomic(&run.config(), config.to_toml().as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
-        Ok(Session { trainer, run, manifest, options, start: Start::New, fallback, seconds: 0.0 })
+        Ok(Session { trainer, run, manifest, options, resumed: None, best: None, fallback, seconds: 0.0 })
     }
 
     /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
@@ -124,7 +133,9 @@ impl Session {
         manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
         manifest.write(dir)?;
-        Ok(Session { trainer, run, manifest, options, start: Start::After(newest.step), fallback: None, seconds: 0.0 })
+        let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
+        let best = Best::of(&newest.state);
+        Ok(Session { trainer, run, manifest, options, resumed, best, fallback: None, seconds: 0.0 })
     }
 
     /// The folder.
@@ -162,8 +173,9 @@ impl Session {
                 "the gradients come from libtorch, at about half the speed of the native backend: {reason}"
             ));
         }
-        let mut logger = Logger::open(self.run.path(), self.start, progress.reporter());
-        if self.start == Start::New {
+        let evaluates = config.evaluation.every > 0;
+        let mut logger = Logger::open(self.run.path(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
+        if self.resumed.is_none() {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
         }
@@ -190,19 +202,20 @@ impl Session {
             let report = self.iterate()?;
             let done = self.trainer.iteration();
             self.seconds = began.elapsed().as_secs_f64();
-            logger.log(done, &report.metrics, &report.timing);
+            let at = At { iteration: done, env_steps: self.trainer.env_steps() };
+            logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
             gains.extend(report.return_unadapted.map(|unadapted| report.return_post - unadapted));
+            let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match signals.received() {
                 Some(signal) => Some(Ended::Signal(signal)),
                 None if self.trainer.solved() => Some(Ended::Solved),
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
                 None => None,
             };
-            if stop.is_some() || done == config.iterations || done.is_multiple_of(config.checkpoint.every) {
-                logger.flush();
-                checkpoint::save(&self.run.checkpoints(), &self.trainer.checkpoint())?;
-                checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, done)?;
+            let planned = done == config.iterations || done.is_multiple_of(config.checkpoint.every);
+            if stop.is_some() || improved || planned {
+                self.save(config, logger)?;
             }
             if let Some(ended) = stop {
                 return Ok(ended);
@@ -212,6 +225,31 @@ impl Session {
             progress.warn(&warning);
         }
         Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
+    }
+
+    /// Saves the state as it is between two iterations.
+    fn save(&mut self, config: &Config, logger: &mut Logger) -> Result<()> {
+        logger.flush();
+        let mut checkpoint = self.trainer.checkpoint();
+        if let (Some(best), Some(state)) = (self.best, checkpoint.state.as_object_mut()) {
+            state.insert(BEST.to_owned(), serde_json::to_value(best)?);
+        }
+        checkpoint::save(&self.run.checkpoints(), &checkpoint)?;
+        let best = self.best.map(|best| best.step);
+        checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, checkpoint.step, best)?;
+        Ok(())
+    }
+
+    /// Evaluates on held-out tasks and logs it; says whether no checkpoint did better so far.
+    fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
+        let found = validate(&self.trainer, self.options.actors)?;
+        let scalars: Vec<(&str, f64)> = found.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        logger.evaluation(at, &scalars);
+        let improved = self.best.is_none_or(|best| found.candidate.score > best.score);
+        if improved {
+            self.best = Some(found.candidate);
+        }
+        Ok(improved)
     }
 
     /// One iteration; a panic in a worker becomes an error with its message.
@@ -237,9 +275,9 @@ impl Session {
             }
             Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
         };
-        let begin = match self.start {
-            Start::New => "Training".to_owned(),
-            Start::After(step) => format!("Going on after iteration {step} with"),
+        let begin = match self.resumed {
+            None => "Training".to_owned(),
+            Some(at) => format!("Going on after iteration {} with", at.iteration),
         };
         format!(
             "{begin} {} ({}, {} parameters) on {} ({:?} backend), {} actors, seed {}\n{}\n\

@@ -228,13 +228,15 @@ fn pruning_keeps_the_newest_up_to_the_current_step() {
     for step in [10, 20, 30, 40, 50] {
         save(dir.path(), &sample(step)).unwrap();
     }
-    assert_eq!(prune(dir.path(), 2, 30).unwrap().len(), 1, "10 goes; 40 and 50 are not of this run");
+    assert_eq!(prune(dir.path(), 2, 30, None).unwrap().len(), 1, "10 goes; 40 and 50 are not of this run");
     assert_eq!(here(), [20, 30, 40, 50]);
-    prune(dir.path(), 0, 40).unwrap();
+    prune(dir.path(), 1, 40, Some(20)).unwrap();
+    assert_eq!(here(), [20, 40, 50], "the best one stays");
+    prune(dir.path(), 0, 40, None).unwrap();
     assert_eq!(here(), [40, 50], "the current one stays whatever `keep` says");
     assert_eq!(discard_after(dir.path(), 40).unwrap().len(), 1);
     assert_eq!(here(), [40]);
-    assert!(prune(dir.path(), 5, 40).unwrap().is_empty());
-    assert!(prune(&dir.path().join("missing"), 5, 40).unwrap().is_empty());
+    assert!(prune(dir.path(), 5, 40, None).unwrap().is_empty());
+    assert!(prune(&dir.path().join("missing"), 5, 40, None).unwrap().is_empty());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

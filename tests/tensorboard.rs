@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use event_file::{Message, events, files, scalars};
-use metadrift::logging::{Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
+use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
@@ -30,8 +30,8 @@ fn every_kind_of_event_reads_back() {
     logger.add(Feed::Both, TensorBoard::new(dir.path().join("tb"), Start::New));
     logger.text("config", "| key | value |\n|---|---|\n| größe | 3 |");
     logger.hparams(&hparams());
-    logger.log(1, &[("return/pre", 9.5), ("return/post", f64::NAN)], &[("time/rollout_s", 0.25)]);
-    logger.log(1 << 40, &[("return/pre", -1e300)], &[]);
+    logger.log(At::iteration(1), &[("return/pre", 9.5), ("return/post", f64::NAN)], &[("time/rollout_s", 0.25)]);
+    logger.log(At::iteration(1 << 40), &[("return/pre", -1e300)], &[]);
     logger.finish(Outcome::Finished);
     assert_eq!(logger.dropped(), 0);
 
