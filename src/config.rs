@@ -121,9 +121,12 @@ pub enum ConfigError {
         /// In words.
         legal: &'static str,
     },
+    /// Settings of plain PPO where the meta-learner learns.
+    #[error("config: [ppo_learner] is only used with learner = \"ppo\"; remove it")]
+    Unread,
     /// The `[task]` table.
     #[error("config: {0}")]
-    Task(#[from] TaskError),
+    Task(TaskError),
     /// What is wrong stands in a line of a file.
     #[error("{origin}, line {line}: {error}")]
     At {
@@ -137,6 +140,13 @@ pub enum ConfigError {
     /// A preset or file that does not exist.
     #[error("{0}")]
     NotFound(String),
+}
+
+/// By hand, for the message is part of this one: a `source` would tell it again.
+impl From<TaskError> for ConfigError {
+    fn from(error: TaskError) -> ConfigError {
+        ConfigError::Task(error)
+    }
 }
 
 impl Config {
@@ -237,6 +247,7 @@ impl ConfigError {
     fn at(self, origin: &str, text: &str, sets: &[String]) -> ConfigError {
         let key = match &self {
             ConfigError::OutOfRange { key, .. } => (*key).to_owned(),
+            ConfigError::Unread => "ppo_learner".to_owned(),
             ConfigError::Task(error) => error.path().to_owned(),
             _ => return self,
         };

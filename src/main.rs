@@ -30,7 +30,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Env(command) => commands::env::run(command)?,
         Command::Config(command) => commands::config::run(command)?,
         Command::Record(args) => commands::record::run(args)?,
-        Command::Doctor => commands::doctor::run()?,
+        Command::Doctor(args) => commands::doctor::run(args.format)?,
         Command::Bench(args) => commands::bench::run(args)?,
         Command::Selftest(args) => commands::selftest::run(args)?,
         Command::Completions(args) => commands::manual::completions(args)?,

@@ -57,15 +57,13 @@ presets! {
 /// The text of preset `name`.
 ///
 /// # Errors
-/// Names the nearest preset and lists them all.
+/// Names the nearest preset.
 pub fn text(name: &str) -> Result<&'static str, ConfigError> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {
-        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-        let near = nearest(name, names.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        let near = nearest(name, PRESETS.iter().map(|(name, _)| *name)).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         ConfigError::NotFound(format!(
-            "there is no preset `{name}`{near} Presets: {}. A file of your own must end in .toml",
-            names.join(", ")
+            "there is no preset `{name}`{near}. `metadrift presets list` shows all; a file of your own must end in .toml"
         ))
     })
 }
@@ -104,6 +102,9 @@ mod tests {
     #[test]
     fn a_wrong_name_suggests_the_nearest() {
         let message = load("cartpole-flop", &[]).unwrap_err().to_string();
-        assert!(message.contains("did you mean `cartpole-flip`?") && message.contains("pendulum-physics"), "{message}");
+        assert!(
+            message.contains("did you mean `cartpole-flip`?") && message.contains("metadrift presets list"),
+            "{message}"
+        );
     }
 }

@@ -52,4 +52,11 @@ fn mistakes_are_named() {
     assert!(told.contains("was trained on cartpole"), "{told}");
     assert!(place.expect(4, "record cartpole-flip --out no/such/film.gif").contains("no/such/film.gif"));
     place.expect(4, "record cartpole-flip --run nowhere --out film.gif");
+    for (command, format) in [("record cartpole-flip", "gif"), ("tasks plot cartpole-drift", "svg")] {
+        for name in ["film.mp4", "film", "gif"] {
+            let told = place.expect(2, &format!("{command} --out {name}"));
+            assert!(told.contains(&format!("the only format is {format}")), "{told}");
+            assert!(!place.path(name).exists());
+        }
+    }
 }

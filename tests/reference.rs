@@ -54,7 +54,7 @@ fn below(table: &str) -> BTreeSet<String> {
 fn the_keys_are_those_that_the_parser_knows() {
     let start = "name = \"x\"\ntask = { env = \"cartpole\" }\n";
     assert_eq!(known::<Config>(&format!("{start}zzz = 1")), below(""));
-    for table in ["rollout", "evaluation", "policy", "maml", "ppo", "ppo_learner", "checkpoint"] {
+    for table in ["rollout", "evaluation", "policy", "maml", "ppo", "ppo_learner", "checkpoint", "log"] {
         assert_eq!(known::<Config>(&format!("{start}{table}.zzz = 1")), below(table), "{table}");
     }
     assert_eq!(known::<TaskConfig>("env = \"cartpole\"\nzzz = 1"), below("task"));
@@ -64,7 +64,7 @@ fn the_keys_are_those_that_the_parser_knows() {
     }
     // and no table of the configuration is missing above
     let tables: BTreeSet<&str> = KEYS.iter().filter_map(|key| Some(key.key.split_once('.')?.0)).collect();
-    assert_eq!(tables.len(), 8, "{tables:?}: a table that this test does not know");
+    assert_eq!(tables.len(), 9, "{tables:?}: a table that this test does not know");
 }
 
 #[test]

@@ -18,9 +18,8 @@ pub use crate::channel::channels;
 pub enum TaskError {
     /// A channel that the environment does not have.
     #[error(
-        "{path}: {env} has no channel `{name}`; did you mean `{}`? (all, nearest first: {})",
-        known[0],
-        known.join(", ")
+        "{path}: {env} has no channel `{name}`; did you mean `{}`? `metadrift env show {env}` lists all",
+        known[0]
     )]
     UnknownChannel {
         /// Key path.
@@ -34,9 +33,8 @@ pub enum TaskError {
     },
     /// An environment that does not exist.
     #[error(
-        "{path}: there is no environment `{name}`; did you mean `{}`? (all, nearest first: {})",
-        known[0],
-        known.join(", ")
+        "{path}: there is no environment `{name}`; did you mean `{}`? `metadrift env list` lists all",
+        known[0]
     )]
     UnknownEnv {
         /// Key path.

@@ -14,6 +14,10 @@ pub mod train;
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
+use crate::cli::Format;
+
 /// Prints to standard output. A reader that has seen enough (`| head`) is no error.
 ///
 /// # Errors
@@ -24,6 +28,17 @@ pub fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Prints a result as text or, for programs, as one JSON value.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_as(format: Format, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    Ok(print(&match format {
+        Format::Text => text(),
+        Format::Json => serde_json::to_string_pretty(value)? + "\n",
+    })?)
 }
 
 /// Columns as wide as their widest cell.

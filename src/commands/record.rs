@@ -68,18 +68,18 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         write(&config, &task, &films, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
     let returns: Vec<String> = films
         .iter()
-        .map(|film| format!("{} {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
+        .map(|film| format!("{}: {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
         .collect();
-    Ok(print(&format!("{}: {frames} frames; return {}\n", args.out.display(), returns.join(", ")))?)
+    Ok(print(&format!("{}: {frames} frames\nreturn of {}\n", args.out.display(), returns.join(", ")))?)
 }
 
 /// The controller with full knowledge or, where there is none, random actions.
 fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
     let env = config.env()?;
-    let name = format!("{} {}/{}", config.name, args.split, args.task);
+    let name = |who: &str| format!("{who}: {} {}/{}", config.name, args.split, args.task);
     Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, 0, name, known)?,
-        None => film(config, task, args.seed, 0, name, Random::new(env.spec().action, args.seed, 0))?,
+        Some(known) => film(config, task, args.seed, 0, name("oracle"), known)?,
+        None => film(config, task, args.seed, 0, name("random"), Random::new(env.spec().action, args.seed, 0))?,
     })
 }
 

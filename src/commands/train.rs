@@ -1,16 +1,19 @@
 //! `train` and `resume`
 
-use std::{path::Path, process::ExitCode};
+use std::{borrow::Cow, path::Path, process::ExitCode};
 
 use anyhow::Result;
 use metadrift_envs::Split;
+use serde::Serialize;
+use serde_json::json;
 use signal_hook::consts::SIGINT;
 
 use crate::{
-    cli::{ResumeArgs, TrainArgs},
-    commands::{evaluate::keep, print},
+    cli::{Format, ResumeArgs, TrainArgs},
+    commands::{evaluate::keep, print, print_as},
     config::{Config, Learner},
-    evaluate::{Protocol, evaluate},
+    device,
+    evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
     presets, registry,
     session::{Ended, RunOptions, Session},
@@ -33,13 +36,14 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         quiet: args.quiet,
     };
     if args.dry_run {
-        print(&plan(&config)?)?;
+        device::open(args.compute.device)?;
+        plan(&config, args.format)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
-    finish(Session::begin(config, args.run_dir.as_deref(), options)?, !args.no_evaluate)
+    finish(Session::begin(config, args.run_dir.as_deref(), options)?, !args.no_evaluate, args.format)
 }
 
 /// Goes on with a run.
@@ -54,15 +58,45 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         max_time: args.max_time,
         quiet: args.quiet,
     };
-    finish(Session::resume(&args.run, args.iterations, options)?, true)
+    finish(Session::resume(&args.run, args.iterations, options)?, true, args.format)
 }
 
-fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
+/// The result of a run, for programs.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    /// Its folder.
+    run: Cow<'a, str>,
+    /// `finished`, `solved`, `time_up` or `interrupted`; in the last two cases `resume` goes on.
+    state: &'static str,
+    iteration: u64,
+    env_steps: u64,
+    /// Time spent training, by this process (s).
+    seconds: f64,
+    /// On held-out tasks of the training distribution.
+    evaluation: Option<Evaluation>,
+}
+
+impl<'a> Outcome<'a> {
+    fn of(session: &'a Session, ended: Ended, evaluation: Option<Evaluation>) -> Self {
+        let state = match ended {
+            Ended::Finished => "finished",
+            Ended::Solved => "solved",
+            Ended::TimeUp => "time_up",
+            Ended::Signal(_) => "interrupted",
+        };
+        let (iteration, env_steps) = (session.trainer().iteration(), session.trainer().env_steps());
+        let (run, seconds) = (session.path().to_string_lossy(), session.seconds());
+        Outcome { run, state, iteration, env_steps, seconds, evaluation }
+    }
+}
+
+fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitCode> {
     let ended = session.run()?;
     let run = session.path().display();
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
-        eprintln!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}");
+        eprintln!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}");
+        print_as(format, &Outcome::of(&session, ended, None), String::new)?;
         return Ok(ExitCode::from(if signal == SIGINT { code::INTERRUPTED } else { code::TERMINATED }));
     }
     if ended == Ended::Solved {
@@ -70,24 +104,23 @@ fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
         eprintln!("solved after {steps} steps, {seconds:.2} s");
     }
     if ended == Ended::TimeUp {
-        eprintln!("time is up, saved; go on with: metadrift resume {run}");
+        eprintln!("Time limit reached; saved. Resume with: metadrift resume {run}");
     }
-    if evaluates {
-        print(&held_out(&session, Split::InDist, None)?)?;
-    }
+    let evaluation = if evaluates { Some(held_out(&session, Split::InDist, None)?) } else { None };
+    let outcome = Outcome::of(&session, ended, evaluation);
+    print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, Evaluation::to_text))?;
     eprintln!("\nRun folder: {run}\nNext: metadrift evaluate {run} --split ood");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Evaluates on held-out tasks, stores the result with the run, and returns the table. `tasks` replaces
-/// `evaluation.tasks`.
-fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<String> {
+/// Evaluates on held-out tasks and stores the result with the run. `tasks` replaces `evaluation.tasks`.
+fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Evaluation> {
     let (trainer, config) = (session.trainer(), session.trainer().config());
     let usual = Protocol::of(config, split);
     let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
     let evaluation = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
     keep(session.path(), &protocol.file_stem(config), &evaluation)?;
-    Ok(evaluation.to_text())
+    Ok(evaluation)
 }
 
 /// One iteration of everything: train, save, resume, evaluate. Without `--run-dir` nothing stays.
@@ -101,7 +134,7 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
         let mut resumed = Session::resume(&dir, Some(2), options)?;
         ended = resumed.run()?;
         for split in [Split::InDist, Split::Ood] {
-            print(&held_out(&resumed, split, Some(10))?)?;
+            print(&held_out(&resumed, split, Some(10))?.to_text())?;
         }
     }
     match ended {
@@ -114,7 +147,7 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
 }
 
 /// What `--dry-run` prints.
-fn plan(config: &Config) -> Result<String> {
+fn plan(config: &Config, format: Format) -> Result<()> {
     let spec = config.env()?.spec();
     let layout = registry::layout(spec, &config.task.settings(), &config.policy.hidden);
     let r = &config.rollout;
@@ -128,12 +161,17 @@ fn plan(config: &Config) -> Result<String> {
     let row = 4 * (2 * layout.obs_dim() + spec.act_dim() + 3) as u64 + 2;
     let sample = 4 * (layout.obs_dim() + spec.act_dim() + 2) as u64;
     let megabytes = (steps * (row + phases * sample)) as f64 / 1e6;
-    Ok(format!(
-        "{}\n# {} parameters; at most {} environment steps per iteration, {} in all; about {megabytes:.0} MB of \
-         experience\n",
-        config.to_toml(),
-        layout.num_params(),
-        steps * phases,
-        steps * phases * config.iterations,
-    ))
+    let (parameters, per_iteration) = (layout.num_params(), steps * phases);
+    let total = per_iteration * config.iterations;
+    let object = json!({
+        "config": config, "parameters": parameters, "env_steps_per_iteration": per_iteration, "env_steps": total,
+        "megabytes": megabytes,
+    });
+    print_as(format, &object, || {
+        format!(
+            "{}\n# {parameters} parameters; at most {per_iteration} environment steps per iteration, {total} in all; about \
+             {megabytes:.0} MB of experience\n",
+            config.to_toml()
+        )
+    })
 }

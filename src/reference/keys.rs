@@ -235,4 +235,6 @@ pub const KEYS: &[Key] = &[
 
     key("checkpoint.every", INTEGER, Is("10"), range("1 or more", "0"), "iterations", "Iterations between two checkpoints; the first and the last always have one"),
     key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "How many of the newest are kept"),
+
+    key("log.x_axis", WORD, Is("\"iteration\""), Legal::OneOf(&["iteration", "env_steps"]), "", "Horizontal axis in TensorBoard: iterations, or environment steps"),
 ];

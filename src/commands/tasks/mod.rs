@@ -19,7 +19,7 @@ pub fn run(command: &TasksCommand) -> Result<()> {
         TasksCommand::Audit(args) => audit::run(args),
         TasksCommand::Laws(args) => laws::run(args),
         TasksCommand::Sample { what, split, count, seed, format } => sample::run(what, *split, *count, *seed, *format),
-        TasksCommand::Describe { what } => describe::run(what),
+        TasksCommand::Describe { what, output } => describe::run(what, output.format),
         TasksCommand::Plot { what, split, count, ticks, seed, out } => {
             plot::run(what, plot::Asked { split: *split, count: *count, seed: *seed, ticks: *ticks }, out)
         }
