@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use metadrift_agents::stop;
 use metadrift_envs::{EnvKind, Split, Task};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -134,7 +135,11 @@ pub fn audit(config: &Config, effort: &Effort) -> Result<Audit, ConfigError> {
 fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> Result<SplitAudit, ConfigError> {
     let distribution = config.tasks(split)?;
     let draw = |iteration, count: usize| -> Vec<Task> {
-        (0..count).map(|index| distribution.sample(effort.seed, iteration, index as u32)).collect()
+        let sample = |index| {
+            stop::check();
+            distribution.sample(effort.seed, iteration, index as u32)
+        };
+        (0..count).map(sample).collect()
     };
     let life = Life::of(config, split)?;
     let (tasks, others) = (draw(0, effort.tasks), draw(SEARCH_DRAWS, effort.search.tasks));

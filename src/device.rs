@@ -108,9 +108,12 @@ pub fn name(device: Device) -> String {
 ///
 /// TF32 off. glibc maps and unmaps every multi-megabyte tensor by default, and page faults then cost about a tenth of an
 /// update.
-pub fn prepare() {
+///
+/// # Safety
+/// No other thread may run yet: one that reads the environment or allocates meanwhile is undefined behaviour.
+pub unsafe fn prepare() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: plain settings of malloc, before any other thread runs.
+    // SAFETY: plain settings of malloc; no other thread runs, by the caller's word.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_MMAP_MAX, 0);
@@ -118,7 +121,7 @@ pub fn prepare() {
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
     }
     if std::env::var_os("NVIDIA_TF32_OVERRIDE").is_none() {
-        // SAFETY: no other thread runs yet.
+        // SAFETY: no other thread runs, by the caller's word.
         unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
     }
 }

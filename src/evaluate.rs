@@ -1,6 +1,9 @@
 //! Returns on tasks never trained on, after 0, 1, … K adaptation steps.
 
-use metadrift_agents::maml::{Diverged, Maml};
+use metadrift_agents::{
+    maml::{Diverged, Maml},
+    stop,
+};
 use metadrift_envs::{Purpose, Split, Task};
 
 use crate::{
@@ -87,7 +90,10 @@ pub fn evaluate(
     protocol: &Protocol,
 ) -> Result<Evaluation, EvaluationError> {
     let distribution = config.tasks(protocol.split)?;
-    let draw = |index| distribution.sample(protocol.seed, protocol.draw, index as u32);
+    let draw = |index| {
+        stop::check();
+        distribution.sample(protocol.seed, protocol.draw, index as u32)
+    };
     let tasks: Vec<Task> = (0..protocol.tasks).map(draw).collect();
     let audit = audit::of(config);
     let audit = audit.as_ref().and_then(|audit| audit.split(protocol.split));
@@ -169,7 +175,8 @@ impl<'a> Lives<'a> {
             act_dim: env.spec().act_dim(),
         };
         let collection = Collection { env, horizon: life.horizon, layout, num_actors: actors };
-        Ok(Lives { config, learner, collection, protocol, life, tasks, rollout: Rollout::new(shape) })
+        let rollout = Rollout::new(shape).with_own_obs(env.spec().obs_dim());
+        Ok(Lives { config, learner, collection, protocol, life, tasks, rollout })
     }
 
     /// Phase `k` of every task with its parameters, `[tasks][num_params]`; returns per episode, `[tasks]`. Two calls for

@@ -32,10 +32,11 @@ pub mod code {
     pub const DISK_FULL: u8 = 8;
     /// A worker panicked.
     pub const PANIC: u8 = 70;
-    /// Interrupted, and saved.
-    pub const INTERRUPTED: u8 = 130;
-    /// Terminated, and saved.
-    pub const TERMINATED: u8 = 143;
+
+    /// 128 and the number of the signal, as shells count: 129 hung up, 130 interrupted, 143 terminated.
+    pub fn of_signal(signal: i32) -> std::process::ExitCode {
+        std::process::ExitCode::from(128 + signal as u8)
+    }
 }
 
 /// A worker's panic, with its message.

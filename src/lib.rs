@@ -4,6 +4,9 @@
 //! -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner) ->
 //! [`evaluate`]. Environments are `metadrift_envs`; this crate is where the two meet ([`registry`]).
 
+// messages go through `message`: a terminal that went away must not end a run
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod audit;
 pub mod check;
 pub mod checkpoint;
@@ -18,6 +21,8 @@ pub mod failure;
 mod fault;
 pub mod life;
 pub mod logging;
+pub mod message;
+pub mod output;
 pub mod plot;
 pub mod presets;
 pub mod reference;
@@ -26,5 +31,6 @@ pub mod render;
 pub mod rollout;
 pub mod run_dir;
 pub mod session;
+pub mod signals;
 pub mod stats;
 pub mod train;

@@ -6,18 +6,70 @@ use clap::Parser;
 use metadrift::{
     cli::{Cli, Command},
     commands, device,
-    failure::{WorkerPanic, exit_code},
+    failure::{self, WorkerPanic, code},
+    message, signals,
 };
+use metadrift_agents::stop::{self, Stopped};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    device::prepare();
-    let outcome = std::panic::catch_unwind(|| run(&cli.command));
-    let result = outcome.unwrap_or_else(|payload| Err(WorkerPanic::new(payload.as_ref()).into()));
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(exit_code(&error))
-    })
+    // SAFETY: nothing has started a thread yet.
+    unsafe { device::prepare() };
+    signals::ignore_file_size_limit();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return show_usage(&usage),
+    };
+    if is_long(&cli.command)
+        && let Err(error) = signals::watch()
+    {
+        message::warn(&format!("cannot watch for signals: {error}; they will end the program at once"));
+    }
+    let result = match std::panic::catch_unwind(|| stop::catch(|| run(&cli.command))) {
+        Ok(Ok(result)) => result,
+        Ok(Err(Stopped(signal))) => {
+            message::say("stopped before the end: there is no result");
+            return code::of_signal(signal);
+        }
+        Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),
+    };
+    match (result, stop::requested()) {
+        (Ok(code), None) => code,
+        (Ok(_), Some(signal)) => code::of_signal(signal),
+        (Err(error), _) => {
+            message::say(&format!("error: {}", message::of_error(&error)));
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
+}
+
+/// Whether signals are to end a command in good order, rather than at once.
+fn is_long(command: &Command) -> bool {
+    use metadrift::cli::{EnvCommand, TasksCommand};
+    match command {
+        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Record(_) => true,
+        Command::Bench(_) | Command::Selftest(_) => true,
+        Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
+        Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
+        Command::Presets(_) | Command::Config(_) | Command::Doctor(_) => false,
+        Command::Completions(_) | Command::Man(_) => false,
+    }
+}
+
+/// Help, version, or what is wrong with the arguments: in colours, unless they would have to be escaped.
+fn show_usage(usage: &clap::Error) -> ExitCode {
+    let plain = usage.to_string();
+    let shown = if message::shown(&plain) == plain {
+        usage.print()
+    } else {
+        message::say(&plain);
+        Ok(())
+    };
+    match shown {
+        Err(error) if !usage.use_stderr() && error.kind() != std::io::ErrorKind::BrokenPipe => {
+            ExitCode::from(failure::exit_code(&error.into()))
+        }
+        _ => ExitCode::from(usage.exit_code() as u8),
+    }
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {

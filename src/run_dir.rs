@@ -15,6 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use manifest::{Manifest, RunState};
 
+use crate::message::quoted;
+
 const LOCK: &str = ".lock";
 
 /// Why a run folder could not be made or opened.
@@ -22,8 +24,8 @@ const LOCK: &str = ".lock";
 pub enum RunDirError {
     /// There is something in the folder already.
     #[error(
-        "run folder {} is not empty. To go on with the run in it: `metadrift resume {0}`. To start a new one: choose \
-         another --run-dir", dir.display()
+        "run folder {} is not empty. To go on with the run in it: `metadrift resume {}`. To start a new one: choose \
+         another --run-dir", dir.display(), quoted(dir)
     )]
     NotEmpty {
         /// The folder.

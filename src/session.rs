@@ -3,16 +3,14 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use metadrift_agents::backend::{Backend, BackendChoice, NoNative};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use metadrift_agents::{
+    backend::{Backend, BackendChoice, NoNative},
+    stop::{self, Stopped},
+};
 use tch::Device;
 
 use crate::{
@@ -21,16 +19,21 @@ use crate::{
     device::{self, DeviceChoice},
     failure::WorkerPanic,
     logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
+    message,
     run_dir::{Manifest, RunDir, RunState, write_atomic},
-    stats::mean,
     train::{Report, Trainer},
 };
 
+mod diagnosis;
 mod validation;
 
 pub use validation::Best;
 
+use diagnosis::Diagnosis;
 use validation::{BEST, is_due, validate};
+
+/// After an iteration shorter than this, a signal lets the next one end.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// How a run is run; nothing here changes its results (but the device, in the last digits).
 #[derive(Clone, Debug)]
@@ -60,7 +63,7 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// The three lines a run begins with, its folder, its state.
+/// A run under way: its trainer, its folder, its manifest.
 pub struct Session {
     trainer: Trainer,
     run: RunDir,
@@ -72,6 +75,8 @@ pub struct Session {
     best: Option<Best>,
     /// Why libtorch computes although nobody asked for it and no GPU is there.
     fallback: Option<&'static str>,
+    /// Duration of the iteration before; before the first one nobody knows, so it counts as long.
+    last_iteration: Duration,
     /// Seconds that [`Session::run`] has trained for.
     seconds: f64,
 }
@@ -104,7 +109,17 @@ impl Session {
         write_atomic(&run.config(), config.to_toml().as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
-        Ok(Session { trainer, run, manifest, options, resumed: None, best: None, fallback, seconds: 0.0 })
+        Ok(Session {
+            trainer,
+            run,
+            manifest,
+            options,
+            resumed: None,
+            best: None,
+            fallback,
+            last_iteration: Duration::MAX,
+            seconds: 0.0,
+        })
     }
 
     /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
@@ -120,7 +135,7 @@ impl Session {
         }
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
-        skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+        skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
         let device = device::open(options.device)?;
         let mut manifest = Manifest::read(dir)?;
         let backend = options.backend.unwrap_or(manifest.backend);
@@ -135,7 +150,17 @@ impl Session {
         manifest.write(dir)?;
         let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
         let best = Best::of(&newest.state);
-        Ok(Session { trainer, run, manifest, options, resumed, best, fallback: None, seconds: 0.0 })
+        Ok(Session {
+            trainer,
+            run,
+            manifest,
+            options,
+            resumed,
+            best,
+            fallback: None,
+            last_iteration: Duration::MAX,
+            seconds: 0.0,
+        })
     }
 
     /// The folder.
@@ -175,7 +200,8 @@ impl Session {
         }
         let evaluates = config.evaluation.every > 0;
         let mut logger = Logger::open(self.run.path(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
-        if self.resumed.is_none() {
+        // a run that was killed right after its first checkpoint logs them now
+        if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
         }
@@ -183,7 +209,7 @@ impl Session {
         let (outcome, state) = match &ended {
             Ok(Ended::Finished | Ended::Solved) => (Outcome::Finished, RunState::Finished),
             Ok(_) => (Outcome::Interrupted, RunState::Interrupted),
-            Err(error) => (Outcome::Failed, RunState::Failed { message: format!("{error:#}") }),
+            Err(error) => (Outcome::Failed, RunState::Failed { message: message::of_error(error) }),
         };
         logger.finish(outcome);
         progress.finish();
@@ -195,19 +221,24 @@ impl Session {
     }
 
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
-        let signals = Signals::watch()?;
         let began = Instant::now();
-        let mut gains = Vec::new();
+        let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
-            let report = self.iterate()?;
+            let report = match self.iterate()? {
+                Ok(report) => report,
+                Err(Stopped(signal)) => {
+                    self.save(config, logger)?;
+                    return Ok(Ended::Signal(signal));
+                }
+            };
             let done = self.trainer.iteration();
             self.seconds = began.elapsed().as_secs_f64();
             let at = At { iteration: done, env_steps: self.trainer.env_steps() };
             logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
-            gains.extend(report.return_unadapted.map(|unadapted| report.return_post - unadapted));
+            diagnosis.add(&report);
             let improved = is_due(config, done) && self.validate(at, logger)?;
-            let stop = match signals.received() {
+            let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
                 None if self.trainer.solved() => Some(Ended::Solved),
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
@@ -218,12 +249,11 @@ impl Session {
                 self.save(config, logger)?;
             }
             if let Some(ended) = stop {
+                diagnosis.warnings().iter().for_each(|warning| progress.warn(warning));
                 return Ok(ended);
             }
         }
-        if let Some(warning) = no_gain(&gains) {
-            progress.warn(&warning);
-        }
+        diagnosis.warnings().iter().for_each(|warning| progress.warn(warning));
         Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
     }
 
@@ -240,8 +270,10 @@ impl Session {
         Ok(())
     }
 
-    /// Evaluates on held-out tasks and logs it; says whether no checkpoint did better so far.
+    /// Evaluates on held-out tasks and logs it; says whether no checkpoint did better so far. A signal waits for its end:
+    /// a checkpoint of this iteration without it could not go on to the byte.
     fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
+        let _whole = stop::hold();
         let found = validate(&self.trainer, self.options.actors)?;
         let scalars: Vec<(&str, f64)> = found.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         logger.evaluation(at, &scalars);
@@ -252,17 +284,28 @@ impl Session {
         Ok(improved)
     }
 
-    /// One iteration; a panic in a worker becomes an error with its message.
-    fn iterate(&mut self) -> Result<Report> {
+    /// One iteration; a panic in a worker becomes an error with its message. An iteration that is stopped leaves the
+    /// trainer as it was before; one that promises to be short is not stopped, so that nothing has to be kept for that.
+    fn iterate(&mut self) -> Result<Result<Report, Stopped>> {
         let trainer = &mut self.trainer;
-        match catch_unwind(AssertUnwindSafe(|| trainer.iterate())) {
-            Ok(report) => report.with_context(|| {
+        let before = (self.last_iteration >= SHORT).then(|| trainer.checkpoint());
+        let _whole = before.is_none().then(stop::hold);
+        let began = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| stop::catch(|| trainer.iterate())));
+        self.last_iteration = began.elapsed();
+        match (outcome, before) {
+            (Ok(Ok(report)), _) => report.map(Ok).with_context(|| {
                 format!(
                     "training stopped in iteration {}; the checkpoints before are good",
                     self.trainer.iteration() + 1
                 )
             }),
-            Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),
+            (Ok(Err(stopped)), Some(before)) => {
+                self.trainer.restore(&before)?;
+                Ok(Err(stopped))
+            }
+            (Ok(Err(_)), None) => unreachable!("stopping was held back"),
+            (Err(payload), _) => Err(WorkerPanic::new(payload.as_ref()).into()),
         }
     }
 
@@ -271,26 +314,28 @@ impl Session {
         let r = &config.rollout;
         let size = match config.learner {
             Learner::Maml => {
-                format!("{} tasks x {} lanes, {} inner steps", r.num_tasks, r.num_envs, config.maml.inner_steps)
+                let steps = config.maml.inner_steps;
+                let plural = if steps == 1 { "" } else { "s" };
+                format!("{} tasks x {} lanes, {steps} inner step{plural}", r.num_tasks, r.num_envs)
             }
             Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
         };
         let begin = match self.resumed {
-            None => "Training".to_owned(),
-            Some(at) => format!("Going on after iteration {} with", at.iteration),
+            None => format!("Training {}", config.name),
+            Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
         };
         format!(
-            "{begin} {} ({}, {} parameters) on {} ({:?} backend), {} actors, seed {}\n{}\n\
+            "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
              Watch: tensorboard --logdir {}",
-            config.name,
             size,
             self.trainer.learner().layout().num_params(),
             self.manifest.device,
-            self.manifest.backend,
+            format!("{:?}", self.manifest.backend).to_lowercase(),
             self.options.actors,
+            if self.options.actors == 1 { "" } else { "s" },
             config.seed,
             config.description,
-            self.run.path().display(),
+            message::quoted(self.run.path()),
         )
     }
 }
@@ -317,27 +362,6 @@ fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
     }
 }
 
-/// Says so if the last iterations show no gain from adaptation beyond two standard errors, or harm.
-fn no_gain(gains: &[f64]) -> Option<String> {
-    let last = &gains[gains.len().saturating_sub(20)..];
-    if last.len() < 5 {
-        return None;
-    }
-    let average = mean(last);
-    let variance = last.iter().map(|g| (g - average).powi(2)).sum::<f64>() / (last.len() - 1) as f64;
-    let error = (variance / last.len() as f64).sqrt();
-    let figure = format!("({average:+.1} ± {error:.1} over the last {} iterations)", last.len());
-    if average < -2.0 * error {
-        return Some(format!("adaptation does harm {figure}: try a smaller maml.inner_lr"));
-    }
-    (average <= 2.0 * error).then(|| {
-        format!(
-            "no significant gain from adaptation {figure}. Either these tasks need no adaptation, or the meta-policy is \
-             stuck in one that ignores some of them: try another maml.inner_lr or a longer run"
-        )
-    })
-}
-
 /// The settings that runs are compared by, flat.
 fn hparams(config: &Config) -> Vec<(String, Hparam)> {
     let table = toml::Table::try_from(config).expect("a configuration always has a TOML form");
@@ -361,28 +385,5 @@ fn hparam(value: &toml::Value) -> Option<Hparam> {
         toml::Value::Boolean(b) => Some(Hparam::Bool(*b)),
         toml::Value::Array(a) => Some(Hparam::Text(format!("{a:?}"))),
         _ => None,
-    }
-}
-
-/// SIGINT and SIGTERM: the first lets the iteration end, a second one stops at once (the last checkpoint is good).
-struct Signals {
-    received: Arc<AtomicUsize>,
-}
-
-impl Signals {
-    fn watch() -> Result<Self> {
-        let (received, armed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        for signal in [SIGINT, SIGTERM] {
-            // order matters: the shutdown looks at the flag before this signal sets it
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())
-                .and_then(|_| signal_hook::flag::register(signal, armed.clone()))
-                .and_then(|_| signal_hook::flag::register_usize(signal, received.clone(), signal as usize))
-                .context("cannot watch for signals")?;
-        }
-        Ok(Signals { received })
-    }
-
-    fn received(&self) -> Option<i32> {
-        i32::try_from(self.received.load(Ordering::Relaxed)).ok().filter(|&signal| signal != 0)
     }
 }

@@ -54,8 +54,8 @@ fn mistakes_are_named() {
     place.expect(4, "record cartpole-flip --run nowhere --out film.gif");
     for (command, format) in [("record cartpole-flip", "gif"), ("tasks plot cartpole-drift", "svg")] {
         for name in ["film.mp4", "film", "gif"] {
-            let told = place.expect(2, &format!("{command} --out {name}"));
-            assert!(told.contains(&format!("the only format is {format}")), "{told}");
+            let told = place.expect(3, &format!("{command} --out {name}"));
+            assert!(told.contains(&format!("end in .{format}")), "{told}");
             assert!(!place.path(name).exists());
         }
     }

@@ -229,6 +229,22 @@ fn every_example_loads_and_shows_its_word() {
 }
 
 #[test]
+fn the_task_in_the_readme_is_what_its_name_says() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let config = Config::parse("README.md", text, &[]).unwrap();
+    assert_eq!(config.name, "weak-motor");
+    let spec = config.env().unwrap().spec();
+    let gain = metadrift_envs::channel_index(spec, "actuator_gain").unwrap();
+    let tasks = config.tasks(metadrift_envs::Split::Train).unwrap();
+    let at_start: Vec<f64> = (0..64).map(|index| tasks.sample(0, 0, index).values_at(0)[gain]).collect();
+    let mean = at_start.iter().sum::<f64>() / 64.0;
+    // 0.8 + 0.3 sin of a random phase: standard error 0.3 / sqrt(2 * 64)
+    assert!((mean - 0.8).abs() < 4.0 * 0.3 / 128f64.sqrt(), "{mean}");
+    assert!(at_start.iter().any(|gain| *gain < 0.6) && at_start.iter().any(|gain| *gain > 1.0), "{at_start:?}");
+}
+
+#[test]
 fn the_documents_are_what_the_commands_print() {
     let documents = [
         ("docs/config.md", keys_markdown(&with_prefix("")), "config keys"),

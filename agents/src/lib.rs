@@ -20,6 +20,7 @@ pub mod maml;
 pub mod native;
 pub mod objective;
 pub mod ppo;
+pub mod stop;
 pub mod tch_backend;
 pub mod threads;
 pub mod vector_math;

@@ -2,11 +2,14 @@
 
 use crossbeam::channel;
 
+use crate::stop;
+
 /// Runs `work` on every job, on up to `threads` scoped threads that take jobs off a closed queue; returns when all are
 /// done. A job carries the `&mut` place its result goes to, so there is nothing to collect and no lock.
 ///
 /// # Panics
-/// With the payload of the first worker that panicked, once the others have finished: never a hang.
+/// With the payload of the first worker that panicked or was [stopped](stop::check), once the others have finished:
+/// never a hang.
 pub fn run_jobs<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) + Sync) {
     run_jobs_with(jobs, threads, &mut Vec::new(), || (), |(), job| work(job));
 }
@@ -24,6 +27,10 @@ pub fn run_jobs_with<J: Send, S: Send>(
     work: impl Fn(&mut S, J) + Sync,
 ) {
     let workers = threads.min(jobs.len()).max(1);
+    let work = |space: &mut S, job: J| {
+        stop::check();
+        work(space, job);
+    };
     spaces.resize_with(spaces.len().max(workers), new);
     if workers == 1 {
         return jobs.into_iter().for_each(|job| work(&mut spaces[0], job));

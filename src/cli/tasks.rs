@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{
-    Args, Subcommand, ValueEnum,
-    builder::{PathBufValueParser, TypedValueParser},
-};
+use clap::{Args, Subcommand, ValueEnum};
 use metadrift_envs::Split;
 
 use super::{ComputeArgs, Format, FormatArgs, LawsArgs};
@@ -71,17 +68,9 @@ pub enum TasksCommand {
         #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
         seed: u64,
         /// Where the picture goes
-        #[arg(long, value_name = "FILE.svg", value_parser = ending("svg"))]
+        #[arg(long, value_name = "FILE.svg")]
         out: PathBuf,
     },
-}
-
-/// Paths that end in the only format that is written.
-fn ending(format: &'static str) -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| {
-        let right = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(format));
-        right.then_some(path).ok_or_else(|| format!("the only format is {format}; give a name that ends in .{format}"))
-    })
 }
 
 /// `tasks audit`
@@ -171,7 +160,7 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
     /// Where the film goes
-    #[arg(long, value_name = "FILE.gif", value_parser = ending("gif"))]
+    #[arg(long, value_name = "FILE.gif")]
     pub out: PathBuf,
     /// How work is spread.
     #[command(flatten)]

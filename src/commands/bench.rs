@@ -9,13 +9,14 @@ mod time_to_result;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use metadrift_agents::stop;
 use metadrift_envs::EnvKind;
 use serde::Serialize;
 
 use crate::{
     cli::{BenchArgs, BenchPart, Format},
     commands::print,
-    device,
+    device, message,
 };
 
 /// Lanes that a batch has.
@@ -84,7 +85,7 @@ impl Row {
 pub fn run(args: &BenchArgs) -> Result<()> {
     let device = device::open(args.compute.device)?;
     if cfg!(debug_assertions) {
-        eprintln!("warning: this is not a release build; for figures that count: cargo run --release -- bench");
+        message::warn("this is not a release build; for figures that count: cargo run --release -- bench");
     }
     if args.format == Format::Text {
         print("bench           env            n threads  variant       median unit                min       max\n")?;
@@ -97,31 +98,35 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         match part {
             BenchPart::EnvStep => {
                 for subject in &SUBJECTS {
-                    eprintln!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name);
+                    message::say(&format!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name));
                     show(env_step::measure(subject, &LANES, REPEAT_TIME)?)?;
                 }
             }
             BenchPart::Policy => {
-                eprintln!("[bench] policy inferences, 1 thread");
+                message::say("[bench] policy inferences, 1 thread");
                 show(policy::measure(&LANES, REPEAT_TIME))?;
             }
             BenchPart::MetaIteration => {
                 for subject in &SUBJECTS {
-                    eprintln!("[bench] {}: meta-iterations on {}", subject.kind.spec().name, place(device, threads));
+                    message::say(&format!(
+                        "[bench] {}: meta-iterations on {}",
+                        subject.kind.spec().name,
+                        place(device, threads)
+                    ));
                     show(meta_iteration::measure(subject, device, args.compute.backend, threads)?)?;
                 }
             }
             BenchPart::Tasks => {
-                eprintln!("[bench] meta-iterations of more tasks on {}", place(device, threads));
+                message::say(&format!("[bench] meta-iterations of more tasks on {}", place(device, threads)));
                 scaling::tasks(&SUBJECTS[0], device, args.compute.backend, threads, &args.tasks, show)?;
             }
             BenchPart::Scaling => {
-                eprintln!("[bench] meta-iterations of other sizes on {}", place(device, threads));
+                message::say(&format!("[bench] meta-iterations of other sizes on {}", place(device, threads)));
                 scaling::sizes(&SUBJECTS[0], device, args.compute.backend, threads, show)?;
             }
             BenchPart::TimeToResult => {
                 for result in time_to_result::RESULTS {
-                    eprintln!("[bench] training {} on {}", result.0, place(device, threads));
+                    message::say(&format!("[bench] training {} on {}", result.0, place(device, threads)));
                     show(vec![time_to_result::measure(result, device, args.compute.backend, threads)?])?;
                 }
             }
@@ -153,6 +158,7 @@ fn print_row(row: &Row, format: Format) -> Result<()> {
 /// Units of work per second, over [`REPEATS`] repeats of about `time` each; `work` does `units` of them.
 fn rates(units: usize, time: Duration, mut work: impl FnMut()) -> Vec<f64> {
     let mut seconds = |calls: u64| {
+        stop::check();
         let start = Instant::now();
         (0..calls).for_each(|_| work());
         start.elapsed().as_secs_f64().max(1e-9)

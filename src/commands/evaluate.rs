@@ -10,6 +10,7 @@ use crate::{
     commands::print,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
+    message, output,
     run_dir::{Manifest, write_atomic},
     session::read_config,
     train::Trainer,
@@ -20,9 +21,10 @@ use crate::{
 /// # Errors
 /// If the run has no valid checkpoint, or the result cannot be written.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    args.out.as_deref().map_or(Ok(()), output::check)?;
     let config = read_config(&args.run)?;
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
-    skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
     let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
     let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;
@@ -41,7 +43,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     print(&shown)?;
     if let Some(path) = &args.out {
         let text = if path.extension().is_some_and(|end| end == "csv") { evaluation.to_csv() } else { json };
-        write_atomic(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        output::write(path, text.as_bytes())?;
     }
     keep(&args.run, &protocol.file_stem(&config), &evaluation)
 }

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use crate::{
     cli::{Cli, CompletionsArgs, ManArgs},
     commands::print,
-    run_dir::write_atomic,
+    output,
 };
 
 /// Prints the completions of a shell.
@@ -45,7 +45,7 @@ fn pages(dir: &Path, command: clap::Command, names: &mut Vec<String>) -> Result<
         pages(dir, child.clone(), names)?;
     }
     let file = dir.join(format!("{name}.1"));
-    write_atomic(&file, page(command)?.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+    output::write(&file, page(command)?.as_bytes())?;
     names.push(name);
     Ok(())
 }

@@ -12,23 +12,10 @@ pub mod selftest;
 pub mod tasks;
 pub mod train;
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 
 use crate::cli::Format;
-
-/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
-///
-/// # Errors
-/// If the output cannot be written for another reason, such as a full disk.
-pub fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
-}
+pub use crate::message::print;
 
 /// Prints a result as text or, for programs, as one JSON value.
 ///

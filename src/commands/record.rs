@@ -1,9 +1,12 @@
 //! `record PRESET [--run RUN] --out FILE.gif`
 
-use std::{fs::File, io::BufWriter, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result};
-use metadrift_agents::host_policy::{HostPolicy, Scratch};
+use anyhow::Result;
+use metadrift_agents::{
+    host_policy::{HostPolicy, Scratch},
+    stop,
+};
 use metadrift_envs::{Task, channel_index};
 
 use crate::{
@@ -19,7 +22,7 @@ use crate::{
     device,
     evaluate::{Protocol, REPORTED, adapt},
     life::Life,
-    presets,
+    message, output, presets,
     render::{
         Canvas,
         scene::{Moment, Painter, SIZE},
@@ -58,14 +61,16 @@ struct Film {
 /// # Errors
 /// On an unknown preset, a run without a valid checkpoint or of another environment, and a file that cannot be written.
 pub fn run(args: &RecordArgs) -> Result<()> {
+    output::ends_with(&args.out, "gif")?;
+    output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
     let task = config.tasks(args.split)?.sample(args.seed, 0, args.task);
     let films = match &args.run {
         Some(run) => before_and_after(&config, run, &task, args)?,
         None => vec![unlearned(&config, &task, args)?],
     };
-    let frames =
-        write(&config, &task, &films, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let (film, frames) = encode(&config, &task, &films)?;
+    output::write(&args.out, &film)?;
     let returns: Vec<String> = films
         .iter()
         .map(|film| format!("{}: {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
@@ -91,7 +96,7 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
         return Err(ConfigError::NotFound(message).into());
     }
     let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
-    skipped.iter().for_each(|s| eprintln!("warning: skipped a damaged checkpoint: {s}"));
+    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
     let backend = args.compute.backend.unwrap_or(Manifest::read(run)?.backend);
     let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
@@ -152,8 +157,8 @@ fn film(
     Ok(Film { title, moments })
 }
 
-/// Writes the films side by side, in real time as far as a GIF can; returns the number of frames.
-fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usize> {
+/// The films side by side as a GIF, in real time as far as one can be, and the number of frames.
+fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usize)> {
     let env = config.env()?;
     let step = ["tau", "dt"].into_iter().find_map(|name| channel_index(env.spec(), name).ok());
     let step = step.map_or(0.05, |channel| task.values[channel]);
@@ -163,10 +168,11 @@ fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usi
     let delay = ((step * stride as f64 * 100.0).round() as u16).max(2);
     let painter = Painter::new(env, shown(config, task));
     let size = ((SIZE.0 * films.len()) as u16, SIZE.1 as u16);
-    let mut encoder = gif::Encoder::new(BufWriter::new(File::create(out)?), size.0, size.1, &[])?;
+    let mut encoder = gif::Encoder::new(Vec::new(), size.0, size.1, &[])?;
     encoder.set_repeat(gif::Repeat::Infinite)?;
     let mut frames = 0;
     for tick in (0..longest).step_by(stride).chain([longest - 1]) {
+        stop::check();
         let mut canvas = Canvas::new(size.0.into(), size.1.into(), [255; 3]);
         for (place, film) in films.iter().enumerate() {
             let moment = &film.moments[tick.min(film.moments.len() - 1)];
@@ -177,7 +183,7 @@ fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usi
         encoder.write_frame(&frame)?;
         frames += 1;
     }
-    Ok(frames)
+    Ok((encoder.into_inner()?, frames))
 }
 
 /// The channels that make this task what it is: those that drift, then those with another value than usual.

@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     device,
     life::Life,
-    presets, registry,
+    message, presets, registry,
     rollout::{Collection, Phase, Rollout, Shape, collect_all},
     stats::mean,
     train::Trainer,
@@ -125,8 +125,13 @@ fn trained(iterations: u32, device: Device, choice: BackendChoice, threads: usiz
     let mut returns = Vec::new();
     for iteration in 1..=iterations {
         returns.push(trainer.iterate()?.return_post);
-        eprint!("\r[selftest] {choice:?} on {}: iteration {iteration} of {iterations}", device::name(device));
+        if iteration % 10 == 0 || iteration == iterations {
+            let name = format!("{choice:?}").to_lowercase();
+            message::say(&format!(
+                "[selftest] {name} on {}: iteration {iteration} of {iterations}",
+                device::name(device)
+            ));
+        }
     }
-    eprintln!();
     Ok(mean(&returns[returns.len().saturating_sub(LAST)..]))
 }

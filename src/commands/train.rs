@@ -3,10 +3,10 @@
 use std::{borrow::Cow, path::Path, process::ExitCode};
 
 use anyhow::Result;
+use metadrift_agents::stop::{self, Stopped};
 use metadrift_envs::Split;
 use serde::Serialize;
 use serde_json::json;
-use signal_hook::consts::SIGINT;
 
 use crate::{
     cli::{Format, ResumeArgs, TrainArgs},
@@ -15,6 +15,7 @@ use crate::{
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
+    message::{quoted, say},
     presets, registry,
     session::{Ended, RunOptions, Session},
 };
@@ -92,24 +93,34 @@ impl<'a> Outcome<'a> {
 
 fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitCode> {
     let ended = session.run()?;
-    let run = session.path().display();
+    let run = quoted(session.path());
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
-        eprintln!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}");
+        say(&format!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}"));
         print_as(format, &Outcome::of(&session, ended, None), String::new)?;
-        return Ok(ExitCode::from(if signal == SIGINT { code::INTERRUPTED } else { code::TERMINATED }));
+        return Ok(code::of_signal(signal));
     }
     if ended == Ended::Solved {
         let (steps, seconds) = (session.trainer().env_steps(), session.seconds());
-        eprintln!("solved after {steps} steps, {seconds:.2} s");
+        say(&format!("solved after {steps} steps, {seconds:.2} s"));
     }
     if ended == Ended::TimeUp {
-        eprintln!("Time limit reached; saved. Resume with: metadrift resume {run}");
+        say(&format!("time limit reached and saved; resume with: metadrift resume {run}"));
     }
-    let evaluation = if evaluates { Some(held_out(&session, Split::InDist, None)?) } else { None };
+    let mut evaluation = None;
+    if evaluates {
+        match stop::catch(|| held_out(&session, Split::InDist, None)) {
+            Ok(found) => evaluation = Some(found?),
+            Err(Stopped(signal)) => {
+                say(&format!("evaluation stopped; the training is saved. Evaluate it with: metadrift evaluate {run}"));
+                print_as(format, &Outcome::of(&session, ended, None), String::new)?;
+                return Ok(code::of_signal(signal));
+            }
+        }
+    }
     let outcome = Outcome::of(&session, ended, evaluation);
     print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, Evaluation::to_text))?;
-    eprintln!("\nRun folder: {run}\nNext: metadrift evaluate {run} --split ood");
+    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.path().display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -138,9 +149,9 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
         }
     }
     match ended {
-        Ended::Signal(signal) => Ok(ExitCode::from(128 + signal as u8)),
+        Ended::Signal(signal) => Ok(code::of_signal(signal)),
         _ => {
-            eprintln!("smoke test passed: trained, saved, resumed, evaluated");
+            say("smoke test passed: trained, saved, resumed, evaluated");
             Ok(ExitCode::SUCCESS)
         }
     }

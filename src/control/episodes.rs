@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use metadrift_agents::stop;
 use metadrift_envs::{Clocks, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv, with_env};
 
 use super::{Controller, Seen};
@@ -108,6 +109,7 @@ fn run_phase<E: Env, C: Controller>(
     let (mut next_obs, mut reward) = (vec![0.0; count * obs_dim], vec![0.0; count]);
     let (mut terminated, mut truncated) = (vec![false; count], vec![false; count]);
     for _ in 0..ticks {
+        stop::check();
         let live: Vec<usize> = (0..count).filter(|at| all[*at].episodes_left > 0).collect();
         if live.is_empty() {
             break;

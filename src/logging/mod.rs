@@ -20,7 +20,7 @@ pub mod files;
 pub mod progress;
 pub mod tensorboard;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +29,8 @@ pub use progress::{Progress, ProgressLine};
 pub use tensorboard::TensorBoard;
 
 use serde::{Deserialize, Serialize};
+
+use crate::message;
 
 /// A place metrics go to. Errors are returned, never turned into a panic; [`Logger`] decides what they mean.
 ///
@@ -174,9 +176,7 @@ impl Default for Logger {
 impl Logger {
     /// A logger without sinks. Failures are reported on stderr.
     pub fn new() -> Self {
-        // not eprintln: it panics when stderr is closed
-        let report = Box::new(|message: &str| drop(writeln!(io::stderr(), "warning: {message}")));
-        Self { entries: Vec::new(), report }
+        Self { entries: Vec::new(), report: Box::new(message::warn) }
     }
 
     /// The logs of a run folder: `metrics.csv`, `metrics.jsonl`, `timing.csv`, `tb/` and, if it `evaluates` while it

@@ -2,10 +2,11 @@
 //!
 //! All of it goes to stderr, so stdout stays free for machine-readable output.
 
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::message;
 
 /// One iteration as the progress line shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,8 +39,8 @@ impl Target {
     /// Prints a line, above the bar if there is one. A closed stderr is no reason to stop.
     fn print(&self, line: &str) {
         match self {
-            Self::Bar(bar) => bar.suspend(|| drop(writeln!(io::stderr(), "{line}"))),
-            Self::Lines | Self::Quiet => drop(writeln!(io::stderr(), "{line}")),
+            Self::Bar(bar) => bar.suspend(|| message::say(line)),
+            Self::Lines | Self::Quiet => message::say(line),
         }
     }
 }
@@ -55,12 +56,12 @@ pub struct Progress {
 impl Progress {
     /// Progress of a run of `total` iterations of which `start` are done. `quiet` leaves only the warnings.
     pub fn new(total: u64, start: u64, quiet: bool) -> Self {
-        let target = if quiet {
-            Target::Quiet
-        } else if io::stderr().is_terminal() {
-            Target::Bar(bar(total, start))
-        } else {
-            Target::Lines
+        let bar = bar(total, start);
+        // hidden where there is no terminal, or one that cannot go back in a line (TERM=dumb)
+        let target = match (quiet, bar.is_hidden()) {
+            (true, _) => Target::Quiet,
+            (false, true) => Target::Lines,
+            (false, false) => Target::Bar(bar),
         };
         Self { total, start, began: Instant::now(), target }
     }
@@ -71,7 +72,7 @@ impl Progress {
         match &self.target {
             Target::Quiet => {}
             Target::Bar(bar) => {
-                bar.set_message(format!("{}  eta {}", numbers(line), duration(eta)));
+                bar.set_message(format!("eta {}  {}", duration(eta), numbers(line)));
                 bar.set_position(line.iteration);
             }
             Target::Lines => self.target.print(&plain(line, self.total, eta)),
@@ -112,7 +113,8 @@ impl Progress {
 }
 
 fn bar(total: u64, start: u64) -> ProgressBar {
-    let template = "iter {pos:>4}/{len} [{bar:20}] {wide_msg}";
+    // what an 80-column terminal cuts off is the rate, not the time left
+    let template = "iter {pos:>4}/{len} [{bar:8}] {wide_msg}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     bar.set_style(style.progress_chars("=> "));
@@ -130,10 +132,16 @@ fn numbers(line: &ProgressLine) -> String {
     let kl = line.kl.map_or(String::new(), |kl| format!("  kl {kl:.3}"));
     let (rate, post) = (rate(line.steps_per_second), line.return_post);
     let returns = match line.return_unadapted {
-        Some(pre) => format!("{pre:.1} -> {post:.1} ({:+.1})", post - pre),
+        Some(pre) => format!("{pre:.1} -> {post:.1} ({})", gain(post - pre)),
         None => format!("{post:.1}"),
     };
     format!("return {returns}{kl}  {rate} steps/s")
+}
+
+/// `+57.2`, `-3.0`; `+0.0` also for what is rounded to it from below.
+fn gain(gain: f64) -> String {
+    let text = format!("{gain:+.1}");
+    if text == "-0.0" { "+0.0".to_owned() } else { text }
 }
 
 /// `950`, `8.4k`, `210k`, `1.3M`.
@@ -180,6 +188,7 @@ mod tests {
         );
         let worse = ProgressLine { return_post: -3.0, kl: None, ..LINE };
         assert_eq!(numbers(&worse), "return 31.2 -> -3.0 (-34.2)  210k steps/s");
+        assert_eq!([0.04, -0.04, -0.06].map(gain), ["+0.0", "+0.0", "-0.1"]);
         assert_eq!(numbers(&ProgressLine { return_unadapted: None, ..worse }), "return -3.0  210k steps/s");
     }
 

@@ -4,6 +4,7 @@ use metadrift_agents::{
     host_policy::{HostPolicy, Scratch},
     layout::Layout,
     maml::Diverged,
+    stop,
 };
 use metadrift_envs::{ActionSpace, Clocks, Env, EnvKind, LaneStreams, Purpose, StepView, Stream, Task, VecEnv};
 
@@ -101,6 +102,7 @@ pub(super) fn collect<E: Env>(
     let mut episodes_left = vec![if let Episodes::Count(n) = phase.episodes { n } else { u32::MAX }; envs];
     slab.valid_steps.fill(steps as u32);
     for t in 0..steps {
+        stop::check();
         let rows = t * envs..(t + 1) * envs;
         let of_obs = rows.start * obs_dim..rows.end * obs_dim;
         slab.obs[of_obs.clone()].copy_from_slice(env.obs());

@@ -1,6 +1,6 @@
 //! Lanes that live on from one rollout to the next, each with tasks of its own.
 
-use metadrift_agents::{host_policy::HostPolicy, layout::Layout, maml::Diverged, threads::run_jobs};
+use metadrift_agents::{host_policy::HostPolicy, layout::Layout, maml::Diverged, stop, threads::run_jobs};
 use metadrift_envs::{Env, EnvKind, Purpose, StepView, Stream, Task, TaskDistribution, VecEnv, with_env};
 
 use super::{
@@ -147,6 +147,7 @@ impl<E: Env + Send> Group for GroupOf<E> {
         let mut policy = LivePolicy::new(policy, draws, &E::SPEC, lanes);
         slab.valid_steps.fill(steps as u32);
         for t in 0..steps {
+            stop::check();
             let rows = t * lanes..(t + 1) * lanes;
             let of_obs = rows.start * obs_dim..rows.end * obs_dim;
             slab.obs[of_obs.clone()].copy_from_slice(env.obs());

@@ -10,7 +10,7 @@ use tch::Device;
 use super::Row;
 use crate::{
     evaluate::{Protocol, evaluate},
-    presets,
+    message, presets,
     train::Trainer,
 };
 
@@ -56,15 +56,15 @@ fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()
         if !trainer.solved() {
             bail!("{preset}, seed {seed}: no mean return of {goal} after {steps} steps");
         }
-        eprintln!("[bench] {preset}, seed {seed}: a mean return of {goal} after {steps} steps");
+        message::say(&format!("[bench] {preset}, seed {seed}: a mean return of {goal} after {steps} steps"));
         return Ok(());
     }
     let protocol = Protocol::of(config, Split::InDist);
     let evaluation = evaluate(config, &trainer.learner(), threads, &protocol)?;
     let after = evaluation.curve[1].deterministic.summary;
-    eprintln!(
+    message::say(&format!(
         "[bench] {preset}, seed {seed}: {:.1} after one step on 100 held-out tasks, worst tenth {:.1}",
         after.mean, after.worst_decile
-    );
+    ));
     Ok(())
 }

@@ -1,0 +1,63 @@
+//! A request to stop that every long computation notices: within milliseconds, wherever it is.
+//!
+//! The request is one flag of the process, for it comes from a signal. [`check`] unwinds the stack with [`Stopped`], so
+//! that no signature between the innermost loop and the caller that knows what to save has to carry it. Loops that may
+//! take seconds call [`check`]; so does [`run_jobs`](crate::threads::run_jobs) before every job.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::atomic::{AtomicBool, AtomicI32, Ordering},
+};
+
+static REQUESTED: AtomicI32 = AtomicI32::new(0);
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// The payload of the unwinding that [`check`] begins: the signal that asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped(pub i32);
+
+/// Asks the computations of this process to stop because of `signal`. Safe to call from a signal handler.
+pub fn request(signal: i32) {
+    REQUESTED.store(signal, Ordering::Relaxed);
+}
+
+/// The signal of the request, if there is one.
+pub fn requested() -> Option<i32> {
+    Some(REQUESTED.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+}
+
+/// Goes on, or unwinds with [`Stopped`] if that was requested and is not [held](hold) back. The panic hook is not called.
+#[inline]
+pub fn check() {
+    if let Some(signal) = requested().filter(|_| !HELD.load(Ordering::Relaxed)) {
+        resume_unwind(Box::new(Stopped(signal)));
+    }
+}
+
+/// While this value lives, [`check`] does nothing on any thread: for work that must be done as a whole.
+#[derive(Debug)]
+#[must_use = "dropped at once, it holds nothing"]
+pub struct Hold(());
+
+/// Holds [`check`] back; not to be nested.
+pub fn hold() -> Hold {
+    HELD.store(true, Ordering::Relaxed);
+    Hold(())
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        HELD.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Calls `work`; an unwinding by [`check`] ends here, any other goes on.
+///
+/// # Errors
+/// [`Stopped`] if `work` was stopped. What it had in hand is then as unfinished as after a panic.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Stopped> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast::<Stopped>() {
+        Ok(stopped) => *stopped,
+        Err(panic) => resume_unwind(panic),
+    })
+}

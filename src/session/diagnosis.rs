@@ -1,0 +1,210 @@
+//! What a run ends with besides its results: warnings about adaptation without gain, and about collapse that is no NaN.
+
+use std::collections::VecDeque;
+
+use metadrift_envs::ActionSpace;
+
+use crate::{stats::mean, train::Report};
+
+/// Iterations that the beginning, the end and the best stretch of a run are means over.
+const WINDOW: usize = 10;
+/// Iterations that the gain is a mean over.
+const GAINS: usize = 20;
+/// Share of the first returns' size by which returns must have fallen to count as collapsed.
+const FALL: f64 = 0.2;
+/// Share of the first entropy below which that of a choice among actions is gone.
+const GONE: f64 = 0.05;
+/// Factor by which the spread of a continuous action must have shrunk for its entropy to be gone.
+const SHRUNK: f64 = 100.0;
+
+/// The course of a run, as far as the warnings at its end need it.
+pub(super) struct Diagnosis {
+    actions: ActionSpace,
+    /// Return after adaptation minus that of the unadapted policy, of the last [`GAINS`] iterations.
+    gains: VecDeque<f64>,
+    returns: Series,
+    entropies: Series,
+}
+
+/// Some means of a series.
+#[derive(Default)]
+struct Series {
+    /// The first [`WINDOW`] values.
+    first: Vec<f64>,
+    /// The last [`WINDOW`].
+    last: VecDeque<f64>,
+    /// The highest mean of [`WINDOW`] values in a row.
+    best: Option<f64>,
+    count: usize,
+}
+
+impl Series {
+    fn add(&mut self, value: f64) {
+        if !value.is_finite() {
+            return; // as the mean return before the first episode has ended
+        }
+        self.count += 1;
+        if self.first.len() < WINDOW {
+            self.first.push(value);
+        }
+        push(&mut self.last, value, WINDOW);
+        if self.last.len() == WINDOW {
+            let mean = mean(self.last.make_contiguous());
+            self.best = Some(self.best.map_or(mean, |best| best.max(mean)));
+        }
+    }
+
+    /// Means of beginning and end, once these do not overlap, and the scatter of a single value around them.
+    fn ends(&self) -> Option<(f64, f64, f64)> {
+        let last: Vec<f64> = self.last.iter().copied().collect();
+        let scatter = (variance(&self.first) + variance(&last)).sqrt();
+        (self.count >= 2 * WINDOW).then(|| (mean(&self.first), mean(&last), scatter))
+    }
+}
+
+impl Diagnosis {
+    /// Of a run that has not begun; `actions` are the environment's.
+    pub fn new(actions: ActionSpace) -> Self {
+        Diagnosis { actions, gains: VecDeque::new(), returns: Series::default(), entropies: Series::default() }
+    }
+
+    /// Takes in an iteration.
+    pub fn add(&mut self, report: &Report) {
+        if let Some(unadapted) = report.return_unadapted {
+            push(&mut self.gains, report.return_post - unadapted, GAINS);
+        }
+        let entropy = report.metrics.iter().find(|(name, _)| *name == "entropy").map(|(_, entropy)| *entropy);
+        self.take(report.return_post, entropy.unwrap_or(f64::NAN));
+    }
+
+    fn take(&mut self, mean_return: f64, entropy: f64) {
+        self.returns.add(mean_return);
+        self.entropies.add(entropy);
+    }
+
+    /// What the user should know at the end.
+    pub fn warnings(&self) -> Vec<String> {
+        let gains: Vec<f64> = self.gains.iter().copied().collect();
+        [no_gain(&gains), self.fallen(), self.frozen()].into_iter().flatten().collect()
+    }
+
+    /// The return is far below the first ones, or the run has lost most of what it had learned.
+    fn fallen(&self) -> Option<String> {
+        let (first, last, scatter) = self.returns.ends()?;
+        let advice = "lower ppo.outer_lr, or go on from an earlier checkpoint";
+        if first - last > (2.0 * scatter).max(FALL * first.abs()) {
+            return Some(format!(
+                "the return has collapsed: {last:.1} over the last {WINDOW} iterations, {first:.1} over the first; {advice}"
+            ));
+        }
+        let best = self.returns.best?;
+        let lost = best - last > 2.0 * scatter && best - last > FALL * best.abs() && last < 0.5 * (first + best);
+        lost.then(|| {
+            format!(
+                "the run has lost most of what it had learned: its return was {best:.1} over the best {WINDOW} iterations \
+                 and is {last:.1} over the last; {advice}"
+            )
+        })
+    }
+
+    /// The policy has stopped exploring without having learned anything.
+    fn frozen(&self) -> Option<String> {
+        let (before, now, _) = self.entropies.ends()?;
+        let (first, last, scatter) = self.returns.ends()?;
+        let gone = match self.actions {
+            ActionSpace::Discrete(_) => now < GONE * before,
+            ActionSpace::Box { dim, .. } => now < before - SHRUNK.ln() * dim as f64,
+        };
+        (gone && last - first <= 2.0 * scatter).then(|| {
+            format!(
+                "the policy has stopped exploring without having learned: its entropy fell from {before:.3} to {now:.3}, \
+                 its return went from {first:.1} to {last:.1}; raise ppo.ent_coef or lower ppo.outer_lr"
+            )
+        })
+    }
+}
+
+fn push(queue: &mut VecDeque<f64>, value: f64, limit: usize) {
+    queue.push_back(value);
+    if queue.len() > limit {
+        queue.pop_front();
+    }
+}
+
+/// By the unbiased estimate.
+fn variance(values: &[f64]) -> f64 {
+    let average = mean(values);
+    values.iter().map(|v| (v - average).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0)
+}
+
+/// Says so if the last iterations show no gain from adaptation beyond two standard errors, or harm.
+fn no_gain(last: &[f64]) -> Option<String> {
+    if last.len() < 5 {
+        return None;
+    }
+    let average = mean(last);
+    let variance = last.iter().map(|g| (g - average).powi(2)).sum::<f64>() / (last.len() - 1) as f64;
+    let error = (variance / last.len() as f64).sqrt();
+    let figure = format!("({average:+.1} ± {error:.1} over the last {} iterations)", last.len());
+    if average < -2.0 * error {
+        return Some(format!("adaptation does harm {figure}: try a smaller maml.inner_lr"));
+    }
+    (average <= 2.0 * error).then(|| {
+        format!(
+            "no significant gain from adaptation {figure}. Either these tasks need no adaptation, or the meta-policy is \
+             stuck in one that ignores some of them: try another maml.inner_lr or a longer run"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The warnings of a run of 60 iterations with this return and entropy at iteration `i`.
+    fn warnings(actions: ActionSpace, course: impl Fn(f64) -> (f64, f64)) -> String {
+        let mut diagnosis = Diagnosis::new(actions);
+        for i in 0..60 {
+            let (mean_return, entropy) = course(f64::from(i));
+            // a scatter of about one, the same in every test
+            diagnosis.take(mean_return + (f64::from(i) * 2.4).sin(), entropy);
+        }
+        diagnosis.warnings().join("\n")
+    }
+
+    const CHOICE: ActionSpace = ActionSpace::Discrete(2);
+    const TORQUE: ActionSpace = ActionSpace::Box { dim: 1, bound: 2.0 };
+
+    #[test]
+    fn runs_that_learn_or_stay_end_without_a_warning() {
+        assert_eq!(warnings(CHOICE, |i| (20.0 + 8.0 * i, 0.69 - 0.011 * i)), "");
+        assert_eq!(warnings(CHOICE, |_| (22.0, 0.69)), "");
+        assert_eq!(
+            warnings(TORQUE, |i| (-1200.0 + 18.0 * i, 1.4 - 0.09 * i)),
+            "",
+            "a good policy may be sure of itself"
+        );
+        // a run that goes on where it had already converged
+        assert_eq!(warnings(CHOICE, |_| (499.0, 0.01)), "");
+        assert_eq!(warnings(CHOICE, |i| if i < 3.0 { (f64::NAN, 0.69) } else { (30.0, 0.6) }), "");
+    }
+
+    #[test]
+    fn collapse_that_is_no_nan_is_told() {
+        let worse = warnings(TORQUE, |i| (-853.0 - 300.0 * i, 1.4));
+        assert!(worse.contains("the return has collapsed: -17"), "{worse}");
+        let stuck = warnings(CHOICE, |i| if i < 20.0 { (22.0, 0.69) } else { (9.4, 0.001) });
+        assert!(stuck.contains("collapsed: 9.") && stuck.contains("stopped exploring"), "{stuck}");
+        let frozen = warnings(TORQUE, |i| (-1200.0, 1.4 - 0.1 * i));
+        assert!(frozen.contains("its entropy fell from 0.950 to -4.050"), "{frozen}");
+        let lost = warnings(CHOICE, |i| (if (20.0..40.0).contains(&i) { 480.0 } else { 24.0 }, 0.4));
+        assert!(lost.contains("lost most of what it had learned: its return was 480"), "{lost}");
+    }
+
+    #[test]
+    fn short_runs_are_not_judged() {
+        let mut diagnosis = Diagnosis::new(CHOICE);
+        (0..2 * WINDOW - 1).for_each(|i| diagnosis.take(-(i as f64) * 1e3, 0.0));
+        assert_eq!(diagnosis.warnings(), Vec::<String>::new());
+    }
+}
