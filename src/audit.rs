@@ -17,6 +17,7 @@ use crate::{
         search::{Budget, best_fixed},
     },
     life::Life,
+    memory,
     presets::AUDITS,
     stats::{Difference, mean},
 };
@@ -112,6 +113,7 @@ const SEARCH_DRAWS: u32 = 1;
 /// # Errors
 /// If the configuration does not hold together.
 pub fn audit(config: &Config, effort: &Effort) -> Result<Audit, ConfigError> {
+    memory::audit(config, effort.tasks, effort.lanes)?.check()?;
     let env = config.env()?;
     let measured: Vec<Result<SplitAudit, ConfigError>> = std::thread::scope(|scope| {
         let threads = Split::ALL.map(|split| scope.spawn(move || audit_split(config, env, split, effort)));

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metadrift_agents::backend::BackendChoice;
-use metadrift_envs::Split;
+use metadrift_envs::{Split, rng::MAX_INDEX};
 
 use crate::device::DeviceChoice;
 
@@ -252,7 +252,7 @@ pub struct BenchArgs {
 #[derive(Args, Debug)]
 pub struct SelftestArgs {
     /// Meta-iterations of the training that is compared; 0 leaves it out
-    #[arg(long, default_value_t = 40, value_name = "N")]
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_INDEX)))]
     pub iterations: u32,
     /// How the result is printed.
     #[command(flatten)]

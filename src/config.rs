@@ -3,7 +3,12 @@
 //! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against
 //! its legal range. Every key has a default except `task.env`; the resolved configuration is stored with each run.
 
-use std::{fmt::Display, path::Path};
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    io,
+    path::{Path, PathBuf},
+};
 
 use metadrift_agents::{
     maml::{MamlConfig, PolicyConfig, PpoConfig},
@@ -16,7 +21,9 @@ use crate::logging::LogConfig;
 
 mod evaluation;
 mod learner;
+mod ranges;
 mod rollout;
+mod set;
 
 pub use self::{evaluation::EvaluationConfig, learner::Learner, rollout::RolloutConfig};
 
@@ -119,14 +126,14 @@ pub enum ConfigError {
         /// As it was given.
         value: String,
         /// In words.
-        legal: &'static str,
+        legal: Cow<'static, str>,
     },
     /// Settings of plain PPO where the meta-learner learns.
     #[error("config: [ppo_learner] is only used with learner = \"ppo\"; remove it")]
     Unread,
     /// The `[task]` table.
-    #[error("config: {0}")]
-    Task(TaskError),
+    #[error("config: {0}{list}", list = all_names(.0))]
+    Task(#[from] TaskError),
     /// What is wrong stands in a line of a file.
     #[error("{origin}, line {line}: {error}")]
     At {
@@ -137,16 +144,27 @@ pub enum ConfigError {
         /// What is wrong.
         error: Box<ConfigError>,
     },
-    /// A preset or file that does not exist.
+    /// A preset that does not exist, or a run that does not go with it.
     #[error("{0}")]
     NotFound(String),
-}
-
-/// By hand, for the message is part of this one: a `source` would tell it again.
-impl From<TaskError> for ConfigError {
-    fn from(error: TaskError) -> ConfigError {
-        ConfigError::Task(error)
-    }
+    /// A configuration that cannot be read.
+    #[error("cannot read configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// More than fits into memory.
+    #[error("config: this takes about {need} of memory, and {available} are there: lower {keys}")]
+    TooLarge {
+        /// Memory that is needed.
+        need: String,
+        /// Memory that can be had.
+        available: String,
+        /// What to lower.
+        keys: &'static str,
+    },
 }
 
 impl Config {
@@ -155,15 +173,10 @@ impl Config {
     /// # Errors
     /// On the first thing that is wrong; `origin` says where `text` came from.
     pub fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
-        let complain = |origin: &str, error: toml::de::Error| ConfigError::Text {
-            origin: origin.into(),
-            message: with_suggestion(error.to_string().trim_end()),
-        };
-        let mut config: Config = toml::from_str(text).map_err(|e| complain(origin, e))?;
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| complain(origin, e))?;
+        let mut config: Config = toml::from_str(text).map_err(|e| parse_error(origin, &e))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| parse_error(origin, &e))?;
         for set in sets {
-            apply_set(&mut table, set)?;
-            config = Config::deserialize(table.clone()).map_err(|e| complain(&format!("--set {set}"), e))?;
+            config = set::apply(&mut table, set)?;
         }
         let checked = config.load_traces(origin).and_then(|()| config.resolve_evaluation());
         checked.and_then(|()| config.validate()).map_err(|error| error.at(origin, text, sets))?;
@@ -205,33 +218,10 @@ impl Config {
 
     /// Every number against its legal range, every task law against its channel's.
     fn validate(&self) -> Result<(), ConfigError> {
-        let (r, m, p) = (&self.rollout, &self.maml, &self.ppo);
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
         let name_ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let name_legal = !self.name.is_empty() && !self.name.starts_with('.') && self.name.chars().all(name_ok);
         check("name", &self.name, name_legal, "letters, digits, `-`, `_` and `.`, not starting with `.`")?;
-        check("iterations", self.iterations, (1..=100_000_000).contains(&self.iterations), "1 to 100000000")?;
-        check("rollout.num_tasks", r.num_tasks, (1..=100_000).contains(&r.num_tasks), "1 to 100000")?;
-        check("rollout.num_envs", r.num_envs, (1..=100_000).contains(&r.num_envs), "1 to 100000")?;
-        check("rollout.num_steps", r.num_steps, r.num_steps <= 1_000_000, "0 (the horizon) to 1000000")?;
-        let hidden = &self.policy.hidden;
-        let widths_legal = hidden.len() <= 8 && hidden.iter().all(|w| (1..=4096).contains(w));
-        check("policy.hidden", format!("{hidden:?}"), widths_legal, "at most 8 widths of 1 to 4096")?;
-        let log_std = self.policy.init_log_std;
-        check("policy.init_log_std", log_std, (-10.0..=3.0).contains(&log_std), "-10 to 3")?;
-        check("maml.inner_lr", m.inner_lr, not_negative(m.inner_lr), "a finite number, 0 or more")?;
-        check("maml.inner_steps", m.inner_steps, m.inner_steps <= 100, "0 to 100")?;
-        check("ppo.outer_lr", p.outer_lr, not_negative(p.outer_lr), "a finite number, 0 or more")?;
-        check("ppo.outer_epochs", p.outer_epochs, (1..=1000).contains(&p.outer_epochs), "1 to 1000")?;
-        check("ppo.clip_eps", p.clip_eps, positive(p.clip_eps) && p.clip_eps < 1.0, "above 0 and below 1")?;
-        check("ppo.kl_coef", p.kl_coef, not_negative(p.kl_coef), "a finite number, 0 or more")?;
-        check("ppo.ent_coef", p.ent_coef, not_negative(p.ent_coef), "a finite number, 0 or more")?;
-        check("ppo.max_grad_norm", p.max_grad_norm, positive(p.max_grad_norm), "a finite number above 0")?;
-        check("ppo.gamma", p.gamma, positive(p.gamma) && p.gamma < 1.0, "above 0 and below 1")?;
-        check("ppo.gae_lambda", p.gae_lambda, (0.0..=1.0).contains(&p.gae_lambda), "0 to 1")?;
-        check("checkpoint.every", self.checkpoint.every, self.checkpoint.every >= 1, "1 or more")?;
-        check("checkpoint.keep", self.checkpoint.keep, self.checkpoint.keep >= 1, "1 or more")?;
+        self.check_ranges()?;
         self.check_learner()?;
         self.check_evaluation()?;
         for split in Split::ALL {
@@ -281,29 +271,31 @@ fn line_of(text: &str, path: &str) -> Option<usize> {
     start.map(|start| text[..start].matches('\n').count() + 1)
 }
 
-fn check(key: &'static str, value: impl Display, ok: bool, legal: &'static str) -> Result<(), ConfigError> {
-    if ok { Ok(()) } else { Err(ConfigError::OutOfRange { key, value: value.to_string(), legal }) }
+/// Where to find all names, for an unknown one.
+fn all_names(error: &TaskError) -> String {
+    match error {
+        TaskError::UnknownChannel { env, .. } => format!(". `metadrift env show {env}` lists all"),
+        TaskError::UnknownEnv { .. } => ". `metadrift env list` lists all".to_owned(),
+        _ => String::new(),
+    }
 }
 
-/// Lays one `key.path=value` over the table. The value is TOML; a bare word is a string.
-fn apply_set(table: &mut toml::Table, set: &str) -> Result<(), ConfigError> {
-    let bad = |message: String| ConfigError::Text { origin: format!("--set {set}"), message };
-    let (path, text) =
-        set.split_once('=').ok_or_else(|| bad("write key=value, for example --set maml.inner_lr=0.1".into()))?;
-    let value = match toml::from_str::<toml::Table>(&format!("v = {text}")) {
-        Ok(mut parsed) if parsed.len() == 1 => parsed.remove("v").expect("the only key"),
-        _ => toml::Value::String(text.to_owned()),
-    };
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    let last = keys.pop().expect("split yields at least one part");
-    let mut at = table;
-    for key in keys {
-        let next = at.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = next.as_table_mut().ok_or_else(|| bad(format!("`{key}` is a value, not a table")))?;
-    }
-    at.insert(last.to_owned(), value);
-    Ok(())
+fn check(key: &'static str, value: impl Display, ok: bool, legal: &'static str) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError::OutOfRange { key, value: value.to_string(), legal: legal.into() }) }
 }
+
+/// The parser's words, long lines shortened, with the nearest key.
+fn parse_error(origin: &str, error: &toml::de::Error) -> ConfigError {
+    let short = |line: &str| -> String {
+        let long = line.chars().count() > LONGEST;
+        line.chars().take(LONGEST).chain(if long { " ..." } else { "" }.chars()).collect()
+    };
+    let lines: Vec<String> = error.to_string().trim_end().lines().map(short).collect();
+    ConfigError::Text { origin: origin.into(), message: with_suggestion(&lines.join("\n")) }
+}
+
+/// Longest line of a parser's message that is shown whole: a list of keys fits.
+const LONGEST: usize = 1000;
 
 /// Adds the nearest of the keys that serde names in "unknown field `x`, expected one of `a`, `b`".
 fn with_suggestion(message: &str) -> String {

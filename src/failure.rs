@@ -39,6 +39,11 @@ pub mod code {
     }
 }
 
+/// Arguments that make no sense, found where the command line's own parser cannot see it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
+
 /// A worker's panic, with its message.
 #[derive(Debug, thiserror::Error)]
 #[error("a worker panicked: {0}. This is a mistake in the program, not yours; the last checkpoint is good")]
@@ -58,8 +63,14 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<Misfit>() || cause.is::<TaskError>() {
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return Some(if matches!(error, ConfigError::Unreadable { .. }) { code::FILE } else { code::CONFIG });
+    }
+    if cause.is::<Misfit>() || cause.is::<TaskError>() {
         return Some(code::CONFIG);
+    }
+    if cause.is::<WrongUsage>() {
+        return Some(2);
     }
     if cause.is::<Diverged>() {
         return Some(code::DIVERGED);

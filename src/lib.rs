@@ -21,6 +21,7 @@ pub mod failure;
 mod fault;
 pub mod life;
 pub mod logging;
+pub mod memory;
 pub mod message;
 pub mod output;
 pub mod plot;

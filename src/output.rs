@@ -1,26 +1,31 @@
 //! Files that a user asked for with `--out`: whole or not there.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::Write,
+    fs::{self, OpenOptions},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-/// Refuses a place that cannot take a file. Called before the work whose result goes there.
+use crate::run_dir::sync_folder;
+
+/// Refuses a place that cannot take a file. Called before the work whose result goes there; leaves nothing behind.
 ///
 /// # Errors
-/// If there is no such folder, or a folder stands in the file's place.
+/// If its folder does not exist or takes no files, or a folder stands in the file's place.
 pub fn check(path: &Path) -> Result<()> {
-    let unwritable = || format!("cannot write {}", path.display());
-    if path.is_dir() {
-        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory)).with_context(unwritable);
-    }
-    if !fs::metadata(folder(path)).with_context(unwritable)?.is_dir() {
-        return Err(std::io::Error::from(std::io::ErrorKind::NotADirectory)).with_context(unwritable);
-    }
-    Ok(())
+    let tried = match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() => Ok(()), // a pipe or a device
+        _ => tempfile::tempfile_in(folder(path)).map(drop),
+    };
+    tried.map_err(plain).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The error without the temporary path that tempfile names in it.
+fn plain(error: io::Error) -> io::Error {
+    error.raw_os_error().map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Writes `bytes` to `path`: under a temporary name beside it, synced, renamed. On an error an older file is as it was.
@@ -36,36 +41,26 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(_) => fs::canonicalize(path).and_then(|path| replace(&path, bytes)),
         Err(_) => replace(path, bytes),
     };
-    written.with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Refuses a file name with another ending than `ending`, which tells the format.
-///
-/// # Errors
-/// If it differs.
-pub fn ends_with(path: &Path, ending: &str) -> Result<()> {
-    if path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)) {
-        return Ok(());
-    }
-    bail!(crate::config::ConfigError::NotFound(format!("--out {}: the file is to end in .{ending}", path.display())))
+    written.map_err(plain).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Bytes of one write: a disk that fills up is noticed before all is handed over.
 const PIECE: usize = 1 << 16;
 
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder(path);
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any new file
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(32).collect();
     let mut file = builder.prefix(&format!(".{name}.tmp-")).tempfile_in(&folder)?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
     bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    // a folder that cannot be synced, as on some network file systems, still has the file
-    let _ = File::open(&folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    sync_folder(&folder)
 }
 
 fn folder(path: &Path) -> PathBuf {

@@ -1,6 +1,15 @@
 //! The presets, embedded in the binary.
 
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
 use crate::config::{Config, ConfigError, nearest};
+
+/// Longest configuration (B).
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A table of presets, and one of what was measured of them, from files that have their names.
 macro_rules! presets {
@@ -61,10 +70,10 @@ presets! {
 pub fn text(name: &str) -> Result<&'static str, ConfigError> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {
-        let near = nearest(name, PRESETS.iter().map(|(name, _)| *name)).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-        ConfigError::NotFound(format!(
-            "there is no preset `{name}`{near}. `metadrift presets list` shows all; a file of your own must end in .toml"
-        ))
+        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+        let near = nearest(name, names.iter().copied()).map_or(".".into(), |n| format!("; did you mean `{n}`?"));
+        let own = "`metadrift presets list` lists them; a file of your own must end in .toml";
+        ConfigError::NotFound(format!("there is no preset `{name}`{near} {own}"))
     })
 }
 
@@ -74,12 +83,22 @@ pub fn text(name: &str) -> Result<&'static str, ConfigError> {
 /// As [`text`] and [`Config::parse`].
 pub fn load(which: &str, sets: &[String]) -> Result<Config, ConfigError> {
     if which.ends_with(".toml") {
-        let text = std::fs::read_to_string(which)
-            .map_err(|e| ConfigError::NotFound(format!("cannot read configuration {which}: {e}")))?;
+        let text = read(Path::new(which)).map_err(|source| ConfigError::Unreadable { path: which.into(), source })?;
         Config::parse(which, &text, sets)
     } else {
         Config::parse(&format!("preset {which}"), text(which)?, sets)
     }
+}
+
+/// The text of a regular file of at most [`MAX_BYTES`].
+fn read(path: &Path) -> io::Result<String> {
+    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if !std::fs::metadata(path)?.is_file() {
+        return refuse("it is not a regular file");
+    }
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES { refuse("it is longer than a megabyte") } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -102,9 +121,6 @@ mod tests {
     #[test]
     fn a_wrong_name_suggests_the_nearest() {
         let message = load("cartpole-flop", &[]).unwrap_err().to_string();
-        assert!(
-            message.contains("did you mean `cartpole-flip`?") && message.contains("metadrift presets list"),
-            "{message}"
-        );
+        assert!(message.contains("did you mean `cartpole-flip`? `metadrift presets list`"), "{message}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -15,12 +15,12 @@ use tch::Device;
 
 use crate::{
     checkpoint,
-    config::{Config, Learner},
+    config::{Config, ConfigError, Learner},
     device::{self, DeviceChoice},
     failure::WorkerPanic,
     logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
     message,
-    run_dir::{Manifest, RunDir, RunState, write_atomic},
+    run_dir::{Manifest, RunDir, RunDirError, RunState, read_own, write_atomic},
     train::{Report, Trainer},
 };
 
@@ -102,11 +102,13 @@ impl Session {
             Some(dir) => RunDir::create_at(dir)?,
             None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
         };
-        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, std::env::args().collect());
+        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line());
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
+        let text = config.to_toml();
+        manifest.config = Manifest::config_digest(text.as_bytes());
         manifest.write(run.path())?;
-        write_atomic(&run.config(), config.to_toml().as_bytes())?;
+        write_atomic(&run.config(), text.as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
         Ok(Session {
@@ -128,26 +130,32 @@ impl Session {
     /// If there is no run, no valid checkpoint, or another process is at it.
     pub fn resume(dir: &Path, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
-        let mut config = read_config(dir)?;
-        if let Some(iterations) = iterations {
-            config.iterations = iterations;
-            config = Config::parse("--iterations", &config.to_toml(), &[])?;
-        }
+        let mut config = read_config(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+        if let Some(iterations) = iterations {
+            config = extended(config, iterations, newest.step)?;
+        }
         let device = device::open(options.device)?;
-        let mut manifest = Manifest::read(dir)?;
+        // a manifest only informs; a run goes on without one
+        let known = Manifest::read_if_there(run.path())?;
+        let mut manifest =
+            known.unwrap_or_else(|| Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line()));
         let backend = options.backend.unwrap_or(manifest.backend);
         let mut trainer = Trainer::new(config, device, backend, options.actors)?;
         trainer.restore(&newest)?;
         // nothing in the folder has changed so far; what follows the checkpoint comes again
-        checkpoint::discard_after(&run.checkpoints(), newest.step)?;
-        write_atomic(&run.config(), trainer.config().to_toml().as_bytes())?;
+        for aside in checkpoint::set_aside_after(&run.checkpoints(), newest.step)? {
+            message::warn(&format!("set aside: {}", aside.display()));
+        }
+        let text = trainer.config().to_toml();
+        manifest.config = Manifest::config_digest(text.as_bytes());
+        write_atomic(&run.config(), text.as_bytes())?;
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
-        manifest.write(dir)?;
+        manifest.write(run.path())?;
         let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
         let best = Best::of(&newest.state);
         Ok(Session {
@@ -166,6 +174,16 @@ impl Session {
     /// The folder.
     pub fn path(&self) -> &Path {
         self.run.path()
+    }
+
+    /// The folder as people write it.
+    pub fn shown_path(&self) -> PathBuf {
+        self.run.shown()
+    }
+
+    /// Whether all iterations were done before this process began.
+    pub fn has_nothing_to_do(&self) -> bool {
+        self.resumed.is_some_and(|at| at.iteration >= self.trainer.config().iterations)
     }
 
     /// Threads the run uses.
@@ -214,7 +232,7 @@ impl Session {
         logger.finish(outcome);
         progress.finish();
         self.manifest.set_state(state);
-        let written = self.manifest.write(self.run.path());
+        let written = self.run.check().and_then(|()| self.manifest.write(self.run.path()));
         let ended = ended?;
         written?;
         Ok(ended)
@@ -223,6 +241,7 @@ impl Session {
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
+        let mut said = false;
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = match self.iterate()? {
                 Ok(report) => report,
@@ -237,6 +256,11 @@ impl Session {
             logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
             diagnosis.add(&report);
+            if !report.informative && !std::mem::replace(&mut said, true) {
+                progress.warn(&format!(
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                ));
+            }
             let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
@@ -264,6 +288,7 @@ impl Session {
         if let (Some(best), Some(state)) = (self.best, checkpoint.state.as_object_mut()) {
             state.insert(BEST.to_owned(), serde_json::to_value(best)?);
         }
+        self.run.check()?;
         checkpoint::save(&self.run.checkpoints(), &checkpoint)?;
         let best = self.best.map(|best| best.step);
         checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, checkpoint.step, best)?;
@@ -340,14 +365,46 @@ impl Session {
     }
 }
 
-/// The configuration stored in run folder `dir`.
+/// The configuration stored in run folder `dir`; a warning if it is not the one that the program wrote there.
 ///
 /// # Errors
 /// If it cannot be read or is not valid.
 pub fn read_config(dir: &Path) -> Result<Config> {
     let path = dir.join("config.toml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    if !path.exists() {
+        return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
+    }
+    let text = read_own(&path, MAX_CONFIG_BYTES)?;
+    let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
+    if !written.is_empty() && written != Manifest::config_digest(&text) {
+        let shown = path.display();
+        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
+    }
+    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+}
+
+/// Most bytes of a run's config.toml.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// The configuration with another number of iterations, at least as many as are done.
+fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
+    config.iterations = iterations;
+    let config = Config::parse("--iterations", &config.to_toml(), &[])?;
+    if iterations < done {
+        return Err(ConfigError::OutOfRange {
+            key: "iterations",
+            value: iterations.to_string(),
+            legal: "at least as many as the run has done".into(),
+        }
+        .into());
+    }
+    Ok(config)
+}
+
+/// The arguments of this process; what is not UTF-8 in them is replaced.
+fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 fn progress_line(iteration: u64, report: &Report) -> ProgressLine {

@@ -55,6 +55,8 @@ pub struct Report {
     pub return_post: f64,
     /// The same of the unadapted policy on the same ticks, from the same initial states; absent where nothing adapts.
     pub return_unadapted: Option<f64>,
+    /// Whether an action made a difference on any task; else advantages are 0, and rewards teach nothing.
+    pub informative: bool,
 }
 
 /// One phase's data as the learner wants them.
@@ -230,7 +232,8 @@ impl MetaTrainer {
         ];
         metrics.extend(learned);
         let timing = watch.timing(steps);
-        Report { metrics, timing, return_post: after.mean_return, return_unadapted: unadapted }
+        let informative = after.estimate.uninformative < self.config.rollout.num_tasks;
+        Report { metrics, timing, return_post: after.mean_return, return_unadapted: unadapted, informative }
     }
 
     /// The configuration.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use metadrift::checkpoint::{
-    Checkpoint, CheckpointError, discard_after, load, newest, prune, remove_leftovers, save, steps,
+    Checkpoint, CheckpointError, load, newest, prune, remove_leftovers, save, set_aside_after, steps,
 };
 use serde_json::json;
 
@@ -234,7 +234,7 @@ fn pruning_keeps_the_newest_up_to_the_current_step() {
     assert_eq!(here(), [20, 40, 50], "the best one stays");
     prune(dir.path(), 0, 40, None).unwrap();
     assert_eq!(here(), [40, 50], "the current one stays whatever `keep` says");
-    assert_eq!(discard_after(dir.path(), 40).unwrap().len(), 1);
+    assert_eq!(set_aside_after(dir.path(), 40).unwrap().len(), 1);
     assert_eq!(here(), [40]);
     assert!(prune(dir.path(), 5, 40, None).unwrap().is_empty());
     assert!(prune(&dir.path().join("missing"), 5, 40, None).unwrap().is_empty());

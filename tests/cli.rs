@@ -125,8 +125,8 @@ fn mistakes_get_one_clear_message_and_an_exit_code() {
     says(2, "train tiny.toml --backend gpu", &["native, tch or auto"]);
     says(2, "evaluate x --split train", &["in-dist or ood"]);
     says(2, "evaluate x --split odo", &["in-dist or ood"]);
-    says(3, "train cartpole-flop", &["did you mean `cartpole-flip`", "`metadrift presets list` shows all"]);
-    says(3, "train missing.toml", &["missing.toml"]);
+    says(3, "train cartpole-flop", &["did you mean `cartpole-flip`", "metadrift presets list"]);
+    says(4, "train missing.toml", &["missing.toml"]);
     says(3, "train tiny.toml --set maml.iner_lr=0.1", &["did you mean `inner_lr`", "--set maml.iner_lr=0.1"]);
     says(3, "train tiny.toml --set ppo.gamma=2.0", &["ppo.gamma = 2", "above 0 and below 1"]);
     says(3, "train tiny.toml --set task.env=cartpol", &["cartpole"]);

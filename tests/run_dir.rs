@@ -127,7 +127,7 @@ fn a_manifest_reads_back_in_every_state() {
     let root = tempfile::tempdir().unwrap();
     let mut manifest = Manifest::new("2.11.0", u64::MAX, vec!["metadrift".into(), "train".into(), "ä b".into()]);
     manifest.device = "cuda:0".into();
-    (manifest.threads, manifest.actors) = (2, 3);
+    manifest.actors = 3;
     let failed = RunState::Failed { message: "meta_params[3] is NaN".into() };
     for state in [RunState::Finished, RunState::Interrupted, failed, RunState::Running] {
         manifest.set_state(state.clone());

@@ -127,6 +127,14 @@ impl ActionSpace {
             ActionSpace::Box { dim, .. } => *dim,
         }
     }
+
+    /// Whether `number` may stand in an action: a whole number below n for an index, any finite number for a vector.
+    pub fn contains(&self, number: f64) -> bool {
+        match self {
+            ActionSpace::Discrete(count) => number.fract() == 0.0 && (0.0..*count as f64).contains(&number),
+            ActionSpace::Box { .. } => number.is_finite(),
+        }
+    }
 }
 
 /// The description of an environment.

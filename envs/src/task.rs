@@ -18,8 +18,9 @@ pub use crate::channel::channels;
 pub enum TaskError {
     /// A channel that the environment does not have.
     #[error(
-        "{path}: {env} has no channel `{name}`; did you mean `{}`? `metadrift env show {env}` lists all",
-        known[0]
+        "{path}: {env} has no channel `{name}`; did you mean `{}`? (others like it: {})",
+        known[0],
+        known[1..].iter().take(4).map(String::as_str).collect::<Vec<_>>().join(", ")
     )]
     UnknownChannel {
         /// Key path.
@@ -33,8 +34,9 @@ pub enum TaskError {
     },
     /// An environment that does not exist.
     #[error(
-        "{path}: there is no environment `{name}`; did you mean `{}`? `metadrift env list` lists all",
-        known[0]
+        "{path}: there is no environment `{name}`; did you mean `{}`? (others like it: {})",
+        known[0],
+        known[1..].iter().take(4).map(String::as_str).collect::<Vec<_>>().join(", ")
     )]
     UnknownEnv {
         /// Key path.

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{
+    Args, Subcommand, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use metadrift_envs::Split;
 
 use super::{ComputeArgs, Format, FormatArgs, LawsArgs};
@@ -68,7 +71,7 @@ pub enum TasksCommand {
         #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
         seed: u64,
         /// Where the picture goes
-        #[arg(long, value_name = "FILE.svg")]
+        #[arg(long, value_name = "FILE.svg", value_parser = ending("svg"))]
         out: PathBuf,
     },
 }
@@ -160,11 +163,19 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
     /// Where the film goes
-    #[arg(long, value_name = "FILE.gif")]
+    #[arg(long, value_name = "FILE.gif", value_parser = ending("gif"))]
     pub out: PathBuf,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Refuses another format than the one that is written.
+fn ending(format: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
+        let right = path.extension().is_some_and(|end| end.eq_ignore_ascii_case(format));
+        right.then_some(path).ok_or_else(|| format!("it is written as {format}: the name must end in .{format}"))
+    })
 }
 
 /// Who acts.

@@ -10,6 +10,7 @@ use crate::{
     commands::print,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
+    memory::{self, Arithmetic},
     message, output,
     run_dir::{Manifest, write_atomic},
     session::read_config,
@@ -26,8 +27,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
-    let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
-    let mut trainer = Trainer::new(config.clone(), device::open(args.compute.device)?, backend, actors)?;
+    let device = device::open(args.compute.device)?;
+    let backend = args.compute.backend.map_or_else(|| Manifest::backend_of(&args.run), Ok)?;
+    let mut trainer = Trainer::new(config.clone(), device, backend, actors)?;
     trainer.restore(&newest)?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
@@ -37,6 +39,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         seed: args.seed,
         ..usual
     };
+    let arithmetic = Arithmetic::of(&config, trainer.learner().backend().choice(), device, actors)?;
+    memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic)?.check()?;
     let evaluation = evaluate(&config, &trainer.learner(), actors, &protocol)?;
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };

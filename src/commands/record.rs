@@ -21,10 +21,12 @@ use crate::{
     },
     device,
     evaluate::{Protocol, REPORTED, adapt},
+    failure::WrongUsage,
     life::Life,
-    message, output, presets,
+    memory::{self, Arithmetic},
+    message, output, presets, registry,
     render::{
-        Canvas,
+        Canvas, decimal,
         scene::{Moment, Painter, SIZE},
     },
     rollout::Episodes,
@@ -61,7 +63,10 @@ struct Film {
 /// # Errors
 /// On an unknown preset, a run without a valid checkpoint or of another environment, and a file that cannot be written.
 pub fn run(args: &RecordArgs) -> Result<()> {
-    output::ends_with(&args.out, "gif")?;
+    if args.out.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("gif")) {
+        let message = format!("--out {}: films are GIFs, so the name must end in .gif", args.out.display());
+        return Err(WrongUsage(message).into());
+    }
     output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
     let task = config.tasks(args.split)?.sample(args.seed, 0, args.task);
@@ -73,18 +78,24 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     output::write(&args.out, &film)?;
     let returns: Vec<String> = films
         .iter()
-        .map(|film| format!("{}: {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
+        .map(|film| {
+            let earned = film.moments.last().map_or(0.0, |moment| moment.earned);
+            format!("{}: return {}", film.title, decimal(earned, 1))
+        })
         .collect();
-    Ok(print(&format!("{}: {frames} frames\nreturn of {}\n", args.out.display(), returns.join(", ")))?)
+    Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
 }
 
 /// The controller with full knowledge or, where there is none, random actions.
 fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
     let env = config.env()?;
-    let name = |who: &str| format!("{who}: {} {}/{}", config.name, args.split, args.task);
+    let title = |who: &str| format!("{who} on {}, task {}/{}", config.name, args.split, args.task);
     Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, 0, name("oracle"), known)?,
-        None => film(config, task, args.seed, 0, name("random"), Random::new(env.spec().action, args.seed, 0))?,
+        Some(known) => film(config, task, args.seed, 0, title("oracle"), known)?,
+        None => {
+            let random = Random::new(env.spec().action, args.seed, 0);
+            film(config, task, args.seed, 0, title("random actions"), random)?
+        }
     })
 }
 
@@ -95,13 +106,29 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
         let message = format!("{} was trained on {}, not on {}", run.display(), trained.task.env, config.task.env);
         return Err(ConfigError::NotFound(message).into());
     }
+    let observations = |config: &Config| -> Result<usize, ConfigError> {
+        Ok(registry::layout(config.env()?.spec(), &config.task.settings(), &[]).obs_dim())
+    };
+    let (seen, shown) = (observations(&trained)?, observations(config)?);
+    if seen != shown {
+        return Err(ConfigError::NotFound(format!(
+            "{} was trained on observations of {seen} numbers, those of {} have {shown}: task.observe_actions and \
+             task.notify must be the same",
+            run.display(),
+            config.name
+        ))
+        .into());
+    }
     let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
-    let backend = args.compute.backend.unwrap_or(Manifest::read(run)?.backend);
-    let mut trainer = Trainer::new(trained.clone(), device::open(args.compute.device)?, backend, actors)?;
+    let device = device::open(args.compute.device)?;
+    let backend = args.compute.backend.map_or_else(|| Manifest::backend_of(run), Ok)?;
+    let mut trainer = Trainer::new(trained.clone(), device, backend, actors)?;
     trainer.restore(&newest)?;
     let learner = trainer.learner();
+    let arithmetic = Arithmetic::of(&trained, learner.backend().choice(), device, actors)?;
+    memory::evaluation(config, 1, trained.evaluation.episodes(), arithmetic)?.check()?;
     let steps = trained.evaluation.adapt_steps();
     // the task's world is the preset's; how data become a gradient is the run's
     let world = Config { ppo: trained.ppo.clone(), ..config.clone() };
@@ -136,6 +163,7 @@ fn film(
     title: String,
     controller: impl Controller,
 ) -> Result<Film, ConfigError> {
+    memory::film(config.env()?.spec(), config.horizon()?.into()).check()?;
     let usual = Stretch::new(Life::evaluation(config)?, phase..phase + 1);
     let stretch = Stretch { first_task: u64::from(task.id.index), episodes: Episodes::Count(1), ..usual };
     let mut moments: Vec<Moment> = Vec::new();
@@ -148,7 +176,7 @@ fn film(
         moments.push(Moment {
             state: wide(tick.state),
             values: tick.values.to_vec(),
-            action: wide(tick.action),
+            applied: wide(tick.applied),
             earned,
             step: tick.clocks.episode_step + 1,
             over: tick.terminated || tick.truncated,

@@ -1,6 +1,6 @@
 //! `train` and `resume`
 
-use std::{borrow::Cow, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
 use metadrift_agents::stop::{self, Stopped};
@@ -11,13 +11,14 @@ use serde_json::json;
 use crate::{
     cli::{Format, ResumeArgs, TrainArgs},
     commands::{evaluate::keep, print, print_as},
-    config::{Config, Learner},
+    config::Config,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
+    memory::{self, Arithmetic, Need, Training},
     message::{quoted, say},
     presets, registry,
-    session::{Ended, RunOptions, Session},
+    session::{Ended, RunOptions, Session, read_config},
 };
 
 /// Trains, and evaluates what was trained.
@@ -36,15 +37,16 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         max_time: args.max_time,
         quiet: args.quiet,
     };
+    let evaluates = !args.no_evaluate;
     if args.dry_run {
-        device::open(args.compute.device)?;
-        plan(&config, args.format)?;
+        plan(&config, &options, evaluates, args.format)?;
         return Ok(ExitCode::SUCCESS);
     }
+    size(&config, &options, evaluates)?.1.check()?;
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
-    finish(Session::begin(config, args.run_dir.as_deref(), options)?, !args.no_evaluate, args.format)
+    finish(Session::begin(config, args.run_dir.as_deref(), options)?, evaluates, args.format)
 }
 
 /// Goes on with a run.
@@ -59,14 +61,15 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         max_time: args.max_time,
         quiet: args.quiet,
     };
+    size(&read_config(&args.run)?, &options, true)?.1.check()?;
     finish(Session::resume(&args.run, args.iterations, options)?, true, args.format)
 }
 
 /// The result of a run, for programs.
 #[derive(Serialize)]
-struct Outcome<'a> {
+struct Outcome {
     /// Its folder.
-    run: Cow<'a, str>,
+    run: String,
     /// `finished`, `solved`, `time_up` or `interrupted`; in the last two cases `resume` goes on.
     state: &'static str,
     iteration: u64,
@@ -77,8 +80,8 @@ struct Outcome<'a> {
     evaluation: Option<Evaluation>,
 }
 
-impl<'a> Outcome<'a> {
-    fn of(session: &'a Session, ended: Ended, evaluation: Option<Evaluation>) -> Self {
+impl Outcome {
+    fn of(session: &Session, ended: Ended, evaluation: Option<Evaluation>) -> Self {
         let state = match ended {
             Ended::Finished => "finished",
             Ended::Solved => "solved",
@@ -86,14 +89,17 @@ impl<'a> Outcome<'a> {
             Ended::Signal(_) => "interrupted",
         };
         let (iteration, env_steps) = (session.trainer().iteration(), session.trainer().env_steps());
-        let (run, seconds) = (session.path().to_string_lossy(), session.seconds());
+        let (run, seconds) = (session.shown_path().display().to_string(), session.seconds());
         Outcome { run, state, iteration, env_steps, seconds, evaluation }
     }
 }
 
 fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitCode> {
+    if session.has_nothing_to_do() {
+        say("all iterations of this run are done; --iterations N extends it");
+    }
     let ended = session.run()?;
-    let run = quoted(session.path());
+    let run = quoted(&session.shown_path());
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
         say(&format!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}"));
@@ -120,7 +126,7 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let outcome = Outcome::of(&session, ended, evaluation);
     print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, Evaluation::to_text))?;
-    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.path().display()));
+    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,32 +163,36 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
     }
 }
 
+/// The size of a run, and the memory it takes with the evaluation at its end.
+fn size(config: &Config, options: &RunOptions, evaluates: bool) -> Result<(Training, Need)> {
+    let device = device::open(options.device)?;
+    let arithmetic = Arithmetic::of(config, options.backend.unwrap_or_default(), device, options.actors)?;
+    let training = Training::of(config, arithmetic)?;
+    Ok((training, if evaluates { training.and_evaluation(config, arithmetic)? } else { training.need }))
+}
+
 /// What `--dry-run` prints.
-fn plan(config: &Config, format: Format) -> Result<()> {
-    let spec = config.env()?.spec();
-    let layout = registry::layout(spec, &config.task.settings(), &config.policy.hidden);
-    let r = &config.rollout;
-    let (lanes, phases) = match config.learner {
-        Learner::Maml => ((r.num_tasks * r.num_envs) as u64, config.maml.inner_steps as u64 + 1),
-        Learner::Ppo => (r.num_envs as u64, 1),
-    };
-    let steps = lanes * config.num_steps()? as u64;
-    // a row: two observations, action, log-probability, reward, step in the episode, two flags; and, kept for each
-    // phase, the learner's copy of observation, action, log-probability and advantage
-    let row = 4 * (2 * layout.obs_dim() + spec.act_dim() + 3) as u64 + 2;
-    let sample = 4 * (layout.obs_dim() + spec.act_dim() + 2) as u64;
-    let megabytes = (steps * (row + phases * sample)) as f64 / 1e6;
-    let (parameters, per_iteration) = (layout.num_params(), steps * phases);
-    let total = per_iteration * config.iterations;
+fn plan(config: &Config, options: &RunOptions, evaluates: bool, format: Format) -> Result<()> {
+    let layout = registry::layout(config.env()?.spec(), &config.task.settings(), &config.policy.hidden);
+    let (training, need) = size(config, options, evaluates)?;
+    let steps = training.steps * u128::from(config.iterations);
+    let whole = |number: u128| u64::try_from(number).ok();
     let object = json!({
-        "config": config, "parameters": parameters, "env_steps_per_iteration": per_iteration, "env_steps": total,
-        "megabytes": megabytes,
+        "config": config, "parameters": layout.num_params(), "env_steps_per_iteration": whole(training.steps),
+        "env_steps": whole(steps), "memory_bytes": whole(need.bytes), "fits": need.shortage().is_none(),
     });
     print_as(format, &object, || {
-        format!(
-            "{}\n# {parameters} parameters; at most {per_iteration} environment steps per iteration, {total} in all; about \
-             {megabytes:.0} MB of experience\n",
-            config.to_toml()
-        )
+        let mut text = format!(
+            "{}\n# {} parameters; at most {} environment steps per iteration, {steps} in all; about {} of memory\n",
+            config.to_toml(),
+            layout.num_params(),
+            training.steps,
+            memory::size(need.bytes),
+        );
+        if let Some(there) = need.shortage() {
+            let there = memory::size(there.into());
+            text += &format!("# warning: only {there} are there, so this will be refused: lower {}\n", need.keys);
+        }
+        text
     })
 }

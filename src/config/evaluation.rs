@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, Learner, check};
+use super::{
+    Config, ConfigError, Learner, check,
+    ranges::{MAX_ADAPT_STEPS, MAX_STEPS, MAX_WIDTH},
+};
 
 /// Tasks, data and adaptation of an evaluation. Keys that are left out are resolved once, when the configuration is
 /// read, and stored with the run.
@@ -73,11 +76,11 @@ impl Config {
         let whole = self.learner == Learner::Ppo || steps == 0 || steps >= horizon;
         check("rollout.num_steps", steps, whole, SHORT)?;
         check("evaluation.tasks", e.tasks, (1..=1_000_000).contains(&e.tasks), "1 to 1000000")?;
-        check("evaluation.episodes", e.episodes(), (1..=100_000).contains(&e.episodes()), "1 to 100000")?;
+        check("evaluation.episodes", e.episodes(), (1..=MAX_WIDTH as usize).contains(&e.episodes()), "1 to 100000")?;
         let steps = e.steps();
-        let whole = steps == 0 || (horizon..=1_000_000).contains(&steps);
+        let whole = steps == 0 || (horizon..=MAX_STEPS as usize).contains(&steps);
         check("evaluation.steps", steps, whole, "0 (one episode), or from task.horizon to 1000000")?;
-        check("evaluation.adapt_steps", e.adapt_steps(), e.adapt_steps() <= 100, "0 to 100")
+        check("evaluation.adapt_steps", e.adapt_steps(), e.adapt_steps() <= MAX_ADAPT_STEPS as usize, "0 to 100")
     }
 }
 

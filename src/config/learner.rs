@@ -36,12 +36,6 @@ impl Config {
         let (r, p) = (&self.rollout, &self.ppo_learner);
         let lanes = r.num_envs <= GROUP || r.num_envs.is_multiple_of(GROUP);
         check("rollout.num_envs", r.num_envs, lanes, "at most 32 or a multiple of 32 with learner = \"ppo\"")?;
-        check("ppo_learner.minibatch", p.minibatch, (1..=100_000_000).contains(&p.minibatch), "1 to 100000000")?;
-        let hidden = &p.value_hidden;
-        let legal = hidden.len() <= 8 && hidden.iter().all(|w| (1..=4096).contains(w));
-        check("ppo_learner.value_hidden", format!("{hidden:?}"), legal, "at most 8 widths of 1 to 4096")?;
-        let lr = p.value_lr;
-        check("ppo_learner.value_lr", lr, lr.is_finite() && lr >= 0.0, "a finite number, 0 or more")?;
         let stop = p.stop_at_return.unwrap_or(0.0);
         check("ppo_learner.stop_at_return", stop, stop.is_finite(), "a finite number")?;
 

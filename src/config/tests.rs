@@ -21,8 +21,8 @@ fn sets_change_what_they_name_and_the_result_reads_back() {
 #[test]
 fn errors_say_what_where_and_what_instead() {
     let unknown = error(&format!("{MINIMAL}[maml]\niner_lr = 0.1\n"), &[]);
-    for part in ["x.toml", "line 5", "column 1", "iner_lr", "did you mean `inner_lr`?", "outer"] {
-        assert!(unknown.contains(part) || part == "outer", "{part}: {unknown}");
+    for part in ["x.toml", "line 5", "column 1", "iner_lr", "did you mean `inner_lr`?"] {
+        assert!(unknown.contains(part), "{part}: {unknown}");
     }
     let set = error(MINIMAL, &["ppo.clip_epz=0.1"]);
     assert!(set.contains("--set ppo.clip_epz=0.1") && set.contains("did you mean `clip_eps`?"), "{set}");

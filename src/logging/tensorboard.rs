@@ -28,6 +28,7 @@ use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{Hparam, Outcome, Sink, Start, wall_time};
+use crate::message;
 
 /// Writes event files into a directory.
 pub struct TensorBoard {
@@ -81,16 +82,24 @@ impl TensorBoard {
         // a TensorBoard that is open meanwhile forgets what it has read, for all of it comes again
         let mut bytes = file_version()?;
         bytes.extend(record(session_start(), 0)?);
-        if step > 0 {
-            rewind::keep(&old, step, &mut bytes)?;
-        }
+        let damaged = if step > 0 { rewind::keep(&old, step, &mut bytes)? } else { Vec::new() };
         new.write_all(&bytes)?;
         new.as_file().sync_all()?;
         let (path, placeholder) = self.create_next()?;
         drop(placeholder);
         let file = new.persist(&path).map_err(|error| error.error)?;
         for path in old {
-            fs::remove_file(path)?;
+            if damaged.contains(&path) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().replace("tfevents", "damaged");
+                let aside = path.with_file_name(name);
+                message::warn(&format!(
+                    "a damaged event file is set aside, what could be read is kept: {}",
+                    aside.display()
+                ));
+                fs::rename(&path, aside)?;
+            } else {
+                fs::remove_file(path)?;
+            }
         }
         (self.file, self.len, self.resume_after) = (Some(file), bytes.len() as u64, None);
         Ok(())

@@ -151,7 +151,7 @@ const fn range(words: &'static str, refused: &'static str) -> Legal {
     Legal::Range { words, refused }
 }
 
-const NOT_NEGATIVE: Legal = range("a finite number, 0 or more", "-1.0");
+const NOT_NEGATIVE: Legal = range("0, or from 1.2e-38 to 3.4e38", "-1.0");
 const SHARE: Legal = range("above 0 and below 1", "1.0");
 const LAYERS: Legal = range("at most 8 widths of 1 to 4096", "[0]");
 const POSITIVE: Legal = range("a positive number", "0.0");
@@ -168,7 +168,7 @@ pub const KEYS: &[Key] = &[
     key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Whether the tasks need adaptation (adaptation) or one fixed policy solves them all (control)"),
     key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Every random number of the run follows from it"),
     key("learner", WORD, Is("\"maml\""), Legal::OneOf(&["maml", "ppo"]), "", "A meta-policy that adapts to each task (maml), or one policy for all tasks (ppo)"),
-    key("iterations", INTEGER, Is("100"), range("1 to 100000000", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
+    key("iterations", INTEGER, Is("100"), range("1 to 16777216", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
 
     key("task.env", WORD, Required, range("one of `metadrift env list`", "\"nowhere\""), "", "Environment"),
     key("task.horizon", INTEGER, Words("the environment's"), range("1 to 1000000", "1000001"), "steps", "Time limit of an episode"),
@@ -199,8 +199,8 @@ pub const KEYS: &[Key] = &[
 
     only(Maml, key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration")),
     key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes: of each task (maml), in all (ppo; at most 32 or a multiple of 32)"),
-    key("rollout.num_steps", INTEGER, Is("0"), range("0 (the horizon) to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
-    key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 4294967295", "-1"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
+    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
+    key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
 
     key("evaluation.tasks", INTEGER, Is("100"), range("1 to 1000000", "0"), "tasks", "Held-out tasks of an evaluation"),
     key("evaluation.episodes", INTEGER, Words("as in training; 20 with ppo"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
@@ -223,7 +223,7 @@ pub const KEYS: &[Key] = &[
     key("ppo.clip_eps", NUMBER, Is("0.2"), SHARE, "", "Probability ratios count up to 1 plus or minus this"),
     only(Maml, key("ppo.kl_coef", NUMBER, Is("5e-4"), NOT_NEGATIVE, "", "Weight of KL(old || new meta-policy) on the support states")),
     key("ppo.ent_coef", NUMBER, Is("0.0"), NOT_NEGATIVE, "", "Weight of the policy's entropy"),
-    key("ppo.max_grad_norm", NUMBER, Is("0.5"), range("a finite number above 0", "0.0"), "", "Longer gradients are scaled down to this Euclidean norm"),
+    key("ppo.max_grad_norm", NUMBER, Is("0.5"), range("from 1.2e-38 to 3.4e38", "0.0"), "", "Longer gradients are scaled down to this Euclidean norm"),
     key("ppo.gamma", NUMBER, Is("0.99"), SHARE, "", "Discount factor per step"),
     key("ppo.gae_lambda", NUMBER, Is("0.97"), range("0 to 1", "1.5"), "", "Trace decay of the advantage estimate"),
 

@@ -1,7 +1,9 @@
 //! Lanes that live on from one rollout to the next, each with tasks of its own.
 
 use metadrift_agents::{host_policy::HostPolicy, layout::Layout, maml::Diverged, stop, threads::run_jobs};
-use metadrift_envs::{Env, EnvKind, Purpose, StepView, Stream, Task, TaskDistribution, VecEnv, with_env};
+use metadrift_envs::{
+    Env, EnvKind, Purpose, StepView, Stream, Task, TaskDistribution, VecEnv, rng::MAX_INDEX, with_env,
+};
 
 use super::{
     buffer::{Rollout, Slab},
@@ -30,7 +32,8 @@ impl Life {
     /// The task of `lane` after it has ended `done` episodes: a pure function, so tasks need not be stored.
     fn task(&self, lane: usize, done: u32) -> Task {
         let round = match self.episodes {
-            Episodes::Count(n) => done / n,
+            // beyond 2^24 rounds, where streams end, the tasks of the first ones come again
+            Episodes::Count(n) => done / n % MAX_INDEX,
             Episodes::Endless => 0,
         };
         self.tasks.sample(self.seed, round, lane as u32)

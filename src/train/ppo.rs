@@ -110,7 +110,7 @@ impl PpoTrainer {
         watch.lap("time/update_s");
         self.iteration += 1;
         self.env_steps += self.rollout.num_valid();
-        Ok(self.report(learned, watch))
+        Ok(self.report(learned, lesson.batch.tells(), watch))
     }
 
     /// The share of the learning rates that is left.
@@ -119,12 +119,12 @@ impl PpoTrainer {
         if self.config.ppo_learner.anneal { 1.0 - done } else { 1.0 }
     }
 
-    fn report(&self, learned: Metrics, watch: Stopwatch) -> Report {
+    fn report(&self, learned: Metrics, informative: bool, watch: Stopwatch) -> Report {
         let score = self.score.mean();
         let mut metrics = vec![("return", score), ("env_steps", self.env_steps as f64)];
         metrics.extend(learned);
         let timing = watch.timing(self.rollout.num_valid());
-        Report { metrics, timing, return_post: score, return_unadapted: None }
+        Report { metrics, timing, return_post: score, return_unadapted: None, informative }
     }
 
     /// Whether the mean return of the last 100 episodes has reached `ppo_learner.stop_at_return`.
@@ -159,6 +159,7 @@ impl PpoTrainer {
     pub fn checkpoint(&mut self) -> Checkpoint {
         let (done, lanes) = self.lanes.save();
         let Ppo { policy, value, .. } = &self.learner;
+        let lanes = saved::words_as_numbers(&lanes);
         let tensors = [
             ("meta_params", &policy.params),
             ("adam_m", &policy.adam.m),
@@ -166,6 +167,7 @@ impl PpoTrainer {
             ("value_params", &value.params),
             ("value_adam_m", &value.adam.m),
             ("value_adam_v", &value.adam.v),
+            ("lanes", &lanes),
         ];
         Checkpoint {
             step: self.iteration,
@@ -175,7 +177,6 @@ impl PpoTrainer {
                 "value_adam_step": value.adam.step,
                 "env_steps": self.env_steps,
                 "episodes": done,
-                "lanes": lanes,
                 "earned": self.score.earned,
                 "recent": self.score.recent,
             }),
@@ -205,8 +206,8 @@ impl PpoTrainer {
             return Err(Misfit("`earned` or `recent` has another length".into()));
         }
         let env_steps = saved::value(checkpoint, "env_steps")?;
-        let (done, lanes): (Vec<u32>, Vec<Vec<u32>>) =
-            (saved::value(checkpoint, "episodes")?, saved::value(checkpoint, "lanes")?);
+        let done: Vec<u32> = saved::value(checkpoint, "episodes")?;
+        let lanes = saved::numbers_as_words(checkpoint, "lanes", self.rollout.shape().tasks)?;
         self.lanes.restore(&done, &lanes).map_err(|what| Misfit(format!("`lanes` has {what}")))?;
         (self.learner.policy, self.learner.value, self.score) = (policy, value, score);
         (self.iteration, self.env_steps) = (checkpoint.step, env_steps);

@@ -114,7 +114,7 @@ impl Equations {
         target
     }
 
-    /// The ridge that predicts best what it has not seen, from features of the state.
+    /// The ridge that predicts best what it has not seen, from all features.
     pub(super) fn ridge(&self, ends: &[f64]) -> f64 {
         let mut folds = self.folds.clone();
         for (episode, value) in self.episodes.iter().zip(ends) {
@@ -128,7 +128,7 @@ impl Equations {
         let loss = |ridge: f64| {
             let of_fold = |fold: &Sum| {
                 let rest = all.plus(fold, -1.0);
-                let weights = rest.regression(self.of_state, ridge)?.weights(rest.target.rows(0, self.of_state).into());
+                let weights = rest.regression(rest.target.len(), ridge)?.weights(rest.target);
                 Some(fold.loss(&weights))
             };
             folds.iter().map(of_fold).sum::<Option<f64>>().unwrap_or(f64::INFINITY)
@@ -161,11 +161,9 @@ impl Sum {
         Cholesky::new(gram).map(Regression)
     }
 
-    /// Sum of squared errors of weights of the first features, but for what does not depend on them.
+    /// Sum of squared errors with these weights, but for what does not depend on them.
     fn loss(&self, weights: &DVector<f64>) -> f64 {
-        let count = weights.len();
-        let gram = self.gram.view((0, 0), (count, count));
-        weights.dot(&(gram * weights)) - 2.0 * weights.dot(&self.target.rows(0, count))
+        weights.dot(&(&self.gram * weights)) - 2.0 * weights.dot(&self.target)
     }
 }
 

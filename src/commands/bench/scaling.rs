@@ -8,7 +8,10 @@ use super::{
     Row, Subject,
     meta_iteration::{Size, config, timings},
 };
-use crate::train::Trainer;
+use crate::{
+    memory::{Arithmetic, Training},
+    train::Trainer,
+};
 
 /// How many times the usual extent.
 const FACTORS: [usize; 3] = [1, 4, 16];
@@ -64,7 +67,10 @@ fn row(
     backend: Option<BackendChoice>,
     threads: usize,
 ) -> Result<Row> {
-    let mut trainer = Trainer::new(config(subject, size)?, device, backend.unwrap_or_default(), threads)?;
+    let config = config(subject, size)?;
+    let choice = backend.unwrap_or_default();
+    Training::of(&config, Arithmetic::of(&config, choice, device, threads)?)?.need.check()?;
+    let mut trainer = Trainer::new(config, device, choice, threads)?;
     let total = |timing: Vec<(&str, f64)>| timing.iter().find(|(name, _)| *name == "time/iteration_s").map(|(_, s)| *s);
     let seconds = timings(&mut trainer)?.into_iter().filter_map(total).collect();
     Ok(Row::new(("scaling", subject.kind.spec().name, variant, "s"), n, threads, seconds))

@@ -1,7 +1,7 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
 use anyhow::Result;
-use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, with_env};
+use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, rng::MAX_INDEX, with_env};
 
 use crate::{
     cli::{PolicyChoice, TraceArgs},
@@ -11,6 +11,7 @@ use crate::{
         episodes::{Stretch, Tick, run as run_episodes},
         privileged,
     },
+    failure::WrongUsage,
     life::Life,
     output, presets,
 };
@@ -65,10 +66,11 @@ pub fn run(args: &TraceArgs) -> Result<()> {
 const MAX_PHASES: usize = 256;
 
 /// `SPLIT/INDEX` or `SPLIT/ITERATION/INDEX`.
-fn parse_task(text: &str) -> Result<(Split, u32, u32), TaskError> {
-    let wrong = || TaskError::Invalid {
-        path: "--task".into(),
-        problem: format!("`{text}` is not SPLIT/INDEX or SPLIT/ITERATION/INDEX, for example ood/3"),
+fn parse_task(text: &str) -> Result<(Split, u32, u32), WrongUsage> {
+    let wrong = || {
+        WrongUsage(format!(
+            "--task {text}: it must be SPLIT/INDEX or SPLIT/ITERATION/INDEX, for example ood/3, with numbers below {MAX_INDEX}"
+        ))
     };
     let parts: Vec<&str> = text.split('/').collect();
     let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
@@ -77,10 +79,10 @@ fn parse_task(text: &str) -> Result<(Split, u32, u32), TaskError> {
         [split, iteration, index] => (split, number(iteration)?, number(index)?),
         _ => return Err(wrong()),
     };
-    if index >= metadrift_envs::rng::MAX_INDEX {
+    if index >= MAX_INDEX || iteration >= MAX_INDEX {
         return Err(wrong());
     }
-    Ok((split.parse()?, iteration, index))
+    Ok((split.parse().map_err(|_| wrong())?, iteration, index))
 }
 
 fn header(spec: &EnvSpec, state_dim: usize) -> Vec<String> {
@@ -133,9 +135,9 @@ mod tests {
 
     #[test]
     fn a_task_is_named_by_split_iteration_and_index() {
-        assert_eq!(parse_task("ood/3"), Ok((Split::Ood, 0, 3)));
-        assert_eq!(parse_task("train/7/12"), Ok((Split::Train, 7, 12)));
-        for wrong in ["", "3", "ood", "ood/x", "old/3", "ood/3/4/5", "ood/16777216", "ood/-1"] {
+        assert_eq!(parse_task("ood/3").unwrap(), (Split::Ood, 0, 3));
+        assert_eq!(parse_task("train/7/12").unwrap(), (Split::Train, 7, 12));
+        for wrong in ["", "3", "ood", "ood/x", "old/3", "ood/3/4/5", "ood/16777216", "train/16777216/0", "ood/-1"] {
             assert!(parse_task(wrong).is_err(), "{wrong}");
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     commands::{aligned, print_as},
     course::{Course, budget, range, switches},
     life::Life,
-    presets,
+    memory, presets,
     stats::mean,
 };
 
@@ -80,6 +80,7 @@ pub fn run(what: &str, format: Format) -> Result<()> {
         let distribution = config.tasks(split)?;
         let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
         let life = Life::of(&config, split)?;
+        memory::series(DRAWN, life.ticks()).check()?;
         let channels = rows(&tasks, &channels(spec), Course::of(life));
         splits.push(SplitDescription { split, phases: life.phases, phase_steps: life.phase_steps, channels });
     }

@@ -35,7 +35,6 @@ pub struct Asked {
 /// # Errors
 /// As [`super::run`], and where nothing drifts.
 pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
-    output::ends_with(out, "svg")?;
     output::check(out)?;
     let config = presets::load(what, &[])?;
     let life = Life::of(&config, asked.split)?;

@@ -18,9 +18,9 @@ const CHECKSUM: usize = 4;
 
 /// Writes the records of `files` whose step is not beyond `after` to `out`, each once: a rewind that was interrupted
 /// after its last rename has left its input beside its output. A file is read up to its first damaged record, as
-/// TensorBoard reads it.
-pub(super) fn keep(files: &[PathBuf], after: u64, out: &mut impl Write) -> io::Result<()> {
-    let mut seen = HashSet::new();
+/// TensorBoard reads it; returns the files that could not be read to their end.
+pub(super) fn keep(files: &[PathBuf], after: u64, out: &mut impl Write) -> io::Result<Vec<PathBuf>> {
+    let (mut seen, mut damaged) = (HashSet::new(), Vec::new());
     for file in files {
         let bytes = fs::read(file)?;
         let mut rest = &bytes[..];
@@ -32,8 +32,11 @@ pub(super) fn keep(files: &[PathBuf], after: u64, out: &mut impl Write) -> io::R
                 out.write_all(record)?;
             }
         }
+        if !rest.is_empty() {
+            damaged.push(file.clone());
+        }
     }
-    Ok(())
+    Ok(damaged)
 }
 
 /// The next whole record, and the message in it; `None` at the end and where the checksums are wrong.
@@ -45,6 +48,9 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let record = rest.get(..begin + length + CHECKSUM)?;
     let mut again = Vec::with_capacity(record.len());
     RecordWriter::new(&mut again).write(message).ok()?;
+    if again != record {
+        return None;
+    }
     *rest = &rest[record.len()..];
-    (again == record).then_some((record, message))
+    Some((record, message))
 }

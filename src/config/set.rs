@@ -1,0 +1,73 @@
+//! `--set KEY=VALUE`.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Config, ConfigError, parse_error};
+
+/// Most parts of a key path: more than any key has, and few enough to recurse over.
+const MAX_PARTS: usize = 16;
+/// Longest key path (bytes).
+const MAX_PATH: usize = 1000;
+
+/// Lays one `key.path=value` over the table and reads the result. The value is TOML; a bare word is a string. What is no
+/// TOML but can only mean one thing is read so: `.1`, `1e3` for a whole number, `True`.
+pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError> {
+    let origin = || format!("--set {}", short(set));
+    let bad = |message: String| ConfigError::Text { origin: origin(), message };
+    let (path, text) =
+        set.split_once('=').ok_or_else(|| bad("write key=value, for example --set maml.inner_lr=0.1".into()))?;
+    let path = path.trim();
+    if path.len() > MAX_PATH || path.split('.').count() > MAX_PARTS {
+        return Err(bad(format!("a key has at most {MAX_PARTS} parts and {MAX_PATH} characters")));
+    }
+    let mut first_error = None;
+    for value in readings(text) {
+        let mut changed = table.clone();
+        put(&mut changed, path, value).map_err(bad)?;
+        match Config::deserialize(changed.clone()) {
+            Ok(config) => {
+                *table = changed;
+                return Ok(config);
+            }
+            Err(error) => drop(first_error.get_or_insert(error)),
+        }
+    }
+    Err(parse_error(&origin(), &first_error.expect("a text has a reading")))
+}
+
+fn put(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
+    let mut keys: Vec<&str> = path.split('.').collect();
+    let last = keys.pop().expect("split yields at least one part");
+    let mut at = table;
+    for key in keys {
+        let next = at.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        at = next.as_table_mut().ok_or_else(|| format!("`{key}` is a value, not a table"))?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// What the text may mean, likeliest first; the key decides.
+fn readings(text: &str) -> Vec<Value> {
+    let word = text.trim();
+    let mut readings = Vec::new();
+    match toml::from_str::<Table>(&format!("v = {text}")) {
+        Ok(mut parsed) if parsed.len() == 1 => readings.extend(parsed.remove("v")),
+        _ => match word.to_ascii_lowercase().as_str() {
+            "true" => readings.push(Value::Boolean(true)),
+            "false" => readings.push(Value::Boolean(false)),
+            _ => readings.extend(word.parse().ok().filter(|x: &f64| x.is_finite()).map(Value::Float)),
+        },
+    }
+    // whole numbers up to 2^53 are exact
+    let whole = readings.first().and_then(Value::as_float).filter(|x| x.fract() == 0.0 && x.abs() < 9e15);
+    readings.extend(whole.map(|x| Value::Integer(x as i64)));
+    readings.push(Value::String(text.to_owned()));
+    readings
+}
+
+/// The beginning of a long argument.
+fn short(set: &str) -> String {
+    if set.chars().count() <= 120 { set.to_owned() } else { set.chars().take(100).chain(" ...".chars()).collect() }
+}
