@@ -59,11 +59,14 @@ impl Data {
     }
 }
 
+/// Reward by step and lane.
+type Reward<'a> = &'a dyn Fn(usize, usize) -> f32;
+
 #[test]
 fn advantages_are_zero_where_every_lane_earned_the_same() {
     let layout = &layouts()[0];
     let clock = |t: usize, _: usize| (t as f32 * 0.7).sin();
-    let rewards: [(&str, &dyn Fn(usize, usize) -> f32); 5] = [
+    let rewards: [(&str, Reward); 5] = [
         ("one", &|_, _| 1.0),
         ("none", &|_, _| 0.0),
         ("a third, negative and large", &|_, _| -1e6 / 3.0),

@@ -18,7 +18,7 @@ use crate::interleave::{can_interleave, interleave};
 use crate::lanes::{Column, LANES, Lanes};
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 
 /// Whole blocks of lanes.
 pub(crate) struct Batch<'a> {
@@ -117,10 +117,10 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, proof: Proof<AVX512>) {
         let (channels, blocks) = (self.batch.scene.channels, self.batch.first + self.out.reward.len());
         let (places, columns) = channels.parts(blocks, Self::CHANNELS);
-        self.blocks::<AVX512>(places, columns);
+        self.blocks(proof, places, columns);
     }
 }
 
@@ -131,7 +131,7 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
     /// Steps the blocks with the channels that lie at `places` of `columns`, the [parts](crate::columns::Channels::parts)
     /// of the scene's: of arguments the compiler knows that nothing written here changes them, and reads places once.
     #[inline(always)]
-    fn blocks<const AVX512: bool>(self, places: &[Place], columns: &[Column]) {
+    fn blocks<const AVX512: bool>(self, _: Proof<AVX512>, places: &[Place], columns: &[Column]) {
         let Advance { mut batch, actions, out, .. } = self;
         let (state_dim, act_dim) = (E::State::<f32>::LEN, LANES * E::Action::<f32>::LEN);
         let (level, integrator) = PATHS[PATH];
@@ -159,7 +159,7 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
             let rows_at_once = const { AVX512 && can_interleave(E::Obs::<f32>::LEN) };
             if PLAIN || (rows_at_once && batch.appendix.is_none()) {
                 if rows_at_once {
-                    // SAFETY: by the constant
+                    // SAFETY: a `Proof<true>` has been handed over
                     next.obs = unsafe { interleave(&next.obs) };
                 }
                 rows.copy_from_slice(Lanes::flat(next.obs.as_ref()));

@@ -99,7 +99,7 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
         say("all iterations of this run are done; --iterations N extends it");
     }
     let ended = session.run()?;
-    let run = quoted(&session.shown_path());
+    let run = quoted(session.shown_path());
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
         say(&format!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}"));

@@ -7,7 +7,7 @@ use crate::env::{ActionSpace, Env};
 use crate::faults::Scene;
 use crate::kernel::{Batch, Outputs, advance};
 use crate::lanes::{LANES, Lanes};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 use crate::streams::Streams;
 
 impl<E: Env> VecEnv<E> {
@@ -273,7 +273,7 @@ impl Kernel for Uniforms<'_> {
     type Output = [[f32; GROUP]; 4];
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) -> [[f32; GROUP]; 4] {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> [[f32; GROUP]; 4] {
         self.streams.uniforms_of(self.lanes, self.tick)
     }
 }
@@ -302,7 +302,7 @@ impl Kernel for AllIndices<'_> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) -> bool {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> bool {
         /// 1.5 * 2^23: a sum with it is rounded to a whole number, without the call that `floor` is on old processors.
         const ROUNDER: f32 = 12_582_912.0;
         let legal = |x: &f32| (0.0 <= *x) & (*x < self.count) & ((*x + ROUNDER) - ROUNDER == *x);
@@ -319,7 +319,7 @@ impl Kernel for AllFinite<'_> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) -> bool {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> bool {
         self.actions.iter().fold(true, |all, x| all & (x.abs() <= f32::MAX))
     }
 }

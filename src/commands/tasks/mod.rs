@@ -2,6 +2,7 @@
 
 mod audit;
 mod describe;
+mod drift_text;
 mod laws;
 mod plot;
 mod sample;
