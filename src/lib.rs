@@ -26,6 +26,7 @@ pub mod message;
 pub mod output;
 pub mod plot;
 pub mod presets;
+pub mod reference;
 pub mod registry;
 pub mod render;
 pub mod rollout;

@@ -346,13 +346,12 @@ impl Session {
             Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
         };
         let begin = match self.resumed {
-            None => "Training".to_owned(),
-            Some(at) => format!("Going on after iteration {} with", at.iteration),
+            None => format!("Training {}", config.name),
+            Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
         };
         format!(
-            "{begin} {} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
+            "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
              Watch: tensorboard --logdir {}",
-            config.name,
             size,
             self.trainer.learner().layout().num_params(),
             self.manifest.device,

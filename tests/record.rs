@@ -55,6 +55,7 @@ fn mistakes_are_named() {
     place.expect(4, "record cartpole-flip --run nowhere --out film.gif");
     for out in ["film.mp4", "film", "film.gif.png"] {
         assert!(place.expect(2, &format!("record cartpole-flip --out {out}")).contains("must end in .gif"));
+        assert!(place.expect(2, &format!("tasks plot cartpole-drift --out {out}")).contains("must end in .svg"));
         assert!(!place.path(out).exists());
     }
 }

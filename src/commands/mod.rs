@@ -1,16 +1,32 @@
 //! What each command does: from arguments to output.
 
 pub mod bench;
+pub mod config;
 pub mod doctor;
 pub mod env;
 pub mod evaluate;
+pub mod manual;
 pub mod presets;
 pub mod record;
 pub mod selftest;
 pub mod tasks;
 pub mod train;
 
+use serde::Serialize;
+
+use crate::cli::Format;
 pub use crate::message::print;
+
+/// Prints a result as text or, for programs, as one JSON value.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_as(format: Format, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    Ok(print(&match format {
+        Format::Text => text(),
+        Format::Json => serde_json::to_string_pretty(value)? + "\n",
+    })?)
+}
 
 /// Columns as wide as their widest cell.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
