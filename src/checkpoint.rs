@@ -15,6 +15,7 @@
 
 mod error;
 mod load;
+mod which;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -26,6 +27,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{CheckpointError, Skipped};
 pub use load::{at, load, newest};
+pub use which::{Which, choose};
 
 use error::io_error;
 

@@ -6,112 +6,26 @@
 //!   config.toml  manifest.json  metrics.csv  metrics.jsonl  timing.csv  tb/  checkpoints/  eval/
 //! ```
 
+mod error;
 mod manifest;
+mod own;
+mod provenance;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use error::RunDirError;
 pub use manifest::{Manifest, RunState};
+pub(crate) use own::sync_folder;
+pub use own::{read_own, refuse_links, write_atomic};
+pub use provenance::{Build, Machine, task_digests};
 
-use crate::message::quoted;
+use error::io_error;
+use own::{identity, open_own};
 
 const LOCK: &str = ".lock";
-
-/// Why a run folder could not be made or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum RunDirError {
-    /// There is something in the folder already.
-    #[error(
-        "run folder {} is not empty. To go on with the run in it: `metadrift resume {}`. To start a new one: choose \
-         another --run-dir", dir.display(), quoted(dir)
-    )]
-    NotEmpty {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// Another process has the run open.
-    #[error(
-        "run folder {}: another process{holder} is training in it. Wait until it ends, or stop it, or choose another \
-         --run-dir", dir.display()
-    )]
-    Locked {
-        /// The folder.
-        dir: PathBuf,
-        /// ` (process 123)` if known.
-        holder: String,
-    },
-    /// There is no run in the folder.
-    #[error("{} is not a run folder: it has no {missing}. Runs are in runs/<preset>/<name>", dir.display())]
-    NotARun {
-        /// The folder.
-        dir: PathBuf,
-        /// The file that is missing.
-        missing: &'static str,
-    },
-    /// The preset's name cannot name a folder.
-    #[error("preset name {0:?} cannot name a folder: use letters, digits, `-`, `_` and `.`, or give --run-dir")]
-    BadPreset(String),
-    /// The folder was moved or replaced while the run trained in it.
-    #[error(
-        "run folder {} is no longer the one that the run began in: it was moved, deleted or replaced. Nothing was \
-         written there; go on with the run where its folder is now", dir.display()
-    )]
-    Moved {
-        /// Where it was.
-        dir: PathBuf,
-    },
-    /// A link or a folder stands where a file of the run should be.
-    #[error("{} is not a regular file; a run folder has no links in it. Remove it", path.display())]
-    NotAFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A newer version wrote the manifest.
-    #[error("{}: it was written by a newer metadrift (format {schema}); use that version for this run", path.display())]
-    NewerManifest {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        schema: u64,
-    },
-    /// The manifest cannot be read.
-    #[error(
-        "{}: {reason}. The run's manifest is damaged; restore it from a copy, or delete it: the run goes on without",
-        path.display()
-    )]
-    BadManifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file system said no.
-    #[error("run folder: cannot {action} {}: {source}. Check that it may be written and has space", path.display())]
-    Io {
-        /// What was tried, such as `create`.
-        action: &'static str,
-        /// With which file or directory.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-}
-
-impl RunDirError {
-    /// Whether there is no space left, or a quota is reached.
-    pub fn is_disk_full(&self) -> bool {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        matches!(self, Self::Io { source, .. }
-            if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
-    }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
-    let path = path.to_owned();
-    move |source| RunDirError::Io { action, path, source }
-}
 
 /// The folder of a run that this process trains in. The lock lasts as long as this value, at most as the process.
 #[derive(Debug)]
@@ -183,6 +97,7 @@ impl RunDir {
     fn locked(path: PathBuf) -> Result<Self, RunDirError> {
         let path = fs::canonicalize(&path).map_err(io_error("open", &path))?;
         let identity = identity(&path).map_err(io_error("open", &path))?;
+        refuse_links(&path)?;
         let file = path.join(LOCK);
         let mut lock = open_own(&file)?;
         let mut warnings = Vec::new();
@@ -301,52 +216,6 @@ fn names(dir: &Path) -> Result<Vec<String>, RunDirError> {
     list.map_err(io_error("list", dir))
 }
 
-/// Device and number of a folder: they stay when it is renamed, and differ from those of any other.
-fn identity(dir: &Path) -> io::Result<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let found = fs::metadata(dir)?;
-    Ok((found.dev(), found.ino()))
-}
-
-/// Opens a regular file of ours to read and write, made if it is missing, never through a link.
-fn open_own(path: &Path) -> Result<File, RunDirError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let link = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
-    if link {
-        return Err(RunDirError::NotAFile { path: path.to_owned() });
-    }
-    options.open(path).map_err(io_error("open", path))
-}
-
-/// Reads a regular file of a run folder of at most `cap` bytes, never through a link.
-pub fn read_own(path: &Path, cap: u64) -> Result<Vec<u8>, RunDirError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let there = fs::symlink_metadata(path).map_err(io_error("read", path))?;
-    if !there.is_file() {
-        return Err(RunDirError::NotAFile { path: path.to_owned() });
-    }
-    if there.len() > cap {
-        let size = io::Error::other(format!("{} B are more than {cap} B", there.len()));
-        return Err(io_error("read", path)(size));
-    }
-    let mut options = OpenOptions::new();
-    let file = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
-    let mut bytes = Vec::new();
-    file.and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(io_error("read", path))?;
-    Ok(bytes)
-}
-
-/// Makes the names in a folder durable. Some network file systems cannot, and say so with one of these; there a crash
-/// of the server may lose the newest name, which is no reason not to train.
-pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
-    match File::open(dir).and_then(|dir| dir.sync_all()) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),
-        synced => synced,
-    }
-}
-
 /// `2026-11-23_1412-s7-3fa9`: the minute (UTC), the seed, and four digits from the clock, the process and the attempt.
 fn run_name(now: SystemTime, seed: u64, attempt: u32) -> String {
     let time = manifest::rfc3339(now);
@@ -366,23 +235,4 @@ fn link_latest(run: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     fs::write(&temporary, name.to_string_lossy().as_bytes())?;
     fs::rename(&temporary, run.with_file_name("latest")).inspect_err(|_| drop(fs::remove_file(&temporary)))
-}
-
-/// Writes a file whole or not at all: under a temporary name, synced, renamed, the directory synced.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
-    let _ = fs::remove_file(&temporary); // of a process that had this number before, or a link that somebody put there
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&temporary);
-        return Err(io_error("write", path)(error));
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    sync_folder(parent).map_err(io_error("sync", parent))
 }

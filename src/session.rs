@@ -20,7 +20,7 @@ use crate::{
     failure::WorkerPanic,
     logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
     message,
-    run_dir::{Manifest, RunDir, RunDirError, RunState, read_own, write_atomic},
+    run_dir::{Build, Machine, Manifest, RunDir, RunDirError, RunState, read_own, task_digests, write_atomic},
     train::{Report, Trainer},
 };
 
@@ -107,6 +107,7 @@ impl Session {
         manifest.backend = trainer.learner().backend().choice();
         let text = config.to_toml();
         manifest.config = Manifest::config_digest(text.as_bytes());
+        manifest.tasks = task_digests(config)?;
         manifest.write(run.path())?;
         write_atomic(&run.config(), text.as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
@@ -154,6 +155,8 @@ impl Session {
         write_atomic(&run.config(), text.as_bytes())?;
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
+        (manifest.build, manifest.machine) = (Build::here(), Machine::here());
+        manifest.version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.set_state(RunState::Running);
         manifest.write(run.path())?;
         let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
@@ -231,6 +234,7 @@ impl Session {
         };
         logger.finish(outcome);
         progress.finish();
+        self.manifest.seconds += self.seconds;
         self.manifest.set_state(state);
         let written = self.run.check().and_then(|()| self.manifest.write(self.run.path()));
         let ended = ended?;

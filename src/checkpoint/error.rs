@@ -65,6 +65,15 @@ pub enum CheckpointError {
         /// Those there are.
         there: Vec<u64>,
     },
+    /// The run never asked which checkpoint is best.
+    #[error(
+        "no best checkpoint in {}: the run made no evaluation while it trained (evaluation.every). Choose `last` or an \
+         iteration", dir.display()
+    )]
+    NoBest {
+        /// Where it was looked for.
+        dir: PathBuf,
+    },
     /// No checkpoint in the directory can be used.
     #[error("{}", none_valid(dir, skipped))]
     NoneValid {

@@ -70,7 +70,7 @@ pub fn newest(dir: &Path) -> Result<(Checkpoint, Vec<Skipped>), CheckpointError>
 }
 
 /// How often a directory is listed whose entries vanish before they are read.
-const LISTINGS: usize = 20;
+pub(super) const LISTINGS: usize = 20;
 
 /// The checkpoint of `step` in `dir`.
 ///

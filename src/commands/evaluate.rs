@@ -5,16 +5,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::{
-    checkpoint,
+    checkpoint::Which,
     cli::{EvaluateArgs, Format},
     commands::print,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     memory::{self, Arithmetic},
-    message, output,
-    run_dir::{Manifest, write_atomic},
-    session::read_config,
-    train::Trainer,
+    output,
+    run_dir::write_atomic,
+    trained::Trained,
 };
 
 /// Runs the command.
@@ -23,14 +22,9 @@ use crate::{
 /// If the run has no valid checkpoint, or the result cannot be written.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     args.out.as_deref().map_or(Ok(()), output::check)?;
-    let config = read_config(&args.run)?;
-    let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
-    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
-    let backend = args.compute.backend.map_or_else(|| Manifest::backend_of(&args.run), Ok)?;
-    let mut trainer = Trainer::new(config.clone(), device, backend, actors)?;
-    trainer.restore(&newest)?;
+    let Trained { dir, config, trainer } = Trained::open(&args.run, Which::Last, device, args.compute.backend, actors)?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
         tasks: args.tasks.map_or(usual.tasks, |n| n as usize),
@@ -49,7 +43,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         let text = if path.extension().is_some_and(|end| end == "csv") { evaluation.to_csv() } else { json };
         output::write(path, text.as_bytes())?;
     }
-    keep(&args.run, &protocol.file_stem(&config), &evaluation)
+    keep(&dir, &protocol.file_stem(&config), &evaluation)
 }
 
 /// Stores a result with its run, as JSON and as one row per task.

@@ -10,7 +10,7 @@ use metadrift_agents::{
 use metadrift_envs::{Task, channel_index};
 
 use crate::{
-    checkpoint,
+    checkpoint::Which,
     cli::RecordArgs,
     commands::print,
     config::{Config, ConfigError},
@@ -24,15 +24,13 @@ use crate::{
     failure::WrongUsage,
     life::Life,
     memory::{self, Arithmetic},
-    message, output, presets, registry,
+    output, presets, registry,
     render::{
         Canvas, decimal,
         scene::{Moment, Painter, SIZE},
     },
     rollout::Episodes,
-    run_dir::Manifest,
-    session::read_config,
-    train::Trainer,
+    trained::Trained,
 };
 
 /// Most frames of a picture.
@@ -101,7 +99,10 @@ fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, Co
 
 /// The meta-policy on the task with and without adaptation: the same ticks, from the same initial state.
 fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Film>> {
-    let trained = read_config(run)?;
+    let actors = args.compute.num_actors();
+    let device = device::open(args.compute.device)?;
+    let Trained { config: trained, trainer, .. } =
+        Trained::open(run, Which::Last, device, args.compute.backend, actors)?;
     if trained.task.env != config.task.env {
         let message = format!("{} was trained on {}, not on {}", run.display(), trained.task.env, config.task.env);
         return Err(ConfigError::NotFound(message).into());
@@ -119,13 +120,6 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
         ))
         .into());
     }
-    let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
-    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
-    let actors = args.compute.num_actors();
-    let device = device::open(args.compute.device)?;
-    let backend = args.compute.backend.map_or_else(|| Manifest::backend_of(run), Ok)?;
-    let mut trainer = Trainer::new(trained.clone(), device, backend, actors)?;
-    trainer.restore(&newest)?;
     let learner = trainer.learner();
     let arithmetic = Arithmetic::of(&trained, learner.backend().choice(), device, actors)?;
     memory::evaluation(config, 1, trained.evaluation.episodes(), arithmetic)?.check()?;

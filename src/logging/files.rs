@@ -27,7 +27,10 @@ impl RowFile {
     /// The open file, cut to its whole rows up to the iteration the run goes on from.
     fn open(&mut self, iteration_of: fn(&[u8]) -> Line) -> io::Result<&mut File> {
         if self.file.is_none() {
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path)?;
+            let mut options = OpenOptions::new();
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+            let mut file = options.read(true).write(true).create(true).truncate(false).open(&self.path)?;
             let last = match self.start {
                 Start::New => None,
                 Start::After(iteration) => Some(iteration),
@@ -125,11 +128,12 @@ impl CsvFile {
         self.columns.clear();
         self.rows.open(csv_line)?;
         if self.rows.len > 0 {
-            let header = parse_csv(&self.rows.first_line()?).filter(|cells| cells[0] == "iteration");
-            if header.is_none() {
-                self.rows.file = None;
-            }
-            let header = header.ok_or_else(|| invalid("line 1 is not the header; move the file away".into()))?;
+            let header = self.rows.first_line().and_then(|line| {
+                let cells = parse_csv(&line).filter(|cells| cells[0] == "iteration");
+                cells.ok_or_else(|| invalid("line 1 is not the header; move the file away".into()))
+            });
+            // opened again at the next row: an error that passes must not leave the rest of the run without columns
+            let header = header.inspect_err(|_| self.rows.file = None)?;
             self.columns = header.into_iter().skip(1).collect();
         }
         Ok(())

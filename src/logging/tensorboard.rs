@@ -59,7 +59,11 @@ impl TensorBoard {
         if self.file.is_some() {
             return Ok(());
         }
-        fs::create_dir_all(&self.dir)?;
+        // not its parents: a run folder that was moved away must not come back as an empty one
+        match fs::create_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
         if let Some(step) = self.resume_after {
             return self.rewind(step);
         }

@@ -1,5 +1,6 @@
 //! `manifest.json`: what was run, with what, and how it ended.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use sha2::{Digest, Sha256};
 
-use super::{RunDirError, read_own, write_atomic};
+use super::{Build, Machine, RunDirError, read_own, write_atomic};
 
 pub(super) const FILE: &str = "manifest.json";
 const SCHEMA: u32 = 1;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// What was run, with what, and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this file's format.
     pub schema: u32,
@@ -37,6 +38,18 @@ pub struct Manifest {
     /// SHA-256 of the run's config.toml as the program wrote it; empty in runs of older versions.
     #[serde(default)]
     pub config: String,
+    /// The build of the program that was last at it; like all that follows, empty in runs of older versions.
+    #[serde(default)]
+    pub build: Build,
+    /// The machine that was last at it.
+    #[serde(default)]
+    pub machine: Machine,
+    /// Digests of the tasks of each split, see [`super::task_digests`].
+    #[serde(default)]
+    pub tasks: BTreeMap<String, String>,
+    /// Time spent in iterations so far, resumes included (s).
+    #[serde(default)]
+    pub seconds: f64,
     /// What the run is doing, or how it ended.
     pub state: RunState,
     /// When it was first started (RFC 3339, UTC).
@@ -75,6 +88,10 @@ impl Manifest {
             backend: BackendChoice::Auto,
             actors: 1,
             config: String::new(),
+            build: Build::here(),
+            machine: Machine::here(),
+            tasks: BTreeMap::new(),
+            seconds: 0.0,
             state: RunState::Running,
             started: rfc3339(SystemTime::now()),
             finished: None,

@@ -1,0 +1,106 @@
+//! Why a run folder could not be made or opened, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::message::quoted;
+
+/// Why a run folder could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// There is something in the folder already.
+    #[error(
+        "run folder {} is not empty. To go on with the run in it: `metadrift resume {}`. To start a new one: choose \
+         another --run-dir", dir.display(), quoted(dir)
+    )]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Another process has the run open.
+    #[error(
+        "run folder {}: another process{holder} is training in it. Wait until it ends, or stop it, or choose another \
+         --run-dir", dir.display()
+    )]
+    Locked {
+        /// The folder.
+        dir: PathBuf,
+        /// ` (process 123)` if known.
+        holder: String,
+    },
+    /// There is no run in the folder.
+    #[error("{} is not a run folder: it has no {missing}. Runs are in runs/<preset>/<name>", dir.display())]
+    NotARun {
+        /// The folder.
+        dir: PathBuf,
+        /// The file that is missing.
+        missing: &'static str,
+    },
+    /// The preset's name cannot name a folder.
+    #[error("preset name {0:?} cannot name a folder: use letters, digits, `-`, `_` and `.`, or give --run-dir")]
+    BadPreset(String),
+    /// The folder was moved or replaced while the run trained in it.
+    #[error(
+        "run folder {} is no longer the one that the run began in: it was moved, deleted or replaced. Nothing was \
+         written there; go on with the run where its folder is now", dir.display()
+    )]
+    Moved {
+        /// Where it was.
+        dir: PathBuf,
+    },
+    /// A link or a folder stands where a file of the run should be.
+    #[error("{} is not a regular file; a run folder has no links in it. Remove it", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A link or a file stands where a folder of the run should be.
+    #[error("{} is not a folder; a run folder has no links in it. Put the folder itself in its place", path.display())]
+    NotAFolder {
+        /// The place.
+        path: PathBuf,
+    },
+    /// A newer version wrote the manifest.
+    #[error("{}: it was written by a newer metadrift (format {schema}); use that version for this run", path.display())]
+    NewerManifest {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        schema: u64,
+    },
+    /// The manifest cannot be read.
+    #[error(
+        "{}: {reason}. The run's manifest is damaged; restore it from a copy, or delete it: the run goes on without",
+        path.display()
+    )]
+    BadManifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file system said no.
+    #[error("run folder: cannot {action} {}: {source}. Check that it may be written and has space", path.display())]
+    Io {
+        /// What was tried, such as `create`.
+        action: &'static str,
+        /// With which file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl RunDirError {
+    /// Whether there is no space left, or a quota is reached.
+    pub fn is_disk_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+}
+
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
+    let path = path.to_owned();
+    move |source| RunDirError::Io { action, path, source }
+}

@@ -1,0 +1,96 @@
+//! The files of a run folder, which may have come from elsewhere: no link in it is followed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::error::{RunDirError, io_error};
+
+/// Device and number of a folder: they stay when it is renamed, and differ from those of any other.
+pub(super) fn identity(dir: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(dir)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Refuses a run folder in which a link, or anything else, stands in the place of a file or folder of the run: it would
+/// lead what is written or deleted there elsewhere.
+///
+/// # Errors
+/// Names the first such place.
+pub fn refuse_links(dir: &Path) -> Result<(), RunDirError> {
+    let kind = |name: &str| fs::symlink_metadata(dir.join(name)).ok().map(|there| there.file_type());
+    for name in ["checkpoints", "tb", "eval"] {
+        if kind(name).is_some_and(|kind| !kind.is_dir()) {
+            return Err(RunDirError::NotAFolder { path: dir.join(name) });
+        }
+    }
+    for name in FILES {
+        if kind(name).is_some_and(|kind| !kind.is_file()) {
+            return Err(RunDirError::NotAFile { path: dir.join(name) });
+        }
+    }
+    Ok(())
+}
+
+/// The files of a run beside its folders.
+const FILES: [&str; 6] =
+    ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "evaluations.csv"];
+
+/// Opens a regular file of ours to read and write, made if it is missing, never through a link.
+pub(super) fn open_own(path: &Path) -> Result<File, RunDirError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let link = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
+    if link {
+        return Err(RunDirError::NotAFile { path: path.to_owned() });
+    }
+    options.open(path).map_err(io_error("open", path))
+}
+
+/// Reads a regular file of a run folder of at most `cap` bytes, never through a link.
+pub fn read_own(path: &Path, cap: u64) -> Result<Vec<u8>, RunDirError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let there = fs::symlink_metadata(path).map_err(io_error("read", path))?;
+    if !there.is_file() {
+        return Err(RunDirError::NotAFile { path: path.to_owned() });
+    }
+    if there.len() > cap {
+        let size = io::Error::other(format!("{} B are more than {cap} B", there.len()));
+        return Err(io_error("read", path)(size));
+    }
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let mut bytes = Vec::new();
+    file.and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(io_error("read", path))?;
+    Ok(bytes)
+}
+
+/// Makes the names in a folder durable. Some network file systems cannot, and say so with one of these; there a crash
+/// of the server may lose the newest name, which is no reason not to train.
+pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
+    match File::open(dir).and_then(|dir| dir.sync_all()) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Writes a file whole or not at all: under a temporary name, synced, renamed, the directory synced.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
+    let _ = fs::remove_file(&temporary); // of a process that had this number before, or a link that somebody put there
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&temporary);
+        return Err(io_error("write", path)(error));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sync_folder(parent).map_err(io_error("sync", parent))
+}

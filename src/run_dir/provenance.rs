@@ -1,0 +1,99 @@
+//! Where a run's results come from: the program's build, the machine, the tasks. The same bytes come again where all of
+//! these are the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use metadrift_envs::Split;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::{Config, ConfigError};
+
+/// The build of the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The git commit it was built from, changes that were not committed aside; nothing if it was built without git.
+    pub commit: Option<String>,
+    /// Version of the compiler.
+    pub rustc: String,
+}
+
+impl Build {
+    /// The build of this program.
+    pub fn here() -> Self {
+        Self { commit: option_env!("METADRIFT_COMMIT").map(str::to_owned), rustc: env!("METADRIFT_RUSTC").to_owned() }
+    }
+}
+
+/// The machine on which a run trains.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name; empty if the system does not tell.
+    pub host: String,
+    /// Model of the processor; the architecture if the system does not tell.
+    pub processor: String,
+    /// The instructions that environments, policies and the native backend use: `avx512`, `avx2` or `portable`.
+    pub instructions: String,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn here() -> Self {
+        let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model(&text).map(str::to_owned));
+        Self {
+            host: fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+            processor: processor.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            instructions: instructions().to_owned(),
+        }
+    }
+}
+
+/// The widest vectors, with fused multiply-add, that the kernels find here.
+fn instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        return if is_x86_feature_detected!("avx512f") { "avx512" } else { "avx2" };
+    }
+    "portable"
+}
+
+/// The first `model name` in the kernel's list of processors.
+fn model(cpuinfo: &str) -> Option<&str> {
+    let named = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
+    named.split_once(':').map(|(_, model)| model.trim())
+}
+
+/// How many tasks of a split [`task_digests`] looks at.
+const DIGESTED: u32 = 16;
+
+/// SHA-256 of the first tasks that the run's seed draws of each split, by its name: two runs with the same digest meet
+/// the same tasks.
+///
+/// # Errors
+/// If the configuration does not hold together.
+pub fn task_digests(config: &Config) -> Result<BTreeMap<String, String>, ConfigError> {
+    let spec = config.env()?.spec();
+    let mut digests = BTreeMap::new();
+    for split in Split::ALL {
+        let distribution = config.tasks(split)?;
+        let mut hash = Sha256::new();
+        for index in 0..DIGESTED {
+            hash.update(distribution.sample(config.seed, 0, index).digest(spec).to_le_bytes());
+        }
+        digests.insert(split.to_string(), hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    Ok(digests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_the_first_model_that_is_named() {
+        let text = "processor\t: 0\nmodel\t\t: 85\nmodel name\t: Xeon: a model\nmodel name\t: another\n";
+        assert_eq!(model(text), Some("Xeon: a model"));
+        assert_eq!(model("processor : 0\n"), None);
+    }
+}

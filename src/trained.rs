@@ -1,0 +1,52 @@
+//! A run opened for reading: its configuration, and the policy of one of its checkpoints.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use metadrift_agents::backend::BackendChoice;
+use tch::Device;
+
+use crate::{
+    checkpoint::{self, Which},
+    config::Config,
+    message,
+    run_dir::{Manifest, refuse_links},
+    session::read_config,
+    train::Trainer,
+};
+
+/// A run as it was when it was opened. Nothing in its folder is changed.
+pub struct Trained {
+    /// The folder without links: what is stored with the run lands there even if `latest` moves on meanwhile.
+    pub dir: PathBuf,
+    /// What was trained.
+    pub config: Config,
+    /// The state after [`Trainer::iteration`] iterations.
+    pub trainer: Trainer,
+}
+
+impl Trained {
+    /// Opens the run in folder `path` at the checkpoint `which`. `backend` replaces the arithmetic it was learned by.
+    ///
+    /// # Errors
+    /// If there is no run, or no such checkpoint that can be used.
+    pub fn open(
+        path: &Path,
+        which: Which,
+        device: Device,
+        backend: Option<BackendChoice>,
+        actors: usize,
+    ) -> Result<Self> {
+        // one that is not there is named by `read_config`
+        let dir = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        refuse_links(&dir)?;
+        let config = read_config(&dir)?;
+        let (checkpoint, skipped) = checkpoint::choose(&dir.join("checkpoints"), which)?;
+        skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+        let backend = backend.map_or_else(|| Manifest::backend_of(&dir), Ok)?;
+        let mut trainer = Trainer::new(config.clone(), device, backend, actors)?;
+        trainer.restore(&checkpoint)?;
+        Ok(Trained { dir, config, trainer })
+    }
+}
