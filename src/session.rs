@@ -132,6 +132,7 @@ impl Session {
     pub fn resume(dir: &Path, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
         let mut config = read_config(run.path())?;
+        warn_of_changes(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
@@ -369,7 +370,7 @@ impl Session {
     }
 }
 
-/// The configuration stored in run folder `dir`; a warning if it is not the one that the program wrote there.
+/// The configuration stored in run folder `dir`. Whoever uses the run calls [`warn_of_changes`], too.
 ///
 /// # Errors
 /// If it cannot be read or is not valid.
@@ -379,13 +380,22 @@ pub fn read_config(dir: &Path) -> Result<Config> {
         return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
     }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
+    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
+    Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+}
+
+/// Warns if the configuration in run folder `dir` is not the one that the program wrote there.
+///
+/// # Errors
+/// If it or the manifest cannot be read.
+pub fn warn_of_changes(dir: &Path) -> Result<()> {
+    let path = dir.join("config.toml");
     let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
-    if !written.is_empty() && written != Manifest::config_digest(&text) {
+    if !written.is_empty() && written != Manifest::config_digest(&read_own(&path, MAX_CONFIG_BYTES)?) {
         let shown = path.display();
         message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
     }
-    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+    Ok(())
 }
 
 /// Most bytes of a run's config.toml.

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     message,
     run_dir::{Manifest, refuse_links},
-    session::read_config,
+    session::{read_config, warn_of_changes},
     train::Trainer,
 };
 
@@ -42,6 +42,7 @@ impl Trained {
         let dir = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         refuse_links(&dir)?;
         let config = read_config(&dir)?;
+        warn_of_changes(&dir)?;
         let (checkpoint, skipped) = checkpoint::choose(&dir.join("checkpoints"), which)?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
         let backend = backend.map_or_else(|| Manifest::backend_of(&dir), Ok)?;

@@ -107,6 +107,21 @@ fn the_manifest_says_what_made_the_run() {
 }
 
 #[test]
+fn a_changed_configuration_is_told_once() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml -q --no-evaluate --iterations 2 --run-dir a");
+    let path = place.path("a/config.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("low = 0.7", "low = 0.1");
+    assert!(text.contains("low = 0.1"));
+    for command in ["evaluate a --tasks 2 --episodes 2", "resume a -q --iterations 3"] {
+        fs::write(&path, &text).unwrap();
+        assert_eq!(place.expect(0, command).matches("was changed after").count(), 1, "{command}");
+    }
+    let told = place.expect(0, "evaluate a --tasks 2 --episodes 2");
+    assert!(!told.contains("was changed after"), "the resumed run goes on with it: {told}");
+}
+
+#[test]
 fn last_best_and_any_step_can_be_chosen() {
     let dir = tempfile::tempdir().unwrap();
     let of = |step: u64, state| Checkpoint { step, tensors: vec![("a".into(), vec![step as f32])], state };
