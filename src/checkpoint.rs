@@ -93,7 +93,7 @@ impl Manifest {
     }
 }
 
-/// Saves a checkpoint in `dir`, which must be there, as `step-NNNNNNNN` and returns its path.
+/// Saves a checkpoint in `dir` (created if missing) as `step-NNNNNNNN` and returns its path.
 ///
 /// A step that is there already, as after a resume, is left alone if it is whole and has the same content. Otherwise the
 /// new one takes its place in one atomic exchange (Linux; elsewhere, and on file systems without exchange, in two
@@ -101,6 +101,7 @@ impl Manifest {
 /// and the checkpoints in `dir` are as before.
 pub fn save(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
     let (params, state, manifest) = encode(checkpoint)?;
+    fs::create_dir_all(dir).map_err(io_error("create the directory", dir))?;
     let path = dir.join(step_name(checkpoint.step));
     if fs::read(path.join(MANIFEST)).is_ok_and(|there| there == manifest.as_bytes()) && load(&path).is_ok() {
         return Ok(path);

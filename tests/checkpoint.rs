@@ -132,7 +132,10 @@ fn thousands_of_mutations_are_all_refused() {
         match verdict {
             Err(_) => panic!("mutation {tried}, kind {kind} at {at} of {}: panic", FILES[file]),
             Ok(Ok(_)) => panic!("mutation {tried}, kind {kind} at {at} of {}: accepted", FILES[file]),
-            Ok(Err(error)) => assert!(matches!(error, CheckpointError::Damaged { .. }), "{error:?}"),
+            // another format number cannot be told from a newer version's: the checkpoint is not used either way
+            Ok(Err(error)) => {
+                assert!(matches!(error, CheckpointError::Damaged { .. } | CheckpointError::Newer { .. }), "{error:?}");
+            }
         }
         fs::write(path.join(FILES[file]), &good[file]).unwrap();
         tried += 1;
@@ -238,5 +241,6 @@ fn pruning_keeps_the_newest_up_to_the_current_step() {
     assert_eq!(here(), [40]);
     assert!(prune(dir.path(), 5, 40, None).unwrap().is_empty());
     assert!(prune(&dir.path().join("missing"), 5, 40, None).unwrap().is_empty());
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(dir.path().join("aside-step-00000050").is_dir(), "what was abandoned is still there");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
 }
