@@ -14,6 +14,9 @@ fn main() {
     }
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
     println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib"); // a packaged bin/ + lib/
+    // a project folder that was moved: from target/release/ and target/release/deps/
+    println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../../.libtorch/torch/lib");
+    println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../../../.libtorch/torch/lib");
     // Only with the full set: the slim one has no libtorch_cuda.so, and linking libtorch.so would ask for it.
     if lib.join("libtorch_cuda.so").exists() {
         for arg in ["-Wl,--no-as-needed", "-ltorch", "-ltorch_cuda"] {

@@ -27,7 +27,7 @@ from collections import namedtuple
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYOUT = "1"  # raise it when KEEP changes, so that old trees are unpacked again
+LAYOUT = "2"  # raise it when KEEP changes, so that old trees are unpacked again
 UNAVAILABLE = 5  # the exit status for "no libtorch", as in the program itself
 
 # What is taken out of each wheel. The wheels' own folders are kept: the libraries find each other through
@@ -37,6 +37,8 @@ KEEP = {
     r"|nvidia/cu13/lib/lib(cudart|cupti)\.so\.13",
     "cuda": r"torch/include/.*|torch/lib/lib(c10|torch|gomp|caffe2_nvrtc)[^/]*\.so[^/]*|nvidia/[^/]+/lib/.*\.so[^/]*",
 }
+# The terms under which all this may be passed on.
+TERMS = r"[^/]+\.dist-info/(licenses/.*|(?i:licen[cs]e|notice|copying)[^/]*)"
 DROP = r"torch/lib/libtorch_(python|global_deps)\.so"  # for Python programs only
 
 # `pip download` for a fixed platform and Python, so that every machine gets the same file.
@@ -204,7 +206,8 @@ def unpack(path, pattern, target):
         record = next(name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", name))
         hashes = {row[0]: row[1] for row in csv.reader(io.StringIO(wheel.read(record).decode())) if row}
         for name in wheel.namelist():
-            if name.endswith("/") or not re.fullmatch(pattern, name) or re.fullmatch(DROP, name):
+            wanted = re.fullmatch(pattern, name) or re.fullmatch(TERMS, name)
+            if name.endswith("/") or not wanted or re.fullmatch(DROP, name):
                 continue
             out = target / name
             if ".." in Path(name).parts:
@@ -280,18 +283,28 @@ def first_line(*command):
     return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else None
 
 
+def numbers(version):
+    return [int(part) for part in re.findall(r"\d+", version)[:3]]
+
+
 def doctor(root):
     """Prints what is there; True if nothing is missing."""
     lock, tree, bad = root / "scripts/libtorch.lock", root / ".libtorch", []
 
-    def show(name, value, remedy):
-        print(f"{name:10} {value or 'MISSING: ' + remedy}")
+    def show(name, value, remedy, problem="MISSING"):
+        print(f"{name:10} {value or f'{problem}: {remedy}'}")
         if not value:
             bad.append(name)
 
     show("python", f"{platform.python_version()} ({sys.executable})", "")
     show("pip", first_line(sys.executable, "-m", "pip", "--version"), "apt install python3-pip")
-    show("cargo", first_line("cargo", "--version"), "https://rustup.rs")
+    cargo = first_line("cargo", "--version")
+    wanted = re.search(r'^rust-version = "(.*)"', (root / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+    old = cargo and numbers(cargo.split()[1]) < numbers(wanted)
+    if old:
+        show("cargo", None, f"{cargo}; Rust {wanted} or newer is needed: rustup update", "TOO OLD")
+    else:
+        show("cargo", cargo, "https://rustup.rs")
     show("C++", first_line(os.environ.get("CXX", "c++"), "--version"), "apt install g++")
     version = read_lock(lock, "slim")[0].version
     own = users_own(version)
@@ -321,7 +334,7 @@ def main(arguments):
     options.add_argument("--cuda", action="store_true", help="the full set with CUDA (a download of some 2.5 GB)")
     options.add_argument("--from", dest="source", type=Path, metavar="DIR", help="take the wheels from this folder")
     options.add_argument("--offline", action="store_true", help="never download")
-    verbs.add_parser("doctor", help="what is there and what is missing")
+    verbs.add_parser("doctor", help="report what is there and what is missing")
     verbs.add_parser("clean-libtorch", help="remove .libtorch")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -331,10 +344,15 @@ def main(arguments):
         elif given.verb == "clean-libtorch":
             clean(ROOT)
         else:
-            return 0 if doctor(ROOT) else UNAVAILABLE
+            good = doctor(ROOT)
+            sys.stdout.flush()
+            return 0 if good else UNAVAILABLE
     except Stop as stop:
         say(str(stop))
         return UNAVAILABLE
+    except BrokenPipeError:  # the reader has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         say(f"{error.strerror or error}: {error.filename or ''}")
         return UNAVAILABLE

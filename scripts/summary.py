@@ -7,6 +7,7 @@
 import argparse
 import csv
 import json
+import math
 import pathlib
 
 
@@ -24,46 +25,66 @@ def row(run):
 
 
 def curves(runs):
-    """Per run: seed, and the returns before and after adaptation of every iteration."""
+    """Per run: the returns of every iteration without and with adaptation, on the same ticks."""
     for run in runs:
-        seed = json.loads((run / "manifest.json").read_text())["seed"]
         with open(run / "metrics.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        yield seed, [float(r["return/pre"]) for r in rows], [float(r["return/post"]) for r in rows]
+        yield [float(r["return/unadapted"]) for r in rows], [float(r["return/post"]) for r in rows]
+
+
+def ticks(low, high, count=5):
+    """About `count` round numbers in [low, high]."""
+    raw = (high - low) / count
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw)
+    return [k * step for k in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
+
+
+STYLE = """<style>
+text { fill: #222; } .quiet { fill: #666; } .grid { stroke: #ddd; } .band { opacity: 0.25; }
+polyline.after { stroke: #1b6ca8; } .band.after, text.after { fill: #1b6ca8; }
+polyline.before { stroke: #c2410c; } .band.before, text.before { fill: #c2410c; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #eee; } .quiet { fill: #aaa; } .grid { stroke: #444; }
+  polyline.after { stroke: #6cb6ff; } .band.after, text.after { fill: #6cb6ff; }
+  polyline.before { stroke: #ffa657; } .band.before, text.before { fill: #ffa657; }
+}
+</style>"""
 
 
 def plot(runs, title):
-    """Learning curves as SVG: thin lines before adaptation, bold ones after it."""
+    """Learning curves as SVG: mean over the runs and the range between the lowest and the highest."""
     data = list(curves(runs))
-    width, height, left, top = 720, 300, 64, 40
-    longest = max(len(pre) for _, pre, _ in data)
-    values = [v for _, pre, post in data for v in pre + post]
+    length = min(len(before) for before, _ in data)
+    lines = {name: list(zip(*(pair[k][:length] for pair in data))) for k, name in enumerate(("before", "after"))}
+    values = [v for rows in lines.values() for row in rows for v in row]
+    width, height, left, right, top, bottom = 720, 320, 70, 130, 44, 52
     low, high = min(values + [0]), max(values + [0])
-    x = lambda i: left + (width - left - 110) * i / max(longest - 1, 1)
-    y = lambda v: top + (height - top - 44) * (high - v) / (high - low)
-    line = lambda vs: " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(vs))
-    colours = ["#1b6ca8", "#d1495b", "#2e933c", "#8a4fff", "#e08e00"]
+    high += 0.04 * (high - low)
+    x = lambda i: left + (width - left - right) * (i - 1) / max(length - 1, 1)
+    y = lambda v: top + (height - top - bottom) * (high - v) / (high - low)
+    points = lambda vs: " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in vs)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="{left}" y="22" font-size="14" font-weight="bold">{title}</text>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
+        STYLE,
+        f'<text x="{left}" y="24" font-size="15" font-weight="bold">{title}</text>',
     ]
-    for k in range(5):
-        v = low + (high - low) * k / 4
-        parts.append(f'<line x1="{left}" x2="{width - 110}" y1="{y(v):.1f}" y2="{y(v):.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 8}" y="{y(v) + 4:.1f}" text-anchor="end" fill="#555">{v:.0f}</text>')
-    for k in range(5):
-        i = round((longest - 1) * k / 4)
-        parts.append(f'<text x="{x(i):.1f}" y="{height - 24}" text-anchor="middle" fill="#555">{i + 1}</text>')
-    parts.append(f'<text x="{x(longest / 2):.1f}" y="{height - 8}" text-anchor="middle" fill="#555">meta-iteration</text>')
-    for (seed, pre, post), colour in zip(data, colours * len(data)):
-        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1" opacity="0.6" points="{line(pre)}"/>')
-        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line(post)}"/>')
-    pre_end, post_end = (sum(c[k][-1] for c in data) / len(data) for k in (1, 2))
-    parts.append(f'<text x="{width - 104}" y="{y(post_end) + 4:.1f}" font-weight="bold">after one step</text>')
-    parts.append(f'<text x="{width - 104}" y="{y(pre_end) + 4:.1f}">before</text>')
-    for k, ((seed, _, _), colour) in enumerate(zip(data, colours * len(data))):
-        parts.append(f'<text x="{width - 104}" y="{top + 100 + 16 * k}" fill="{colour}">seed {seed}</text>')
+    for v in ticks(low, high):
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>')
+        parts.append(f'<text class="quiet" x="{left - 8}" y="{y(v) + 4.5:.1f}" text-anchor="end">{v:g}</text>')
+    for i in [1] + [i for i in ticks(1, length) if i > 1]:
+        parts.append(f'<text class="quiet" x="{x(i):.1f}" y="{height - bottom + 20}" text-anchor="middle">{i:g}</text>')
+    middle = (left + width - right) / 2, (top + height - bottom) / 2
+    parts.append(f'<text x="{middle[0]:.1f}" y="{height - 10}" text-anchor="middle">meta-iteration</text>')
+    parts.append(f'<text transform="translate(18 {middle[1]:.1f}) rotate(-90)" text-anchor="middle">return per episode</text>')
+    for name, label in ("before", "not adapted"), ("after", "after one step"):
+        rows = list(enumerate(lines[name], 1))
+        outline = [(i, max(row)) for i, row in rows] + [(i, min(row)) for i, row in reversed(rows)]
+        mean = [(i, sum(row) / len(row)) for i, row in rows]
+        parts.append(f'<polygon class="band {name}" points="{points(outline)}"/>')
+        parts.append(f'<polyline class="{name}" fill="none" stroke-width="2" points="{points(mean)}"/>')
+        parts.append(f'<text class="{name}" x="{width - right + 8}" y="{y(mean[-1][1]) + 4:.1f}">{label}</text>')
+    parts.append(f'<text class="quiet" x="{width - 8}" y="{height - 10}" text-anchor="end">mean and range of {len(data)} seeds</text>')
     return "\n".join(parts + ["</svg>\n"])
 
 

@@ -36,13 +36,14 @@ shutil.copy(found[0], dest)
 
 def make_wheel(path, files, spoil=None):
     """A wheel with a RECORD; the file named by `spoil` gets another content than the RECORD says."""
-    record = ""
+    record, info = "", "-".join(path.name.split("-")[:2]) + ".dist-info"
+    files = {**files, f"{info}/licenses/LICENSE": b"terms", f"{info}/METADATA": b"no"}
     with zipfile.ZipFile(path, "w") as wheel:
         for name, content in files.items():
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
             record += f"{name},sha256={digest},{len(content)}\n"
             wheel.writestr(name, b"spoilt" if name == spoil else content)
-        wheel.writestr("pkg-1.dist-info/RECORD", record + "pkg-1.dist-info/RECORD,,\n")
+        wheel.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
 
 
 class Setup(unittest.TestCase):
@@ -56,6 +57,7 @@ class Setup(unittest.TestCase):
         (base / "fake").mkdir()
         (base / "fake/pip.py").write_text(FAKE_PIP)
         shutil.copy(HERE / "libtorch.py", self.root / "scripts")
+        shutil.copy(HERE.parent / "Cargo.toml", self.root)
         self.make_torch()
         make_wheel(self.remote / "rt-1.0-py3-none-any.whl", {
             "nvidia/cu13/lib/libcudart.so.13": b"rt", "nvidia/cu13/lib/libcudart_static.a": b"no",
@@ -117,9 +119,10 @@ class Setup(unittest.TestCase):
         self.run_it("setup")
         self.assert_ready()
         others = [name for name in self.tree() if not name.startswith("torch/include/")]
-        self.assertEqual(others, ["FILES", "STAMP", "nvidia/cu13/lib/libcudart.so.13", "torch/build-version",
-                                  "torch/lib/libc10.so", "torch/lib/libgomp.so.1", "torch/lib/libtorch.so",
-                                  "torch/lib/libtorch_cpu.so"])
+        self.assertEqual(others, ["FILES", "STAMP", "nvidia/cu13/lib/libcudart.so.13",
+                                  "rt-1.0.dist-info/licenses/LICENSE", "torch-2.11.0.dist-info/licenses/LICENSE",
+                                  "torch/build-version", "torch/lib/libc10.so", "torch/lib/libgomp.so.1",
+                                  "torch/lib/libtorch.so", "torch/lib/libtorch_cpu.so"])
         self.assertEqual(self.downloads(), ["torch", "rt"])
 
     def test_full_set_replaces_the_slim_one_and_serves_for_it(self):

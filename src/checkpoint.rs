@@ -16,7 +16,7 @@
 mod error;
 mod load;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use error::{CheckpointError, Skipped};
-pub use load::{load, newest};
+pub use load::{at, load, newest};
 
 use error::io_error;
 
@@ -119,17 +119,31 @@ pub fn save(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointEr
 }
 
 /// Deletes old checkpoints: of those up to `current`, the one just saved, the newest `keep` stay, `current` always.
-/// Later ones belong to what came before a resume: they do not count and are not touched. Returns the deleted paths.
-pub fn prune(dir: &Path, keep: usize, current: u64) -> Result<Vec<PathBuf>, CheckpointError> {
+/// `best` stays, too. Later ones belong to what came before a resume: they do not count and are not touched. Returns the
+/// deleted paths.
+pub fn prune(dir: &Path, keep: usize, current: u64, best: Option<u64>) -> Result<Vec<PathBuf>, CheckpointError> {
     let old = steps(dir)?.into_iter().filter(|(step, _)| *step <= current).rev();
-    delete(dir, old.skip(keep.max(1)).map(|(_, path)| path))
+    let old = old.skip(keep.max(1)).filter(|(step, _)| best != Some(*step));
+    delete(dir, old.map(|(_, path)| path))
 }
 
-/// Deletes the checkpoints of steps after `step`. For a resume from a checkpoint that is not the newest: the metrics
-/// after it are dropped too, and the next resume must not find the abandoned steps.
-pub fn discard_after(dir: &Path, step: u64) -> Result<Vec<PathBuf>, CheckpointError> {
-    let later = steps(dir)?.into_iter().filter(|(there, _)| *there > step).rev();
-    delete(dir, later.map(|(_, path)| path))
+/// Sets aside the checkpoints of steps after `step` as `aside-step-NNNNNNNN`, and returns where they are. For a resume
+/// from a checkpoint that is not the newest: the metrics after it are dropped, and the next resume must not find the
+/// abandoned steps. Nothing is deleted: somebody may want to look at them.
+pub fn set_aside_after(dir: &Path, step: u64) -> Result<Vec<PathBuf>, CheckpointError> {
+    let mut moved = Vec::new();
+    for (there, path) in steps(dir)?.into_iter().filter(|(there, _)| *there > step).rev() {
+        let name = |attempt: u32| {
+            let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+            dir.join(format!("aside-{}{suffix}", step_name(there)))
+        };
+        let free = (0..).map(name).find(|path| fs::symlink_metadata(path).is_err());
+        let aside = free.expect("one of all numbers is free");
+        fs::rename(&path, &aside).map_err(io_error("rename", &path))?;
+        sync_dir(dir)?;
+        moved.push(aside);
+    }
+    Ok(moved)
 }
 
 /// Deletes what an interrupted save or prune left in `dir`. Only for the process that holds the run's lock: a reader
@@ -315,5 +329,5 @@ fn remove(path: &Path) -> Result<(), CheckpointError> {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), CheckpointError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync", dir))
+    crate::run_dir::sync_folder(dir).map_err(io_error("sync", dir))
 }

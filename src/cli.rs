@@ -1,5 +1,6 @@
 //! The command line.
 
+mod reference;
 mod tasks;
 
 use std::{path::PathBuf, time::Duration};
@@ -10,6 +11,7 @@ use metadrift_envs::{Split, rng::MAX_INDEX};
 
 use crate::device::DeviceChoice;
 
+pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
@@ -31,38 +33,49 @@ pub enum Command {
     #[command(after_help = "Examples:\n  metadrift train cartpole-flip --seed 1\n  \
         metadrift train my.toml --set maml.inner_lr=0.2 --set rollout.num_tasks=40 --max-time 10m")]
     Train(TrainArgs),
-    /// Go on with a run that was interrupted, to the byte as if it had not been
+    /// Resume an interrupted run. The result is identical to that of an uninterrupted one
     #[command(after_help = "Example:\n  metadrift resume runs/cartpole-flip/latest")]
     Resume(ResumeArgs),
-    /// Returns on tasks never trained on, after 0, 1, … adaptation steps
+    /// Evaluate a run on held-out tasks, before and after adaptation
     #[command(after_help = "Example:\n  metadrift evaluate runs/cartpole-flip/latest --split ood --adapt-steps 3")]
     Evaluate(EvaluateArgs),
-    /// The presets that come with the program
+    /// List the presets that come with the program, or show one
     #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
     Presets(PresetsCommand),
-    /// The tasks of a preset or file: draw some, describe them, plot their drift, measure what adaptation is worth
+    /// Explain the configuration keys
+    #[command(subcommand, after_help = "Example:\n  metadrift config keys maml")]
+    Config(ConfigCommand),
+    /// Draw, describe, plot and measure the tasks of a preset or file
     #[command(
         subcommand,
         after_help = "Examples:\n  metadrift tasks describe cartpole-flip\n  \
         metadrift tasks plot cartpole-drift --out drift.svg"
     )]
     Tasks(TasksCommand),
-    /// The environments, their parameters, and their dynamics in f64
+    /// List and check environments, write traces, replay actions
     #[command(subcommand, after_help = "Example:\n  metadrift env show pendulum")]
     Env(EnvCommand),
-    /// Film an episode as a GIF: full knowledge on a task, or a run before and after adaptation side by side
+    /// Record an episode as a GIF: the oracle controller, or a trained policy before and after adaptation
     #[command(after_help = "Examples:\n  metadrift record cartpole-flip --out flip.gif\n  \
         metadrift record cartpole-flip --run runs/cartpole-flip/latest --split ood --task 3 --out adapted.gif")]
     Record(RecordArgs),
-    /// What this machine and build have: libtorch, devices, processor features
+    /// Report what this machine and build have: libtorch, devices, processor features
     #[command(after_help = "Example:\n  metadrift doctor")]
-    Doctor,
+    Doctor(FormatArgs),
     /// Measure this machine: environment steps, policy inferences, one meta-iteration
     #[command(after_help = "Example:\n  metadrift bench --format json > bench.jsonl")]
     Bench(BenchArgs),
-    /// Whether this device and backend compute what the reference does: meta-gradients, and a short training
+    /// Check this device and backend against the reference: meta-gradients, and a short training
     #[command(after_help = "Example:\n  metadrift selftest --device cuda")]
     Selftest(SelftestArgs),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Example:\n  metadrift completions bash > ~/.local/share/bash-completion/completions/metadrift"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command to a folder
+    #[command(after_help = "Example:\n  metadrift man ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 /// How work is spread.
@@ -103,9 +116,12 @@ pub struct TrainArgs {
     /// Meta-iterations [default: those of the configuration]
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
-    /// Stop, saved, after this time: 90s, 10m, 2h
+    /// Stop, saved, after this time: 90s, 10m, 2h, 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_time: Option<Duration>,
+    /// Result for people or, as one object, for programs
+    #[arg(long, default_value = "text", conflicts_with = "smoke")]
+    pub format: Format,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
@@ -135,15 +151,26 @@ pub struct ResumeArgs {
     /// Extend the run to this many meta-iterations
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
-    /// Stop, saved, after this time: 90s, 10m, 2h
+    /// Stop, saved, after this time: 90s, 10m, 2h, 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_time: Option<Duration>,
+    /// Result for people or, as one object, for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Only warnings, errors and the result
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `--format`
+#[derive(Args, Clone, Copy, Debug)]
+pub struct FormatArgs {
+    /// Output for people or for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
 }
 
 /// Text for people or JSON for programs.
@@ -191,12 +218,15 @@ pub struct EvaluateArgs {
 /// `presets`
 #[derive(Debug, Subcommand)]
 pub enum PresetsCommand {
-    /// Names and one line each
-    List,
+    /// List names with one line each
+    List(FormatArgs),
     /// Print a preset: the start of a file of your own
     Show {
         /// Name of the preset
         name: String,
+        /// TOML as it is written, or JSON with every default resolved
+        #[arg(long, default_value = "text")]
+        format: Format,
     },
 }
 
@@ -224,6 +254,9 @@ pub struct SelftestArgs {
     /// Meta-iterations of the training that is compared; 0 leaves it out
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_INDEX)))]
     pub iterations: u32,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub output: FormatArgs,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
@@ -252,10 +285,11 @@ fn parse_time(text: &str) -> Result<Duration, String> {
         "s" | "" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err("write 90s, 10m or 2h".into()),
+        "d" => 86_400.0,
+        _ => return Err("write 90s, 10m, 2h or 1d".into()),
     };
     let time = number.parse().map(|n: f64| Duration::try_from_secs_f64(n * seconds));
-    time.ok().and_then(Result::ok).ok_or_else(|| "write 90s, 10m or 2h".into())
+    time.ok().and_then(Result::ok).ok_or_else(|| "write 90s, 10m, 2h or 1d".into())
 }
 
 fn parse_backend(text: &str) -> Result<BackendChoice, String> {
@@ -290,6 +324,7 @@ mod tests {
         assert_eq!(parse_time("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_time("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_time("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(parse_time("1d"), Ok(Duration::from_secs(86_400)));
         assert!(parse_time("10 days").is_err() && parse_time("-1s").is_err() && parse_time("nans").is_err());
     }
 }

@@ -17,6 +17,8 @@ use metadrift_agents::{
 use metadrift_envs::{EnvKind, Split, TaskConfig, TaskDistribution, TaskError};
 use serde::{Deserialize, Serialize};
 
+use crate::logging::LogConfig;
+
 mod evaluation;
 mod learner;
 mod ranges;
@@ -69,6 +71,9 @@ pub struct Config {
     /// What is kept.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
+    /// How it is logged.
+    #[serde(default)]
+    pub log: LogConfig,
 }
 
 /// What the tasks of a configuration are for.
@@ -123,6 +128,9 @@ pub enum ConfigError {
         /// In words.
         legal: Cow<'static, str>,
     },
+    /// Settings of plain PPO where the meta-learner learns.
+    #[error("config: [ppo_learner] is only used with learner = \"ppo\"; remove it")]
+    Unread,
     /// The `[task]` table.
     #[error("config: {0}{list}", list = all_names(.0))]
     Task(#[from] TaskError),
@@ -229,6 +237,7 @@ impl ConfigError {
     fn at(self, origin: &str, text: &str, sets: &[String]) -> ConfigError {
         let key = match &self {
             ConfigError::OutOfRange { key, .. } => (*key).to_owned(),
+            ConfigError::Unread => "ppo_learner".to_owned(),
             ConfigError::Task(error) => error.path().to_owned(),
             _ => return self,
         };

@@ -14,8 +14,8 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
-    /// This GPU or none.
-    Cuda(usize),
+    /// This GPU or none; the first if no number was given.
+    Cuda(Option<usize>),
 }
 
 impl FromStr for DeviceChoice {
@@ -25,9 +25,9 @@ impl FromStr for DeviceChoice {
         match text {
             "auto" => Ok(DeviceChoice::Auto),
             "cpu" => Ok(DeviceChoice::Cpu),
-            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            "cuda" => Ok(DeviceChoice::Cuda(None)),
             _ => match text.strip_prefix("cuda:").map(str::parse) {
-                Some(Ok(index)) => Ok(DeviceChoice::Cuda(index)),
+                Some(Ok(index)) => Ok(DeviceChoice::Cuda(Some(index))),
                 _ => Err("expected cpu, cuda, cuda:N or auto".into()),
             },
         }
@@ -39,7 +39,8 @@ impl fmt::Display for DeviceChoice {
         match self {
             DeviceChoice::Auto => f.write_str("auto"),
             DeviceChoice::Cpu => f.write_str("cpu"),
-            DeviceChoice::Cuda(index) => write!(f, "cuda:{index}"),
+            DeviceChoice::Cuda(None) => f.write_str("cuda"),
+            DeviceChoice::Cuda(Some(index)) => write!(f, "cuda:{index}"),
         }
     }
 }
@@ -63,7 +64,7 @@ pub fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
     let library = load_cuda();
     let found = if library.is_ok() && tch::Cuda::is_available() { tch::Cuda::device_count() as usize } else { 0 };
     match choice {
-        DeviceChoice::Cuda(index) if index < found => Ok(Device::Cuda(index)),
+        DeviceChoice::Cuda(index) if index.unwrap_or(0) < found => Ok(Device::Cuda(index.unwrap_or(0))),
         DeviceChoice::Cuda(_) => {
             let reason = match library {
                 Err(_) => {

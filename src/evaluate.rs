@@ -175,7 +175,8 @@ impl<'a> Lives<'a> {
             act_dim: env.spec().act_dim(),
         };
         let collection = Collection { env, horizon: life.horizon, layout, num_actors: actors };
-        Ok(Lives { config, learner, collection, protocol, life, tasks, rollout: Rollout::new(shape) })
+        let rollout = Rollout::new(shape).with_own_obs(env.spec().obs_dim());
+        Ok(Lives { config, learner, collection, protocol, life, tasks, rollout })
     }
 
     /// Phase `k` of every task with its parameters, `[tasks][num_params]`; returns per episode, `[tasks]`. Two calls for

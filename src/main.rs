@@ -50,7 +50,8 @@ fn is_long(command: &Command) -> bool {
         Command::Bench(_) | Command::Selftest(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
-        Command::Presets(_) | Command::Doctor => false,
+        Command::Presets(_) | Command::Config(_) | Command::Doctor(_) => false,
+        Command::Completions(_) | Command::Man(_) => false,
     }
 }
 
@@ -79,10 +80,13 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Presets(command) => commands::presets::run(command)?,
         Command::Tasks(command) => commands::tasks::run(command)?,
         Command::Env(command) => commands::env::run(command)?,
+        Command::Config(command) => commands::config::run(command)?,
         Command::Record(args) => commands::record::run(args)?,
-        Command::Doctor => commands::doctor::run()?,
+        Command::Doctor(args) => commands::doctor::run(args.format)?,
         Command::Bench(args) => commands::bench::run(args)?,
         Command::Selftest(args) => commands::selftest::run(args)?,
+        Command::Completions(args) => commands::manual::completions(args)?,
+        Command::Man(args) => commands::manual::man(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

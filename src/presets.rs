@@ -66,7 +66,7 @@ presets! {
 /// The text of preset `name`.
 ///
 /// # Errors
-/// Names the nearest preset and lists them all.
+/// Names the nearest preset.
 pub fn text(name: &str) -> Result<&'static str, ConfigError> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {

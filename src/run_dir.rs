@@ -53,8 +53,34 @@ pub enum RunDirError {
     /// The preset's name cannot name a folder.
     #[error("preset name {0:?} cannot name a folder: use letters, digits, `-`, `_` and `.`, or give --run-dir")]
     BadPreset(String),
+    /// The folder was moved or replaced while the run trained in it.
+    #[error(
+        "run folder {} is no longer the one that the run began in: it was moved, deleted or replaced. Nothing was \
+         written there; go on with the run where its folder is now", dir.display()
+    )]
+    Moved {
+        /// Where it was.
+        dir: PathBuf,
+    },
+    /// A link or a folder stands where a file of the run should be.
+    #[error("{} is not a regular file; a run folder has no links in it. Remove it", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version wrote the manifest.
+    #[error("{}: it was written by a newer metadrift (format {schema}); use that version for this run", path.display())]
+    NewerManifest {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        schema: u64,
+    },
     /// The manifest cannot be read.
-    #[error("{}: {reason}. The run's manifest is damaged; restore it from a copy or delete it", path.display())]
+    #[error(
+        "{}: {reason}. The run's manifest is damaged; restore it from a copy, or delete it: the run goes on without",
+        path.display()
+    )]
     BadManifest {
         /// The file.
         path: PathBuf,
@@ -90,7 +116,10 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunD
 /// The folder of a run that this process trains in. The lock lasts as long as this value, at most as the process.
 #[derive(Debug)]
 pub struct RunDir {
+    /// Without links, so that a link that moves on leads nowhere else.
     path: PathBuf,
+    /// Device and number of the folder itself.
+    identity: (u64, u64),
     _lock: File,
     warnings: Vec<String>,
 }
@@ -121,7 +150,8 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Makes the folder `dir` for a new run; it may be there if it is empty.
+    /// Makes the folder `dir` for a new run; it may be there if it is empty, or holds a run that was stopped before its
+    /// first checkpoint.
     pub fn create_at(dir: &Path) -> Result<Self, RunDirError> {
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
         refuse_full(dir)?;
@@ -142,16 +172,19 @@ impl RunDir {
         let run = Self::locked(path)?;
         refuse_full(&run.path)?; // again, now that nobody else can fill it
         for dir in [run.tb(), run.checkpoints(), run.eval()] {
-            fs::create_dir(&dir).map_err(io_error("create", &dir))?;
+            match fs::create_dir(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // of a run without a checkpoint
+                made => made.map_err(io_error("create", &dir))?,
+            }
         }
         Ok(run)
     }
 
     fn locked(path: PathBuf) -> Result<Self, RunDirError> {
+        let path = fs::canonicalize(&path).map_err(io_error("open", &path))?;
+        let identity = identity(&path).map_err(io_error("open", &path))?;
         let file = path.join(LOCK);
-        let mut options = OpenOptions::new();
-        let mut lock =
-            options.read(true).write(true).create(true).truncate(false).open(&file).map_err(io_error("open", &file))?;
+        let mut lock = open_own(&file)?;
         let mut warnings = Vec::new();
         match lock.try_lock() {
             Ok(()) => {}
@@ -168,7 +201,25 @@ impl RunDir {
             }
         }
         let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
-        Ok(Self { path, _lock: lock, warnings })
+        Ok(Self { path, identity, _lock: lock, warnings })
+    }
+
+    /// Refuses to write into another folder than the one that was opened.
+    ///
+    /// # Errors
+    /// If the folder was moved, deleted or replaced meanwhile.
+    pub fn check(&self) -> Result<(), RunDirError> {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            return Ok(());
+        }
+        Err(RunDirError::Moved { dir: self.path.clone() })
+    }
+
+    /// The folder as people write it: from where they are, if it lies below.
+    pub fn shown(&self) -> PathBuf {
+        let here = std::env::current_dir().and_then(fs::canonicalize);
+        let below = here.ok().and_then(|here| self.path.strip_prefix(here).ok().map(Path::to_owned));
+        below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| self.path.clone())
     }
 
     /// What did not work but stops nothing.
@@ -222,13 +273,78 @@ impl RunDir {
     }
 }
 
+/// Refuses a folder in which there is anything but what a run makes before its first checkpoint.
 fn refuse_full(dir: &Path) -> Result<(), RunDirError> {
-    for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
-        if entry.map_err(io_error("list", dir))?.file_name() != LOCK {
-            return Err(RunDirError::NotEmpty { dir: dir.to_owned() });
+    let full = || Err(RunDirError::NotEmpty { dir: dir.to_owned() });
+    for name in names(dir)? {
+        let path = dir.join(&name);
+        let folder = fs::symlink_metadata(&path).map_err(io_error("read", &path))?.is_dir();
+        let unborn = match (name.as_str(), folder) {
+            (LOCK | "config.toml" | manifest::FILE, false) => true,
+            ("tb" | "eval", true) => names(&path)?.is_empty(),
+            ("checkpoints", true) => names(&path)?.iter().all(|name| name.starts_with(".tmp-")),
+            (temporary, false) => temporary.starts_with('.') && temporary.contains(".tmp-"),
+            _ => false,
+        };
+        if !unborn {
+            return full();
         }
     }
     Ok(())
+}
+
+/// The names in a folder.
+fn names(dir: &Path) -> Result<Vec<String>, RunDirError> {
+    let list = fs::read_dir(dir).and_then(|entries| {
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()
+    });
+    list.map_err(io_error("list", dir))
+}
+
+/// Device and number of a folder: they stay when it is renamed, and differ from those of any other.
+fn identity(dir: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(dir)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Opens a regular file of ours to read and write, made if it is missing, never through a link.
+fn open_own(path: &Path) -> Result<File, RunDirError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let link = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
+    if link {
+        return Err(RunDirError::NotAFile { path: path.to_owned() });
+    }
+    options.open(path).map_err(io_error("open", path))
+}
+
+/// Reads a regular file of a run folder of at most `cap` bytes, never through a link.
+pub fn read_own(path: &Path, cap: u64) -> Result<Vec<u8>, RunDirError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let there = fs::symlink_metadata(path).map_err(io_error("read", path))?;
+    if !there.is_file() {
+        return Err(RunDirError::NotAFile { path: path.to_owned() });
+    }
+    if there.len() > cap {
+        let size = io::Error::other(format!("{} B are more than {cap} B", there.len()));
+        return Err(io_error("read", path)(size));
+    }
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let mut bytes = Vec::new();
+    file.and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(io_error("read", path))?;
+    Ok(bytes)
+}
+
+/// Makes the names in a folder durable. Some network file systems cannot, and say so with one of these; there a crash
+/// of the server may lose the newest name, which is no reason not to train.
+pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
+    match File::open(dir).and_then(|dir| dir.sync_all()) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// `2026-11-23_1412-s7-3fa9`: the minute (UTC), the seed, and four digits from the clock, the process and the attempt.
@@ -256,7 +372,11 @@ fn link_latest(run: &Path) -> io::Result<()> {
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
-    let written = File::create(&temporary)
+    let _ = fs::remove_file(&temporary); // of a process that had this number before, or a link that somebody put there
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
@@ -264,5 +384,5 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
         return Err(io_error("write", path)(error));
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(io_error("sync", parent))
+    sync_folder(parent).map_err(io_error("sync", parent))
 }

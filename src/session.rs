@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -15,18 +15,22 @@ use tch::Device;
 
 use crate::{
     checkpoint,
-    config::{Config, Learner},
+    config::{Config, ConfigError, Learner},
     device::{self, DeviceChoice},
     failure::WorkerPanic,
-    logging::{Hparam, Logger, Outcome, Progress, ProgressLine, Start},
+    logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
     message,
-    run_dir::{Manifest, RunDir, RunDirError, RunState, write_atomic},
+    run_dir::{Manifest, RunDir, RunDirError, RunState, read_own, write_atomic},
     train::{Report, Trainer},
 };
 
 mod diagnosis;
+mod validation;
+
+pub use validation::Best;
 
 use diagnosis::Diagnosis;
+use validation::{BEST, is_due, validate};
 
 /// After an iteration shorter than this, a signal lets the next one end.
 const SHORT: Duration = Duration::from_millis(500);
@@ -65,7 +69,10 @@ pub struct Session {
     run: RunDir,
     manifest: Manifest,
     options: RunOptions,
-    start: Start,
+    /// Where it goes on; nothing for a new run.
+    resumed: Option<At>,
+    /// The checkpoint that did best on held-out tasks, once one was evaluated.
+    best: Option<Best>,
     /// Why libtorch computes although nobody asked for it and no GPU is there.
     fallback: Option<&'static str>,
     /// Duration of the iteration before; before the first one nobody knows, so it counts as long.
@@ -95,11 +102,13 @@ impl Session {
             Some(dir) => RunDir::create_at(dir)?,
             None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
         };
-        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, std::env::args().collect());
+        let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line());
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
+        let text = config.to_toml();
+        manifest.config = Manifest::config_digest(text.as_bytes());
         manifest.write(run.path())?;
-        write_atomic(&run.config(), config.to_toml().as_bytes())?;
+        write_atomic(&run.config(), text.as_bytes())?;
         // before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
         Ok(Session {
@@ -107,7 +116,8 @@ impl Session {
             run,
             manifest,
             options,
-            start: Start::New,
+            resumed: None,
+            best: None,
             fallback,
             last_iteration: Duration::MAX,
             seconds: 0.0,
@@ -120,32 +130,41 @@ impl Session {
     /// If there is no run, no valid checkpoint, or another process is at it.
     pub fn resume(dir: &Path, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
-        let mut config = read_config(dir)?;
-        if let Some(iterations) = iterations {
-            config.iterations = iterations;
-            config = Config::parse("--iterations", &config.to_toml(), &[])?;
-        }
+        let mut config = read_config(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+        if let Some(iterations) = iterations {
+            config = extended(config, iterations, newest.step)?;
+        }
         let device = device::open(options.device)?;
-        let mut manifest = Manifest::read(dir)?;
+        // a manifest only informs; a run goes on without one
+        let known = Manifest::read_if_there(run.path())?;
+        let mut manifest =
+            known.unwrap_or_else(|| Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line()));
         let backend = options.backend.unwrap_or(manifest.backend);
         let mut trainer = Trainer::new(config, device, backend, options.actors)?;
         trainer.restore(&newest)?;
         // nothing in the folder has changed so far; what follows the checkpoint comes again
-        checkpoint::discard_after(&run.checkpoints(), newest.step)?;
-        write_atomic(&run.config(), trainer.config().to_toml().as_bytes())?;
+        for aside in checkpoint::set_aside_after(&run.checkpoints(), newest.step)? {
+            message::warn(&format!("set aside: {}", aside.display()));
+        }
+        let text = trainer.config().to_toml();
+        manifest.config = Manifest::config_digest(text.as_bytes());
+        write_atomic(&run.config(), text.as_bytes())?;
         (manifest.device, manifest.actors) = (device::name(device), options.actors);
         manifest.backend = trainer.learner().backend().choice();
         manifest.set_state(RunState::Running);
-        manifest.write(dir)?;
+        manifest.write(run.path())?;
+        let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
+        let best = Best::of(&newest.state);
         Ok(Session {
             trainer,
             run,
             manifest,
             options,
-            start: Start::After(newest.step),
+            resumed,
+            best,
             fallback: None,
             last_iteration: Duration::MAX,
             seconds: 0.0,
@@ -155,6 +174,16 @@ impl Session {
     /// The folder.
     pub fn path(&self) -> &Path {
         self.run.path()
+    }
+
+    /// The folder as people write it.
+    pub fn shown_path(&self) -> PathBuf {
+        self.run.shown()
+    }
+
+    /// Whether all iterations were done before this process began.
+    pub fn has_nothing_to_do(&self) -> bool {
+        self.resumed.is_some_and(|at| at.iteration >= self.trainer.config().iterations)
     }
 
     /// Threads the run uses.
@@ -187,8 +216,10 @@ impl Session {
                 "the gradients come from libtorch, at about half the speed of the native backend: {reason}"
             ));
         }
-        let mut logger = Logger::open(self.run.path(), self.start, progress.reporter());
-        if self.start == Start::New {
+        let evaluates = config.evaluation.every > 0;
+        let mut logger = Logger::open(self.run.path(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
+        // a run that was killed right after its first checkpoint logs them now
+        if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
         }
@@ -201,7 +232,7 @@ impl Session {
         logger.finish(outcome);
         progress.finish();
         self.manifest.set_state(state);
-        let written = self.manifest.write(self.run.path());
+        let written = self.run.check().and_then(|()| self.manifest.write(self.run.path()));
         let ended = ended?;
         written?;
         Ok(ended)
@@ -210,6 +241,7 @@ impl Session {
     fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
+        let mut said = false;
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = match self.iterate()? {
                 Ok(report) => report,
@@ -220,16 +252,24 @@ impl Session {
             };
             let done = self.trainer.iteration();
             self.seconds = began.elapsed().as_secs_f64();
-            logger.log(done, &report.metrics, &report.timing);
+            let at = At { iteration: done, env_steps: self.trainer.env_steps() };
+            logger.log(at, &report.metrics, &report.timing);
             progress.iteration(&progress_line(done, &report));
             diagnosis.add(&report);
+            if !report.informative && !std::mem::replace(&mut said, true) {
+                progress.warn(&format!(
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                ));
+            }
+            let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
                 None if self.trainer.solved() => Some(Ended::Solved),
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
                 None => None,
             };
-            if stop.is_some() || done == config.iterations || done.is_multiple_of(config.checkpoint.every) {
+            let planned = done == config.iterations || done.is_multiple_of(config.checkpoint.every);
+            if stop.is_some() || improved || planned {
                 self.save(config, logger)?;
             }
             if let Some(ended) = stop {
@@ -244,9 +284,29 @@ impl Session {
     /// Saves the state as it is between two iterations.
     fn save(&mut self, config: &Config, logger: &mut Logger) -> Result<()> {
         logger.flush();
-        checkpoint::save(&self.run.checkpoints(), &self.trainer.checkpoint())?;
-        checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, self.trainer.iteration())?;
+        let mut checkpoint = self.trainer.checkpoint();
+        if let (Some(best), Some(state)) = (self.best, checkpoint.state.as_object_mut()) {
+            state.insert(BEST.to_owned(), serde_json::to_value(best)?);
+        }
+        self.run.check()?;
+        checkpoint::save(&self.run.checkpoints(), &checkpoint)?;
+        let best = self.best.map(|best| best.step);
+        checkpoint::prune(&self.run.checkpoints(), config.checkpoint.keep, checkpoint.step, best)?;
         Ok(())
+    }
+
+    /// Evaluates on held-out tasks and logs it; says whether no checkpoint did better so far. A signal waits for its end:
+    /// a checkpoint of this iteration without it could not go on to the byte.
+    fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
+        let _whole = stop::hold();
+        let found = validate(&self.trainer, self.options.actors)?;
+        let scalars: Vec<(&str, f64)> = found.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        logger.evaluation(at, &scalars);
+        let improved = self.best.is_none_or(|best| found.candidate.score > best.score);
+        if improved {
+            self.best = Some(found.candidate);
+        }
+        Ok(improved)
     }
 
     /// One iteration; a panic in a worker becomes an error with its message. An iteration that is stopped leaves the
@@ -285,14 +345,13 @@ impl Session {
             }
             Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
         };
-        let begin = match self.start {
-            Start::New => "Training".to_owned(),
-            Start::After(step) => format!("Going on after iteration {step} with"),
+        let begin = match self.resumed {
+            None => format!("Training {}", config.name),
+            Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
         };
         format!(
-            "{begin} {} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
+            "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
              Watch: tensorboard --logdir {}",
-            config.name,
             size,
             self.trainer.learner().layout().num_params(),
             self.manifest.device,
@@ -306,7 +365,7 @@ impl Session {
     }
 }
 
-/// The configuration stored in run folder `dir`.
+/// The configuration stored in run folder `dir`; a warning if it is not the one that the program wrote there.
 ///
 /// # Errors
 /// If it cannot be read or is not valid.
@@ -315,8 +374,37 @@ pub fn read_config(dir: &Path) -> Result<Config> {
     if !path.exists() {
         return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_own(&path, MAX_CONFIG_BYTES)?;
+    let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
+    if !written.is_empty() && written != Manifest::config_digest(&text) {
+        let shown = path.display();
+        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
+    }
+    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
     Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+}
+
+/// Most bytes of a run's config.toml.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// The configuration with another number of iterations, at least as many as are done.
+fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
+    config.iterations = iterations;
+    let config = Config::parse("--iterations", &config.to_toml(), &[])?;
+    if iterations < done {
+        return Err(ConfigError::OutOfRange {
+            key: "iterations",
+            value: iterations.to_string(),
+            legal: "at least as many as the run has done".into(),
+        }
+        .into());
+    }
+    Ok(config)
+}
+
+/// The arguments of this process; what is not UTF-8 in them is replaced.
+fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 fn progress_line(iteration: u64, report: &Report) -> ProgressLine {

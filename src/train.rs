@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use metadrift_agents::{
     adam::Adam,
+    advantage::Estimate,
     backend::{Backend, BackendChoice, NoNative},
     batch::{Batch, MetaBatch},
     maml::{Diverged, Maml, Metrics},
@@ -54,6 +55,8 @@ pub struct Report {
     pub return_post: f64,
     /// The same of the unadapted policy on the same ticks, from the same initial states; absent where nothing adapts.
     pub return_unadapted: Option<f64>,
+    /// Whether an action made a difference on any task; else advantages are 0, and rewards teach nothing.
+    pub informative: bool,
 }
 
 /// One phase's data as the learner wants them.
@@ -67,18 +70,18 @@ struct Experience {
 struct Summary {
     mean_return: f64,
     worst_return: f64,
-    explained_variance: f64,
+    estimate: Estimate,
     steps: u64,
 }
 
 impl Experience {
     fn of(rollout: &Rollout, horizon: u32, config: &Config, threads: usize) -> Self {
         let returns = rollout.returns(horizon);
-        let (batches, explained_variance) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, threads);
+        let (batches, estimate) = rollout.batches(config.ppo.gamma, config.ppo.gae_lambda, threads);
         let summary = Summary {
             mean_return: mean(&returns),
             worst_return: returns.iter().copied().fold(f64::INFINITY, f64::min),
-            explained_variance,
+            estimate,
             steps: rollout.num_valid(),
         };
         Experience { batches, summary }
@@ -114,7 +117,7 @@ impl MetaTrainer {
             life: Life::training(&config)?,
             tasks: config.tasks(Split::Train)?,
             learner: Maml::new(config.maml.clone(), config.ppo.clone(), backend, theta),
-            rollout: Rollout::new(shape),
+            rollout: Rollout::new(shape).with_own_obs(env.spec().obs_dim()),
             num_actors,
             iteration: 0,
             env_steps: 0,
@@ -220,13 +223,17 @@ impl MetaTrainer {
             ("return/post", after.mean_return),
             ("return/gain", after.mean_return - control),
             ("return/post_worst_task", after.worst_return),
-            ("explained_variance/pre", before.explained_variance),
-            ("explained_variance/post", after.explained_variance),
+            ("explained_variance/pre", before.estimate.explained_variance),
+            ("explained_variance/post", after.estimate.explained_variance),
+            ("value_mean/pre", before.estimate.value_mean),
+            ("value_mean/post", after.estimate.value_mean),
+            ("uninformative_tasks", after.estimate.uninformative as f64),
             ("env_steps", self.env_steps as f64),
         ];
         metrics.extend(learned);
         let timing = watch.timing(steps);
-        Report { metrics, timing, return_post: after.mean_return, return_unadapted: unadapted }
+        let informative = after.estimate.uninformative < self.config.rollout.num_tasks;
+        Report { metrics, timing, return_post: after.mean_return, return_unadapted: unadapted, informative }
     }
 
     /// The configuration.

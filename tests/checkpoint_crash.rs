@@ -39,7 +39,7 @@ fn saver() {
         // there and back: the exchange with a checkpoint that is there is killed too
         save(&dir, &Checkpoint { state: json!("replaced"), ..sample(step) }).unwrap();
         save(&dir, &sample(step)).unwrap();
-        prune(&dir, 3, step).unwrap();
+        prune(&dir, 3, step, None).unwrap();
         std::io::stdout().flush().unwrap();
     }
 }

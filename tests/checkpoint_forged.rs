@@ -19,6 +19,7 @@ fn damage(path: &Path) -> String {
     match load(path) {
         Ok(_) => panic!("{} was accepted", path.display()),
         Err(CheckpointError::Damaged { reason, .. }) => reason,
+        Err(CheckpointError::Newer { schema, .. }) => format!("schema {schema}"),
         Err(error) => panic!("{error:?}"),
     }
 }

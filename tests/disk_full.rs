@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use metadrift::checkpoint::{Checkpoint, load, newest, save};
-use metadrift::logging::{Logger, Outcome, Start};
+use metadrift::logging::{At, Logger, Outcome, XAxis};
 use serde_json::json;
 
 /// Limits how long a file can get (B); none lifts the limit. Going beyond is then an error (EFBIG), not a signal.
@@ -62,9 +62,13 @@ fn checkpoints_survive() {
 
 fn metrics_survive() {
     let dir = tempfile::tempdir().unwrap();
-    let mut logger = Logger::open(dir.path(), Start::New, |_: &str| {});
+    let mut logger = Logger::open(dir.path(), None, XAxis::Iteration, false, |_: &str| {});
     let log = |logger: &mut Logger, iteration: u64| {
-        logger.log(iteration, &[("return/pre", iteration as f64), ("return/post", 0.5)], &[("time/rollout_s", 0.1)]);
+        logger.log(
+            At::iteration(iteration),
+            &[("return/pre", iteration as f64), ("return/post", 0.5)],
+            &[("time/rollout_s", 0.1)],
+        );
     };
     (1..=50).for_each(|iteration| log(&mut logger, iteration));
     assert_eq!(logger.dropped(), 0);

@@ -176,3 +176,33 @@ fn plain_ppo_is_evaluated_on_the_same_ticks_as_the_meta_learner() {
     let again = evaluate(&meta, &ppo.learner(), 1, &protocol).unwrap();
     assert_eq!(seen, again);
 }
+
+#[test]
+fn held_out_tasks_are_evaluated_while_a_run_trains_and_the_best_checkpoint_stays() {
+    let place = Place::new();
+    let sets = "--set evaluation.every=2 --set evaluation.tasks=5 --set checkpoint.keep=1 --set checkpoint.every=1";
+    place.expect(0, &format!("train tiny.toml {sets} --iterations 6 --run-dir whole --no-evaluate"));
+    let mut rows = csv::Reader::from_path(place.path("whole/evaluations.csv")).unwrap();
+    let header: Vec<String> = rows.headers().unwrap().iter().map(str::to_owned).collect();
+    let column = header.iter().position(|name| name == "eval/in-dist/return_k1").unwrap();
+    assert!(header.iter().any(|name| name == "eval/ood/return_k0"), "{header:?}");
+    let rows: Vec<(u64, f64)> =
+        rows.records().map(Result::unwrap).map(|row| (row[0].parse().unwrap(), row[column].parse().unwrap())).collect();
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [2, 4, 6]);
+    // the first of the highest
+    let best = rows.iter().fold(rows[0], |best, row| if row.1 > best.1 { *row } else { best }).0;
+    let steps: Vec<String> = fs::read_dir(place.path("whole/checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(steps.contains(&format!("step-{best:08}")) && steps.contains(&"step-00000006".to_owned()), "{steps:?}");
+
+    // an interrupted run evaluates the same, and knows the same best
+    place.expect(0, &format!("train tiny.toml {sets} --iterations 3 --run-dir cut --no-evaluate"));
+    place.expect(0, "resume cut --iterations 6");
+    let read = |name: &str| fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!(read("whole/evaluations.csv"), read("cut/evaluations.csv"));
+    let state = |run: &str| read(&format!("{run}/checkpoints/step-00000006/state.json"));
+    assert_eq!(state("whole"), state("cut"));
+    assert!(state("whole").contains("\"best\""));
+}

@@ -5,16 +5,17 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use metadrift::logging::{CsvFile, JsonLinesFile, Logger, Outcome, Sink, Start};
+use metadrift::logging::{At, CsvFile, JsonLinesFile, Logger, Outcome, Sink, Start, XAxis};
 
 const DETERMINISTIC: [&str; 2] = ["metrics.csv", "metrics.jsonl"];
 
 type Messages = Arc<Mutex<Vec<String>>>;
 
-fn open(dir: &Path, start: Start) -> (Logger, Messages) {
+fn open(dir: &Path, resumed: Option<u64>) -> (Logger, Messages) {
     let messages = Messages::default();
     let heard = messages.clone();
-    let logger = Logger::open(dir, start, move |message: &str| heard.lock().unwrap().push(message.to_owned()));
+    let report = move |message: &str| heard.lock().unwrap().push(message.to_owned());
+    let logger = Logger::open(dir, resumed.map(At::iteration), XAxis::Iteration, false, report);
     (logger, messages)
 }
 
@@ -24,12 +25,16 @@ fn log(logger: &mut Logger, iterations: std::ops::RangeInclusive<u64>, pace: f64
         let x = iteration as f64;
         let kl = if iteration % 3 == 0 { f64::NAN } else { 1e-9 / x };
         let metrics = [("return/pre", (x * 0.1).sin() * 1e17), ("return/post", -0.0 * x), ("kl/meta", kl)];
-        logger.log(iteration, &metrics, &[("time/rollout_s", pace * x), ("steps_per_second", 1.0 / pace)]);
+        logger.log(
+            At::iteration(iteration),
+            &metrics,
+            &[("time/rollout_s", pace * x), ("steps_per_second", 1.0 / pace)],
+        );
     }
 }
 
 fn run(dir: &Path, n: u64) {
-    let (mut logger, messages) = open(dir, Start::New);
+    let (mut logger, messages) = open(dir, None);
     log(&mut logger, 1..=n, 0.5);
     logger.finish(Outcome::Finished);
     assert_eq!((logger.dropped(), messages.lock().unwrap().as_slice()), (0, &[] as &[String]));
@@ -94,7 +99,7 @@ fn a_resumed_run_has_the_bytes_of_an_uninterrupted_one() {
             let json_at_k = if k == 0 { 0 } else { line_ends(&want[1])[k as usize - 1] };
             let json_cut = json_at_k + ((want[1].len() - json_at_k) as f64 * share) as usize;
             fs::write(resumed.join("metrics.jsonl"), &want[1][..json_cut]).unwrap();
-            let (mut logger, messages) = open(&resumed, Start::After(k));
+            let (mut logger, messages) = open(&resumed, Some(k));
             log(&mut logger, k + 1..=6, 0.7);
             logger.finish(Outcome::Finished);
             for (name, want) in DETERMINISTIC.iter().zip(&want) {
@@ -133,7 +138,7 @@ fn a_damaged_line_is_named_and_nothing_behind_it_thrown_away() {
         lines[damaged_line - 1] = "\u{1}\u{2}";
         let bad = lines.join("\n") + "\n";
         fs::write(&path, &bad).unwrap();
-        let (mut logger, messages) = open(dir.path(), Start::After(5));
+        let (mut logger, messages) = open(dir.path(), Some(5));
         log(&mut logger, 6..=6, 0.5);
         assert_eq!(fs::read_to_string(&path).unwrap(), bad, "{name} was changed");
         let messages = messages.lock().unwrap();
@@ -147,18 +152,18 @@ fn a_damaged_line_is_named_and_nothing_behind_it_thrown_away() {
 #[test]
 fn later_tags_and_missing_tags_keep_the_table_straight() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut logger, messages) = open(dir.path(), Start::New);
-    logger.log(1, &[("a", 1.0), ("b,\"c", 2.0)], &[]);
-    logger.log(2, &[("b,\"c", 3.0)], &[]);
-    logger.log(3, &[("new", 9.0), ("a", 4.0)], &[]);
-    logger.log(4, &[("new", 9.0)], &[]);
+    let (mut logger, messages) = open(dir.path(), None);
+    logger.log(At::iteration(1), &[("a", 1.0), ("b,\"c", 2.0)], &[]);
+    logger.log(At::iteration(2), &[("b,\"c", 3.0)], &[]);
+    logger.log(At::iteration(3), &[("new", 9.0), ("a", 4.0)], &[]);
+    logger.log(At::iteration(4), &[("new", 9.0)], &[]);
     let csv = fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
     assert_eq!(csv, "iteration,a,\"b,\"\"c\"\n1,1.0,2.0\n2,,3.0\n3,4.0,\n4,,\n");
     assert_eq!(logger.dropped(), 2);
     assert_eq!(messages.lock().unwrap().len(), 1, "reported once: {messages:?}");
     drop(logger);
-    let (mut logger, _) = open(dir.path(), Start::After(3));
-    logger.log(4, &[("b,\"c", 7.0)], &[]);
+    let (mut logger, _) = open(dir.path(), Some(3));
+    logger.log(At::iteration(4), &[("b,\"c", 7.0)], &[]);
     let csv = fs::read_to_string(dir.path().join("metrics.csv")).unwrap();
     assert!(csv.ends_with("3,4.0,\n4,,7.0\n"), "the columns survive a resume: {csv}");
     let last = fs::read_to_string(dir.path().join("metrics.jsonl")).unwrap();
@@ -169,7 +174,7 @@ fn later_tags_and_missing_tags_keep_the_table_straight() {
 fn a_missing_directory_stops_nothing_and_heals() {
     let dir = tempfile::tempdir().unwrap();
     let run_dir = dir.path().join("not yet");
-    let (mut logger, messages) = open(&run_dir, Start::New);
+    let (mut logger, messages) = open(&run_dir, None);
     log(&mut logger, 1..=4, 0.5);
     // the three tables find no directory at first; the event files make their own, and it with it
     let reports = messages.lock().unwrap();
@@ -179,7 +184,7 @@ fn a_missing_directory_stops_nothing_and_heals() {
     drop(logger);
     let blocked = dir.path().join("blocked");
     fs::write(&blocked, "a file where the folder should be").unwrap();
-    let (mut logger, messages) = open(&blocked, Start::New);
+    let (mut logger, messages) = open(&blocked, None);
     log(&mut logger, 1..=4, 0.5);
     assert_eq!(messages.lock().unwrap().len(), 4, "one report for each of four sinks: {messages:?}");
     assert_eq!(logger.dropped(), 4 * (3 + 3 + 2 + 5));

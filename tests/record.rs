@@ -33,6 +33,7 @@ fn full_knowledge_is_filmed_on_a_preset() {
     // 200 steps of 0.05 s, each a frame, and the last once more
     assert_eq!((width, height, frames), (400, 300, 201));
     assert!(colours > 5 && told.contains("201 frames"), "{colours} {told}");
+    assert!(told.contains("; oracle on pendulum-physics, task in-dist/0: return -"), "{told}");
 }
 
 #[test]
@@ -52,4 +53,9 @@ fn mistakes_are_named() {
     assert!(told.contains("was trained on cartpole"), "{told}");
     assert!(place.expect(4, "record cartpole-flip --out no/such/film.gif").contains("no/such/film.gif"));
     place.expect(4, "record cartpole-flip --run nowhere --out film.gif");
+    for out in ["film.mp4", "film", "film.gif.png"] {
+        assert!(place.expect(2, &format!("record cartpole-flip --out {out}")).contains("must end in .gif"));
+        assert!(place.expect(2, &format!("tasks plot cartpole-drift --out {out}")).contains("must end in .svg"));
+        assert!(!place.path(out).exists());
+    }
 }

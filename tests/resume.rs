@@ -68,7 +68,7 @@ fn a_run_goes_on_with_the_backend_it_began_with() {
     place.expect(0, "train tiny.toml --backend tch --run-dir whole");
     place.expect(0, "train tiny.toml --backend tch --run-dir cut --iterations 3");
     let told = place.expect(0, "resume cut --iterations 6");
-    assert!(told.contains("Tch backend"), "{told}");
+    assert!(told.contains("tch backend"), "{told}");
     assert_same_run(&place.path("whole"), &place.path("cut"));
 }
 

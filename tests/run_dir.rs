@@ -58,6 +58,8 @@ fn a_folder_with_something_in_it_is_refused_with_both_choices() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("here");
     drop(RunDir::create_at(&dir).unwrap());
+    drop(RunDir::create_at(&dir).expect("a run that ended before its first checkpoint counts as nothing"));
+    fs::create_dir(dir.join("checkpoints/step-00000000")).unwrap();
     let error = RunDir::create_at(&dir).unwrap_err();
     assert!(matches!(error, RunDirError::NotEmpty { .. }));
     let text = error.to_string();
@@ -127,7 +129,7 @@ fn a_manifest_reads_back_in_every_state() {
     let root = tempfile::tempdir().unwrap();
     let mut manifest = Manifest::new("2.11.0", u64::MAX, vec!["metadrift".into(), "train".into(), "ä b".into()]);
     manifest.device = "cuda:0".into();
-    (manifest.threads, manifest.actors) = (2, 3);
+    manifest.actors = 3;
     let failed = RunState::Failed { message: "meta_params[3] is NaN".into() };
     for state in [RunState::Finished, RunState::Interrupted, failed, RunState::Running] {
         manifest.set_state(state.clone());
@@ -141,12 +143,15 @@ fn a_manifest_reads_back_in_every_state() {
     let started = &manifest.started;
     assert!(started.len() == 20 && started.ends_with('Z'), "{started}");
     for (bad, expected) in
-        [("{", "EOF"), ("{}", "missing field"), (&text.replace("\"schema\": 1", "\"schema\": 9"), "schema 9")]
+        [("{", "EOF"), ("{}", "no schema"), (&text.replace("\"schema\": 1", "\"schema\": 0"), "no schema")]
     {
         fs::write(root.path().join("manifest.json"), bad).unwrap();
         let error = Manifest::read(root.path()).unwrap_err();
         assert!(matches!(&error, RunDirError::BadManifest { reason, .. } if reason.contains(expected)), "{error:?}");
     }
+    fs::write(root.path().join("manifest.json"), text.replace("\"schema\": 1", "\"schema\": 9")).unwrap();
+    let newer = Manifest::read(root.path()).unwrap_err().to_string();
+    assert!(newer.contains("newer metadrift") && !newer.contains("damaged"), "{newer}");
     fs::remove_file(root.path().join("manifest.json")).unwrap();
     assert!(matches!(Manifest::read(root.path()), Err(RunDirError::Io { .. })));
 }

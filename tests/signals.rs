@@ -55,7 +55,7 @@ fn between_iterations_all_is_saved() {
         let child = start(&place, "train tiny.toml --run-dir run --iterations 100000");
         wait_for(|| place.path("run/checkpoints/step-00000002").exists());
         let told = text(&stop(child, signal, code));
-        assert!(told.contains("go on with: metadrift resume run"), "{told}");
+        assert!(told.contains("resume with: metadrift resume run"), "{told}");
         // the newest checkpoint is the last line of the metrics
         let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();
         let last: u64 = metrics.lines().last().unwrap().split(',').next().unwrap().parse().unwrap();

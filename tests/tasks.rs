@@ -112,7 +112,7 @@ fn a_trace_has_every_step_with_its_parameters_and_events() {
     assert!(rows.iter().all(|row| &row[column("reward")] == "1"));
     // healthy sensors show the state
     assert!(rows.iter().all(|row| row[column("state_2")] == row[column("obs_theta")]));
-    let told = place.expect(3, "env trace switching.toml --task ood --out trace.csv");
+    let told = place.expect(2, "env trace switching.toml --task ood --out trace.csv");
     assert!(told.contains("SPLIT/INDEX"), "{told}");
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use event_file::{Message, events, files, scalars};
-use metadrift::logging::{Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
+use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
@@ -30,8 +30,8 @@ fn every_kind_of_event_reads_back() {
     logger.add(Feed::Both, TensorBoard::new(dir.path().join("tb"), Start::New));
     logger.text("config", "| key | value |\n|---|---|\n| größe | 3 |");
     logger.hparams(&hparams());
-    logger.log(1, &[("return/pre", 9.5), ("return/post", f64::NAN)], &[("time/rollout_s", 0.25)]);
-    logger.log(1 << 40, &[("return/pre", -1e300)], &[]);
+    logger.log(At::iteration(1), &[("return/pre", 9.5), ("return/post", f64::NAN)], &[("time/rollout_s", 0.25)]);
+    logger.log(At::iteration(1 << 40), &[("return/pre", -1e300)], &[]);
     logger.finish(Outcome::Finished);
     assert_eq!(logger.dropped(), 0);
 
@@ -123,14 +123,24 @@ fn writers_in_one_directory_keep_apart_and_in_order() {
 }
 
 #[test]
-fn a_resume_marks_the_step_after_the_last_kept_one() {
+fn after_a_resume_every_step_is_there_once_in_one_file() {
     let dir = tempfile::tempdir().unwrap();
     interrupted(dir.path());
     let files = files(dir.path());
-    assert_eq!(files.len(), 2);
-    let resumed = events(&files[1]);
-    assert_eq!(resumed[0].text(3), "brain.Event:2");
-    assert_eq!((resumed[1].int(2), resumed[1].at(&[7]).unwrap().int(1)), (51, 1), "SessionLog START at step 51");
+    assert_eq!(files.len(), 1);
+    let all = events(&files[0]);
+    assert_eq!(all[0].text(3), "brain.Event:2");
+    assert_eq!((all[1].int(2), all[1].at(&[7]).unwrap().int(1)), (0, 1), "SessionLog START at step 0");
+    let steps: Vec<u64> =
+        all.iter().flat_map(scalars).filter(|point| point.1 == "return/post").map(|point| point.0).collect();
+    assert_eq!(steps, (1..=80).collect::<Vec<_>>());
+    // the process died between renaming the new file and deleting the old one
+    let copy = files[0].with_file_name("events.out.tfevents.0000000001.host.1.0");
+    fs::copy(&files[0], copy).unwrap();
+    TensorBoard::new(dir.path(), Start::After(60)).flush().unwrap();
+    let left = self::files(dir.path());
+    let steps: Vec<u64> = events(&left[0]).iter().flat_map(scalars).map(|point| point.0).collect();
+    assert_eq!((left.len(), steps.iter().filter(|step| **step > 50).count()), (1, 10));
 }
 
 /// 70 iterations, of which the last 20 are lost, then 51 to 80 with other values.

@@ -10,47 +10,69 @@ use crate::{
 /// delta = reward + gamma next_value - value, where `next_value` is 0 after a terminal step and the value of the true
 /// next observation otherwise; the recursion is cut where an episode ends or the data do.
 pub fn gae(data: &Trajectories<'_>, value: &[f64], next_value: &[f64], gamma: f64, gae_lambda: f64) -> Vec<f64> {
-    let [advantage] = traces(data, value, next_value, gamma, [gae_lambda]);
-    advantage
-}
-
-/// The same for each of several decays.
-fn traces<const N: usize>(
-    data: &Trajectories<'_>,
-    value: &[f64],
-    next_value: &[f64],
-    gamma: f64,
-    decays: [f64; N],
-) -> [Vec<f64>; N] {
-    let mut advantages = decays.map(|_| vec![0.0; data.reward.len()]);
+    let mut advantage = vec![0.0; data.reward.len()];
     for (env, start, end) in data.episodes() {
-        let mut running = [0.0; N];
+        let mut running = 0.0;
         for t in (start..end).rev() {
             let at = data.row(t, env);
             let bootstrap = if data.terminated[at] { 0.0 } else { next_value[at] };
             let delta = f64::from(data.reward[at]) + gamma * bootstrap - value[at];
-            for ((running, decay), advantage) in running.iter_mut().zip(decays).zip(&mut advantages) {
-                *running = delta + gamma * decay * *running;
-                advantage[at] = *running;
-            }
+            running = delta + gamma * gae_lambda * running;
+            advantage[at] = running;
         }
     }
-    advantages
+    advantage
+}
+
+/// What a baseline made of one task's experience; or the same of several tasks, see [`Estimate::of_all`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// See [`Fit::explained_variance`].
+    pub explained_variance: f64,
+    /// Mean of the values of the states that were visited.
+    pub value_mean: f64,
+    /// Tasks that told nothing: every action earned the same there, and all advantages are 0.
+    pub uninformative: usize,
+}
+
+impl Estimate {
+    /// Means over `tasks`, and how many of them told nothing.
+    pub fn of_all<'a>(tasks: impl ExactSizeIterator<Item = &'a Estimate> + Clone) -> Estimate {
+        let mean = |of: fn(&Estimate) -> f64| tasks.clone().map(of).sum::<f64>() / tasks.len() as f64;
+        Estimate {
+            explained_variance: mean(|task| task.explained_variance),
+            value_mean: mean(|task| task.value_mean),
+            uninformative: tasks.clone().map(|task| task.uninformative).sum(),
+        }
+    }
+}
+
+impl std::fmt::Display for Estimate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "explained variance {:.3}, mean value {:.6}", self.explained_variance, self.value_mean)?;
+        if self.uninformative > 0 { f.write_str(", no information") } else { Ok(()) }
+    }
 }
 
 /// Fits the baseline, estimates advantages, normalises them over this task's samples to mean 0 and standard deviation
-/// 1, and leaves the padding out.
-///
-/// Returns the batch and the share of the returns' variance that the baseline explains.
-pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, f64) {
-    let (value, next_value) = LinearBaseline::fit(data, gamma).values(data);
-    let [advantage, returns] = traces(data, &value, &next_value, gamma, [gae_lambda, 1.0]);
-    let rows: Vec<usize> =
-        (0..data.envs).flat_map(|env| (0..data.valid_steps[env] as usize).map(move |t| data.row(t, env))).collect();
+/// 1, and leaves the padding out. Where every action earned the same, all advantages are 0: see [`informative`].
+pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, Estimate) {
+    prepare_own(data, data.obs_dim(), gamma, gae_lambda)
+}
+
+/// The same where only the first `own_obs` numbers of an observation are the environment's own, see
+/// [`LinearBaseline::fit_own`].
+pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lambda: f64) -> (Batch, Estimate) {
+    let (value, next_value) = LinearBaseline::fit_own(data, own_obs, gamma).values(data);
+    let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
+    let rows: Vec<usize> = data.rows().collect();
     let (act_dim, pick) = (data.act_dim(), |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>());
     let advantage = pick(&advantage);
     let (mean, variance) = moments(&advantage);
-    let scale = 1.0 / (variance.sqrt() + 1e-8);
+    let noise = rounding(data, gamma, gae_lambda);
+    // written so that what is not a number goes on and is found
+    let nothing = !informative(data) || variance.sqrt() <= noise;
+    let scale = if nothing { 0.0 } else { 1.0 / variance.sqrt() };
     let mut batch = Batch {
         obs: Vec::with_capacity(rows.len() * data.obs_dim()),
         action: Vec::with_capacity(rows.len() * act_dim),
@@ -61,10 +83,103 @@ pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, 
         batch.obs.extend_from_slice(data.obs_at(data.obs, at));
         batch.action.extend_from_slice(&data.action[at * act_dim..(at + 1) * act_dim]);
     }
-    // the residual of the bootstrapped return, and that return itself
-    let residual = pick(&returns);
-    let whole: Vec<f64> = rows.iter().map(|&at| returns[at] + value[at]).collect();
-    (batch, 1.0 - moments(&residual).1 / moments(&whole).1.max(1e-12))
+    let mut fit = Fit::default();
+    fit.add(data, &value, gamma);
+    let estimate = Estimate {
+        explained_variance: fit.explained_variance(),
+        value_mean: moments(&pick(&value)).0,
+        uninformative: usize::from(nothing),
+    };
+    (batch, estimate)
+}
+
+/// Rewards are f32: a sum of them that is as small as this against the largest one is rounding.
+const ROUNDING: f64 = 1e-6;
+
+/// Advantages whose standard deviation is no larger than this are rounding: the sum of as many rewards as their trace
+/// reaches over is not more exact.
+pub fn rounding(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> f64 {
+    let longest = data.valid_steps.iter().copied().max().unwrap_or(0);
+    let reach = (1.0 / (1.0 - gamma * gae_lambda)).min(f64::from(longest));
+    ROUNDING * largest(data) * reach
+}
+
+fn largest(data: &Trajectories<'_>) -> f64 {
+    data.rows().fold(0.0, |largest, row| f64::from(data.reward[row].abs()).max(largest))
+}
+
+/// Whether any action can have made a difference: whether lanes earned or ended differently at any step. A single lane
+/// tells something if its rewards differ from step to step, or if an episode terminated.
+///
+/// Where it is false, what a baseline leaves of the returns is its own error, which must not be taken for an advantage.
+pub fn informative(data: &Trajectories<'_>) -> bool {
+    let small = ROUNDING * largest(data);
+    let alike = |a: usize, b: usize| {
+        let flags = |row: usize| (data.terminated[row], data.truncated[row]);
+        // a reward that is not a number is like none, and goes on to be found
+        (f64::from(data.reward[a]) - f64::from(data.reward[b])).abs() <= small && flags(a) == flags(b)
+    };
+    if data.envs == 1 {
+        let first = f64::from(data.reward.first().copied().unwrap_or(0.0));
+        return !data.rows().all(|row| !data.terminated[row] && (f64::from(data.reward[row]) - first).abs() <= small);
+    }
+    let steps = data.valid_steps.first().copied().unwrap_or(0);
+    data.valid_steps.iter().any(|valid| *valid != steps) || !data.rows().all(|row| alike(row, row - row % data.envs))
+}
+
+/// How well values explain what was earned: sums over samples.
+///
+/// From a step to the end of its episode, or of the data, n steps later, rewards earn the sum of gamma^k reward_k. Of a
+/// value v, which is what they would earn if they went on, (1 - gamma^n) v falls into these steps, and all of v if the
+/// episode terminated. The two are compared: no value is part of what is to be explained.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fit {
+    samples: f64,
+    /// Of squared differences between the two.
+    missed: f64,
+    /// Of squared returns.
+    returns: f64,
+    /// Of squared shares 1 - gamma^n (1 if the episode terminated).
+    shares: f64,
+    /// Of returns times shares.
+    products: f64,
+    /// Largest reward.
+    largest: f64,
+}
+
+impl Fit {
+    /// Adds the valid steps of `data` with their values, `[steps, envs]`.
+    pub fn add(&mut self, data: &Trajectories<'_>, value: &[f64], gamma: f64) {
+        for (env, start, end) in data.episodes() {
+            let cut = if data.terminated[data.row(end - 1, env)] { 0.0 } else { 1.0 };
+            let (mut returns, mut discount) = (0.0, 1.0);
+            for t in (start..end).rev() {
+                let at = data.row(t, env);
+                returns = f64::from(data.reward[at]) + gamma * returns;
+                discount *= gamma;
+                let share = 1.0 - discount * cut;
+                let missed = returns - share * value[at];
+                self.samples += 1.0;
+                self.missed += missed * missed;
+                self.returns += returns * returns;
+                self.shares += share * share;
+                self.products += returns * share;
+            }
+        }
+        self.largest = self.largest.max(largest(data));
+    }
+
+    /// The share of the squared error of the best single value for all states that these values do without: 1 if they
+    /// explain the rewards exactly, 0 if they are no better than that single value, below 0 if they are worse, and never
+    /// below -1. Where a single value explains everything, which leaves nothing to do without, it is 1 if these values
+    /// do so too.
+    pub fn explained_variance(&self) -> f64 {
+        let rest = self.returns - self.products * self.products / self.shares.max(f64::MIN_POSITIVE);
+        let rounding = (ROUNDING * self.largest).powi(2) * self.samples;
+        let explained = 1.0 - self.missed / rest.max(rounding).max(f64::MIN_POSITIVE);
+        // not `max`, which makes a number of what is none
+        if explained < -1.0 { -1.0 } else { explained }
+    }
 }
 
 /// Mean and variance, the second from the distances to the first: exact for long columns far from 0, too.

@@ -1,52 +1,73 @@
 //! A value function linear in simple features, fitted to one task's experience in closed form.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 
-use crate::{
-    batch::Trajectories,
-    native::{Isa, gram},
-};
+use crate::batch::Trajectories;
 
-/// V(obs, step) = w · features: 1, each observation, all products of two, and step, step², step³ (in hundreds), after
-/// the baseline of Duan et al. 2016 (arXiv 1604.06778).
+mod equations;
+mod features;
+mod sums;
+
+use equations::{Equations, Regression, USUAL_RIDGE};
+use features::Features;
+
+/// How often the values at the ends of episodes are replaced by what the fit to them says. The data reach one episode
+/// ahead, with every sweep one more; a limit is a guard where they are too few to be followed for ever.
+const SWEEPS: usize = 4;
+
+/// V(obs, step) = w · features: 1, each observation, products of two, and polynomials of the step, after the baseline of
+/// Duan et al. 2016 (arXiv 1604.06778).
 ///
-/// A value must not fall at a time limit, so the targets of a truncated episode contain the value of its last
-/// observation, which is itself w · features: w solves the linear system that says so, not a regression on returns
-/// that pretend the episode had ended (least squares with a bootstrapped end, LSTD(1)).
+/// A value must not fall at a time limit, so the targets of an episode that was cut off contain the value of its last
+/// observation. That one follows from the state alone, by a fit of its own: a policy does not know the time, so neither
+/// does the value of going on. (If polynomials of the step had a part in it, any multiple of gamma^-step could be added
+/// to all values wherever episodes end at the same step: their Bellman equations would hold as before.) Within the
+/// episodes the step is a feature like others: rewards may follow the clock, and episodes may end for good at a step.
+///
+/// ```text
+/// v <- values of the ends: at first one number for all
+/// repeat: regress discounted rewards + gamma^n v on features of the state; v <- what that says of the ends,
+///         all shifted alike so that v holds on average
+/// regress discounted rewards + gamma^n v on all features
+/// ```
+///
+/// The ridge is the one that predicts best the episodes left out. No value leaves the range that is possible by the
+/// rewards of the data: from the smallest one, for ever, to the largest one, and 0 where episodes terminate.
 #[derive(Clone, Debug)]
 pub struct LinearBaseline {
+    features: Features,
+    /// `[features]`
     weights: Vec<f64>,
+    /// Of the values at the ends, `[features of the state]`.
+    end_weights: Vec<f64>,
+    range: Range,
 }
 
 impl LinearBaseline {
     /// Fits to the valid steps of `data`.
     pub fn fit(data: &Trajectories<'_>, gamma: f64) -> Self {
-        let dim = num_features(data.obs_dim());
-        let mut sums = Sums::new(dim);
-        let (mut row, mut discounted) = (vec![0.0; dim], vec![0.0; dim]);
-        let mut bootstrap = DMatrix::<f64>::zeros(dim, dim);
-        for (env, start, end) in data.episodes() {
-            discounted.fill(0.0);
-            let (mut returns, mut discount) = (0.0, 1.0);
-            for t in (start..end).rev() {
-                let at = data.row(t, env);
-                returns = f64::from(data.reward[at]) + gamma * returns;
-                discount *= gamma;
-                let row = sums.row();
-                features(data.obs_at(data.obs, at), data.episode_step[at], &mut row[..dim]);
-                row[dim] = returns;
-                discounted.iter_mut().zip(row).for_each(|(sum, feature)| *sum += *feature * discount);
-            }
-            let last = data.row(end - 1, env);
-            if !data.terminated[last] {
-                features(data.obs_at(data.next_obs, last), data.episode_step[last] + 1, &mut row);
-                bootstrap.ger(1.0, &DVector::from_column_slice(&discounted), &DVector::from_column_slice(&row), 1.0);
-            }
-        }
-        let samples = sums.samples;
-        let products = sums.finish();
-        let (gram, target) = (products.view((0, 0), (dim, dim)) - bootstrap, products.view((0, dim), (dim, 1)));
-        LinearBaseline { weights: solve(gram, &target.column(0).into_owned(), samples) }
+        Self::fit_own(data, data.obs_dim(), gamma)
+    }
+
+    /// The same where only the first `own_obs` numbers of an observation are the environment's own. The others enter the
+    /// features linearly: products with what a setting appends would be more than the data can bear.
+    pub fn fit_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64) -> Self {
+        let features = Features::new(data, own_obs);
+        let range = Range::new(data, gamma);
+        let equations = Equations::new(data, &features, gamma);
+        let fit = || {
+            let fixed_point = FixedPoint { equations: &equations, range, gamma };
+            let rough = fixed_point.weights(&equations.of_state(USUAL_RIDGE)?);
+            let ridge = equations.ridge(&fixed_point.values(&rough));
+            let end_weights = fixed_point.weights(&equations.of_state(ridge)?);
+            let target = equations.target(features.count(), &fixed_point.values(&end_weights));
+            let weights = equations.of_all(ridge)?.weights(target);
+            Some((equations.plain(weights), equations.plain(end_weights)))
+        };
+        // only data that are not finite have no solution; the learner refuses them by name
+        let (weights, end_weights) =
+            fit().unwrap_or_else(|| (vec![f64::NAN; features.count()], vec![f64::NAN; features.of_state()]));
+        LinearBaseline { features, weights, end_weights, range }
     }
 
     /// Values before every valid step and after it, `[steps, envs]` each; padding stays 0. The value after a
@@ -54,25 +75,95 @@ impl LinearBaseline {
     pub fn values(&self, data: &Trajectories<'_>) -> (Vec<f64>, Vec<f64>) {
         let mut value = vec![0.0; data.reward.len()];
         let mut next_value = vec![0.0; data.reward.len()];
-        let mut row = vec![0.0; self.weights.len()];
-        let mut predict = |obs: &[f32], step: u32| {
-            features(obs, step, &mut row);
-            dot(&row, &self.weights)
-        };
+        let mut row = vec![0.0; self.features.count()];
         for (env, start, end) in data.episodes() {
             for t in start..end {
                 let at = data.row(t, env);
-                value[at] = predict(data.obs_at(data.obs, at), data.episode_step[at]);
+                self.features.write(data.obs_at(data.obs, at), data.episode_step[at], &mut row);
+                value[at] = self.range.clamp(dot(&row, &self.weights));
                 if t > start {
                     next_value[data.row(t - 1, env)] = value[at];
                 }
             }
             let last = data.row(end - 1, env);
             if !data.terminated[last] {
-                next_value[last] = predict(data.obs_at(data.next_obs, last), data.episode_step[last] + 1);
+                let state = &mut row[..self.features.of_state()];
+                self.features.write_state(data.obs_at(data.next_obs, last), state);
+                next_value[last] = self.range.clamp(dot(state, &self.end_weights));
             }
         }
         (value, next_value)
+    }
+}
+
+/// The values that are possible.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    low: f64,
+    high: f64,
+}
+
+impl Range {
+    fn new(data: &Trajectories<'_>, gamma: f64) -> Self {
+        let rewards = || data.rows().map(|row| f64::from(data.reward[row]));
+        let (mut low, mut high) = (rewards().fold(f64::INFINITY, f64::min), rewards().fold(-f64::INFINITY, f64::max));
+        low /= 1.0 - gamma;
+        high /= 1.0 - gamma;
+        if data.rows().any(|row| data.terminated[row]) {
+            (low, high) = (low.min(0.0), high.max(0.0));
+        }
+        Range { low, high }
+    }
+
+    /// NaN stays.
+    fn clamp(self, value: f64) -> f64 {
+        if value < self.low {
+            self.low
+        } else if value > self.high {
+            self.high
+        } else {
+            value
+        }
+    }
+}
+
+/// Values at the ends of episodes that agree with the values before them.
+struct FixedPoint<'a> {
+    equations: &'a Equations,
+    range: Range,
+    gamma: f64,
+}
+
+impl FixedPoint<'_> {
+    /// Values at the ends, `[episodes]`, by weights of standardised features of the state; 0 where one terminated.
+    fn values(&self, weights: &DVector<f64>) -> Vec<f64> {
+        let value = |end: Option<&DVector<f64>>| end.map_or(0.0, |end| self.range.clamp(end.dot(weights)));
+        self.equations.ends().map(value).collect()
+    }
+
+    /// The weights of those values.
+    fn weights(&self, regression: &Regression) -> DVector<f64> {
+        let sweep = |ends: &[f64]| {
+            let count = self.equations.of_state_count();
+            regression.weights(self.equations.target(count, ends))
+        };
+        let mut weights = sweep(&vec![0.0; self.equations.ends().count()]);
+        let cut: Vec<&DVector<f64>> = self.equations.ends().flatten().collect();
+        if cut.is_empty() {
+            return weights;
+        }
+        let mean = |weights: &DVector<f64>| cut.iter().map(|end| end.dot(weights)).sum::<f64>() / cut.len() as f64;
+        // how much a unit more at all ends raises what the fit says of them
+        let ones: Vec<f64> = self.equations.ends().map(|end| f64::from(u8::from(end.is_some()))).collect();
+        let raised = mean(&(sweep(&ones) - &weights));
+        let kept = (1.0 - raised).max(1.0 - self.gamma);
+        for round in 0..=SWEEPS {
+            weights = if round == 0 { DVector::zeros(weights.len()) } else { sweep(&self.values(&weights)) };
+            let values = self.values(&weights);
+            let now = values.iter().sum::<f64>() / cut.len() as f64;
+            weights[0] += (mean(&sweep(&values)) - now) / kept;
+        }
+        weights
     }
 }
 
@@ -85,91 +176,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
-fn num_features(obs_dim: usize) -> usize {
-    1 + obs_dim + obs_dim * (obs_dim + 1) / 2 + 3
-}
-
-fn features(obs: &[f32], step: u32, out: &mut [f64]) {
-    let time = f64::from(step) / 100.0;
-    out[..4].copy_from_slice(&[1.0, time, time * time, time * time * time]);
-    let mut at = 4;
-    for (i, &x) in obs.iter().enumerate() {
-        // unbounded observations (a pole that spins) must not drown the rest
-        let x = f64::from(x).clamp(-10.0, 10.0);
-        let (before, here) = out.split_at_mut(at);
-        here[0] = x;
-        // observation j before this one stands behind j others and their j (j + 1) / 2 products
-        for (j, product) in here[1..].iter_mut().take(i).enumerate() {
-            *product = x * before[4 + j + j * (j + 1) / 2];
-        }
-        here[1 + i] = x * x;
-        at += i + 2;
-    }
-}
-
-/// The normal equations: the sum over samples of the products of any two of their numbers (features and, last, return),
-/// by one matrix product for every so many samples.
-struct Sums {
-    numbers: usize,
-    /// `[BLOCK, numbers]`
-    block: Vec<f64>,
-    /// Rows filled.
-    filled: usize,
-    /// Of the last block, `[numbers, numbers]`.
-    added: Vec<f64>,
-    /// Of all before, `[numbers, numbers]`.
-    products: Vec<f64>,
-    samples: usize,
-    isa: Isa,
-}
-
-impl Sums {
-    const BLOCK: usize = 256;
-
-    /// Of `features` features.
-    fn new(features: usize) -> Self {
-        let numbers = features + 1;
-        let (block, zeros) = (vec![0.0; Self::BLOCK * numbers], vec![0.0; numbers * numbers]);
-        Sums { numbers, block, filled: 0, added: zeros.clone(), products: zeros, samples: 0, isa: Isa::detect() }
-    }
-
-    /// Where the next sample's numbers go, all of them.
-    fn row(&mut self) -> &mut [f64] {
-        if self.filled == Self::BLOCK {
-            self.add_block();
-        }
-        (self.filled, self.samples) = (self.filled + 1, self.samples + 1);
-        &mut self.block[(self.filled - 1) * self.numbers..self.filled * self.numbers]
-    }
-
-    fn add_block(&mut self) {
-        gram(self.isa, &self.block[..self.filled * self.numbers], self.numbers, &mut self.added);
-        self.products.iter_mut().zip(&self.added).for_each(|(sum, added)| *sum += added);
-        self.filled = 0;
-    }
-
-    fn finish(mut self) -> DMatrix<f64> {
-        self.add_block();
-        DMatrix::from_vec(self.numbers, self.numbers, self.products)
-    }
-}
-
-fn solve(gram: DMatrix<f64>, target: &DVector<f64>, samples: usize) -> Vec<f64> {
-    let mut ridge = 1e-9 * samples as f64;
-    for _ in 0..12 {
-        let mut regular = gram.clone();
-        for i in 0..regular.nrows() {
-            regular[(i, i)] += ridge;
-        }
-        match regular.lu().solve(target) {
-            Some(weights) if weights.iter().all(|w| w.is_finite()) => return weights.as_slice().to_vec(),
-            _ => ridge *= 10.0,
-        }
-    }
-    // only non-finite data come here; the learner refuses them by name
-    vec![f64::NAN; target.len()]
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl Trajectories<'_> {
         &column[row * dim..(row + 1) * dim]
     }
 
+    /// Rows of all valid steps, lane after lane.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.envs).flat_map(move |env| (0..self.valid_steps[env] as usize).map(move |t| self.row(t, env)))
+    }
+
     /// Stretches of steps that belong to one episode, as (env, first row's step, one past the last step).
     pub fn episodes(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         (0..self.envs).flat_map(move |env| {
@@ -79,7 +84,7 @@ pub struct Batch {
     pub action: Vec<f32>,
     /// Under the policy that sampled, `[samples]`.
     pub log_prob: Vec<f32>,
-    /// Mean 0, standard deviation 1 over this task, `[samples]`.
+    /// Mean 0, standard deviation 1 over this task, or all 0 where every action earned the same, `[samples]`.
     pub advantage: Vec<f32>,
 }
 
@@ -92,6 +97,11 @@ impl Batch {
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.log_prob.is_empty()
+    }
+
+    /// Whether any advantage says something.
+    pub fn tells(&self) -> bool {
+        self.advantage.iter().any(|advantage| *advantage != 0.0)
     }
 }
 

@@ -192,12 +192,16 @@ impl Maml {
     ///     theta    <- Adam step along the gradient, its norm clipped
     /// ```
     ///
+    /// Where every advantage of the query data is 0 and no entropy is asked for, nothing is to be learned: the gradient is
+    /// 0 but for rounding, and neither parameters nor optimiser move, by momentum either.
+    ///
     /// # Errors
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was before the
     /// epoch that failed.
     pub fn update(&mut self, data: &MetaBatch) -> Result<Metrics, Diverged> {
         let mut ready = self.backend.prepare(&self.meta_params, data);
         let objective = self.objective();
+        let informed = self.ppo.ent_coef != 0.0 || data.query.iter().any(Batch::tells);
         let (mut first, mut last, mut norms) = (None, ObjectiveStats::default(), 0.0);
         for epoch in 0..self.ppo.outer_epochs {
             let (mut gradient, mut rates_gradient, stats) =
@@ -212,7 +216,9 @@ impl Maml {
             let place = || format!("outer epoch {epoch}");
             Diverged::check(&[stats.loss as f32], "the meta-loss", place)?;
             Diverged::check(&[norm as f32], "the meta-gradient", place)?;
-            self.descend(&gradient, place)?;
+            if informed {
+                self.descend(&gradient, place)?;
+            }
             norms += norm;
             first.get_or_insert(stats);
             last = stats;

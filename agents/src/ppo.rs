@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adam::Adam,
-    advantage::gae,
+    advantage::{gae, informative, rounding},
     backend::Backend,
     batch::{Batch, Trajectories},
     host_policy::HostPolicy,
@@ -105,19 +105,26 @@ impl Ppo {
         Ppo { policy, value, ppo, config }
     }
 
-    /// Adds advantages and targets of `data`, all of whose steps must be valid, to `lesson`.
+    /// Adds advantages and targets of `data`, all of whose steps must be valid, to `lesson`. Where every action earned
+    /// the same, advantages are 0: what the value network errs by is none.
     pub fn prepare(&self, data: &Trajectories<'_>, lesson: &mut Lesson) {
         let unit = 1.0 - self.ppo.gamma;
         let answers = self.values(data.obs);
         let value: Vec<f64> = answers.iter().map(|v| f64::from(*v) / unit).collect();
         let next_value = self.next_values(data, &value);
-        let advantage = gae(data, &value, &next_value, self.ppo.gamma, self.ppo.gae_lambda);
+        let PpoConfig { gamma, gae_lambda, .. } = self.ppo;
+        let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
+        let told = if informative(data) { 1.0 } else { 0.0 };
+        let before = lesson.batch.len() as f64;
+        let sum = lesson.value_mean * before + value.iter().sum::<f64>();
+        lesson.value_mean = sum / (before + value.len() as f64);
+        lesson.fit.add(data, &value, gamma);
+        lesson.noise = lesson.noise.max(rounding(data, gamma, gae_lambda));
         lesson.batch.obs.extend_from_slice(data.obs);
         lesson.batch.action.extend_from_slice(data.action);
         lesson.batch.log_prob.extend_from_slice(data.log_prob);
-        lesson.batch.advantage.extend(advantage.iter().map(|a| *a as f32));
+        lesson.batch.advantage.extend(advantage.iter().map(|a| (*a * told) as f32));
         lesson.target.extend(advantage.iter().zip(&value).map(|(a, v)| ((a + v) * unit) as f32));
-        lesson.value.extend(answers);
     }
 
     /// Values after each step: of the next one's state and, where the episode was cut by a time limit or the data end, of
@@ -153,7 +160,7 @@ impl Ppo {
     ///     deal the samples out in a new order
     ///     for each minibatch
     ///         normalise its advantages
-    ///         policy <- Adam step along the gradient of the clipped loss, its norm clipped
+    ///         policy <- Adam step along the gradient of the clipped loss, its norm clipped; none without advantages
     ///         value  <- Adam step along the gradient of half the squared error, its norm clipped
     /// ```
     ///
@@ -186,7 +193,8 @@ impl Ppo {
             ("clip_fraction", of_policy.stats.clip_fraction / steps),
             ("grad_norm", of_policy.norm / steps),
             ("grad_norm/value", of_value.norm / steps),
-            ("explained_variance", lesson.explained_variance()),
+            ("explained_variance", lesson.fit.explained_variance()),
+            ("value_mean", lesson.value_mean),
         ])
     }
 
@@ -209,29 +217,36 @@ impl Ppo {
                 let (mut gradient, stats, lr) = match part {
                     Part::Policy => {
                         deal(lesson, rows, &mut batch);
-                        normalise(&mut batch.advantage);
+                        normalise(&mut batch.advantage, lesson.noise);
                         let (gradient, stats) = gradients.clipped(params, &batch, &objective);
-                        (gradient, stats, self.ppo.outer_lr)
+                        (gradient, stats, self.informed(&batch).then_some(self.ppo.outer_lr))
                     }
                     Part::Value => {
                         deal_obs(lesson, rows, &mut batch.obs);
                         target.clear();
                         target.extend(rows.iter().map(|row| lesson.target[*row as usize]));
                         let (gradient, loss) = gradients.squared(params, &batch.obs, &target);
-                        (gradient, ObjectiveStats { loss, ..Default::default() }, self.config.value_lr)
+                        (gradient, ObjectiveStats { loss, ..Default::default() }, Some(self.config.value_lr))
                     }
                 };
                 let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
                 let place = || format!("the {part} in epoch {epoch}");
                 Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)
                     .map_err(|diverged| diverged.advising(part.rate()))?;
-                adam.step_with(params, &gradient, lr * rate, ADAM_EPSILON);
+                if let Some(lr) = lr {
+                    adam.step_with(params, &gradient, lr * rate, ADAM_EPSILON);
+                }
                 tally.add(stats, norm);
             }
             Diverged::check(params, "a parameter", || format!("the {part} after epoch {epoch}"))
                 .map_err(|diverged| diverged.advising(part.rate()))?;
         }
         Ok(tally)
+    }
+
+    /// Whether the policy is to move: if not, its momentum does not move it either.
+    fn informed(&self, batch: &Batch) -> bool {
+        self.ppo.ent_coef != 0.0 || batch.tells()
     }
 
     fn objective(&self) -> Objective {

@@ -6,7 +6,7 @@ use crate::faults::{Scene, Used, happens, whole};
 use crate::lanes::{Column, LANES, Lanes};
 use crate::real::Real;
 use crate::rng::Purpose;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 use crate::words::{Visit, Words};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Actuator, Purpose::EvaluationActuator];
@@ -158,7 +158,7 @@ impl Kernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) {
         self.actuators.act(self.scene, self.block, self.commands, self.full, self.out);
     }
 }

@@ -1,6 +1,7 @@
 //! Notifications: what a lane is told when a drifting channel changes.
 
 use crate::channel::{ChannelLayout, MAX_DELAY, NO_SATURATION};
+use crate::clock::Clock;
 use crate::delay::DelayLines;
 use crate::env::EnvSpec;
 use crate::faults::{Scene, happens};
@@ -29,13 +30,17 @@ pub(crate) fn columns(spec: &EnvSpec, settings: &TaskSettings) -> usize {
 /// tick (later by the delay) shows a 1 (`flag`), by how much each channel changed (`delta`, else
 /// zeros), or the values of all channels (`value`, which stay as they were told until the next
 /// notification). Noise is added to the channels that drift.
+///
+/// The initial observation of an episode announces what the reset changed. Channels on the clock `episode_step` start
+/// anew, as in the first episode of the task's life: their values are told as they are, and no change is announced.
+/// Channels on the clock `episode` change at the reset: this is announced as a change at a tick would be.
 #[derive(Clone, Debug)]
 pub(crate) struct Announcer {
     notify: Notify,
     width: usize,
     channels: usize,
-    /// Channels that drift, by task.
-    drifting: Vec<Vec<usize>>,
+    /// Channels that drift and the clocks they follow, by task.
+    drifting: Vec<Vec<(usize, Clock)>>,
     /// Task of each lane, `[envs]`.
     task: Vec<usize>,
     /// Channel values of the tick before, `[blocks, channels]`.
@@ -63,7 +68,7 @@ impl Announcer {
             notify,
             width,
             channels,
-            drifting: tasks.iter().map(|(task, _)| task.drifts.iter().map(|drift| drift.channel).collect()).collect(),
+            drifting: tasks.iter().map(|(task, _)| drifting(task)).collect(),
             task: tasks.iter().enumerate().flat_map(lanes_of).collect(),
             previous: (0..blocks * channels).map(|k| *scene.channels.column(k / channels, k % channels)).collect(),
             news: vec![Column::all(0.0); blocks * width],
@@ -85,22 +90,77 @@ impl Announcer {
     /// Another task in a lane that is alone in its own: nothing has been announced of it yet.
     pub fn renew(&mut self, scene: &Scene<'_>, lane: usize, task: &Task) {
         let (block, within) = (lane / LANES, lane % LANES);
-        self.drifting[self.task[lane]] = task.drifts.iter().map(|drift| drift.channel).collect();
+        self.drifting[self.task[lane]] = drifting(task);
         for channel in 0..self.channels {
-            let value = scene.channels.column(block, channel)[within];
-            self.previous[block * self.channels + channel][within] = value;
-            if self.notify.level == NotifyLevel::Value {
-                self.news[block * self.width + channel][within] = finite(value);
+            self.previous[block * self.channels + channel][within] = scene.channels.column(block, channel)[within];
+        }
+        for column in 0..self.width {
+            let news = match self.notify.level {
+                NotifyLevel::Value => finite(scene.channels.column(block, column)[within]),
+                _ => 0.0,
+            };
+            self.begin(block * self.width + column, within, news);
+        }
+    }
+
+    /// Makes a line tell a lane `news`, as if it had always done so.
+    fn begin(&mut self, line: usize, lane: usize, news: f32) {
+        (self.news[line][lane], self.shown[line][lane]) = (news, news);
+        if let Some(lines) = &mut self.delay {
+            lines.fill(line, lane, news, self.notify.delay as f32);
+        }
+    }
+
+    /// A new episode of a lane; the channels have the values that it begins with.
+    pub fn reset(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
+        let drifting = std::mem::take(&mut self.drifting[self.task[block * LANES + lane]]);
+        self.restart(scene, block, lane, &drifting);
+        self.announce_episode(scene, block, lane, &drifting);
+        self.drifting[self.task[block * LANES + lane]] = drifting;
+    }
+
+    /// Starts anew what is told of channels on the clock of the episode.
+    fn restart(&mut self, scene: &Scene<'_>, block: usize, lane: usize, drifting: &[(usize, Clock)]) {
+        let anew = |(_, clock): &&(usize, Clock)| *clock == Clock::EpisodeStep;
+        for &(channel, _) in drifting.iter().filter(anew) {
+            let now = scene.channels.column(block, channel)[lane];
+            self.previous[block * self.channels + channel][lane] = now;
+            match self.notify.level {
+                NotifyLevel::Value => self.begin(block * self.width + channel, lane, finite(now)),
+                NotifyLevel::Delta => self.begin(block * self.width + channel, lane, 0.0),
+                NotifyLevel::Flag | NotifyLevel::None => {}
             }
         }
-        for line in block * self.width..(block + 1) * self.width {
-            if self.notify.level != NotifyLevel::Value {
-                self.news[line][within] = 0.0;
+        // a flag does not say which channel it is for
+        if self.notify.level == NotifyLevel::Flag && !drifting.is_empty() && drifting.iter().all(|d| anew(&d)) {
+            self.begin(block * self.width, lane, 0.0);
+        }
+    }
+
+    /// Announces that channels on the count of episodes have changed, in place of the last tick's news.
+    fn announce_episode(&mut self, scene: &Scene<'_>, block: usize, lane: usize, drifting: &[(usize, Clock)]) {
+        let number = block * LANES + lane;
+        // of this block of words, the tick that comes next uses the first two
+        let missed = happens(scene.draw(number, PURPOSES, 0)[2], self.notify.miss_prob as f32);
+        for &(channel, _) in drifting.iter().filter(|(_, clock)| *clock == Clock::Episode) {
+            let now = scene.channels.column(block, channel)[lane];
+            let was = std::mem::replace(&mut self.previous[block * self.channels + channel][lane], now);
+            if missed || now == was {
+                continue;
             }
-            let news = self.news[line][within];
-            self.shown[line][within] = news;
-            if let Some(lines) = &mut self.delay {
-                lines.fill(line, within, news, self.notify.delay as f32);
+            let [.., a, b] = scene.draw(number, PURPOSES, 1 + channel);
+            let noise = if self.notify.noise_std > 0.0 { self.notify.noise_std as f32 * normal([a, b]) } else { 0.0 };
+            let (column, told) = match self.notify.level {
+                NotifyLevel::None => continue,
+                NotifyLevel::Flag => (0, 1.0),
+                NotifyLevel::Delta => (channel, finite(now) - finite(was) + noise),
+                NotifyLevel::Value => (channel, finite(now) + noise),
+            };
+            let line = block * self.width + column;
+            self.news[line][lane] = told;
+            match &mut self.delay {
+                None => self.shown[line][lane] = told,
+                Some(lines) => lines.amend(line, lane, scene.tick, told),
             }
         }
     }
@@ -130,7 +190,7 @@ impl Announcer {
         let drifting = &self.drifting[self.task[number]];
         let previous = &mut self.previous[block * self.channels..][..self.channels];
         let now = |channel: usize| scene.channels.column(block, channel)[lane];
-        let changed = drifting.iter().any(|channel| now(*channel) != previous[*channel][lane]);
+        let changed = drifting.iter().any(|(channel, _)| now(*channel) != previous[*channel][lane]);
         let error = if changed { self.notify.miss_prob } else { self.notify.false_alarm_prob } as f32;
         let erred = error > 0.0 && happens(scene.draw(number, PURPOSES, 0)[usize::from(changed)], error);
         let announced = changed != erred;
@@ -139,7 +199,7 @@ impl Announcer {
             NotifyLevel::None => {}
             NotifyLevel::Flag => news[0][lane] = f32::from(u8::from(announced)),
             NotifyLevel::Delta | NotifyLevel::Value => {
-                for &channel in drifting {
+                for &(channel, _) in drifting {
                     let mut told = finite(now(channel));
                     if self.notify.level == NotifyLevel::Delta {
                         told -= finite(previous[channel][lane]);
@@ -155,7 +215,7 @@ impl Announcer {
             }
         }
         if changed {
-            for &channel in drifting {
+            for &(channel, _) in drifting {
                 previous[channel][lane] = now(channel);
             }
         }
@@ -176,6 +236,11 @@ impl Words for Announcer {
         self.shown.words(visit);
         self.delay.words(visit);
     }
+}
+
+/// The channels of a task that drift, and the clocks they follow.
+fn drifting(task: &Task) -> Vec<(usize, Clock)> {
+    task.drifts.iter().map(|drift| (drift.channel, drift.timing.clock)).collect()
 }
 
 /// A saturation that is no limit is stored as an infinite one.

@@ -60,10 +60,13 @@ impl Appendix {
         }
     }
 
-    /// A new episode: no command has been given yet.
-    pub fn reset(&mut self, block: usize, lane: usize) {
+    /// A new episode: no command has been given yet, and what follows the lane's own clocks may have jumped.
+    pub fn reset(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
         for column in &mut self.commands[block * self.length..][..self.length] {
             column[lane] = 0.0;
+        }
+        if let Some(announcer) = &mut self.announcer {
+            announcer.reset(scene, block, lane);
         }
     }
 

@@ -47,11 +47,11 @@ const SENSOR: [(&str, &str, &str, f64, Bounds); 8] = [
     ("bias", "observation", "what the sensor adds to", 0.0, Bounds::closed(-100.0, 100.0)),
     ("scale", "1", "factor of the sensor on", 1.0, Bounds::closed(-100.0, 100.0)),
     ("noise_std", "observation", "standard deviation of the noise on", 0.0, Bounds::closed(0.0, 100.0)),
-    ("quantum", "observation", "step between readings of", 0.0, Bounds::closed(0.0, 100.0)),
-    ("delay", "steps", "steps by which readings come late of", 0.0, Bounds::closed(0.0, MAX_DELAY as f64)),
+    ("quantum", "observation", "quantisation step of", 0.0, Bounds::closed(0.0, 100.0)),
+    ("delay", "steps", "delay of the readings of", 0.0, Bounds::closed(0.0, MAX_DELAY as f64)),
     ("drop_prob", "1", "probability per step of no reading of", 0.0, Bounds::closed(0.0, 1.0)),
-    ("stuck_prob", "1", "probability per step of the last reading again of", 0.0, Bounds::closed(0.0, 1.0)),
-    ("mask", "1", "hidden (shown as 0) from 0.5 on:", 0.0, Bounds::closed(0.0, 1.0)),
+    ("stuck_prob", "1", "probability per step of repeating the last reading of", 0.0, Bounds::closed(0.0, 1.0)),
+    ("mask", "1", "0.5 or more shows 0 in place of", 0.0, Bounds::closed(0.0, 1.0)),
 ];
 
 /// Where the channels of the faults lie; the physical parameters come before them.

@@ -33,7 +33,7 @@ pub(crate) struct Block<'a> {
     places: &'a [Place],
     columns: &'a [Column],
     block: usize,
-    /// Of the channels; where it is a constant, so is the check of a constant channel.
+    /// Number of channels. If it is a compile-time constant, so is the check of a constant channel.
     count: usize,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub fn column(self, channel: usize) -> &'a Column {
         assert!(channel < self.count, "channel {channel} of {}", self.count);
-        // SAFETY: there are as many places (`Channels::block`), and every place of every block
+        // SAFETY: there are as many places as channels (`Channels::parts` checks it), and every place of every block
         // lies within the columns (`Channels::new`)
         unsafe {
             let Place { first, step } = *self.places.get_unchecked(channel);

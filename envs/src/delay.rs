@@ -31,6 +31,12 @@ impl DelayLines {
         self.lag[line][lane] = self.steps(delay);
     }
 
+    /// Replaces what a lane put in at the tick before `tick`; shown is what it was, until its delay is over.
+    pub fn amend(&mut self, line: usize, lane: usize, tick: u32, value: f32) {
+        let before = (tick as usize + self.places - 1) % self.places;
+        self.values[line * self.places + before][lane] = value;
+    }
+
     /// Puts `values` in at `tick` and takes out what was put in `delay` (rounded) ticks before.
     #[inline(always)]
     pub fn pass(&mut self, line: usize, tick: u32, values: &mut Column, delay: &Column) {

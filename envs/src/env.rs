@@ -34,10 +34,29 @@ impl Bounds {
     }
 }
 
+/// As in `[-π, π]`, `(0, 10]`, `[0, 1)`; a largest value just below a whole number is written as that limit.
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = if self.above_min { '(' } else { '[' };
-        write!(f, "{open}{}, {}]", self.min, self.max)
+        let limit = self.max.next_up();
+        let below = limit.fract() == 0.0 && self.max.fract() != 0.0;
+        let (max, close) = if below { (limit, ')') } else { (self.max, ']') };
+        write!(f, "{open}{}, {}{close}", Written(self.min), Written(max))
+    }
+}
+
+/// A number in the text for people: a whole part of pi as such.
+struct Written(f64);
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = std::f64::consts::PI / self.0.abs();
+        let sign = if self.0 < 0.0 { "-" } else { "" };
+        match part.round() {
+            one if one == 1.0 && part == one => write!(f, "{sign}π"),
+            n if (2.0..=6.0).contains(&n) && part == n => write!(f, "{sign}π/{n}"),
+            _ => write!(f, "{}", self.0),
+        }
     }
 }
 
@@ -125,6 +144,14 @@ impl ActionSpace {
         match self {
             ActionSpace::Discrete(_) => 1,
             ActionSpace::Box { dim, .. } => *dim,
+        }
+    }
+
+    /// Whether `number` may stand in an action: a whole number below n for an index, any finite number for a vector.
+    pub fn contains(&self, number: f64) -> bool {
+        match self {
+            ActionSpace::Discrete(count) => number.fract() == 0.0 && (0.0..*count as f64).contains(&number),
+            ActionSpace::Box { .. } => number.is_finite(),
         }
     }
 }
@@ -247,4 +274,34 @@ pub trait Env: 'static {
 
     /// What healthy sensors show of a state.
     fn observe<R: Real>(params: &Self::Params<R>, state: Self::State<R>) -> Self::Obs<R>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::PI;
+
+    use super::*;
+
+    #[test]
+    fn ranges_read_as_they_are_written_on_paper() {
+        let written = [
+            Bounds::closed(-PI, PI),
+            Bounds::above(0.0, PI / 2.0),
+            Bounds::closed(0.0, 1.0 - f64::EPSILON / 2.0),
+            Bounds::closed(0.0, 1.0),
+            Bounds::closed(1e-4, 0.2),
+            Bounds::closed(-0.5, 3.1),
+        ];
+        let expected = ["[-π, π]", "(0, π/2]", "[0, 1)", "[0, 1]", "[0.0001, 0.2]", "[-0.5, 3.1]"];
+        assert_eq!(written.map(|bounds| bounds.to_string()), expected);
+    }
+
+    #[test]
+    fn an_index_is_a_whole_number_below_the_count() {
+        let space = ActionSpace::Discrete(3);
+        assert!([0.0, -0.0, 1.0, 2.0].into_iter().all(|number| space.contains(number)));
+        assert!(![-1.0, 0.5, 2.999, 3.0, 1e300, f64::NAN, f64::INFINITY].into_iter().any(|x| space.contains(x)));
+        let space = ActionSpace::Box { dim: 2, bound: 1.0 };
+        assert!(space.contains(-7.5) && !space.contains(f64::NAN) && !space.contains(f64::NEG_INFINITY));
+    }
 }

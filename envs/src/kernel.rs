@@ -9,15 +9,16 @@ use std::marker::PhantomData;
 
 use crate::actuator::Actuators;
 use crate::appendix::Appendix;
-use crate::channel::{ChannelLayout, actuator};
+use crate::channel::ChannelLayout;
 use crate::columns::{Block, Place};
+use crate::drive::{Drive, drive_block};
 use crate::env::{Array, Env, Level, Version};
 use crate::faults::Scene;
 use crate::interleave::{can_interleave, interleave};
 use crate::lanes::{Column, LANES, Lanes};
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 
 /// Whole blocks of lanes.
 pub(crate) struct Batch<'a> {
@@ -116,10 +117,10 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, proof: Proof<AVX512>) {
         let (channels, blocks) = (self.batch.scene.channels, self.batch.first + self.out.reward.len());
         let (places, columns) = channels.parts(blocks, Self::CHANNELS);
-        self.blocks::<AVX512>(places, columns);
+        self.blocks(proof, places, columns);
     }
 }
 
@@ -130,7 +131,7 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
     /// Steps the blocks with the channels that lie at `places` of `columns`, the [parts](crate::columns::Channels::parts)
     /// of the scene's: of arguments the compiler knows that nothing written here changes them, and reads places once.
     #[inline(always)]
-    fn blocks<const AVX512: bool>(self, places: &[Place], columns: &[Column]) {
+    fn blocks<const AVX512: bool>(self, _: Proof<AVX512>, places: &[Place], columns: &[Column]) {
         let Advance { mut batch, actions, out, .. } = self;
         let (state_dim, act_dim) = (E::State::<f32>::LEN, LANES * E::Action::<f32>::LEN);
         let (level, integrator) = PATHS[PATH];
@@ -145,8 +146,7 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
             let channels = unsafe { Block::of(places, columns, block, Self::CHANNELS) };
             let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
             if !PLAIN && let Some(actuators) = &mut batch.actuators {
-                let Drive { command, full, applied } = &mut drive;
-                actuators.apply(batch.simd, &batch.scene, block, command.as_ref(), full, applied.as_mut());
+                drive.pass(batch.simd, &batch.scene, block, actuators);
             }
             let state = &mut batch.state[index * state_dim..][..state_dim];
             let mut next = step_block::<E, AVX512, PLAIN>(version, channels, &drive, state);
@@ -159,7 +159,7 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
             let rows_at_once = const { AVX512 && can_interleave(E::Obs::<f32>::LEN) };
             if PLAIN || (rows_at_once && batch.appendix.is_none()) {
                 if rows_at_once {
-                    // SAFETY: by the constant
+                    // SAFETY: a `Proof<true>` has been handed over
                     next.obs = unsafe { interleave(&next.obs) };
                 }
                 rows.copy_from_slice(Lanes::flat(next.obs.as_ref()));
@@ -195,36 +195,6 @@ fn write_rows<E: Env>(rows: &mut [f32], width: usize, obs: &E::Obs<Column>) {
             rows[lane * width + k] = obs.as_ref()[k][lane];
         }
     }
-}
-
-/// What drives a block.
-struct Drive<E: Env> {
-    command: E::Action<Column>,
-    /// Size of a full command.
-    full: Column,
-    applied: E::Action<Column>,
-}
-
-/// The commands of a block, and what an actuator with only gain and bias makes of them.
-#[inline(always)]
-fn drive_block<E: Env>(channels: Block<'_>, actions: &[f32]) -> Drive<E> {
-    let layout = const { ChannelLayout::new(&E::SPEC) };
-    let act_dim = E::Action::<f32>::LEN;
-    let mut command = E::Action::from_fn(|_| Column::all(0.0));
-    let mut applied = E::Action::from_fn(|_| Column::all(0.0));
-    let mut full = Column::all(0.0);
-    for lane in 0..LANES {
-        let params = E::params(|channel| channels.column(channel)[lane]);
-        let asked = E::command(&params, E::Action::<f32>::from_fn(|k| actions[lane * act_dim + k]));
-        let gain = channels.column(layout.actuator + actuator::GAIN)[lane];
-        let bias = channels.column(layout.actuator + actuator::BIAS)[lane];
-        for k in 0..act_dim {
-            command.as_mut()[k][lane] = asked.as_ref()[k];
-            applied.as_mut()[k][lane] = gain * asked.as_ref()[k] + bias;
-        }
-        full[lane] = E::full_scale(&params);
-    }
-    Drive { command, full, applied }
 }
 
 /// The columns that a step of a block leads to.

@@ -43,6 +43,7 @@ mod copula;
 mod delay;
 pub mod distribution;
 pub mod drift;
+mod drive;
 pub mod env;
 mod faults;
 pub mod filter;

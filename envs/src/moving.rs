@@ -9,7 +9,7 @@ use crate::clock::Clocks;
 use crate::columns::Channels;
 use crate::drift::{AHEAD, Drift};
 use crate::lanes::{Column, LANES};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 
 /// A channel of some lanes that follows a schedule.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ impl Kernel for Refresh<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) {
         let Together { drifts, channels, values, corrected, .. } = self.together;
         let blocks = self.channels.blocks();
         *corrected = [0; AHEAD];
@@ -188,7 +188,7 @@ impl Kernel for Refill<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) {
         let Alone { drift, base, values, corrected, .. } = self.alone;
         *corrected = drift.fill(*base, self.first, values);
     }

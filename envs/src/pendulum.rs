@@ -1,8 +1,8 @@
 //! Pendulum: swing a rod up and hold it there with a torque too weak to lift it directly.
 //!
 //! Gymnasium 1.4.0 `Pendulum-v1` (`gymnasium/envs/classic_control/pendulum.py`). State: angle
-//! (rad, 0 upright, never wrapped), angular velocity (rad/s). The order of operations is
-//! Gymnasium's with `f64` actions.
+//! (rad, 0 upright; never wrapped in `f64`, within half a turn in `f32`), angular velocity (rad/s).
+//! The order of operations is Gymnasium's with `f64` actions.
 
 use std::f64::consts::PI;
 
@@ -152,7 +152,8 @@ impl Env for Pendulum {
         let weight = three * p.gravity / (R::from_f64(2.0) * p.length) * sin;
         let drive = three / (p.mass * p.length.squared()) * torque;
         let new_theta_dot = (theta_dot + (weight + drive) * p.dt).clamp(-p.max_speed, p.max_speed);
-        Transition { state: [theta + new_theta_dot * p.dt, new_theta_dot], reward: -cost, terminated: false }
+        let new_theta = (theta + new_theta_dot * p.dt).summed_angle();
+        Transition { state: [new_theta, new_theta_dot], reward: -cost, terminated: false }
     }
 
     /// Cosine and sine of the angle as the sensor sees it, and the angular velocity (rad/s).

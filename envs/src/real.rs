@@ -46,6 +46,12 @@ pub trait Real:
     /// the seam may come out at either end.
     fn wrap_angle(self) -> Self;
 
+    /// An angle (rad) that a state adds up step by step.
+    ///
+    /// `f64`: itself, as Gymnasium keeps it. `f32`: [`Real::wrap_angle`], because after many turns the spacing of
+    /// `f32` would swallow the steps.
+    fn summed_angle(self) -> Self;
+
     /// The absolute value.
     fn abs(self) -> Self;
 
@@ -119,6 +125,11 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    fn summed_angle(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
     fn abs(self) -> f64 {
         f64::abs(self)
     }
@@ -167,6 +178,11 @@ impl Real for f32 {
         const TURN_LOW: f32 = 1.935_307_2e-3;
         let turns = (self * (0.5 * FRAC_1_PI) + ROUNDER) - ROUNDER;
         (self - turns * TURN_HIGH) - turns * TURN_LOW
+    }
+
+    #[inline(always)]
+    fn summed_angle(self) -> f32 {
+        self.wrap_angle()
     }
 
     #[inline(always)]

@@ -61,7 +61,8 @@ pub fn replay<E: Env>(
 /// (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
 ///
 /// # Errors
-/// On an unknown or illegal parameter, numbers of the wrong count, and an integrator that the
+/// On an unknown or illegal parameter, numbers of the wrong count, an action that is not in the action space, and an
+/// integrator that the
 /// environment does not have: CartPole has all, the others exactly one, so they take `None`;
 /// Pendulum also takes its own, semi-implicit.
 pub fn replay_kind(
@@ -114,6 +115,12 @@ fn replay_flat<E: Env>(
     if !actions.len().is_multiple_of(act_dim) {
         let expected = format!("{act_dim} a step");
         return Err(wrong("actions", actions.len(), expected));
+    }
+    if let Some(at) = actions.iter().position(|action| !E::SPEC.action.contains(*action)) {
+        return Err(TaskError::Invalid {
+            path: format!("actions[{at}]"),
+            problem: format!("{} is not in {:?}", actions[at], E::SPEC.action),
+        });
     }
     let actions = actions.chunks(act_dim).map(|action| E::Action::<f64>::from_fn(|i| action[i]));
     Ok(replay::<E>(params, initial_state, actions))

@@ -8,7 +8,7 @@ use crate::lanes::{Column, LANES};
 use crate::real::Real;
 use crate::rng::Purpose;
 use crate::settings::SensorFill;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 use crate::words::{Visit, Words};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Sensor, Purpose::EvaluationSensor];
@@ -171,7 +171,7 @@ impl Kernel for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) {
         self.sensors.sense(self.scene, self.block, self.obs);
     }
 }

@@ -21,9 +21,13 @@ pub(crate) trait Kernel {
     /// What it results in.
     type Output;
 
-    /// Does it; `AVX512` where the instructions of AVX-512 may be used by name.
-    fn run<const AVX512: bool>(self) -> Self::Output;
+    /// Does it; with `Proof<true>`, the instructions of AVX-512 may be used by name.
+    fn run<const AVX512: bool>(self, proof: Proof<AVX512>) -> Self::Output;
 }
+
+/// Proof that the processor has AVX-512, if `AVX512`. Only [`Simd::run`] can make one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proof<const AVX512: bool>(());
 
 impl Simd {
     /// All that this machine has, the widest last.
@@ -49,7 +53,7 @@ impl Simd {
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
-            Simd::Baseline => kernel.run::<false>(),
+            Simd::Baseline => kernel.run(Proof::<false>(())),
             // SAFETY: `Simd::available` lists these only where the processor has the features, and
             // it is the only place they come from
             #[cfg(target_arch = "x86_64")]
@@ -63,11 +67,11 @@ impl Simd {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<false>()
+    kernel.run(Proof::<false>(()))
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<true>()
+    kernel.run(Proof::<true>(()))
 }

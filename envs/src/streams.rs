@@ -2,7 +2,7 @@
 
 use crate::lanes::{Column, LANES, Lanes};
 use crate::rng::{MAX_INDEX, Purpose, Stream, unit_f32};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 
 /// Streams that differ in their task and env only.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ impl Kernel for Draw<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) {
         let Streams { common, task, env, .. } = self.streams;
         for (uniforms, (task, env)) in self.uniforms.iter_mut().zip(task.iter().zip(env)) {
             let drawn = draw(*common, task, env, self.step, unit_f32);

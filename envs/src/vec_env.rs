@@ -30,6 +30,7 @@ use crate::appendix::Appendix;
 use crate::channel::ChannelLayout;
 use crate::clock::Clocks;
 use crate::columns::Channels;
+use crate::drive::deliver;
 use crate::env::{ActionSpace, Array, Env, Version};
 use crate::faults::{Scene, Used};
 use crate::lanes::{Column, LANES, Lanes};
@@ -67,7 +68,7 @@ pub enum Autoreset {
 /// Why a batch cannot be stepped; it is left as it was.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StepError {
-    /// NaN, an infinite number, an index out of range.
+    /// NaN, an infinite number, an index that is not whole or out of range.
     #[error("lane {lane}: action {action} is not in {space:?}")]
     Action {
         /// The first lane with such an action.
@@ -181,6 +182,31 @@ impl<E: Env> VecEnv<E> {
         assert!(lane < self.num_envs, "lane {lane} of {}", self.num_envs);
         let columns = &self.state[lane / LANES * Self::STATE_DIM..][..Self::STATE_DIM];
         E::State::from_fn(|k| columns[k][lane % LANES])
+    }
+
+    /// The output of the actuators in a step with these `actions`, `[envs, act_dim]` both, in the unit
+    /// of the command: after delay, losses, gain, bias, noise, dead zone and saturation at the clocks of that step.
+    ///
+    /// Copies what moves, and changes nothing: for pictures and traces.
+    ///
+    /// # Panics
+    /// On actions of the wrong number.
+    pub fn delivered(&self, actions: &[f32]) -> Vec<f32> {
+        assert_eq!(actions.len(), self.num_envs * Self::ACT_DIM, "actions of {} lanes", self.num_envs);
+        let (mut moving, mut apart) = (self.moving.clone(), self.moving_by_lane.clone());
+        let (mut channels, mut actuators) = (self.channels.clone(), self.actuators.clone());
+        moving.apply(self.simd, &mut channels, self.clock());
+        apart.apply(self.simd, &mut channels, 0..self.num_envs, |lane| self.clocks(lane));
+        let scene = Scene { channels: &channels, streams: &self.streams, tick: self.ticks };
+        let mut delivered = Vec::with_capacity(actions.len());
+        for (block, of_block) in actions.chunks(LANES * Self::ACT_DIM).enumerate() {
+            let mut full = vec![0.0; LANES * Self::ACT_DIM];
+            full[..of_block.len()].copy_from_slice(of_block);
+            let applied = deliver::<E>(self.simd, &scene, block, &full, actuators.as_mut());
+            let lanes = 0..of_block.len() / Self::ACT_DIM;
+            delivered.extend(lanes.flat_map(|lane| applied.as_ref().iter().map(move |column| column[lane])));
+        }
+        delivered
     }
 
     /// Steps done in the current episodes, `[envs]`.

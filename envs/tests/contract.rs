@@ -3,8 +3,9 @@
 mod rig;
 
 use metadrift_envs::{
-    Array, CartPole, Clocks, Env, EnvKind, EnvSpec, Noise, OnBound, Pendulum, ProbeConstant, ProbeSign, Purpose,
-    Schedule, Stream, Task, Timing, VecEnv, channel_index, channels, unit_f32, with_env,
+    Array, CartPole, Clocks, Env, EnvKind, EnvSpec, Initial, Noise, OnBound, Pendulum, ProbeConstant, ProbeSign,
+    Purpose, Schedule, StepError, StepView, Stream, Task, Timing, VecEnv, channel_index, channels, replay_kind,
+    unit_f32, with_env,
 };
 use rand::Rng;
 use rig::{actions, reset_stream, step};
@@ -262,6 +263,30 @@ fn an_index_out_of_range_is_refused() {
     let task = Task::nominal(&CartPole::SPEC);
     let mut env = VecEnv::<CartPole>::new(&[(&task, 2)], 500, reset_stream(1), Clocks::default());
     step(&mut env, &[1.0, 2.0]);
+}
+
+#[test]
+fn only_a_whole_number_is_an_index() {
+    let task = Task::nominal(&CartPole::SPEC);
+    for action in [0.5, 0.999_999_9, 1e-30, -1e-30, 1.5, -1.0, 2.0, 1e9, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        // in a lane of a whole block and in one behind it
+        for lane in [3, 65] {
+            let mut env = VecEnv::<CartPole>::new(&[(&task, 66)], 500, reset_stream(1), Clocks::default());
+            let mut actions = [1.0; 66];
+            actions[lane] = action;
+            let (mut next_obs, mut reward, mut flags) = ([0.0; 66 * 4], [0.0; 66], [[false; 66]; 2]);
+            let [terminated, truncated] = &mut flags;
+            let out = StepView { next_obs: &mut next_obs, reward: &mut reward, terminated, truncated };
+            let refused = env.try_step(&actions, out);
+            assert!(matches!(refused, Err(StepError::Action { lane: at, .. }) if at == lane), "{action}: {refused:?}");
+            assert_eq!(env.clock(), 0);
+        }
+        let action = f64::from(action);
+        let replayed = replay_kind(EnvKind::CartPole, None, &[], Initial::State(&[0.0; 4]), &[1.0, action]);
+        assert!(replayed.is_err_and(|error| error.to_string().contains("actions[1]")), "{action}");
+    }
+    let mut env = VecEnv::<CartPole>::new(&[(&task, 3)], 500, reset_stream(1), Clocks::default());
+    step(&mut env, &[0.0, 1.0, -0.0]);
 }
 
 #[test]

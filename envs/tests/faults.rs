@@ -101,6 +101,52 @@ fn commands_come_late_or_again() {
     assert!(lost.iter().enumerate().all(|(tick, u)| *u == 0.0 || *u == tick as f32 + 1.0));
 }
 
+/// Every fault of the actuator at once, and a gain that drifts on the clock of the episode.
+fn all_at_once() -> Task {
+    let values = [
+        ("gravity", 0.0),
+        ("max_speed", 1000.0),
+        ("actuator_bias", 0.1),
+        ("actuator_noise_std", 0.3),
+        ("actuator_delay", 2.0),
+        ("actuator_dead_zone", 0.1),
+        ("actuator_saturation", 0.6),
+        ("actuator_drop_prob", 0.1),
+        ("actuator_stick_prob", 0.1),
+        ("actuator_hold_steps", 2.0),
+    ];
+    let ramp = Schedule::Linear { from: 1.5, to: -1.5, start: 0.0, over: 40.0, returns: false };
+    let mut task = task::<Pendulum>(&values).with_drift(&Pendulum::SPEC, "actuator_gain", ramp).unwrap();
+    task.drifts[0].timing.clock = metadrift_envs::Clock::EpisodeStep;
+    task
+}
+
+#[test]
+fn the_output_that_is_told_ahead_is_the_one_that_moves_the_plant() {
+    const LANES: usize = 70;
+    let make = |task: &Task| VecEnv::<Pendulum>::new(&[(task, LANES)], 25, reset_stream(1), Clocks::default());
+    let (faulty, healthy) = (all_at_once(), task::<Pendulum>(&[("gravity", 0.0), ("max_speed", 1000.0)]));
+    for task in [&faulty, &healthy] {
+        let (mut told, mut untold) = (make(task), make(task));
+        let mut limited = 0;
+        for tick in 0..60 {
+            let actions = actions::<Pendulum>(tick, 0, LANES);
+            let delivered = told.delivered(&actions);
+            let before: Vec<f32> = (0..LANES).map(|lane| told.state(lane)[1]).collect();
+            let out = step(&mut told, &actions);
+            // asking has changed nothing
+            assert_eq!(out, step(&mut untold, &actions));
+            for lane in 0..LANES {
+                // 3 u / (m l^2) for 0.05 s
+                let torque = (out.next_obs[lane * 3 + 2] - before[lane]) / 0.15;
+                assert!((torque - delivered[lane]).abs() < 1e-3, "tick {tick} lane {lane}: {torque} {delivered:?}");
+                limited += usize::from(delivered[lane].abs() == 1.2);
+            }
+        }
+        assert_eq!(limited > 0, task == &faulty);
+    }
+}
+
 /// The rows of 300 ticks of 40 pendulums: initial ones and what follows, with healthy sensors and
 /// with these; the motion is the same.
 fn seen(values: &[(&str, f64)], fill: SensorFill) -> [Vec<Vec<f32>>; 2] {

@@ -44,6 +44,27 @@ pub enum CheckpointError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A newer version of the program saved it.
+    #[error(
+        "checkpoint {}: it was saved by a newer metadrift (format {schema}); use that version, or another checkpoint of \
+         the run", path.display()
+    )]
+    Newer {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its format.
+        schema: u64,
+    },
+    /// There is no checkpoint of that step.
+    #[error("no checkpoint of iteration {step} in {}; there are those of {there:?}", dir.display())]
+    NoStep {
+        /// Where it was looked for.
+        dir: PathBuf,
+        /// The iteration.
+        step: u64,
+        /// Those there are.
+        there: Vec<u64>,
+    },
     /// No checkpoint in the directory can be used.
     #[error("{}", none_valid(dir, skipped))]
     NoneValid {

@@ -23,7 +23,10 @@ pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     if !kind.is_dir() {
         return Err(damaged("it is not a directory".into()));
     }
-    let text = read_file(path, MANIFEST, MAX_MANIFEST_BYTES).map_err(damaged)?;
+    let text = read_file(path, MANIFEST, MAX_MANIFEST_BYTES).map_err(|trouble| trouble.at(path))?;
+    if let Some(schema) = newer_schema(&text) {
+        return Err(CheckpointError::Newer { path: path.to_owned(), schema });
+    }
     let manifest = parse_manifest(&text).map_err(|reason| damaged(format!("{MANIFEST}: {reason}")))?;
     let named = path.file_name().and_then(|name| step_of(name.to_str()?));
     if named.is_some_and(|step| step != manifest.step) {
@@ -32,49 +35,113 @@ pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let [params, state] = manifest.files.as_slice() else {
         return Err(damaged(format!("{MANIFEST} names other files than {PARAMS} and {STATE}")));
     };
-    let params = verified_file(path, PARAMS, params, MAX_PARAMS_BYTES).map_err(damaged)?;
-    let state = verified_file(path, STATE, state, MAX_STATE_BYTES).map_err(damaged)?;
+    let params = verified_file(path, PARAMS, params, MAX_PARAMS_BYTES).map_err(|trouble| trouble.at(path))?;
+    let state = verified_file(path, STATE, state, MAX_STATE_BYTES).map_err(|trouble| trouble.at(path))?;
     let tensors = parse_tensors(&params, &manifest.tensors).map_err(|reason| damaged(format!("{PARAMS}: {reason}")))?;
     let state = serde_json::from_slice(&state).map_err(|error| damaged(format!("{STATE}: {error}")))?;
     Ok(Checkpoint { step: manifest.step, tensors, state })
 }
 
-/// The newest checkpoint in `dir` that is whole, and the newer ones that are not, for a warning. Changes nothing; what
+/// The newest checkpoint in `dir` that is whole, and the newer ones that are damaged, for a warning. Changes nothing; what
 /// interrupted saves left is not looked at ([`super::remove_leftovers`] deletes it).
+///
+/// # Errors
+/// If none can be used, or one cannot be read or is of a newer version: an older one in its place would lose what it
+/// holds.
 pub fn newest(dir: &Path) -> Result<(Checkpoint, Vec<Skipped>), CheckpointError> {
     let mut skipped = Vec::new();
-    for (_, path) in steps(dir)?.into_iter().rev() {
-        match load(&path) {
-            Ok(checkpoint) => return Ok((checkpoint, skipped)),
-            Err(CheckpointError::Damaged { path, reason }) => skipped.push(Skipped { path, reason }),
-            Err(error) => skipped.push(Skipped { path, reason: error.to_string() }),
+    // a run that trains meanwhile deletes old checkpoints while new ones appear: then the listing is out of date
+    for _ in 0..LISTINGS {
+        skipped.clear();
+        let mut vanished = false;
+        for (_, path) in steps(dir)?.into_iter().rev() {
+            match load(&path) {
+                Ok(checkpoint) => return Ok((checkpoint, skipped)),
+                Err(_) if !path.exists() => vanished = true,
+                Err(CheckpointError::Damaged { path, reason }) => skipped.push(Skipped { path, reason }),
+                Err(error) => return Err(error),
+            }
+        }
+        if !vanished {
+            break;
         }
     }
     Err(CheckpointError::NoneValid { dir: dir.to_owned(), skipped })
 }
 
+/// How often a directory is listed whose entries vanish before they are read.
+const LISTINGS: usize = 20;
+
+/// The checkpoint of `step` in `dir`.
+///
+/// # Errors
+/// If there is none; the error names those there are.
+pub fn at(dir: &Path, step: u64) -> Result<Checkpoint, CheckpointError> {
+    let all = steps(dir)?;
+    match all.iter().find(|(there, _)| *there == step) {
+        Some((_, path)) => load(path),
+        None => {
+            Err(CheckpointError::NoStep { dir: dir.to_owned(), step, there: all.iter().map(|(n, _)| *n).collect() })
+        }
+    }
+}
+
+/// Why a file of a checkpoint cannot be used.
+enum Trouble {
+    /// It is not what was saved.
+    Damage(String),
+    /// The file system did not give it; it may be as good as ever.
+    Unreadable(&'static str, std::io::Error),
+}
+
+impl Trouble {
+    fn at(self, checkpoint: &Path) -> CheckpointError {
+        match self {
+            Trouble::Damage(reason) => CheckpointError::Damaged { path: checkpoint.to_owned(), reason },
+            Trouble::Unreadable(name, error) => io_error("read", &checkpoint.join(name))(error),
+        }
+    }
+}
+
+/// What an error at opening or reading `name` says of it: a missing file, a link or a directory is damage.
+fn trouble(name: &'static str) -> impl Fn(std::io::Error) -> Trouble {
+    move |error| {
+        let ours = error.raw_os_error().is_none(); // a link or no regular file, by `open`
+        if ours || error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ELOOP) {
+            return Trouble::Damage(format!("{name}: {error}"));
+        }
+        Trouble::Unreadable(name, error)
+    }
+}
+
+/// The schema of a manifest that a newer version wrote, whatever else is in it.
+fn newer_schema(text: &[u8]) -> Option<u64> {
+    let schema = serde_json::from_slice::<serde_json::Value>(text).ok()?.get("schema")?.as_u64()?;
+    (schema > u64::from(SCHEMA)).then_some(schema)
+}
+
 /// A regular file of at most `cap` bytes.
-fn read_file(dir: &Path, name: &str, cap: u64) -> Result<Vec<u8>, String> {
-    let (file, size) = open(&dir.join(name)).map_err(|error| format!("{name}: {error}"))?;
+fn read_file(dir: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, Trouble> {
+    let (file, size) = open(&dir.join(name)).map_err(trouble(name))?;
     if size > cap {
-        return Err(format!("{name}: {size} B are more than {cap} B"));
+        return Err(Trouble::Damage(format!("{name}: {size} B are more than {cap} B")));
     }
     let mut bytes = Vec::new();
-    file.take(cap).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+    file.take(cap).read_to_end(&mut bytes).map_err(trouble(name))?;
     Ok(bytes)
 }
 
-fn verified_file(dir: &Path, name: &str, entry: &FileEntry, cap: u64) -> Result<Vec<u8>, String> {
+fn verified_file(dir: &Path, name: &'static str, entry: &FileEntry, cap: u64) -> Result<Vec<u8>, Trouble> {
     if entry.name != name {
-        return Err(format!("{MANIFEST} names {:?} in place of {name}", entry.name));
+        return Err(Trouble::Damage(format!("{MANIFEST} names {:?} in place of {name}", entry.name)));
     }
-    let (_, size) = open(&dir.join(name)).map_err(|error| format!("{name}: {error}"))?;
+    let (_, size) = open(&dir.join(name)).map_err(trouble(name))?;
     if size != entry.size {
-        return Err(format!("{name}: {size} B, should be {} B", entry.size));
+        return Err(Trouble::Damage(format!("{name}: {size} B, should be {} B", entry.size)));
     }
     let bytes = read_file(dir, name, cap)?;
     if sha256(&bytes) != entry.sha256 {
-        return Err(format!("{name}: the content does not match its checksum"));
+        return Err(Trouble::Damage(format!("{name}: the content does not match its checksum")));
     }
     Ok(bytes)
 }

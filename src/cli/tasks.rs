@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{
+    Args, Subcommand, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use metadrift_envs::Split;
 
-use super::{ComputeArgs, Format};
+use super::{ComputeArgs, Format, FormatArgs, LawsArgs};
 
 /// `tasks`
 #[derive(Debug, Subcommand)]
@@ -29,20 +32,26 @@ pub enum TasksCommand {
         #[arg(long, default_value = "text")]
         format: Format,
     },
-    /// Ranges, drift, variation budget, and what was measured of the preset
+    /// Describe the tasks: ranges, drift, variation budget, and measured scores
     #[command(after_help = "Example:\n  metadrift tasks describe pendulum-physics")]
     Describe {
         /// A preset's name or a file that ends in .toml
         #[arg(value_name = "PRESET|FILE.toml")]
         what: String,
+        /// How the result is printed.
+        #[command(flatten)]
+        output: FormatArgs,
     },
-    /// Measure a random policy, the best fixed feedback and full knowledge on every split, and the gap between them
+    /// Measure a random policy, the best fixed feedback and the oracle on every split, and the gap between them
     #[command(
         after_help = "The best fixed feedback is searched on other tasks of the same split with the cross-entropy \
-        method. Where\nthe gap is nil, one fixed policy does as well as knowing the task: no adaptation is needed.\n\n\
+        method. If\nthe gap is zero, one fixed policy does as well as knowing the task: no adaptation is needed.\n\n\
         Example:\n  metadrift tasks audit cartpole-flip --format json"
     )]
     Audit(AuditArgs),
+    /// List the words of the task language, with their fields, defaults and an example of each
+    #[command(after_help = "Examples:\n  metadrift tasks laws\n  metadrift tasks laws sinusoid clock")]
+    Laws(LawsArgs),
     /// Draw how each drifting quantity moves over the life of some tasks, switches marked, as SVG
     #[command(after_help = "Example:\n  metadrift tasks plot cartpole-drift --split ood --out drift.svg")]
     Plot {
@@ -62,7 +71,7 @@ pub enum TasksCommand {
         #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
         seed: u64,
         /// Where the picture goes
-        #[arg(long, value_name = "FILE.svg")]
+        #[arg(long, value_name = "FILE.svg", value_parser = ending("svg"))]
         out: PathBuf,
     },
 }
@@ -99,18 +108,24 @@ pub struct AuditArgs {
 /// `env`
 #[derive(Debug, Subcommand)]
 pub enum EnvCommand {
-    /// Names and one line each
-    List,
-    /// Observations, actions and every quantity that a task may set or let drift
+    /// List names with one line each
+    List(FormatArgs),
+    /// Show observations, actions and every quantity that a task may set or let drift
     Show {
         /// Name of the environment
         name: String,
+        /// How the result is printed.
+        #[command(flatten)]
+        output: FormatArgs,
     },
-    /// Try what every environment must do: determinism, effect of every channel, bounds, f32 against f64
+    /// Check the contract of an environment: determinism, effect of every channel, bounds, f32 against f64
     #[command(after_help = "Example:\n  metadrift env check cartpole")]
     Check {
         /// Name of the environment
         name: String,
+        /// How the result is printed.
+        #[command(flatten)]
+        output: FormatArgs,
     },
     /// Write every step of a task to a CSV file: parameters, events, state, observation, action, reward
     #[command(
@@ -135,7 +150,7 @@ pub struct RecordArgs {
     /// A preset's name or a file that ends in .toml
     #[arg(value_name = "PRESET|FILE.toml")]
     pub what: String,
-    /// Folder of a run: its policy acts, before and after adaptation [default: a controller that knows the task]
+    /// Folder of a run: its policy acts, before and after adaptation [default: the oracle controller]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
     /// Which tasks: train, in-dist or ood
@@ -148,11 +163,19 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
     /// Where the film goes
-    #[arg(long, value_name = "FILE.gif")]
+    #[arg(long, value_name = "FILE.gif", value_parser = ending("gif"))]
     pub out: PathBuf,
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+/// Refuses another format than the one that is written.
+fn ending(format: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
+        let right = path.extension().is_some_and(|end| end.eq_ignore_ascii_case(format));
+        right.then_some(path).ok_or_else(|| format!("it is written as {format}: the name must end in .{format}"))
+    })
 }
 
 /// Who acts.
@@ -160,7 +183,7 @@ pub struct RecordArgs {
 pub enum PolicyChoice {
     /// Every action equally likely.
     Random,
-    /// A controller with full knowledge of state and parameters.
+    /// A controller that knows the state and every parameter.
     Oracle,
 }
 

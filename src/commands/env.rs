@@ -2,16 +2,16 @@
 
 mod check;
 mod replay;
+mod show;
 mod trace;
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
-use metadrift_envs::{ActionSpace, EnvKind, EnvSpec, TaskError, channels};
+use metadrift_envs::{EnvKind, EnvSpec, TaskError};
+use serde_json::json;
 
 use crate::{
-    cli::EnvCommand,
-    commands::{aligned, print},
+    cli::{EnvCommand, Format},
+    commands::{aligned, print_as},
 };
 
 pub use check::CheckFailed;
@@ -23,9 +23,12 @@ pub use replay::{Fault, ReplayError};
 /// On an unknown environment ([`TaskError`]), and on lines that cannot be replayed ([`ReplayError`]).
 pub fn run(command: &EnvCommand) -> Result<()> {
     match command {
-        EnvCommand::List => print(&list())?,
-        EnvCommand::Show { name } => print(&show(find(name, "env show")?.spec()))?,
-        EnvCommand::Check { name } => check::run(name)?,
+        EnvCommand::List(output) => list(output.format)?,
+        EnvCommand::Show { name, output } => {
+            let spec = find(name, "env show")?.spec();
+            print_as(output.format, &show::object(spec), || show::text(spec))?;
+        }
+        EnvCommand::Check { name, output } => check::run(name, output.format)?,
         EnvCommand::Trace(args) => trace::run(args)?,
         EnvCommand::Replay { file } => replay::run(file)?,
     }
@@ -41,78 +44,24 @@ fn find(name: &str, path: &str) -> Result<EnvKind, TaskError> {
 }
 
 /// Names and one line each; the probes, which only tests want, last.
-fn list() -> String {
+fn list(format: Format) -> Result<()> {
     let specs = || EnvKind::ALL.iter().map(|kind| kind.spec());
     let is_probe = |spec: &&EnvSpec| spec.name.starts_with("probe-");
-    let row = |spec: &EnvSpec| format!("{:<15} {}\n", spec.name, spec.doc);
-    let real: String = specs().filter(|spec| !is_probe(spec)).map(row).collect();
-    let probes: String = specs().filter(is_probe).map(row).collect();
-    format!("{real}\nFor tests of learners, with known answers:\n{probes}")
-}
-
-/// Everything a task file may want to know about an environment.
-fn show(spec: &EnvSpec) -> String {
-    let mut text = format!("{}: {}\n\n", spec.name, spec.doc);
-    let _ = writeln!(text, "observations  {}", spec.observations.join(", "));
-    let _ = writeln!(text, "actions       {}", actions(spec.action));
-    let _ = writeln!(text, "horizon       {}\n", counted(spec.horizon as usize, "step"));
-    let _ = writeln!(text, "What a task may set ([task.vary]) or let drift ([task.drift]):\n");
-    let mut rows = vec![["name", "unit", "default", "legal range", "what it is"].map(str::to_owned)];
-    rows.extend(
-        channels(spec).into_iter().map(|c| [c.name, c.unit.into(), c.default.to_string(), c.bounds.to_string(), c.doc]),
-    );
-    text + &aligned(&rows)
-}
-
-/// The action space in words.
-fn actions(space: ActionSpace) -> String {
-    match space {
-        ActionSpace::Discrete(2) => "0 or 1".into(),
-        ActionSpace::Discrete(count) => format!("0, 1, … {}", count - 1),
-        ActionSpace::Box { dim, bound } => {
-            format!("{} in [-{bound}, {bound}]; the controller clips what lies outside", counted(dim, "number"))
-        }
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    let object = |spec: &EnvSpec| json!({ "name": spec.name, "description": spec.doc, "probe": is_probe(&spec) });
+    let objects: Vec<serde_json::Value> = specs().map(object).collect();
+    print_as(format, &objects, || {
+        let row = |spec: &EnvSpec| [spec.name.to_owned(), spec.doc.to_owned()];
+        let (probes, real): (Vec<&EnvSpec>, Vec<&EnvSpec>) = specs().partition(is_probe);
+        let rows: Vec<[String; 2]> = real.iter().chain(&probes).map(|spec| row(spec)).collect();
+        let lines: Vec<String> = aligned(&rows).lines().map(|line| format!("{line}\n")).collect();
+        let (real, probes) = lines.split_at(real.len());
+        format!("{}\nFor tests of learners, with known answers:\n{}", real.concat(), probes.concat())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_list_names_every_environment_and_the_probes_last() {
-        let text = list();
-        let place = |name: &str| text.find(&format!("{name} ")).unwrap_or_else(|| panic!("{name}: {text}"));
-        for kind in EnvKind::ALL {
-            place(kind.spec().name);
-        }
-        assert!(place("cartpole") < place("pendulum") && place("pendulum") < text.find("For tests").unwrap());
-        assert!(text.find("For tests").unwrap() < place("probe-sign"));
-    }
-
-    #[test]
-    fn show_has_every_channel_with_unit_default_range_and_doc() {
-        for kind in EnvKind::ALL {
-            let text = show(kind.spec());
-            for channel in channels(kind.spec()) {
-                let row = text.lines().find(|line| line.split_whitespace().next() == Some(&channel.name));
-                let row = row.unwrap_or_else(|| panic!("{}: {text}", channel.name));
-                let (default, bounds) = (channel.default.to_string(), channel.bounds.to_string());
-                for part in [channel.unit, &default, &bounds, &channel.doc] {
-                    assert!(row.contains(part), "{part}: {row}");
-                }
-            }
-        }
-        let cartpole = show(EnvKind::CartPole.spec());
-        for part in ["x, x_dot, theta, theta_dot", "0 or 1", "500 steps", "actuator_gain", "sensor_x_bias"] {
-            assert!(cartpole.contains(part), "{part}: {cartpole}");
-        }
-        assert!(show(EnvKind::Pendulum.spec()).contains("1 number in [-2, 2]"));
-    }
 
     #[test]
     fn an_unknown_name_suggests_the_nearest_and_says_where() {

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use crate::{
     checkpoint,
     cli::{EvaluateArgs, Format},
-    commands::{print, writable},
+    commands::print,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     memory::{self, Arithmetic},
-    message,
+    message, output,
     run_dir::{Manifest, write_atomic},
     session::read_config,
     train::Trainer,
@@ -22,13 +22,13 @@ use crate::{
 /// # Errors
 /// If the run has no valid checkpoint, or the result cannot be written.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
-    args.out.as_deref().map_or(Ok(()), writable)?;
+    args.out.as_deref().map_or(Ok(()), output::check)?;
     let config = read_config(&args.run)?;
     let (newest, skipped) = checkpoint::newest(&args.run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
-    let backend = args.compute.backend.unwrap_or(Manifest::read(&args.run)?.backend);
     let device = device::open(args.compute.device)?;
+    let backend = args.compute.backend.map_or_else(|| Manifest::backend_of(&args.run), Ok)?;
     let mut trainer = Trainer::new(config.clone(), device, backend, actors)?;
     trainer.restore(&newest)?;
     let usual = Protocol::of(&config, args.split);
@@ -47,7 +47,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     print(&shown)?;
     if let Some(path) = &args.out {
         let text = if path.extension().is_some_and(|end| end == "csv") { evaluation.to_csv() } else { json };
-        write_atomic(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        output::write(path, text.as_bytes())?;
     }
     keep(&args.run, &protocol.file_stem(&config), &evaluation)
 }

@@ -1,34 +1,31 @@
 //! What each command does: from arguments to output.
 
 pub mod bench;
+pub mod config;
 pub mod doctor;
 pub mod env;
 pub mod evaluate;
+pub mod manual;
 pub mod presets;
 pub mod record;
 pub mod selftest;
 pub mod tasks;
 pub mod train;
 
-use std::{io, path::Path};
+use serde::Serialize;
 
-use anyhow::{Context, Result};
-
+use crate::cli::Format;
 pub use crate::message::print;
 
-/// Refuses a file that cannot be written before any work goes into what it is to hold. Nothing is left behind.
+/// Prints a result as text or, for programs, as one JSON value.
 ///
 /// # Errors
-/// If its folder does not exist or takes no files, or the name is a folder's.
-pub(crate) fn writable(file: &Path) -> Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let tried = match file.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => tempfile::tempfile_in(folder).map(drop),
-    };
-    // tempfile names its own path in the error
-    let plain = |error: io::Error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error);
-    tried.map_err(plain).with_context(|| format!("cannot write {}", file.display()))
+/// As [`print`].
+pub(crate) fn print_as(format: Format, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    Ok(print(&match format {
+        Format::Text => text(),
+        Format::Json => serde_json::to_string_pretty(value)? + "\n",
+    })?)
 }
 
 /// Columns as wide as their widest cell.

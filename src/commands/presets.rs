@@ -1,12 +1,11 @@
 //! `presets list|show`
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
+use serde_json::json;
 
 use crate::{
-    cli::PresetsCommand,
-    commands::print,
+    cli::{Format, PresetsCommand},
+    commands::{aligned, print, print_as},
     presets::{self, PRESETS},
 };
 
@@ -16,14 +15,24 @@ use crate::{
 /// On an unknown preset.
 pub fn run(command: &PresetsCommand) -> Result<()> {
     match command {
-        PresetsCommand::List => {
-            let mut text = String::new();
-            for (name, _) in PRESETS {
-                let _ = writeln!(text, "{name:<22} {}", presets::load(name, &[])?.description);
-            }
-            print(&text)?;
+        PresetsCommand::List(output) => list(output.format),
+        PresetsCommand::Show { name, format: Format::Text } => Ok(print(presets::text(name)?)?),
+        PresetsCommand::Show { name, format: Format::Json } => {
+            presets::text(name)?;
+            print_as(Format::Json, &presets::load(name, &[])?, String::new)
         }
-        PresetsCommand::Show { name } => print(presets::text(name)?)?,
     }
-    Ok(())
+}
+
+fn list(format: Format) -> Result<()> {
+    let (mut rows, mut objects) = (Vec::new(), Vec::new());
+    for (name, _) in PRESETS {
+        let config = presets::load(name, &[])?;
+        rows.push([(*name).to_owned(), config.description.clone()]);
+        objects.push(json!({
+            "name": name, "description": config.description, "env": config.task.env, "role": config.role,
+            "learner": config.learner,
+        }));
+    }
+    print_as(format, &objects, || aligned(&rows))
 }

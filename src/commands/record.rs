@@ -1,8 +1,8 @@
 //! `record PRESET [--run RUN] --out FILE.gif`
 
-use std::{fs::File, io::BufWriter, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadrift_agents::{
     host_policy::{HostPolicy, Scratch},
     stop,
@@ -12,7 +12,7 @@ use metadrift_envs::{Task, channel_index};
 use crate::{
     checkpoint,
     cli::RecordArgs,
-    commands::{print, writable},
+    commands::print,
     config::{Config, ConfigError},
     control::{
         Controller, Random, Seen,
@@ -24,9 +24,9 @@ use crate::{
     failure::WrongUsage,
     life::Life,
     memory::{self, Arithmetic},
-    message, presets, registry,
+    message, output, presets, registry,
     render::{
-        Canvas,
+        Canvas, decimal,
         scene::{Moment, Painter, SIZE},
     },
     rollout::Episodes,
@@ -67,29 +67,35 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         let message = format!("--out {}: films are GIFs, so the name must end in .gif", args.out.display());
         return Err(WrongUsage(message).into());
     }
-    writable(&args.out)?;
+    output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
     let task = config.tasks(args.split)?.sample(args.seed, 0, args.task);
     let films = match &args.run {
         Some(run) => before_and_after(&config, run, &task, args)?,
         None => vec![unlearned(&config, &task, args)?],
     };
-    let frames =
-        write(&config, &task, &films, &args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+    let (film, frames) = encode(&config, &task, &films)?;
+    output::write(&args.out, &film)?;
     let returns: Vec<String> = films
         .iter()
-        .map(|film| format!("{} {:.1}", film.title, film.moments.last().map_or(0.0, |moment| moment.earned)))
+        .map(|film| {
+            let earned = film.moments.last().map_or(0.0, |moment| moment.earned);
+            format!("{}: return {}", film.title, decimal(earned, 1))
+        })
         .collect();
-    Ok(print(&format!("{}: {frames} frames; return {}\n", args.out.display(), returns.join(", ")))?)
+    Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
 }
 
 /// The controller with full knowledge or, where there is none, random actions.
 fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
     let env = config.env()?;
-    let name = format!("{} {}/{}", config.name, args.split, args.task);
+    let title = |who: &str| format!("{who} on {}, task {}/{}", config.name, args.split, args.task);
     Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, 0, name, known)?,
-        None => film(config, task, args.seed, 0, name, Random::new(env.spec().action, args.seed, 0))?,
+        Some(known) => film(config, task, args.seed, 0, title("oracle"), known)?,
+        None => {
+            let random = Random::new(env.spec().action, args.seed, 0);
+            film(config, task, args.seed, 0, title("random actions"), random)?
+        }
     })
 }
 
@@ -116,8 +122,8 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let (newest, skipped) = checkpoint::newest(&run.join("checkpoints"))?;
     skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
     let actors = args.compute.num_actors();
-    let backend = args.compute.backend.unwrap_or(Manifest::read(run)?.backend);
     let device = device::open(args.compute.device)?;
+    let backend = args.compute.backend.map_or_else(|| Manifest::backend_of(run), Ok)?;
     let mut trainer = Trainer::new(trained.clone(), device, backend, actors)?;
     trainer.restore(&newest)?;
     let learner = trainer.learner();
@@ -170,7 +176,7 @@ fn film(
         moments.push(Moment {
             state: wide(tick.state),
             values: tick.values.to_vec(),
-            action: wide(tick.action),
+            applied: wide(tick.applied),
             earned,
             step: tick.clocks.episode_step + 1,
             over: tick.terminated || tick.truncated,
@@ -179,8 +185,8 @@ fn film(
     Ok(Film { title, moments })
 }
 
-/// Writes the films side by side, in real time as far as a GIF can; returns the number of frames.
-fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usize> {
+/// The films side by side as a GIF, in real time as far as one can be, and the number of frames.
+fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usize)> {
     let env = config.env()?;
     let step = ["tau", "dt"].into_iter().find_map(|name| channel_index(env.spec(), name).ok());
     let step = step.map_or(0.05, |channel| task.values[channel]);
@@ -190,7 +196,7 @@ fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usi
     let delay = ((step * stride as f64 * 100.0).round() as u16).max(2);
     let painter = Painter::new(env, shown(config, task));
     let size = ((SIZE.0 * films.len()) as u16, SIZE.1 as u16);
-    let mut encoder = gif::Encoder::new(BufWriter::new(File::create(out)?), size.0, size.1, &[])?;
+    let mut encoder = gif::Encoder::new(Vec::new(), size.0, size.1, &[])?;
     encoder.set_repeat(gif::Repeat::Infinite)?;
     let mut frames = 0;
     for tick in (0..longest).step_by(stride).chain([longest - 1]) {
@@ -205,7 +211,7 @@ fn write(config: &Config, task: &Task, films: &[Film], out: &Path) -> Result<usi
         encoder.write_frame(&frame)?;
         frames += 1;
     }
-    Ok(frames)
+    Ok((encoder.into_inner()?, frames))
 }
 
 /// The channels that make this task what it is: those that drift, then those with another value than usual.

@@ -8,11 +8,12 @@ use metadrift_agents::{
 };
 use metadrift_envs::{EnvKind, Purpose, Split, Stream, Task};
 use rand_distr::{Distribution, StandardNormal};
+use serde_json::json;
 use tch::Device;
 
 use crate::{
-    cli::SelftestArgs,
-    commands::{env::CheckFailed, print},
+    cli::{Format, SelftestArgs},
+    commands::{env::CheckFailed, print, print_as},
     config::Config,
     device,
     life::Life,
@@ -35,10 +36,14 @@ const LAST: usize = 5;
 pub fn run(args: &SelftestArgs) -> Result<()> {
     let device = device::open(args.compute.device)?;
     let (choice, threads) = (args.compute.backend.unwrap_or_default(), args.compute.num_actors());
-    let (mut failed, mut count) = (0, 0);
-    let mut report = |what: &str, detail: String, good: bool| {
-        (failed, count) = (failed + usize::from(!good), count + 1);
-        print(&format!("{}  {what}: {detail}\n", if good { "ok    " } else { "FAILED" }))
+    let format = args.output.format;
+    let mut checks = Vec::new();
+    let mut report = |name: &str, detail: String, good: bool| {
+        checks.push(json!({ "name": name, "detail": detail, "passed": good }));
+        match format {
+            Format::Text => print(&format!("{}  {name}: {detail}\n", if good { "ok    " } else { "FAILED" })),
+            Format::Json => Ok(()),
+        }
     };
     for env in [EnvKind::CartPole, EnvKind::Pendulum] {
         for inner_steps in 1..=3 {
@@ -54,6 +59,10 @@ pub fn run(args: &SelftestArgs) -> Result<()> {
         // other roundings lead to other runs; what must not differ is how good they get
         let detail = format!("{reached:.1} after {} iterations, the reference {reference:.1}", args.iterations);
         report("training of cartpole-flip", detail, reached >= 0.9 * reference)?;
+    }
+    let (count, failed) = (checks.len(), checks.iter().filter(|check| check["passed"] == false).count());
+    if format == Format::Json {
+        print_as(format, &json!({ "passed": failed == 0, "checks": checks }), String::new)?;
     }
     if failed > 0 {
         return Err(CheckFailed { name: device::name(device), failed, count }.into());

@@ -5,13 +5,15 @@ use std::{path::Path, process::ExitCode};
 use anyhow::Result;
 use metadrift_agents::stop::{self, Stopped};
 use metadrift_envs::Split;
+use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    cli::{ResumeArgs, TrainArgs},
-    commands::{evaluate::keep, print},
+    cli::{Format, ResumeArgs, TrainArgs},
+    commands::{evaluate::keep, print, print_as},
     config::Config,
     device,
-    evaluate::{Protocol, evaluate},
+    evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say},
@@ -37,14 +39,14 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     };
     let evaluates = !args.no_evaluate;
     if args.dry_run {
-        print(&plan(&config, &options, evaluates)?)?;
+        plan(&config, &options, evaluates, args.format)?;
         return Ok(ExitCode::SUCCESS);
     }
     size(&config, &options, evaluates)?.1.check()?;
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
-    finish(Session::begin(config, args.run_dir.as_deref(), options)?, evaluates)
+    finish(Session::begin(config, args.run_dir.as_deref(), options)?, evaluates, args.format)
 }
 
 /// Goes on with a run.
@@ -60,15 +62,48 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         quiet: args.quiet,
     };
     size(&read_config(&args.run)?, &options, true)?.1.check()?;
-    finish(Session::resume(&args.run, args.iterations, options)?, true)
+    finish(Session::resume(&args.run, args.iterations, options)?, true, args.format)
 }
 
-fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
+/// The result of a run, for programs.
+#[derive(Serialize)]
+struct Outcome {
+    /// Its folder.
+    run: String,
+    /// `finished`, `solved`, `time_up` or `interrupted`; in the last two cases `resume` goes on.
+    state: &'static str,
+    iteration: u64,
+    env_steps: u64,
+    /// Time spent training, by this process (s).
+    seconds: f64,
+    /// On held-out tasks of the training distribution.
+    evaluation: Option<Evaluation>,
+}
+
+impl Outcome {
+    fn of(session: &Session, ended: Ended, evaluation: Option<Evaluation>) -> Self {
+        let state = match ended {
+            Ended::Finished => "finished",
+            Ended::Solved => "solved",
+            Ended::TimeUp => "time_up",
+            Ended::Signal(_) => "interrupted",
+        };
+        let (iteration, env_steps) = (session.trainer().iteration(), session.trainer().env_steps());
+        let (run, seconds) = (session.shown_path().display().to_string(), session.seconds());
+        Outcome { run, state, iteration, env_steps, seconds, evaluation }
+    }
+}
+
+fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitCode> {
+    if session.has_nothing_to_do() {
+        say("all iterations of this run are done; --iterations N extends it");
+    }
     let ended = session.run()?;
-    let run = quoted(session.path());
+    let run = quoted(session.shown_path());
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
-        say(&format!("stopped and saved after iteration {iteration}; go on with: metadrift resume {run}"));
+        say(&format!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}"));
+        print_as(format, &Outcome::of(&session, ended, None), String::new)?;
         return Ok(code::of_signal(signal));
     }
     if ended == Ended::Solved {
@@ -76,30 +111,33 @@ fn finish(mut session: Session, evaluates: bool) -> Result<ExitCode> {
         say(&format!("solved after {steps} steps, {seconds:.2} s"));
     }
     if ended == Ended::TimeUp {
-        say(&format!("time is up, saved; go on with: metadrift resume {run}"));
+        say(&format!("time limit reached and saved; resume with: metadrift resume {run}"));
     }
+    let mut evaluation = None;
     if evaluates {
         match stop::catch(|| held_out(&session, Split::InDist, None)) {
-            Ok(table) => print(&table?)?,
+            Ok(found) => evaluation = Some(found?),
             Err(Stopped(signal)) => {
                 say(&format!("evaluation stopped; the training is saved. Evaluate it with: metadrift evaluate {run}"));
+                print_as(format, &Outcome::of(&session, ended, None), String::new)?;
                 return Ok(code::of_signal(signal));
             }
         }
     }
-    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.path().display()));
+    let outcome = Outcome::of(&session, ended, evaluation);
+    print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, Evaluation::to_text))?;
+    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Evaluates on held-out tasks, stores the result with the run, and returns the table. `tasks` replaces
-/// `evaluation.tasks`.
-fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<String> {
+/// Evaluates on held-out tasks and stores the result with the run. `tasks` replaces `evaluation.tasks`.
+fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Evaluation> {
     let (trainer, config) = (session.trainer(), session.trainer().config());
     let usual = Protocol::of(config, split);
     let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
     let evaluation = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
     keep(session.path(), &protocol.file_stem(config), &evaluation)?;
-    Ok(evaluation.to_text())
+    Ok(evaluation)
 }
 
 /// One iteration of everything: train, save, resume, evaluate. Without `--run-dir` nothing stays.
@@ -113,7 +151,7 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
         let mut resumed = Session::resume(&dir, Some(2), options)?;
         ended = resumed.run()?;
         for split in [Split::InDist, Split::Ood] {
-            print(&held_out(&resumed, split, Some(10))?)?;
+            print(&held_out(&resumed, split, Some(10))?.to_text())?;
         }
     }
     match ended {
@@ -134,20 +172,27 @@ fn size(config: &Config, options: &RunOptions, evaluates: bool) -> Result<(Train
 }
 
 /// What `--dry-run` prints.
-fn plan(config: &Config, options: &RunOptions, evaluates: bool) -> Result<String> {
+fn plan(config: &Config, options: &RunOptions, evaluates: bool, format: Format) -> Result<()> {
     let layout = registry::layout(config.env()?.spec(), &config.task.settings(), &config.policy.hidden);
     let (training, need) = size(config, options, evaluates)?;
-    let mut text = format!(
-        "{}\n# {} parameters; at most {} environment steps per iteration, {} in all; about {} of memory\n",
-        config.to_toml(),
-        layout.num_params(),
-        training.steps,
-        training.steps * u128::from(config.iterations),
-        memory::size(need.bytes),
-    );
-    if let Some(there) = need.shortage() {
-        let there = memory::size(there.into());
-        text += &format!("# warning: only {there} are there, so this will be refused: lower {}\n", need.keys);
-    }
-    Ok(text)
+    let steps = training.steps * u128::from(config.iterations);
+    let whole = |number: u128| u64::try_from(number).ok();
+    let object = json!({
+        "config": config, "parameters": layout.num_params(), "env_steps_per_iteration": whole(training.steps),
+        "env_steps": whole(steps), "memory_bytes": whole(need.bytes), "fits": need.shortage().is_none(),
+    });
+    print_as(format, &object, || {
+        let mut text = format!(
+            "{}\n# {} parameters; at most {} environment steps per iteration, {steps} in all; about {} of memory\n",
+            config.to_toml(),
+            layout.num_params(),
+            training.steps,
+            memory::size(need.bytes),
+        );
+        if let Some(there) = need.shortage() {
+            let there = memory::size(there.into());
+            text += &format!("# warning: only {there} are there, so this will be refused: lower {}\n", need.keys);
+        }
+        text
+    })
 }

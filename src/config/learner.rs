@@ -26,7 +26,7 @@ impl Config {
         match self.learner {
             Learner::Maml => {
                 let plain = self.ppo_learner == PpoLearnerConfig::default();
-                check("ppo_learner", "settings", plain, "left out, unless learner = \"ppo\"")
+                if plain { Ok(()) } else { Err(ConfigError::Unread) }
             }
             Learner::Ppo => self.check_ppo_learner(),
         }

@@ -48,6 +48,8 @@ pub struct Tick<'a> {
     pub values: &'a [f64],
     /// What the controller decided, `[act_dim]`.
     pub action: &'a [f32],
+    /// The actuator's output for it, in the unit of a command, `[act_dim]`.
+    pub applied: &'a [f32],
     /// What the step earned.
     pub reward: f32,
     /// Whether the physics ended the episode.
@@ -121,6 +123,7 @@ fn run_phase<E: Env, C: Controller>(
             let drifting = shows_values || all[at].controller.looks_at_values();
             all[at].act((&tasks[at / lanes], drifting), seen, (at % lanes) as u32, env.clocks(at), action);
         }
+        let applied = if shows_values { env.delivered(&actions) } else { Vec::new() };
         let out = StepView {
             next_obs: &mut next_obs,
             reward: &mut reward,
@@ -129,9 +132,10 @@ fn run_phase<E: Env, C: Controller>(
         };
         env.step(&actions, out);
         for &at in &live {
-            let (lane, action) = (&mut all[at], &actions[at * act_dim..][..act_dim]);
+            let (lane, of_lane) = (&mut all[at], at * act_dim..(at + 1) * act_dim);
             let ended = (terminated[at], truncated[at]);
-            show(&lane.tick((at / lanes, at % lanes), action, reward[at], ended));
+            let drive = (&actions[of_lane.clone()], applied.get(of_lane).unwrap_or_default());
+            show(&lane.tick((at / lanes, at % lanes), drive, reward[at], ended));
             lane.episodes_left -= u32::from(ended.0 || ended.1);
         }
     }
@@ -176,16 +180,16 @@ impl<C: Controller> Lane<C> {
         self.controller.act(&Seen { obs, state, values: &self.values, episode_step, place }, action);
     }
 
-    /// The tick it has just lived through; `ended` is terminated and truncated.
+    /// The tick it has just lived through: action and actuator's output, reward; `ended` is terminated and truncated.
     fn tick<'a>(
         &'a self,
         place: (usize, usize),
-        action: &'a [f32],
+        (action, applied): (&'a [f32], &'a [f32]),
         reward: f32,
         (terminated, truncated): (bool, bool),
     ) -> Tick<'a> {
         let Lane { clocks, state, obs, values, .. } = self;
-        Tick { place, clocks: *clocks, state, obs, values, action, reward, terminated, truncated }
+        Tick { place, clocks: *clocks, state, obs, values, action, applied, reward, terminated, truncated }
     }
 }
 

@@ -6,6 +6,8 @@
 //! log(iteration, metrics, timing) --+-- metrics ---------> metrics.csv, metrics.jsonl   byte-equal after a resume
 //!                                   +-- timing ----------> timing.csv                   differs from run to run
 //!                                   +-- both ------------> tb/events.out.tfevents...
+//! evaluation(iteration, values) --------+----------------> evaluations.csv              byte-equal after a resume
+//!                                       +----------------> tb/events.out.tfevents...
 //! ```
 //!
 //! What the clock has a part in (seconds, steps per second) is `timing` and stays out of the two metrics files, so that
@@ -25,6 +27,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use files::{CsvFile, JsonLinesFile};
 pub use progress::{Progress, ProgressLine};
 pub use tensorboard::TensorBoard;
+
+use serde::{Deserialize, Serialize};
 
 use crate::message;
 
@@ -89,8 +93,52 @@ pub enum Feed {
     Metrics,
     /// The values the clock has a part in.
     Timing,
-    /// Both.
+    /// Both, and evaluations during training.
     Both,
+    /// Only evaluations during training.
+    Evaluation,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Iterations done.
+    pub iteration: u64,
+    /// Environment steps taken.
+    pub env_steps: u64,
+}
+
+impl At {
+    /// The end of an iteration of something that takes no environment steps.
+    pub fn iteration(iteration: u64) -> Self {
+        At { iteration, env_steps: 0 }
+    }
+
+    fn on(self, axis: XAxis) -> u64 {
+        match axis {
+            XAxis::Iteration => self.iteration,
+            XAxis::EnvSteps => self.env_steps,
+        }
+    }
+}
+
+/// The x-axis of TensorBoard's charts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum XAxis {
+    /// Iterations of the learner.
+    #[default]
+    Iteration,
+    /// Environment steps taken for learning.
+    EnvSteps,
+}
+
+/// The logs of a run: the `[log]` table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// The x-axis of TensorBoard's charts.
+    pub x_axis: XAxis,
 }
 
 /// Whether the logs begin or go on.
@@ -104,6 +152,7 @@ pub enum Start {
 
 struct Entry {
     feed: Feed,
+    axis: XAxis,
     sink: Box<dyn Sink + Send>,
     failing: bool,
     missing_column_reported: bool,
@@ -130,38 +179,65 @@ impl Logger {
         Self { entries: Vec::new(), report: Box::new(message::warn) }
     }
 
-    /// The logs of a run folder: `metrics.csv`, `metrics.jsonl`, `timing.csv` and `tb/`.
+    /// The logs of a run folder: `metrics.csv`, `metrics.jsonl`, `timing.csv`, `tb/` and, if it `evaluates` while it
+    /// trains, `evaluations.csv`. A run that goes on drops what was logged after `resumed`, for it comes again.
     ///
     /// Whatever cannot be opened is reported through `report` and tried again at each iteration. Use
     /// [`Progress::reporter`] as `report` so that messages do not tear the progress bar.
-    pub fn open(run_dir: &Path, start: Start, report: impl FnMut(&str) + Send + 'static) -> Self {
+    pub fn open(
+        run_dir: &Path,
+        resumed: Option<At>,
+        axis: XAxis,
+        evaluates: bool,
+        report: impl FnMut(&str) + Send + 'static,
+    ) -> Self {
         let mut logger = Self { entries: Vec::new(), report: Box::new(report) };
-        logger.add(Feed::Metrics, CsvFile::new(run_dir.join("metrics.csv"), start));
-        logger.add(Feed::Metrics, JsonLinesFile::new(run_dir.join("metrics.jsonl"), start));
-        logger.add(Feed::Timing, CsvFile::new(run_dir.join("timing.csv"), start));
-        logger.add(Feed::Both, TensorBoard::new(run_dir.join("tb"), start));
+        let start = |axis| resumed.map_or(Start::New, |at| Start::After(at.on(axis)));
+        let rows = start(XAxis::Iteration);
+        logger.add(Feed::Metrics, CsvFile::new(run_dir.join("metrics.csv"), rows));
+        logger.add(Feed::Metrics, JsonLinesFile::new(run_dir.join("metrics.jsonl"), rows));
+        logger.add(Feed::Timing, CsvFile::new(run_dir.join("timing.csv"), rows));
+        if evaluates {
+            logger.add(Feed::Evaluation, CsvFile::new(run_dir.join("evaluations.csv"), rows));
+        }
+        logger.add_on(axis, Feed::Both, TensorBoard::new(run_dir.join("tb"), start(axis)));
         logger
     }
 
     /// Adds a sink and opens it.
     pub fn add(&mut self, feed: Feed, sink: impl Sink + Send + 'static) {
-        let mut entry = Entry { feed, sink: Box::new(sink), failing: false, missing_column_reported: false, lost: 0 };
+        self.add_on(XAxis::Iteration, feed, sink);
+    }
+
+    fn add_on(&mut self, axis: XAxis, feed: Feed, sink: impl Sink + Send + 'static) {
+        let mut entry =
+            Entry { feed, axis, sink: Box::new(sink), failing: false, missing_column_reported: false, lost: 0 };
         let opened = entry.sink.flush();
         entry.settle(opened, 0, &mut self.report);
         self.entries.push(entry);
     }
 
     /// Logs one iteration: `metrics` must be the same in a repeated run, `timing` need not.
-    pub fn log(&mut self, iteration: u64, metrics: &[(&str, f64)], timing: &[(&str, f64)]) {
-        let wall_time = wall_time();
+    pub fn log(&mut self, at: At, metrics: &[(&str, f64)], timing: &[(&str, f64)]) {
         let both: Vec<(&str, f64)> = metrics.iter().chain(timing).copied().collect();
+        self.scalars(at, |feed| match feed {
+            Feed::Metrics => Some(metrics),
+            Feed::Timing => Some(timing),
+            Feed::Both => Some(&both),
+            Feed::Evaluation => None,
+        });
+    }
+
+    /// Logs an evaluation during training, the same in a repeated run.
+    pub fn evaluation(&mut self, at: At, values: &[(&str, f64)]) {
+        self.scalars(at, |feed| matches!(feed, Feed::Both | Feed::Evaluation).then_some(values));
+    }
+
+    fn scalars<'a>(&mut self, at: At, values: impl Fn(Feed) -> Option<&'a [(&'a str, f64)]>) {
+        let wall_time = wall_time();
         for entry in &mut self.entries {
-            let values = match entry.feed {
-                Feed::Metrics => metrics,
-                Feed::Timing => timing,
-                Feed::Both => &both,
-            };
-            match entry.sink.scalars(iteration, wall_time, values) {
+            let Some(values) = values(entry.feed) else { continue };
+            match entry.sink.scalars(at.on(entry.axis), wall_time, values) {
                 Ok(homeless) => {
                     entry.settle(Ok(()), 0, &mut self.report);
                     entry.no_place(homeless, &mut self.report);
@@ -280,12 +356,12 @@ mod tests {
         logger.report = Box::new(move |message| heard.lock().unwrap().push(message.to_owned()));
         logger.add(Feed::Both, Flaky(broken.clone()));
         for iteration in 1..=5 {
-            logger.log(iteration, &[("a", 1.0), ("b", 2.0)], &[("c", 3.0)]);
+            logger.log(At::iteration(iteration), &[("a", 1.0), ("b", 2.0)], &[("c", 3.0)]);
         }
         assert_eq!(logger.dropped(), 15);
         assert_eq!(messages.lock().unwrap().len(), 1, "one report for a row of failures");
         *broken.lock().unwrap() = false;
-        logger.log(6, &[("a", 1.0)], &[]);
+        logger.log(At::iteration(6), &[("a", 1.0)], &[]);
         logger.finish(Outcome::Finished);
         assert_eq!(logger.dropped(), 15);
         let messages = messages.lock().unwrap();
@@ -313,8 +389,33 @@ mod tests {
         for (feed, tags) in [Feed::Metrics, Feed::Timing, Feed::Both].into_iter().zip(&tags) {
             logger.add(feed, Tags(tags.clone()));
         }
-        logger.log(1, &[("m", 1.0)], &[("t", 2.0)]);
+        logger.log(At::iteration(1), &[("m", 1.0)], &[("t", 2.0)]);
         let got = tags.map(|tags| tags.lock().unwrap().join(" "));
         assert_eq!(got, ["m", "t", "m t"]);
+    }
+
+    #[test]
+    fn a_sink_is_told_the_x_axis_it_asked_for() {
+        struct Steps(Arc<Mutex<Vec<u64>>>);
+        impl Sink for Steps {
+            fn target(&self) -> String {
+                "steps".into()
+            }
+            fn scalars(&mut self, step: u64, _: f64, _: &[(&str, f64)]) -> io::Result<usize> {
+                self.0.lock().unwrap().push(step);
+                Ok(0)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let seen: [Arc<Mutex<Vec<u64>>>; 3] = Default::default();
+        let mut logger = Logger::new();
+        logger.add(Feed::Both, Steps(seen[0].clone()));
+        logger.add_on(XAxis::EnvSteps, Feed::Both, Steps(seen[1].clone()));
+        logger.add(Feed::Evaluation, Steps(seen[2].clone()));
+        logger.log(At { iteration: 3, env_steps: 600 }, &[("m", 1.0)], &[]);
+        logger.evaluation(At { iteration: 4, env_steps: 800 }, &[("eval/ood/return_k1", 2.0)]);
+        assert_eq!(seen.map(|seen| seen.lock().unwrap().clone()), [vec![3, 4], vec![600, 800], vec![4]]);
     }
 }

@@ -1,4 +1,4 @@
-//! Event files for TensorBoard: scalars, text, hparams, and a mark at which a resumed run goes on.
+//! Event files for TensorBoard: scalars, text, hparams. A run that goes on writes them anew up to where it goes on.
 //!
 //! Of tensorboard-rs only the record writer is used, and the messages of tensorboard-proto. Its own file writer panics on
 //! a full disk in a thread of its own, which ends the process, overwrites a file that another writer opened in the same
@@ -7,6 +7,11 @@
 //! Each call writes whole records with one write, so a killed run leaves no torn record and loses no iteration. After a
 //! failed write the file is cut back and left, and the next call begins a new one: TensorBoard reads the event files of
 //! a directory in the order of their names, which grow with every file, and shows nothing behind a torn record.
+//!
+//! On a resume all that was logged up to the checkpoint goes into one new file, which gets its name when it is whole; then
+//! the others are deleted. So every step is there once for any reader, and nothing is lost if the process dies meanwhile.
+
+mod rewind;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,11 +28,12 @@ use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{Hparam, Outcome, Sink, Start, wall_time};
+use crate::message;
 
 /// Writes event files into a directory.
 pub struct TensorBoard {
     dir: PathBuf,
-    /// Set until the mark of the resume is written.
+    /// Set until the older files are rewritten.
     resume_after: Option<u64>,
     file: Option<File>,
     /// Bytes of whole records in `file` (B).
@@ -54,19 +60,48 @@ impl TensorBoard {
             return Ok(());
         }
         fs::create_dir_all(&self.dir)?;
-        let (path, file) = self.create_next()?;
-        let mut first = Event::new();
-        first.set_file_version("brain.Event:2".into());
-        let mut head = record(first, 0)?;
-        if let Some(iteration) = self.resume_after {
-            head.extend(record(session_start(), iteration + 1)?);
+        if let Some(step) = self.resume_after {
+            return self.rewind(step);
         }
+        let (path, file) = self.create_next()?;
         (self.file, self.len) = (Some(file), 0);
-        if let Err(error) = self.append(&head) {
+        if let Err(error) = file_version().and_then(|head| self.append(&head)) {
             let _ = fs::remove_file(path);
             return Err(error);
         }
-        self.resume_after = None;
+        Ok(())
+    }
+
+    /// Replaces all event files by one without what lies beyond `step`, and goes on in it.
+    fn rewind(&mut self, step: u64) -> io::Result<()> {
+        let old = event_files(&self.dir)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any file
+        let mut new = builder.prefix(".rewind-").tempfile_in(&self.dir)?;
+        // a TensorBoard that is open meanwhile forgets what it has read, for all of it comes again
+        let mut bytes = file_version()?;
+        bytes.extend(record(session_start(), 0)?);
+        let damaged = if step > 0 { rewind::keep(&old, step, &mut bytes)? } else { Vec::new() };
+        new.write_all(&bytes)?;
+        new.as_file().sync_all()?;
+        let (path, placeholder) = self.create_next()?;
+        drop(placeholder);
+        let file = new.persist(&path).map_err(|error| error.error)?;
+        for path in old {
+            if damaged.contains(&path) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().replace("tfevents", "damaged");
+                let aside = path.with_file_name(name);
+                message::warn(&format!(
+                    "a damaged event file is set aside, what could be read is kept: {}",
+                    aside.display()
+                ));
+                fs::rename(&path, aside)?;
+            } else {
+                fs::remove_file(path)?;
+            }
+        }
+        (self.file, self.len, self.resume_after) = (Some(file), bytes.len() as u64, None);
         Ok(())
     }
 
@@ -168,6 +203,27 @@ impl Sink for TensorBoard {
         self.open()?;
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
+}
+
+/// The first record of every event file.
+fn file_version() -> io::Result<Vec<u8>> {
+    let mut first = Event::new();
+    first.set_file_version("brain.Event:2".into());
+    record(first, 0)
+}
+
+/// The event files in `dir`, in the order TensorBoard reads them.
+fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let named = entry.file_name().to_str().is_some_and(|name| name.starts_with("events.out.tfevents."));
+        if named && entry.file_type()?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// At this event TensorBoard forgets what it has read of its step and later ones.

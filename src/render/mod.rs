@@ -121,9 +121,25 @@ impl Canvas {
     }
 }
 
+/// A number with so many decimals; one that rounds to zero has no sign.
+pub fn decimal(number: f64, digits: usize) -> String {
+    let text = format!("{number:.digits$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.bytes().all(|digit| matches!(digit, b'0' | b'.')) => zero.to_owned(),
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_has_no_sign() {
+        let written = [-0.0, -0.004, -0.006, 0.0, -10.0, -1e-9].map(|number| decimal(number, 2));
+        assert_eq!(written, ["0.00", "0.00", "-0.01", "0.00", "-10.00", "0.00"]);
+        assert_eq!(decimal(-0.4, 0), "0");
+    }
 
     fn ink(canvas: &Canvas) -> f64 {
         canvas.pixels().iter().step_by(3).map(|red| 1.0 - f64::from(*red) / 255.0).sum()

@@ -2,7 +2,7 @@
 //! to iteration.
 
 use metadrift_agents::{
-    advantage,
+    advantage::{self, Estimate},
     batch::{Batch, Trajectories},
     threads::run_jobs,
 };
@@ -28,6 +28,8 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
     shape: Shape,
+    /// How many numbers of an observation are the environment's own.
+    own_obs: usize,
     obs: Vec<f32>,
     next_obs: Vec<f32>,
     action: Vec<f32>,
@@ -65,12 +67,13 @@ pub struct Slab<'a> {
 }
 
 impl Rollout {
-    /// Room for `shape`.
+    /// Room for `shape`, all of whose observations are the environment's own.
     pub fn new(shape: Shape) -> Self {
         let lanes = shape.tasks * shape.envs;
         let rows = lanes * shape.steps;
         Rollout {
             shape,
+            own_obs: shape.obs_dim,
             obs: vec![0.0; rows * shape.obs_dim],
             next_obs: vec![0.0; rows * shape.obs_dim],
             action: vec![0.0; rows * shape.act_dim],
@@ -81,6 +84,12 @@ impl Rollout {
             episode_step: vec![0; rows],
             valid_steps: vec![0; lanes],
         }
+    }
+
+    /// Says that only the first `own_obs` numbers of an observation are the environment's own; what settings append is
+    /// worth less to a baseline, see [`metadrift_agents::baseline::LinearBaseline::fit_own`].
+    pub fn with_own_obs(self, own_obs: usize) -> Self {
+        Rollout { own_obs, ..self }
     }
 
     /// The extents.
@@ -156,15 +165,15 @@ impl Rollout {
         self.tasks().map(mean).collect()
     }
 
-    /// Every task's valid steps with their advantages, `[tasks]`, and the share of the returns' variance that the
-    /// baselines explain, mean over tasks. On `threads` threads.
-    pub fn batches(&self, gamma: f64, gae_lambda: f64, threads: usize) -> (Vec<Batch>, f64) {
-        let mut prepared = vec![(Batch::default(), 0.0); self.shape.tasks];
-        run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, f64))| {
-            *slot = advantage::prepare(&data, gamma, gae_lambda);
+    /// Every task's valid steps with their advantages, `[tasks]`, and what the baselines make of them, mean over tasks.
+    /// On `threads` threads.
+    pub fn batches(&self, gamma: f64, gae_lambda: f64, threads: usize) -> (Vec<Batch>, Estimate) {
+        let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
+        run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, Estimate))| {
+            *slot = advantage::prepare_own(&data, self.own_obs, gamma, gae_lambda);
         });
-        let explained = prepared.iter().map(|(_, explained)| explained).sum::<f64>() / self.shape.tasks as f64;
-        (prepared.into_iter().map(|(batch, _)| batch).collect(), explained)
+        let estimate = Estimate::of_all(prepared.iter().map(|(_, estimate)| estimate));
+        (prepared.into_iter().map(|(batch, _)| batch).collect(), estimate)
     }
 
     /// Valid steps of all tasks.

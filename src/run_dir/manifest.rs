@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use metadrift_agents::backend::BackendChoice;
 use serde::{Deserialize, Serialize};
 
-use super::{RunDirError, io_error, write_atomic};
+use sha2::{Digest, Sha256};
+
+use super::{RunDirError, read_own, write_atomic};
 
 pub(super) const FILE: &str = "manifest.json";
 const SCHEMA: u32 = 1;
@@ -30,10 +32,11 @@ pub struct Manifest {
     pub device: String,
     /// Arithmetic of the learner.
     pub backend: BackendChoice,
-    /// libtorch's threads.
-    pub threads: usize,
-    /// Threads that step environments.
+    /// Threads that step environments and compute gradients.
     pub actors: usize,
+    /// SHA-256 of the run's config.toml as the program wrote it; empty in runs of older versions.
+    #[serde(default)]
+    pub config: String,
     /// What the run is doing, or how it ended.
     pub state: RunState,
     /// When it was first started (RFC 3339, UTC).
@@ -70,8 +73,8 @@ impl Manifest {
             command,
             device: "cpu".to_owned(),
             backend: BackendChoice::Auto,
-            threads: 1,
             actors: 1,
+            config: String::new(),
             state: RunState::Running,
             started: rfc3339(SystemTime::now()),
             finished: None,
@@ -96,16 +99,32 @@ impl Manifest {
     pub fn read(dir: &Path) -> Result<Self, RunDirError> {
         let path = dir.join(FILE);
         let bad = |reason: String| RunDirError::BadManifest { path: path.clone(), reason };
-        let size = fs::metadata(&path).map_err(io_error("read", &path))?.len();
-        if size > MAX_BYTES {
-            return Err(bad(format!("{size} B are more than {MAX_BYTES} B")));
+        let text = read_own(&path, MAX_BYTES)?;
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        match value.get("schema").and_then(serde_json::Value::as_u64) {
+            Some(schema) if schema > u64::from(SCHEMA) => return Err(RunDirError::NewerManifest { path, schema }),
+            Some(schema) if schema == u64::from(SCHEMA) => {}
+            _ => return Err(bad(format!("it names no schema that this version reads ({SCHEMA})"))),
         }
-        let text = fs::read(&path).map_err(io_error("read", &path))?;
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
-        if manifest.schema != SCHEMA {
-            return Err(bad(format!("schema {} is not {SCHEMA}, the one this version reads", manifest.schema)));
+        serde_json::from_value(value).map_err(|error| bad(error.to_string()))
+    }
+
+    /// The same; nothing where there is no manifest, which only informs.
+    pub fn read_if_there(dir: &Path) -> Result<Option<Self>, RunDirError> {
+        match fs::symlink_metadata(dir.join(FILE)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => Self::read(dir).map(Some),
         }
-        Ok(manifest)
+    }
+
+    /// The arithmetic that the run in `dir` was learned by; the program's choice if nothing says so.
+    pub fn backend_of(dir: &Path) -> Result<BackendChoice, RunDirError> {
+        Ok(Self::read_if_there(dir)?.map_or(BackendChoice::Auto, |manifest| manifest.backend))
+    }
+
+    /// The identity of a config.toml, for [`Manifest::config`].
+    pub fn config_digest(text: &[u8]) -> String {
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -110,7 +110,7 @@ impl PpoTrainer {
         watch.lap("time/update_s");
         self.iteration += 1;
         self.env_steps += self.rollout.num_valid();
-        Ok(self.report(learned, watch))
+        Ok(self.report(learned, lesson.batch.tells(), watch))
     }
 
     /// The share of the learning rates that is left.
@@ -119,12 +119,12 @@ impl PpoTrainer {
         if self.config.ppo_learner.anneal { 1.0 - done } else { 1.0 }
     }
 
-    fn report(&self, learned: Metrics, watch: Stopwatch) -> Report {
+    fn report(&self, learned: Metrics, informative: bool, watch: Stopwatch) -> Report {
         let score = self.score.mean();
         let mut metrics = vec![("return", score), ("env_steps", self.env_steps as f64)];
         metrics.extend(learned);
         let timing = watch.timing(self.rollout.num_valid());
-        Report { metrics, timing, return_post: score, return_unadapted: None }
+        Report { metrics, timing, return_post: score, return_unadapted: None, informative }
     }
 
     /// Whether the mean return of the last 100 episodes has reached `ppo_learner.stop_at_return`.

@@ -1,6 +1,6 @@
 //! What an iteration has to teach, and how it is dealt out.
 
-use crate::batch::Batch;
+use crate::{advantage::Fit, batch::Batch};
 
 /// An iteration's experience, ready to learn from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,16 +9,12 @@ pub struct Lesson {
     pub batch: Batch,
     /// What the value network should answer, `[samples]`.
     pub target: Vec<f32>,
-    /// What it did answer, `[samples]`.
-    pub value: Vec<f32>,
-}
-
-impl Lesson {
-    /// Share of the targets' variance that the answers explain.
-    pub fn explained_variance(&self) -> f64 {
-        let left: Vec<f32> = self.target.iter().zip(&self.value).map(|(t, v)| t - v).collect();
-        1.0 - variance(&left) / variance(&self.target).max(1e-12)
-    }
+    /// Mean of the values it did answer, a value for each sample.
+    pub value_mean: f64,
+    /// How well these explain what was earned.
+    pub fit: Fit,
+    /// Standard deviation up to which advantages are rounding.
+    pub noise: f64,
 }
 
 /// The samples `rows` as a batch of their own.
@@ -42,20 +38,17 @@ pub(super) fn deal_obs(lesson: &Lesson, rows: &[u32], obs: &mut Vec<f32>) {
     rows.iter().for_each(|row| obs.extend_from_slice(&lesson.batch.obs[*row as usize * dim..][..dim]));
 }
 
-/// To mean 0 and standard deviation 1, the latter by the unbiased estimate; one value alone stays as it is.
-pub(super) fn normalise(values: &mut [f32]) {
+/// To mean 0 and standard deviation 1, the latter by the unbiased estimate; all to 0 if it is no larger than `noise`. One
+/// value alone stays as it is.
+pub(super) fn normalise(values: &mut [f32], noise: f64) {
     let count = values.len() as f64;
     if count < 2.0 {
         return;
     }
     let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
-    let scale = 1.0 / ((variance(values) * count / (count - 1.0)).sqrt() + 1e-8);
+    let squares = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
+    let deviation = (squares / (count - 1.0)).sqrt();
+    // what is not a number goes on and is found
+    let scale = if deviation <= noise { 0.0 } else { 1.0 / deviation };
     values.iter_mut().for_each(|v| *v = ((f64::from(*v) - mean) * scale) as f32);
-}
-
-/// Mean squared distance from the mean.
-fn variance(values: &[f32]) -> f64 {
-    let count = values.len() as f64;
-    let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
-    values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count
 }

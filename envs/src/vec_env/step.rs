@@ -7,7 +7,7 @@ use crate::env::{ActionSpace, Env};
 use crate::faults::Scene;
 use crate::kernel::{Batch, Outputs, advance};
 use crate::lanes::{LANES, Lanes};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Proof, Simd};
 use crate::streams::Streams;
 
 impl<E: Env> VecEnv<E> {
@@ -25,7 +25,7 @@ impl<E: Env> VecEnv<E> {
     /// [`VecEnv::step`] for actions that may not be legal.
     ///
     /// # Errors
-    /// On an action that is not a number of the action space (NaN, infinite, an index out of
+    /// On an action that is not in the action space (NaN, an infinite number, an index that is not whole or out of
     /// range), and on a lane whose episode has ended where autoreset is off. Nothing is stepped.
     ///
     /// # Panics
@@ -214,7 +214,7 @@ impl<E: Env> VecEnv<E> {
             actuators.reset(&scene, block, within);
         }
         if let Some(appendix) = &mut self.appendix {
-            appendix.reset(block, within);
+            appendix.reset(&scene, block, within);
             appendix.write_row(block, within, appended);
         }
     }
@@ -273,43 +273,53 @@ impl Kernel for Uniforms<'_> {
     type Output = [[f32; GROUP]; 4];
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) -> [[f32; GROUP]; 4] {
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> [[f32; GROUP]; 4] {
         self.streams.uniforms_of(self.lanes, self.tick)
     }
 }
 
-/// The smallest and the largest number of an action space.
-fn limits(space: ActionSpace) -> (f32, f32) {
-    match space {
-        ActionSpace::Discrete(count) => (0.0, (count - 1) as f32),
-        ActionSpace::Box { .. } => (f32::MIN, f32::MAX),
-    }
-}
-
-/// Refuses what is not an action, NaN above all: it would spread silently.
+/// Refuses numbers that are not in the action space, NaN above all: it would spread silently.
 fn check_actions(simd: Simd, space: ActionSpace, actions: &[f32]) -> Result<(), StepError> {
-    let (low, high) = limits(space);
-    if simd.run(AllWithin { low, high, numbers: actions }) {
-        return Ok(());
+    let legal = match space {
+        ActionSpace::Discrete(count) => simd.run(AllIndices { count: count as f32, actions }),
+        ActionSpace::Box { .. } => simd.run(AllFinite { actions }),
+    };
+    // the space itself has the last word: an index beyond 2^22 is whole without looking so to the vectors
+    let wrong = |action: &f32| !space.contains(f64::from(*action));
+    match if legal { None } else { actions.iter().position(wrong) } {
+        None => Ok(()),
+        Some(index) => Err(StepError::Action { lane: index / space.act_dim(), action: actions[index], space }),
     }
-    let first = actions.iter().position(|action| !(low..=high).contains(action));
-    let index = first.expect("one of them is not legal");
-    Err(StepError::Action { lane: index / space.act_dim(), action: actions[index], space })
 }
 
-/// Whether all numbers lie in [low, high]; NaN does not.
-struct AllWithin<'a> {
-    low: f32,
-    high: f32,
-    numbers: &'a [f32],
+/// Whether all numbers are whole and in [0, count); NaN is not.
+struct AllIndices<'a> {
+    count: f32,
+    actions: &'a [f32],
 }
 
-impl Kernel for AllWithin<'_> {
+impl Kernel for AllIndices<'_> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<const AVX512: bool>(self) -> bool {
-        let within = |number: &f32| (self.low <= *number) & (*number <= self.high);
-        self.numbers.iter().fold(true, |all, number| all & within(number))
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> bool {
+        /// 1.5 * 2^23: a sum with it is rounded to a whole number, without the call that `floor` is on old processors.
+        const ROUNDER: f32 = 12_582_912.0;
+        let legal = |x: &f32| (0.0 <= *x) & (*x < self.count) & ((*x + ROUNDER) - ROUNDER == *x);
+        self.actions.iter().fold(true, |all, x| all & legal(x))
+    }
+}
+
+/// Whether all numbers are finite.
+struct AllFinite<'a> {
+    actions: &'a [f32],
+}
+
+impl Kernel for AllFinite<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> bool {
+        self.actions.iter().fold(true, |all, x| all & (x.abs() <= f32::MAX))
     }
 }

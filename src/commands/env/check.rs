@@ -1,10 +1,12 @@
 //! `env check NAME`
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::{
-    check::check,
-    commands::{aligned, print},
+    check::{Check, check},
+    cli::Format,
+    commands::{aligned, print_as},
 };
 
 /// An environment that does not do what every environment must do.
@@ -23,15 +25,17 @@ pub struct CheckFailed {
 ///
 /// # Errors
 /// [`CheckFailed`] after the list; a [`metadrift_envs::TaskError`] on an unknown name.
-pub fn run(name: &str) -> Result<()> {
+pub fn run(name: &str, format: Format) -> Result<()> {
     let checks = check(super::find(name, "env check")?);
-    let mut rows = vec![["", "what is claimed", "how it was tried, or what is wrong"].map(str::to_owned)];
+    let mut rows = vec![["", "property", "test or failure"].map(str::to_owned)];
     rows.extend(checks.iter().map(|check| {
         let state = if check.failure.is_none() { "OK" } else { "FAILED" };
         [state.to_owned(), check.name.to_owned(), check.failure.as_ref().unwrap_or(&check.detail).clone()]
     }));
-    print(&aligned(&rows))?;
     let failed = checks.iter().filter(|check| check.failure.is_some()).count();
+    let object = |check: &Check| json!({ "name": check.name, "test": check.detail, "failure": check.failure });
+    let objects: Vec<serde_json::Value> = checks.iter().map(object).collect();
+    print_as(format, &json!({ "env": name, "passed": failed == 0, "checks": objects }), || aligned(&rows))?;
     if failed > 0 {
         return Err(CheckFailed { name: name.to_owned(), failed, count: checks.len() }.into());
     }

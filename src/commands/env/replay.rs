@@ -224,19 +224,15 @@ fn check_fault(spec: &EnvSpec, name: &str, value: f64) -> Result<(), Fault> {
 }
 
 fn check_actions(spec: &EnvSpec, actions: &[f64]) -> Result<(), Fault> {
-    let ActionSpace::Discrete(count) = spec.action else {
-        return Ok(()); // any number: the controller clips it
-    };
-    let legal = |action: &f64| action.fract() == 0.0 && (0.0..count as f64).contains(action);
-    let Some(step) = actions.iter().position(|action| !legal(action)) else {
+    let Some(step) = actions.iter().position(|action| !spec.action.contains(*action)) else {
         return Ok(());
     };
+    let legal = match spec.action {
+        ActionSpace::Discrete(count) => format!("a whole number in [0, {}]", count - 1),
+        ActionSpace::Box { .. } => "a finite number".to_owned(),
+    };
     let action = actions[step];
-    let last = count - 1;
-    Err(Fault::BadValue(format!(
-        "actions[{step}]: {action} is not an action of {}: a whole number in [0, {last}]",
-        spec.name
-    )))
+    Err(Fault::BadValue(format!("actions[{step}]: {action} is not an action of {}: {legal}", spec.name)))
 }
 
 /// JSON has no infinity: an overflow must not turn into `null`.

@@ -1,11 +1,11 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, rng::MAX_INDEX, with_env};
 
 use crate::{
     cli::{PolicyChoice, TraceArgs},
-    commands::{print, writable},
+    commands::print,
     control::{
         Controller, Random,
         episodes::{Stretch, Tick, run as run_episodes},
@@ -13,7 +13,7 @@ use crate::{
     },
     failure::WrongUsage,
     life::Life,
-    presets,
+    output, presets,
 };
 
 /// Runs the command.
@@ -22,7 +22,7 @@ use crate::{
 /// On an unknown preset, a task that there cannot be, a policy that the environment does not have, and a file that
 /// cannot be written.
 pub fn run(args: &TraceArgs) -> Result<()> {
-    writable(&args.out)?;
+    output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
     let env = config.env()?;
     let spec = env.spec();
@@ -34,10 +34,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let phases = if args.steps.is_some() { 0..MAX_PHASES } else { 0..life.phases };
     let first_task = drawn_before + u64::from(index);
     let stretch = Stretch { first_task, limit, ..Stretch::new(life, phases) };
-    let unwritten = || format!("cannot write {}", args.out.display());
-    let mut out = csv::Writer::from_path(&args.out).with_context(unwritten)?;
+    let mut out = csv::Writer::from_writer(Vec::new());
     let state_dim = with_env!(env, E => <<E as Env>::State<f32> as metadrift_envs::Array<f32>>::LEN);
-    out.write_record(header(spec, state_dim)).with_context(unwritten)?;
+    out.write_record(header(spec, state_dim))?;
     let mut rows = Vec::new();
     let tasks = [task];
     let mut previous = None;
@@ -57,9 +56,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let make = |_, _| controller.take().expect("one task, one lane");
     run_episodes(env, &tasks, 1, &stretch, args.seed, make, show);
     for row in rows {
-        out.write_record(row).with_context(unwritten)?;
+        out.write_record(row)?;
     }
-    out.flush().with_context(unwritten)?;
+    output::write(&args.out, &out.into_inner()?)?;
     Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
 }
 

@@ -1,14 +1,13 @@
 //! `tasks audit PRESET`
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
     audit::{Effort, audit},
     cli::{AuditArgs, Format},
-    commands::{print, writable},
+    commands::print,
     control::search::Budget,
-    presets,
-    run_dir::write_atomic,
+    output, presets,
 };
 
 /// Runs the command.
@@ -16,14 +15,12 @@ use crate::{
 /// # Errors
 /// As [`super::run`].
 pub fn run(args: &AuditArgs) -> Result<()> {
-    args.out.as_deref().map_or(Ok(()), writable)?;
+    args.out.as_deref().map_or(Ok(()), output::check)?;
     let config = presets::load(&args.what, &args.sets)?;
     let search = Budget { rounds: args.rounds as usize, ..Budget::AUDIT };
     let effort = Effort { tasks: args.tasks as usize, lanes: args.lanes as usize, seed: args.seed, search };
     let audit = audit(&config, &effort)?;
     let json = serde_json::to_string_pretty(&audit)? + "\n";
-    if let Some(path) = &args.out {
-        write_atomic(path, json.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(print(&if args.format == Format::Json { json } else { audit.to_text() })?)
+    print(&if args.format == Format::Json { json.clone() } else { audit.to_text() })?;
+    args.out.as_ref().map_or(Ok(()), |path| output::write(path, json.as_bytes()))
 }

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use metadrift_envs::{Channel, Split, Task, channels};
+use serde::Serialize;
 
 use crate::{
     audit::{self, Audit},
-    commands::{aligned, print},
+    cli::Format,
+    commands::{aligned, print_as},
     course::{Course, budget, range, switches},
     life::Life,
     memory, presets,
@@ -17,68 +19,161 @@ use crate::{
 /// Tasks of each split that ranges and budgets are taken from.
 const DRAWN: u32 = 256;
 
+/// What the tasks of a configuration are.
+#[derive(Serialize)]
+struct Description {
+    name: String,
+    description: String,
+    env: &'static str,
+    /// Time limit (steps per episode).
+    horizon: u32,
+    /// Tasks that ranges and means are over.
+    drawn: u32,
+    splits: Vec<SplitDescription>,
+    audit: Option<Audit>,
+}
+
+/// The tasks of a split.
+#[derive(Serialize)]
+struct SplitDescription {
+    split: Split,
+    phases: usize,
+    phase_steps: usize,
+    channels: Vec<Row>,
+}
+
+/// A channel that is not as in the unperturbed environment.
+#[derive(Serialize)]
+struct Row {
+    channel: String,
+    unit: &'static str,
+    role: Role,
+    lowest: f64,
+    highest: f64,
+    /// Mean over tasks of the way that it moves.
+    moves_by: Option<f64>,
+    /// Mean number of switches.
+    switches: Option<f64>,
+}
+
+/// How a channel differs from its default.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    /// The same other value in all tasks.
+    Fixed,
+    /// Another value in each task.
+    Varies,
+    /// It moves within a task.
+    Drifts,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// As [`super::run`].
-pub fn run(what: &str) -> Result<()> {
+pub fn run(what: &str, format: Format) -> Result<()> {
     let config = presets::load(what, &[])?;
-    let env = config.env()?;
-    let horizon = config.horizon()?;
-    let mut text = format!("{}: {}\n\n", config.name, config.description);
-    let _ = writeln!(text, "environment {}, episodes of at most {horizon} steps", env.spec().name);
-    let _ = writeln!(text, "ranges and budgets are over {DRAWN} drawn tasks and the ticks that a lane lives through\n");
+    let spec = config.env()?.spec();
+    let mut splits = Vec::new();
     for split in Split::ALL {
         let distribution = config.tasks(split)?;
         let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
         let life = Life::of(&config, split)?;
         memory::series(DRAWN, life.ticks()).check()?;
-        let rows = rows(&tasks, &channels(env.spec()), Course::of(life));
-        let _ = writeln!(text, "{split}: {} phases of {} ticks", life.phases, life.phase_steps);
-        text += &if rows.len() > 1 { aligned(&rows) } else { "nothing differs from task to task\n".to_owned() };
-        text.push('\n');
+        let channels = rows(&tasks, &channels(spec), Course::of(life));
+        splits.push(SplitDescription { split, phases: life.phases, phase_steps: life.phase_steps, channels });
     }
-    text += &measured(what, audit::stored(&config.name));
-    Ok(print(&text)?)
+    let audit = audit::stored(&config.name);
+    let horizon = config.horizon()?;
+    let (name, description) = (config.name, config.description);
+    let found = Description { name, description, env: spec.name, horizon, drawn: DRAWN, splits, audit };
+    print_as(format, &found, || found.to_text(what))
+}
+
+impl Description {
+    fn to_text(&self, what: &str) -> String {
+        let mut text = self.name.clone();
+        if !self.description.is_empty() {
+            let _ = write!(text, ": {}", self.description);
+        }
+        let _ = writeln!(text, "\n\nEnvironment {}, episodes of at most {} steps.", self.env, self.horizon);
+        let _ = writeln!(text, "Ranges are over {} sampled tasks and all ticks of their life.\n", self.drawn);
+        for split in &self.splits {
+            let phases = if split.phases == 1 { "phase" } else { "phases" };
+            let _ = writeln!(text, "{}: {} {phases} of {} ticks", split.split, split.phases, split.phase_steps);
+            if split.channels.is_empty() {
+                text += "nothing differs from task to task\n\n";
+                continue;
+            }
+            let header = ["channel", "unit", "role", "lowest", "highest", "moves by", "switches"];
+            let rows = split.channels.iter().map(Row::cells);
+            let rows: Vec<[String; 7]> = [header.map(str::to_owned)].into_iter().chain(rows).collect();
+            text += &aligned(&rows);
+            text.push('\n');
+        }
+        text + &measured(what, self.audit.as_ref())
+    }
+}
+
+impl Row {
+    fn cells(&self) -> [String; 7] {
+        let role = match self.role {
+            Role::Fixed => "fixed",
+            Role::Varies => "varies",
+            Role::Drifts => "drifts",
+        };
+        let number = |x: f64| format!("{x:.4}");
+        let mean = |x: Option<f64>, decimals: usize| x.map_or_else(String::new, |x| format!("{x:.decimals$}"));
+        let (low, high) = (number(self.lowest), number(self.highest));
+        let (moves, switches) = (mean(self.moves_by, 3), mean(self.switches, 1));
+        [self.channel.clone(), self.unit.into(), role.into(), low, high, moves, switches]
+    }
 }
 
 /// A row for each channel that is not as in the unperturbed environment.
-fn rows(tasks: &[Task], all: &[Channel], course: Course) -> Vec<[String; 7]> {
-    let header = ["channel", "unit", "role", "lowest", "highest", "moves by", "switches"];
-    let mut rows = vec![header.map(str::to_owned)];
+fn rows(tasks: &[Task], all: &[Channel], course: Course) -> Vec<Row> {
+    let mut rows = Vec::new();
     for (index, channel) in all.iter().enumerate() {
         let drifting: Vec<&Task> =
             tasks.iter().filter(|task| task.drifts.iter().any(|drift| drift.channel == index)).collect();
         let courses: Vec<Vec<f64>> = drifting.iter().map(|task| course.values(task, index)).collect();
         let fixed = tasks.iter().map(|task| task.values[index]);
-        let (low, high) = if courses.is_empty() { range(fixed) } else { range(courses.iter().flatten().copied()) };
-        if courses.is_empty() && (low, high) == (channel.default, channel.default) {
+        let (lowest, highest) =
+            if courses.is_empty() { range(fixed) } else { range(courses.iter().flatten().copied()) };
+        if courses.is_empty() && (lowest, highest) == (channel.default, channel.default) {
             continue;
         }
-        let (role, moves, jumps) = if courses.is_empty() {
-            let role = if low == high { "fixed" } else { "varies" };
-            (role, String::new(), String::new())
-        } else {
-            let budgets: Vec<f64> = courses.iter().map(|values| budget(values)).collect();
-            let counts: Vec<f64> = courses.iter().map(|values| switches(values).len() as f64).collect();
-            ("drifts", format!("{:.3}", mean(&budgets)), format!("{:.1}", mean(&counts)))
+        let over_tasks = |f: &dyn Fn(&[f64]) -> f64| {
+            let each: Vec<f64> = courses.iter().map(|values| f(values)).collect();
+            (!each.is_empty()).then(|| mean(&each))
         };
-        let number = |x: f64| format!("{x:.4}");
-        rows.push([channel.name.clone(), channel.unit.into(), role.into(), number(low), number(high), moves, jumps]);
+        rows.push(Row {
+            channel: channel.name.clone(),
+            unit: channel.unit,
+            role: match courses.is_empty() {
+                false => Role::Drifts,
+                true if lowest == highest => Role::Fixed,
+                true => Role::Varies,
+            },
+            lowest,
+            highest,
+            moves_by: over_tasks(&budget),
+            switches: over_tasks(&|values| switches(values).len() as f64),
+        });
     }
     rows
 }
 
 /// What `tasks audit` found, if it was asked.
-fn measured(what: &str, audit: Option<Audit>) -> String {
+fn measured(what: &str, audit: Option<&Audit>) -> String {
     let Some(audit) = audit else {
         return format!("No audit yet. Run: metadrift tasks audit {what}\n");
     };
     let mut text = audit.to_text();
     for split in &audit.splits {
         if let Some(share) = split.last().solvable {
-            let _ =
-                writeln!(text, "{:<8} {:>3.0} % of the tasks solvable with full knowledge", split.split, 100.0 * share);
+            let _ = writeln!(text, "{:<8} {:>3.0} % of the tasks solvable by the oracle", split.split, 100.0 * share);
         }
     }
     text

@@ -1,7 +1,9 @@
-//! `tasks sample|describe|audit|plot`
+//! `tasks sample|describe|audit|laws|plot`
 
 mod audit;
 mod describe;
+mod drift_text;
+mod laws;
 mod plot;
 mod sample;
 
@@ -16,8 +18,9 @@ use crate::cli::TasksCommand;
 pub fn run(command: &TasksCommand) -> Result<()> {
     match command {
         TasksCommand::Audit(args) => audit::run(args),
+        TasksCommand::Laws(args) => laws::run(args),
         TasksCommand::Sample { what, split, count, seed, format } => sample::run(what, *split, *count, *seed, *format),
-        TasksCommand::Describe { what } => describe::run(what),
+        TasksCommand::Describe { what, output } => describe::run(what, output.format),
         TasksCommand::Plot { what, split, count, ticks, seed, out } => {
             plot::run(what, plot::Asked { split: *split, count: *count, seed: *seed, ticks: *ticks }, out)
         }

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadrift_envs::{Split, Task, TaskError, channels};
 
 use crate::{
-    commands::{print, writable},
+    commands::print,
     course::{Course, switches},
     life::Life,
+    output,
     plot::{Line, Panel, svg},
     presets,
-    run_dir::write_atomic,
 };
 
 /// Most points of a line.
@@ -35,7 +35,7 @@ pub struct Asked {
 /// # Errors
 /// As [`super::run`], and where nothing drifts.
 pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
-    writable(out)?;
+    output::check(out)?;
     let config = presets::load(what, &[])?;
     let life = Life::of(&config, asked.split)?;
     let distribution = config.tasks(asked.split)?;
@@ -62,6 +62,6 @@ pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
     }
     let title = format!("{}: what drifts over the life of {} {} tasks", config.name, asked.count, asked.split);
     let picture = svg(&title, "tick of the task's life (dots: switches)", &panels);
-    write_atomic(out, picture.as_bytes()).with_context(|| format!("cannot write {}", out.display()))?;
+    output::write(out, picture.as_bytes())?;
     Ok(print(&format!("{}\n", out.display()))?)
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use metadrift_envs::{Channel, Drift, Split, Task, TaskId, channels};
 use serde::Serialize;
 
+use super::drift_text;
 use crate::{cli::Format, commands::print, presets};
 
 /// A task in its JSON form.
@@ -56,8 +57,7 @@ fn describe(text: &mut String, task: &Task, all: &[Channel]) -> Result<()> {
     }
     text.push('\n');
     for drift in &task.drifts {
-        let json = serde_json::to_string(drift)?;
-        let _ = writeln!(text, "    {} drifts: {json}", all[drift.channel].name);
+        let _ = writeln!(text, "    {}: {}", all[drift.channel].name, drift_text::of(drift)?);
     }
     Ok(())
 }

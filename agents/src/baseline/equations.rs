@@ -1,0 +1,226 @@
+//! The regression: normal equations in standardised features, summed apart for each fold of the data.
+
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+
+use super::{features::Features, sums::Sums};
+use crate::batch::Trajectories;
+
+/// Shares of the data that are left out in turn.
+const FOLDS: usize = 4;
+/// Ridges that are tried, in units of a feature's variance: nearly none for data without noise, and strong ones for few.
+const RIDGES: [f64; 4] = [1e-8, 1e-3, 1e-2, 1e-1];
+/// Where nothing can be left out.
+pub(super) const USUAL_RIDGE: f64 = 1e-2;
+
+/// One task's regression of discounted rewards, without the values at the ends of its episodes: those come in later,
+/// as `ends` `[episodes]`, and are 0 for one that terminated.
+pub(super) struct Equations {
+    standard: Standard,
+    all: Sum,
+    folds: Vec<Sum>,
+    episodes: Vec<Episode>,
+    of_state: usize,
+}
+
+/// Sums over samples.
+#[derive(Clone)]
+struct Sum {
+    /// Of products of any two features, `[features, features]`.
+    gram: DMatrix<f64>,
+    /// Of features times discounted rewards, `[features]`.
+    target: DVector<f64>,
+    samples: f64,
+}
+
+/// What a value at the end of an episode bears on.
+struct Episode {
+    fold: usize,
+    /// Sum of features times the discount from there to the end, `[features]`.
+    tail: DVector<f64>,
+    /// Features of the state at the end, `[of_state]`; none if the episode terminated.
+    end: Option<DVector<f64>>,
+}
+
+impl Equations {
+    pub(super) fn new(data: &Trajectories<'_>, features: &Features, gamma: f64) -> Self {
+        let (count, of_state) = (features.count(), features.of_state());
+        let samples = data.rows().count();
+        let mut sums = Sums::new(count + 1, FOLDS);
+        let (mut episodes, mut before) = (Vec::new(), 0);
+        for (env, start, end) in data.episodes() {
+            // whole episodes: their steps are too alike to be divided
+            let fold = before * FOLDS / samples;
+            before += end - start;
+            let mut tail = DVector::zeros(count);
+            let (mut rewards, mut discount) = (0.0, 1.0);
+            for t in (start..end).rev() {
+                let at = data.row(t, env);
+                rewards = f64::from(data.reward[at]) + gamma * rewards;
+                discount *= gamma;
+                let row = sums.row(fold);
+                features.write(data.obs_at(data.obs, at), data.episode_step[at], &mut row[..count]);
+                row[count] = rewards;
+                tail.iter_mut().zip(row).for_each(|(sum, feature)| *sum += *feature * discount);
+            }
+            let last = data.row(end - 1, env);
+            let end = (!data.terminated[last]).then(|| {
+                let mut end = DVector::zeros(of_state);
+                features.write_state(data.obs_at(data.next_obs, last), end.as_mut_slice());
+                end
+            });
+            episodes.push(Episode { fold, tail, end });
+        }
+        Equations::standardised(sums.finish(), episodes, of_state)
+    }
+
+    fn standardised(products: Vec<DMatrix<f64>>, mut episodes: Vec<Episode>, of_state: usize) -> Self {
+        let count = products[0].nrows() - 1;
+        let standard = Standard::new(&products.iter().sum(), count);
+        let folds: Vec<Sum> = products.into_iter().map(|products| standard.sum(products)).collect();
+        for Episode { tail, end, .. } in &mut episodes {
+            standard.apply(tail.as_mut_slice());
+            end.iter_mut().for_each(|end| standard.apply(end.as_mut_slice()));
+        }
+        let all = folds[1..].iter().fold(folds[0].clone(), |all, fold| all.plus(fold, 1.0));
+        Equations { standard, all, folds, episodes, of_state }
+    }
+
+    /// States at which episodes were cut off, as standardised features; `None` for those that terminated.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Option<&DVector<f64>>> {
+        self.episodes.iter().map(|episode| episode.end.as_ref())
+    }
+
+    /// Number of features of the state.
+    pub(super) fn of_state_count(&self) -> usize {
+        self.of_state
+    }
+
+    /// The regression on features of the state alone.
+    pub(super) fn of_state(&self, ridge: f64) -> Option<Regression> {
+        self.all.regression(self.of_state, ridge)
+    }
+
+    /// The regression on all features.
+    pub(super) fn of_all(&self, ridge: f64) -> Option<Regression> {
+        self.all.regression(self.all.target.len(), ridge)
+    }
+
+    /// Features times targets, the first `count`, when episodes end with these values.
+    pub(super) fn target(&self, count: usize, ends: &[f64]) -> DVector<f64> {
+        let mut target = self.all.target.rows(0, count).into_owned();
+        for (episode, value) in self.episodes.iter().zip(ends) {
+            target.axpy(*value, &episode.tail.rows(0, count), 1.0);
+        }
+        target
+    }
+
+    /// The ridge that predicts best what it has not seen, from all features.
+    pub(super) fn ridge(&self, ends: &[f64]) -> f64 {
+        let mut folds = self.folds.clone();
+        for (episode, value) in self.episodes.iter().zip(ends) {
+            folds[episode.fold].target.axpy(*value, &episode.tail, 1.0);
+        }
+        folds.retain(|fold| fold.samples > 0.0);
+        if folds.len() < 2 {
+            return USUAL_RIDGE;
+        }
+        let all = folds[1..].iter().fold(folds[0].clone(), |all, fold| all.plus(fold, 1.0));
+        let loss = |ridge: f64| {
+            let of_fold = |fold: &Sum| {
+                let rest = all.plus(fold, -1.0);
+                let weights = rest.regression(rest.target.len(), ridge)?.weights(rest.target);
+                Some(fold.loss(&weights))
+            };
+            folds.iter().map(of_fold).sum::<Option<f64>>().unwrap_or(f64::INFINITY)
+        };
+        let losses = RIDGES.map(loss);
+        let best = (0..RIDGES.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b]));
+        best.map_or(USUAL_RIDGE, |best| RIDGES[best])
+    }
+
+    /// Weights of the features as they are, from those of standardised ones.
+    pub(super) fn plain(&self, weights: DVector<f64>) -> Vec<f64> {
+        self.standard.plain(weights)
+    }
+}
+
+impl Sum {
+    fn plus(&self, other: &Sum, times: f64) -> Sum {
+        Sum {
+            gram: &self.gram + &other.gram * times,
+            target: &self.target + &other.target * times,
+            samples: self.samples + other.samples * times,
+        }
+    }
+
+    /// `None` where the matrix is not finite, or too nearly singular for so small a ridge.
+    fn regression(&self, count: usize, ridge: f64) -> Option<Regression> {
+        let mut gram = self.gram.view((0, 0), (count, count)).into_owned();
+        // the constant goes free
+        (1..count).for_each(|i| gram[(i, i)] += ridge * self.samples);
+        Cholesky::new(gram).map(Regression)
+    }
+
+    /// Sum of squared errors with these weights, but for what does not depend on them.
+    fn loss(&self, weights: &DVector<f64>) -> f64 {
+        weights.dot(&(&self.gram * weights)) - 2.0 * weights.dot(&self.target)
+    }
+}
+
+/// A regression whose targets are still open.
+pub(super) struct Regression(Cholesky<f64, Dyn>);
+
+impl Regression {
+    /// For features times targets.
+    pub(super) fn weights(&self, target: DVector<f64>) -> DVector<f64> {
+        self.0.solve(&target)
+    }
+}
+
+/// Mean and scale of features: standardised ones have mean 0 and variance 1, except the first, which is the constant.
+struct Standard {
+    mean: Vec<f64>,
+    /// One over the standard deviation; 0 for a feature that is constant.
+    scale: Vec<f64>,
+}
+
+impl Standard {
+    fn new(products: &DMatrix<f64>, count: usize) -> Self {
+        let samples = products[(0, 0)];
+        let mean: Vec<f64> = (0..count).map(|i| if i == 0 { 0.0 } else { products[(0, i)] / samples }).collect();
+        let scale = |i: usize| {
+            let square = products[(i, i)] / samples;
+            let variance = square - mean[i] * mean[i];
+            if variance > 1e-12 * square { 1.0 / variance.sqrt() } else { 0.0 }
+        };
+        let scale = (0..count).map(|i| if i == 0 { 1.0 } else { scale(i) }).collect();
+        Standard { mean, scale }
+    }
+
+    /// Standardises features, or weighted sums of them.
+    fn apply(&self, features: &mut [f64]) {
+        let weight = features[0];
+        for ((x, mean), scale) in features.iter_mut().zip(&self.mean).zip(&self.scale) {
+            *x = (*x - mean * weight) * scale;
+        }
+    }
+
+    fn sum(&self, products: DMatrix<f64>) -> Sum {
+        let count = self.mean.len();
+        let samples = products[(0, 0)];
+        let mut target = products.view((0, count), (count, 1)).column(0).into_owned();
+        self.apply(target.as_mut_slice());
+        let mut gram = products.view((0, 0), (count, count)).into_owned();
+        for _ in 0..2 {
+            gram.as_mut_slice().chunks_mut(count).for_each(|column| self.apply(column));
+            gram.transpose_mut();
+        }
+        Sum { gram, target, samples }
+    }
+
+    fn plain(&self, weights: DVector<f64>) -> Vec<f64> {
+        let mut plain: Vec<f64> = weights.iter().zip(&self.scale).map(|(weight, scale)| weight * scale).collect();
+        plain[0] -= plain.iter().zip(&self.mean).map(|(weight, mean)| weight * mean).sum::<f64>();
+        plain
+    }
+}

@@ -1,0 +1,55 @@
+//! Sums over samples of the products of any two of their numbers.
+
+use nalgebra::DMatrix;
+
+use crate::native::{Isa, gram};
+
+/// The sums, apart for each fold of the samples, by one matrix product for every so many of them.
+pub(super) struct Sums {
+    numbers: usize,
+    /// Of the samples of one fold, `[BLOCK, numbers]`.
+    block: Vec<f64>,
+    /// Rows filled.
+    filled: usize,
+    /// The fold they belong to.
+    fold: usize,
+    /// Of the last block, `[numbers, numbers]`.
+    added: Vec<f64>,
+    /// Of all before, `[folds][numbers, numbers]`.
+    products: Vec<Vec<f64>>,
+    isa: Isa,
+}
+
+impl Sums {
+    const BLOCK: usize = 256;
+
+    /// Of samples of so many numbers.
+    pub(super) fn new(numbers: usize, folds: usize) -> Self {
+        let (block, zeros) = (vec![0.0; Self::BLOCK * numbers], vec![0.0; numbers * numbers]);
+        let products = vec![zeros.clone(); folds];
+        Sums { numbers, block, filled: 0, fold: 0, added: zeros, products, isa: Isa::detect() }
+    }
+
+    /// Where the next sample's numbers go, all of them.
+    pub(super) fn row(&mut self, fold: usize) -> &mut [f64] {
+        if self.filled == Self::BLOCK || fold != self.fold {
+            self.add_block();
+        }
+        self.fold = fold;
+        self.filled += 1;
+        &mut self.block[(self.filled - 1) * self.numbers..self.filled * self.numbers]
+    }
+
+    fn add_block(&mut self) {
+        gram(self.isa, &self.block[..self.filled * self.numbers], self.numbers, &mut self.added);
+        self.products[self.fold].iter_mut().zip(&self.added).for_each(|(sum, added)| *sum += added);
+        self.filled = 0;
+    }
+
+    /// `[folds]` matrices `[numbers, numbers]`.
+    pub(super) fn finish(mut self) -> Vec<DMatrix<f64>> {
+        self.add_block();
+        let numbers = self.numbers;
+        self.products.into_iter().map(|products| DMatrix::from_vec(numbers, numbers, products)).collect()
+    }
+}

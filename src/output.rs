@@ -1,0 +1,103 @@
+//! Files that a user asked for with `--out`: whole or not there.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use crate::run_dir::sync_folder;
+
+/// Refuses a place that cannot take a file. Called before the work whose result goes there; leaves nothing behind.
+///
+/// # Errors
+/// If its folder does not exist or takes no files, or a folder stands in the file's place.
+pub fn check(path: &Path) -> Result<()> {
+    let tried = match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() => Ok(()), // a pipe or a device
+        _ => tempfile::tempfile_in(folder(path)).map(drop),
+    };
+    tried.map_err(plain).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The error without the temporary path that tempfile names in it.
+fn plain(error: io::Error) -> io::Error {
+    error.raw_os_error().map_or(error, io::Error::from_raw_os_error)
+}
+
+/// Writes `bytes` to `path`: under a temporary name beside it, synced, renamed. On an error an older file is as it was.
+/// A pipe or a device is written to as it is; of a link, what it points at is replaced.
+///
+/// # Errors
+/// If anything fails, up to the last byte.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = match fs::metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes))
+        }
+        Ok(_) => fs::canonicalize(path).and_then(|path| replace(&path, bytes)),
+        Err(_) => replace(path, bytes),
+    };
+    written.map_err(plain).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Bytes of one write: a disk that fills up is noticed before all is handed over.
+const PIECE: usize = 1 << 16;
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder(path);
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any new file
+    let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(32).collect();
+    let mut file = builder.prefix(&format!(".{name}.tmp-")).tempfile_in(&folder)?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(&folder)
+}
+
+fn folder(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_a_device_is_not_replaced_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        for text in ["first", "second"] {
+            write(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write(&link, b"third").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "third");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        write(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn a_place_that_takes_no_file_is_named_once_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check(&folder.path().join("new")).is_ok());
+        for wrong in [folder.path().to_owned(), folder.path().join("no/such/file")] {
+            let told = format!("{:#}", check(&wrong).unwrap_err());
+            assert_eq!(told.matches("cannot write").count(), 1, "{told}");
+        }
+        let full = write(Path::new("/dev/full"), b"x").unwrap_err();
+        assert_eq!(crate::failure::exit_code(&full), crate::failure::code::DISK_FULL);
+    }
+}

@@ -1,0 +1,240 @@
+//! Every key of a configuration file.
+
+use serde_json::json;
+
+/// One key: its type, its default, what it may be, and what it does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Key {
+    /// Path, as `--set` takes it.
+    pub key: &'static str,
+    /// Type in words.
+    pub kind: &'static str,
+    /// What holds when the key is left out.
+    pub default: Absent,
+    /// Values that are accepted.
+    pub legal: Legal,
+    /// Unit; empty for what has none.
+    pub unit: &'static str,
+    /// Who reads it.
+    pub learner: Reader,
+    /// One line on what it does.
+    pub meaning: &'static str,
+}
+
+/// What holds when a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Absent {
+    /// Nothing: the key must be there.
+    Required,
+    /// This value, as TOML.
+    Is(&'static str),
+    /// What these words say; there is no value to write.
+    Words(&'static str),
+}
+
+/// Values that a key accepts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Legal {
+    /// In words, as an error message says them, with a value that is refused.
+    Range {
+        /// The words.
+        words: &'static str,
+        /// A TOML value outside.
+        refused: &'static str,
+    },
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// Whatever the type allows.
+    Any,
+    /// A table of the task language.
+    Table,
+}
+
+/// Which learner reads a key. A key that the learner of a configuration does not read must have its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Both.
+    Both,
+    /// The meta-learner, `learner = "maml"`.
+    Maml,
+    /// Plain PPO, `learner = "ppo"`.
+    Ppo,
+}
+
+impl Reader {
+    /// `both`, `maml` or `ppo`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reader::Both => "both",
+            Reader::Maml => "maml",
+            Reader::Ppo => "ppo",
+        }
+    }
+}
+
+impl Key {
+    /// For programs.
+    pub fn to_json(&self) -> serde_json::Value {
+        let choices = if let Legal::OneOf(words) = self.legal { Some(words) } else { None };
+        json!({
+            "key": self.key, "type": self.kind, "required": self.default == Absent::Required,
+            "default": self.default.value(), "default_text": self.default.text(), "legal": self.legal.text(),
+            "choices": choices, "unit": self.unit, "learner": self.learner.name(), "meaning": self.meaning,
+        })
+    }
+}
+
+impl Absent {
+    /// The value as TOML, where there is one.
+    pub fn value(self) -> Option<toml::Value> {
+        let Absent::Is(text) = self else { return None };
+        toml::from_str::<toml::Table>(&format!("v = {text}")).ok()?.remove("v")
+    }
+
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Absent::Required => "required",
+            Absent::Is(text) | Absent::Words(text) => text,
+        }
+    }
+}
+
+impl Legal {
+    /// For people.
+    pub fn text(self) -> String {
+        match self {
+            Legal::Range { words, .. } => words.into(),
+            Legal::OneOf(words) => words.join(", "),
+            Legal::Any => "any".into(),
+            Legal::Table => "see `metadrift tasks laws`".into(),
+        }
+    }
+}
+
+/// The keys that begin with `prefix`; all for an empty one.
+pub fn with_prefix(prefix: &str) -> Vec<&'static Key> {
+    KEYS.iter().filter(|key| key.key.starts_with(prefix)).collect()
+}
+
+const INTEGER: &str = "whole number";
+const NUMBER: &str = "number";
+const TEXT: &str = "text";
+const WORD: &str = "word";
+const SWITCH: &str = "true or false";
+const WIDTHS: &str = "list of whole numbers";
+const TABLE: &str = "table";
+
+/// A key that both learners read.
+const fn key(
+    key: &'static str,
+    kind: &'static str,
+    default: Absent,
+    legal: Legal,
+    unit: &'static str,
+    meaning: &'static str,
+) -> Key {
+    Key { key, kind, default, legal, unit, learner: Reader::Both, meaning }
+}
+
+/// The same key for one learner only.
+const fn only(learner: Reader, key: Key) -> Key {
+    Key { learner, ..key }
+}
+
+/// The same key for the task, where a table of the language is meant.
+const fn table(name: &'static str, kind: &'static str, meaning: &'static str) -> Key {
+    key(name, kind, Words("none"), Legal::Table, "", meaning)
+}
+
+const fn range(words: &'static str, refused: &'static str) -> Legal {
+    Legal::Range { words, refused }
+}
+
+const NOT_NEGATIVE: Legal = range("0, or from 1.2e-38 to 3.4e38", "-1.0");
+const SHARE: Legal = range("above 0 and below 1", "1.0");
+const LAYERS: Legal = range("at most 8 widths of 1 to 4096", "[0]");
+const POSITIVE: Legal = range("a positive number", "0.0");
+const PROBABILITY: Legal = range("0 to 1", "1.5");
+
+use Absent::{Is, Required, Words};
+use Reader::{Maml, Ppo};
+
+/// Every key, in the order of the documents. `tests/reference.rs` compares it with what the parser knows.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("name", TEXT, Required, range("letters, digits, `-`, `_` and `.`, not starting with `.`", "\"a b\""), "", "Name of the run's folder and of its evaluations"),
+    key("description", TEXT, Is("\"\""), Legal::Any, "", "One line on the tasks"),
+    key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Whether the tasks need adaptation (adaptation) or one fixed policy solves them all (control)"),
+    key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Every random number of the run follows from it"),
+    key("learner", WORD, Is("\"maml\""), Legal::OneOf(&["maml", "ppo"]), "", "A meta-policy that adapts to each task (maml), or one policy for all tasks (ppo)"),
+    key("iterations", INTEGER, Is("100"), range("1 to 16777216", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
+
+    key("task.env", WORD, Required, range("one of `metadrift env list`", "\"nowhere\""), "", "Environment"),
+    key("task.horizon", INTEGER, Words("the environment's"), range("1 to 1000000", "1000001"), "steps", "Time limit of an episode"),
+    key("task.observe_actions", INTEGER, Is("0"), range("0 to 64", "65"), "actions", "How many of the last actions are appended to the observation"),
+    key("task.integrator", WORD, Is("\"euler\""), Legal::OneOf(&["euler", "semi_implicit", "rk4"]), "", "How CartPole advances its state"),
+    key("task.reward", WORD, Is("\"gym\""), Legal::OneOf(&["gym", "sutton_barto", "quadratic"]), "", "Reward of CartPole"),
+    key("task.sensor_fill", WORD, Is("\"zero\""), Legal::OneOf(&["zero", "last"]), "", "Reading that stands in for one that was dropped: 0, or the last that came through"),
+    key("task.task_scope", WORD, Is("\"adaptation_window\""), Legal::OneOf(&["episode", "adaptation_window", "lifetime"]), "", "How long a task lasts"),
+    key("task.notify.level", WORD, Is("\"none\""), Legal::OneOf(&["none", "flag", "delta", "value"]), "", "What the observation tells of a change: nothing, that there was one, its size, or the new value"),
+    key("task.notify.delay", INTEGER, Is("0"), range("0 to 64", "65"), "ticks", "Time between a change and its notification"),
+    key("task.notify.noise_std", NUMBER, Is("0.0"), range("0 to 1e6", "-1.0"), "the channel's", "Standard deviation of the noise on a reported size or value"),
+    key("task.notify.miss_prob", NUMBER, Is("0.0"), PROBABILITY, "", "Probability that a change goes unreported"),
+    key("task.notify.false_alarm_prob", NUMBER, Is("0.0"), PROBABILITY, "", "Probability, per tick without a change, that one is reported"),
+    key("task.filter.energy_margin_min", NUMBER, Words("no limit"), POSITIVE, "", "Pendulum: tasks with a smaller ratio of available to needed energy are left out"),
+    key("task.filter.max_step_authority", NUMBER, Words("no limit"), POSITIVE, "rad/s", "Pendulum: tasks in which full torque changes the speed by more in one step are left out"),
+    key("task.filter.max_wind_share", NUMBER, Words("no limit"), POSITIVE, "", "CartPole: tasks with a larger ratio of wind to push are left out"),
+    key("task.filter.max_step_growth", NUMBER, Words("no limit"), POSITIVE, "", "CartPole: tasks in which a fall grows by more in one step are left out"),
+    key("task.filter.max_tries", INTEGER, Is("1000"), range("1 to 10000", "0"), "tasks", "Tasks that are drawn to see whether at least 1 % pass the filter"),
+    table("task.base", "table of numbers", "Channels that have the same value in all tasks"),
+    table("task.vary", "table of laws", "Channels that are drawn once per task"),
+    table("task.drift", "table of schedules", "Channels that follow a schedule over the life of a task"),
+    table("task.actuator", "table of numbers or laws", "Faults of the actuator, by short name"),
+    table("task.sensor", "tables of numbers or laws", "Faults of the sensors, by observation and short name"),
+    table("task.correlated", "list of tables", "Channels of task.vary that are drawn together"),
+    table("task.list", "list of tables", "Alternatives, one of which each task takes"),
+    table("task.split.in_dist", TABLE, "Changes for the held-out tasks of the training distribution"),
+    table("task.split.ood", TABLE, "Changes for the tasks outside the training distribution"),
+
+    only(Maml, key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration")),
+    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes: of each task (maml), in all (ppo; at most 32 or a multiple of 32)"),
+    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
+    key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
+
+    key("evaluation.tasks", INTEGER, Is("100"), range("1 to 1000000", "0"), "tasks", "Held-out tasks of an evaluation"),
+    key("evaluation.episodes", INTEGER, Words("as in training; 20 with ppo"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
+    key("evaluation.steps", INTEGER, Words("as in training; 0 with ppo"), range("0 (one episode), or from task.horizon to 1000000", "1"), "ticks", "Ticks of a lane before each adaptation step and after the last"),
+    key("evaluation.adapt_steps", INTEGER, Words("as in training, at least 1"), range("0 to 100", "101"), "steps", "Adaptation steps"),
+    key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training; 0: only when it is over"),
+
+    key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden tanh layers"),
+    key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
+
+    key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),
+    only(Maml, key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes")),
+    only(Maml, key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased")),
+    only(Maml, key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)")),
+    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Whether adaptation changes the exploration noise of a Gaussian policy"),
+    only(Maml, key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU")),
+
+    key("ppo.outer_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the policy"),
+    key("ppo.outer_epochs", INTEGER, Is("5"), range("1 to 1000", "0"), "epochs", "Passes over the experience of an iteration"),
+    key("ppo.clip_eps", NUMBER, Is("0.2"), SHARE, "", "Probability ratios count up to 1 plus or minus this"),
+    only(Maml, key("ppo.kl_coef", NUMBER, Is("5e-4"), NOT_NEGATIVE, "", "Weight of KL(old || new meta-policy) on the support states")),
+    key("ppo.ent_coef", NUMBER, Is("0.0"), NOT_NEGATIVE, "", "Weight of the policy's entropy"),
+    key("ppo.max_grad_norm", NUMBER, Is("0.5"), range("from 1.2e-38 to 3.4e38", "0.0"), "", "Longer gradients are scaled down to this Euclidean norm"),
+    key("ppo.gamma", NUMBER, Is("0.99"), SHARE, "", "Discount factor per step"),
+    key("ppo.gae_lambda", NUMBER, Is("0.97"), range("0 to 1", "1.5"), "", "Trace decay of the advantage estimate"),
+
+    only(Ppo, key("ppo_learner.minibatch", INTEGER, Is("256"), range("1 to 100000000", "0"), "samples", "Samples per gradient step")),
+    only(Ppo, key("ppo_learner.value_hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden tanh layers")),
+    only(Ppo, key("ppo_learner.value_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the value network")),
+    only(Ppo, key("ppo_learner.anneal", SWITCH, Is("false"), Legal::Any, "", "Let both learning rates fall linearly to 0 over the iterations")),
+    only(Ppo, key("ppo_learner.stop_at_return", NUMBER, Words("never"), range("a finite number", "inf"), "the reward's", "Training ends when the mean return of the last 100 episodes reaches it")),
+
+    key("checkpoint.every", INTEGER, Is("10"), range("1 or more", "0"), "iterations", "Iterations between two checkpoints; the first and the last always have one"),
+    key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "How many of the newest are kept"),
+
+    key("log.x_axis", WORD, Is("\"iteration\""), Legal::OneOf(&["iteration", "env_steps"]), "", "Horizontal axis in TensorBoard: iterations, or environment steps"),
+];

@@ -1,0 +1,66 @@
+//! Evaluation on held-out tasks while a run trains, and the checkpoint that did best in it.
+
+use anyhow::Result;
+use metadrift_envs::Split;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Config,
+    evaluate::{Protocol, VALIDATION, evaluate},
+    train::Trainer,
+};
+
+/// The checkpoint with the best return on held-out tasks of the training distribution, after adaptation and with the
+/// most likely actions. Its tasks are never those of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Iterations done.
+    pub step: u64,
+    /// Mean return per episode.
+    #[serde(rename = "return")]
+    pub score: f64,
+}
+
+/// Key of [`Best`] in a checkpoint's state.
+pub(super) const BEST: &str = "best";
+
+impl Best {
+    /// What the state of a checkpoint says; nothing if no evaluation came before it.
+    pub(super) fn of(state: &serde_json::Value) -> Option<Best> {
+        state.get(BEST).and_then(|best| Best::deserialize(best).ok())
+    }
+}
+
+/// Names and values for the log, and how the trained policy did.
+pub(super) struct Validation {
+    /// `eval/<split>/...`
+    pub scalars: Vec<(String, f64)>,
+    /// This iteration as a candidate for the best.
+    pub candidate: Best,
+}
+
+/// Whether an evaluation follows iteration `done`. The last iteration is no exception: a run that is extended later
+/// equals one that was longer from the beginning.
+pub(super) fn is_due(config: &Config, done: u64) -> bool {
+    let every = config.evaluation.every;
+    every > 0 && done.is_multiple_of(every)
+}
+
+/// Evaluates what was trained so far on both held-out splits.
+///
+/// # Errors
+/// If an adapted policy is not finite.
+pub(super) fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
+    let (config, learner) = (trainer.config(), trainer.learner());
+    let mut scalars = Vec::new();
+    let mut score = f64::NAN;
+    for split in [Split::InDist, Split::Ood] {
+        let protocol = Protocol { draw: VALIDATION, ..Protocol::of(config, split) };
+        let evaluation = evaluate(config, &learner, actors, &protocol)?;
+        scalars.extend(evaluation.scalars());
+        if split == Split::InDist {
+            score = evaluation.curve.last().expect("a curve begins without adaptation").deterministic.summary.mean;
+        }
+    }
+    Ok(Validation { scalars, candidate: Best { step: trainer.iteration(), score } })
+}
