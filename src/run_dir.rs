@@ -112,7 +112,10 @@ impl RunDir {
             }
             // some network file systems have no locks: no reason not to train there
             Err(TryLockError::Error(error)) => {
-                warnings.push(format!("{} cannot be locked ({error}): start no second process there", path.display()));
+                warnings.push(format!(
+                    "{} cannot be locked ({error}); do not start a second process in this folder",
+                    path.display()
+                ));
             }
         }
         let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
