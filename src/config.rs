@@ -297,6 +297,13 @@ fn parse_error(origin: &str, error: &toml::de::Error) -> ConfigError {
 /// Longest line of a parser's message that is shown whole: a list of keys fits.
 const LONGEST: usize = 1000;
 
+/// Keys of former versions, and what takes their place.
+const GONE: [(&str, &str); 1] = [(
+    "task_scope",
+    "there is no such choice: a task lasts for the data before and after adaptation, and with learner = \"ppo\" for \
+     `rollout.episodes_per_env` episodes (1 draws a new task for every episode)",
+)];
+
 /// Adds the nearest of the keys that serde names in "unknown field `x`, expected one of `a`, `b`".
 fn with_suggestion(message: &str) -> String {
     let law = "a law such as { law = \"uniform\", low = 0.5, high = 2.0 }; a number goes into [task.base]";
@@ -305,6 +312,10 @@ fn with_suggestion(message: &str) -> String {
         .lines()
         .find(|line| line.contains("unknown field") || line.contains("unknown variant"))
         .map_or_else(Vec::new, |line| line.split('`').skip(1).step_by(2).collect());
+    let gone = quoted.first().and_then(|unknown| GONE.iter().find(|(key, _)| key == unknown));
+    if let Some((_, instead)) = gone {
+        return format!("{message}; {instead}");
+    }
     match quoted.split_first() {
         Some((unknown, known)) => match nearest(unknown, known.iter().copied()) {
             Some(near) => format!("{message}; did you mean `{near}`?"),

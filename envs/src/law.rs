@@ -123,6 +123,10 @@ fn ranked(rank: i32) -> f32 {
     if rank < 0 { -magnitude } else { magnitude }
 }
 
+/// The largest magnitude of a number in a law or schedule: the engine computes with `f32`, which ends
+/// at 3.4e38.
+pub(crate) const LARGEST: f64 = 1e38;
+
 /// A continuous law narrower than this, relative to its values or absolutely, is refused: the
 /// split could not be stamped into `f32` values within it.
 const NARROWEST: (f64, f64) = (1.0 / 65536.0, 1e-30);
@@ -172,6 +176,10 @@ impl Law {
             Law::LogUniform { low, .. } if *low <= 0.0 => {
                 Some(format!("low = {low}, but a log-uniform law needs low > 0"))
             }
+            // what is smaller has not all digits as an f32, and `high / low` stays a number
+            Law::LogUniform { low, .. } if *low < f64::from(f32::MIN_POSITIVE) => {
+                Some(format!("low = {low:e}, but a log-uniform law needs low >= {:e}", f32::MIN_POSITIVE))
+            }
             Law::LogUniform { low, high } => interval_defect("low", *low, "high", *high),
             Law::Normal { mean, std, low, high } => normal_defect(*mean, *std, *low, *high),
             Law::Grid { count, .. } if !(2..=10_000).contains(count) => {
@@ -187,7 +195,9 @@ impl Law {
     /// What is wrong with the law, its values included.
     pub(crate) fn complaint(&self) -> Option<String> {
         let infinite = self.values().into_iter().find(|value| !value.is_finite());
-        infinite.map(|value| format!("{value} is not a finite number")).or_else(|| self.defect())
+        let infinite = infinite.map(|value| format!("{value} is not a finite number"));
+        let beyond = || self.values().into_iter().find(|value| value.abs() > LARGEST);
+        infinite.or_else(|| beyond().map(too_large)).or_else(|| self.defect())
     }
 
     /// The value for uniform words: `words()` is called once, and once more for each mixture.
@@ -256,6 +266,11 @@ fn pick(uniform: f64, weights: &[f64]) -> usize {
     reached.unwrap_or_else(|| weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0))
 }
 
+/// What to say of a number beyond [`LARGEST`].
+pub(crate) fn too_large(value: f64) -> String {
+    format!("{value:e} is beyond the numbers that the engine computes with; at most {LARGEST:e} in magnitude")
+}
+
 fn hull(intervals: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
     intervals
         .fold((f64::INFINITY, f64::NEG_INFINITY), |hull, interval| (hull.0.min(interval.0), hull.1.max(interval.1)))
@@ -281,6 +296,12 @@ fn normal_defect(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -> Op
     if a.max(mean - 8.0 * std) > b.min(mean + 8.0 * std) {
         return Some(format!("[{a}, {b}] lies beyond eight standard deviations from mean = {mean}"));
     }
+    if let Some((low, high)) = low.zip(high)
+        && low < high
+        && high - low < 1e-6 * std
+    {
+        return Some(format!("[{low}, {high}] is narrower than a millionth of std = {std}; use a uniform law"));
+    }
     let narrow = low.zip(high).filter(|(low, high)| low == high).map(|(low, _)| format!("low = high = {low}"));
     narrow.or_else(|| low.zip(high).and_then(|(low, high)| interval_defect("low", low, "high", high)))
 }
@@ -303,44 +324,14 @@ fn mixture_defect(of: &[Law], weights: Option<&[f64]>) -> Option<String> {
         if weights.len() != of.len() {
             return Some(format!("{} weights for {} laws", weights.len(), of.len()));
         }
-        let legal = weights.iter().all(|w| w.is_finite() && *w >= 0.0);
+        let legal = weights.iter().all(|w| *w == 0.0 || (1e-30..=1e30).contains(w));
         if !legal || weights.iter().sum::<f64>() <= 0.0 {
-            return Some(format!("weights = {weights:?} must be finite, not negative, and not all zero"));
+            let problem = "must be 0 or 1e-30 to 1e30, and not all 0";
+            return Some(format!("weights = {weights:?} {problem}"));
         }
     }
     of.iter().find_map(Law::defect)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranks_count_the_f32_numbers() {
-        for (rank_of, number) in [(0, 0.0), (1, f32::from_bits(1)), (-1, -f32::from_bits(1)), (0x3f80_0000, 1.0)] {
-            assert_eq!(rank(number), rank_of);
-            assert_eq!(ranked(rank_of), number);
-        }
-        assert_eq!(rank(1.0 + f32::EPSILON) - rank(1.0), 1);
-        assert_eq!(rank(-1.0 - f32::EPSILON) - rank(-1.0), -1);
-    }
-
-    #[test]
-    fn a_stamped_draw_stays_in_its_interval_and_next_to_its_value() {
-        let intervals = [(7.0, 13.0), (-0.1, 0.1), (0.0, 2.0), (-2.0, 0.0), (-1.5, -0.5), (0.7, 0.700_02)];
-        for (low, high) in intervals {
-            for i in 0..=1000 {
-                let value = low + (high - low) * f64::from(i) / 1000.0;
-                for code in 0..3 {
-                    let stamped = Draw::continuous(value, low, high).stamped(code);
-                    assert_eq!(f64::from(stamped as f32), stamped);
-                    assert_eq!(rank(stamped as f32).rem_euclid(4), code);
-                    assert!((low..=high).contains(&stamped), "{stamped} not in [{low}, {high}]");
-                    // four steps of 2^-23 relative, and the rounding to f32
-                    assert!((stamped - value).abs() <= 5.0 * 1.2e-7 * value.abs() + 1e-44);
-                }
-            }
-        }
-        assert_eq!(Draw::discrete(0.1).stamped(2), 0.1);
-    }
-}
+mod tests;

@@ -94,7 +94,7 @@ pub use real::{Divisor, Real};
 pub use replay::{Initial, Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
-pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
+pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskSettings};
 pub use streams::LaneStreams;
 pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
 pub use variation::{Variation, variation};

@@ -54,6 +54,18 @@ fn errors_say_what_where_and_what_instead() {
 }
 
 #[test]
+fn a_key_of_a_former_version_is_refused_with_what_takes_its_place() {
+    for scope in ["episode", "adaptation_window", "lifetime"] {
+        let gone = error(&format!("{MINIMAL}task_scope = \"{scope}\"\n"), &[]);
+        for part in ["line 4", "task_scope", "rollout.episodes_per_env"] {
+            assert!(gone.contains(part), "{part}: {gone}");
+        }
+        let set = error(MINIMAL, &[&format!("task.task_scope={scope}")]);
+        assert!(set.contains("rollout.episodes_per_env") && !set.contains("did you mean"), "{set}");
+    }
+}
+
+#[test]
 fn keys_that_the_learner_does_not_read_are_refused() {
     let ppo = error(MINIMAL, &["ppo_learner.minibatch=64"]);
     assert!(ppo.contains("ppo_learner") && ppo.contains("learner = \"ppo\""), "{ppo}");

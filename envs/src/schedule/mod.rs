@@ -141,6 +141,7 @@ impl Schedule {
             Schedule::Square(square) => square.fill(first, values),
             Schedule::RandomWalk(walk) => walk.fill(first.min(LAST), noise, values),
             Schedule::Ou(ou) => ou.fill(first.min(LAST), noise, values),
+            Schedule::Piecewise(pieces) => pieces.fill(first, noise, values),
             Schedule::Markov(chain) => chain.fill(first.min(LAST), noise, values),
             other => each_tick(first, values, |tick| other.one(tick, noise)),
         }
@@ -154,7 +155,6 @@ impl Schedule {
             Schedule::Steps(steps) => steps.at(time),
             Schedule::Exponential(approach) => approach.at(time),
             Schedule::Sigmoid(sigmoid) => sigmoid.at(time),
-            Schedule::Piecewise(pieces) => pieces.at(tick, noise),
             Schedule::Jumps(jumps) => jumps.at(tick, noise),
             Schedule::Trace(trace) => trace.at(tick),
             Schedule::Compose(compose) => compose.at(tick, noise),
@@ -190,8 +190,8 @@ impl Schedule {
     pub fn defect(&self) -> Option<String> {
         match self {
             Schedule::Constant { .. } | Schedule::Step { .. } => None,
-            Schedule::Linear { over, .. } => shape::positive("over", *over),
-            Schedule::Sinusoid { period, .. } => shape::positive("period", *period),
+            Schedule::Linear { over, .. } => shape::duration("over", *over),
+            Schedule::Sinusoid { period, .. } => shape::duration("period", *period),
             Schedule::Steps(steps) => steps.defect(),
             Schedule::Triangle(wave) | Schedule::Saw(wave) => wave.defect(),
             Schedule::Square(square) => square.defect(),
@@ -278,6 +278,12 @@ impl<N> Schedule<N> {
 /// Sets the values to those of `f` at the ticks from `first` on.
 #[inline(always)]
 fn each_tick(first: u64, values: &mut [f64], f: impl Fn(u64) -> f64) {
+    each_tick_mut(first, values, f);
+}
+
+/// [`each_tick`] for a function that remembers what it found.
+#[inline(always)]
+fn each_tick_mut(first: u64, values: &mut [f64], mut f: impl FnMut(u64) -> f64) {
     let first = first.min(LAST);
     for (i, value) in values.iter_mut().enumerate() {
         *value = f((first + i as u64).min(LAST));
