@@ -3,12 +3,7 @@
 //! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against
 //! its legal range. Every key has a default except `task.env`; the resolved configuration is stored with each run.
 
-use std::{
-    borrow::Cow,
-    fmt::Display,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, fmt::Display, io, path::PathBuf};
 
 use metadrift_agents::{
     maml::{MamlConfig, PolicyConfig, PpoConfig},
@@ -24,6 +19,7 @@ mod learner;
 mod ranges;
 mod rollout;
 mod set;
+mod traces;
 
 pub use self::{evaluation::EvaluationConfig, learner::Learner, rollout::RolloutConfig};
 
@@ -181,19 +177,6 @@ impl Config {
         let checked = config.load_traces(origin).and_then(|()| config.resolve_evaluation());
         checked.and_then(|()| config.validate()).map_err(|error| error.at(origin, text, sets))?;
         Ok(config)
-    }
-
-    /// Reads the files that traces name, by their paths from the configuration's folder.
-    fn load_traces(&mut self, origin: &str) -> Result<(), ConfigError> {
-        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
-        let read = |file: &str| {
-            let path = folder.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-            let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
-            let number = |word: &str| word.parse().map_err(|_| format!("{}: `{word}` is no number", path.display()));
-            words.map(number).collect()
-        };
-        Ok(self.task.load_traces(read)?)
     }
 
     /// The resolved configuration as TOML.

@@ -109,6 +109,10 @@ impl TaskConfig {
                 drift.schedule.visit_traces(&mut |trace| {
                     if let Some(file) = trace.file.take() {
                         let path = format!("{table}.drift.{name}.file");
+                        if !trace.values.is_empty() {
+                            let problem = "`values` is there too; a recording comes from one of the two".into();
+                            return Err(TaskError::Invalid { path, problem });
+                        }
                         trace.values = read(&file).map_err(|problem| TaskError::Invalid { path, problem })?;
                     }
                     Ok(())

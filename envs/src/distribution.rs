@@ -64,6 +64,7 @@ impl TaskDistribution {
         let distribution = TaskDistribution { spec, split, channels: channels(spec), plans, filter, settings };
         if let Some(filter) = &distribution.filter {
             filter.check(spec.name)?;
+            distribution.check_shared(filter)?;
             distribution.probe(filter)?;
         }
         Ok(distribution)
@@ -102,6 +103,23 @@ impl TaskDistribution {
     /// refer to.
     pub fn list(&self, count: u32) -> Vec<Task> {
         (0..count).map(|index| self.sample(LIST_SEED, 0, index)).collect()
+    }
+
+    /// Refuses a filter that may depend on numbers which all tasks of a seed share: where one task fails, all would.
+    fn check_shared(&self, filter: &Filter) -> Result<(), TaskError> {
+        let shared = self.plans.iter().flat_map(|plan| &plan.drift).filter(|e| e.what.timing.clock == Clock::Task);
+        for Entry { path, channel, what } in shared {
+            let drawn = what.schedule.try_map(|_, number| {
+                let (low, high) = number.law().support();
+                if low < high { Err(()) } else { Ok(()) }
+            });
+            if drawn.is_err() && filter.looks_at(self.spec, &self.channels[*channel].name) {
+                let problem = "the filter cannot choose among numbers that are drawn once for all tasks (clock = \"task\"); \
+                               write values in place of laws";
+                return Err(invalid(path, problem.into()));
+            }
+        }
+        Ok(())
     }
 
     /// Draws tasks until one in a hundred has passed the filter.

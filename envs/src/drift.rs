@@ -40,6 +40,13 @@ pub enum OnBound {
     Resample,
 }
 
+impl OnBound {
+    /// Whether a value beyond a bound can come to lie away from it.
+    fn moves(self) -> bool {
+        matches!(self, OnBound::Reflect | OnBound::Resample)
+    }
+}
+
 /// What all schedules have in common: the fields beside those of their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -109,9 +116,10 @@ impl Drift {
         }
         timing.check(path, channel, schedule.is_random())?;
         let drift = Drift::known_good(path, (index, channel), base, schedule, timing, noise)?;
-        let (low, high) = drift.reach(base);
-        check_value(path, channel, low)?;
-        check_value(path, channel, high)?;
+        for (low, high) in drift.reach(base) {
+            check_value(path, channel, low)?;
+            check_value(path, channel, high)?;
+        }
         Ok(drift)
     }
 
@@ -246,16 +254,20 @@ impl Drift {
         }
     }
 
-    /// The smallest and the largest value of the channel whose undrifted value is `base`, at any time
-    /// and by any clock.
-    pub(crate) fn reach(&self, base: f64) -> (f64, f64) {
-        let (low, high) = self.timing.range(self.schedule.range(), base);
-        let (low, high) = match self.limits {
+    /// Intervals that hold every value of the channel whose undrifted value is `base`, at any time and
+    /// by any clock; for switches, one for each value.
+    pub(crate) fn reach(&self, base: f64) -> Vec<(f64, f64)> {
+        let bounded = |(low, high): (f64, f64)| match self.limits {
+            // folded or drawn anew, a value may come to lie anywhere
+            Some([least, most]) if (low < least || high > most) && self.timing.on_bound.is_some_and(OnBound::moves) => {
+                (least, most)
+            }
             Some([least, most]) => (low.clamp(least, most), high.clamp(least, most)),
             None => (low, high),
         };
+        let pieces = self.schedule.pieces().into_iter().map(|piece| bounded(self.timing.range(piece, base)));
         // outside its window the channel has its undrifted value
-        if self.timing.window.is_some() { (low.min(base), high.max(base)) } else { (low, high) }
+        pieces.chain(self.timing.window.map(|_| (base, base))).collect()
     }
 
     /// Whether lanes of one task can differ.

@@ -186,6 +186,19 @@ impl Schedule {
         }
     }
 
+    /// [`Schedule::range`] in pieces: the values of a schedule that only switches between some, each alone.
+    pub(crate) fn pieces(&self) -> Vec<(f64, f64)> {
+        let values = match self {
+            Schedule::Step { from, to, .. } => vec![*from, *to],
+            Schedule::Steps(steps) => steps.values.clone(),
+            Schedule::Square(square) => square.levels().to_vec(),
+            Schedule::Markov(chain) => chain.states.clone(),
+            Schedule::Trace(Trace { values, interpolation: Interpolation::Hold, .. }) => values.clone(),
+            _ => return vec![self.range()],
+        };
+        values.into_iter().map(|value| (value, value)).collect()
+    }
+
     /// What is wrong with the numbers themselves, if anything; they are known to be finite.
     pub fn defect(&self) -> Option<String> {
         match self {

@@ -159,9 +159,14 @@ impl Wave {
 }
 
 impl Square {
+    /// The values in the first and in the second part of a cycle.
+    pub(super) fn levels(&self) -> [f64; 2] {
+        [self.mean + self.amplitude, self.mean - self.amplitude]
+    }
+
     #[inline(always)]
     pub(super) fn fill(&self, first: u64, values: &mut [f64]) {
-        let (high, low) = (self.mean + self.amplitude, self.mean - self.amplitude);
+        let [high, low] = self.levels();
         let duty = self.duty.unwrap_or(0.5);
         each_cycle(first, values, self.period, self.phase, |cycle| if fraction(cycle) < duty { high } else { low });
     }
