@@ -194,6 +194,15 @@ impl Config {
         Ok(TaskDistribution::new(self.env()?.spec(), &self.task, split)?)
     }
 
+    /// What the user should know about tasks that are legal: splits that share some.
+    ///
+    /// # Errors
+    /// As [`Config::tasks`].
+    pub fn warnings(&self) -> Result<Vec<String>, ConfigError> {
+        let overlaps = self.task.overlaps(self.env()?.spec())?;
+        Ok(overlaps.iter().map(|overlap| format!("task: {overlap}")).collect())
+    }
+
     /// Time limit of an episode (steps).
     pub fn horizon(&self) -> Result<u32, ConfigError> {
         Ok(self.task.horizon.unwrap_or(self.env()?.spec().horizon))

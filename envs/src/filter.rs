@@ -71,14 +71,14 @@ impl Filter {
 
     /// Whether a condition that is set depends on a channel.
     pub(crate) fn looks_at(&self, spec: &EnvSpec, channel: &str) -> bool {
-        let set = self.conditions().into_iter().filter(|(.., limit)| limit.is_some()).map(|(key, ..)| key);
+        let mut set = self.conditions().into_iter().filter(|(.., limit)| limit.is_some()).map(|(key, ..)| key);
         let length = |key: &str| key == "energy_margin_min" && channel == "length";
         let reads = |key: &str| {
             WORST.iter().any(|(env, of, corner)| {
                 *env == spec.name && *of == key && corner.iter().any(|(name, _)| *name == channel)
             })
         };
-        set.into_iter().any(|key| length(key) || reads(key))
+        set.any(|key| length(key) || reads(key))
     }
 
     fn conditions(&self) -> [(&'static str, &'static str, Option<f64>); 4] {

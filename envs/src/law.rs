@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::normal;
 
+mod defects;
+
 /// A probability law for one number, written `{ law = "uniform", low = 0.7, high = 1.3 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
@@ -127,10 +129,6 @@ fn ranked(rank: i32) -> f32 {
 /// at 3.4e38.
 pub(crate) const LARGEST: f64 = 1e38;
 
-/// A continuous law narrower than this, relative to its values or absolutely, is refused: the
-/// split could not be stamped into `f32` values within it.
-const NARROWEST: (f64, f64) = (1.0 / 65536.0, 1e-30);
-
 impl Law {
     /// Smallest and largest value of the support.
     pub fn support(&self) -> (f64, f64) {
@@ -145,13 +143,43 @@ impl Law {
         }
     }
 
-    /// Whether every draw is continuous, so that its value carries the split.
-    pub(crate) fn is_continuous(&self) -> bool {
+    /// The values that it draws with a probability above 0; none if there are none.
+    pub(crate) fn atoms(&self) -> Option<Vec<f64>> {
         match self {
-            Law::Fixed { .. } | Law::Choice { .. } | Law::Grid { .. } => false,
-            Law::Uniform { low, high } | Law::LogUniform { low, high } => low < high,
-            Law::Shell { .. } | Law::Normal { .. } => true,
-            Law::Mixture { of, .. } => of.iter().all(Law::is_continuous),
+            Law::Fixed { value } => Some(vec![*value]),
+            Law::Choice { values } => Some(values.clone()),
+            Law::Grid { low, high, count } => Some((0..*count).map(|i| grid_point(*low, *high, *count, i)).collect()),
+            Law::Uniform { low, high } | Law::LogUniform { low, high } => (low == high).then(|| vec![*low]),
+            Law::Shell { .. } | Law::Normal { .. } => None,
+            Law::Mixture { of, weights } => {
+                let counts = |i: &usize| weights.as_ref().is_none_or(|weights| weights[*i] > 0.0);
+                let atoms: Vec<f64> = (0..of.len()).filter(counts).filter_map(|i| of[i].atoms()).flatten().collect();
+                (!atoms.is_empty()).then_some(atoms)
+            }
+        }
+    }
+
+    /// Whether a draw for the split numbered `code` can have the value.
+    pub(crate) fn can_draw(&self, value: f64, code: i32) -> bool {
+        let stamped = f64::from(value as f32) == value && rank(value as f32).rem_euclid(4) == code;
+        match self {
+            Law::Mixture { of, weights } => of
+                .iter()
+                .enumerate()
+                .any(|(i, law)| weights.as_ref().is_none_or(|weights| weights[i] > 0.0) && law.can_draw(value, code)),
+            Law::Shell { outer, inner } => {
+                let inside = |[low, high]: [f64; 2]| low <= value && value <= high;
+                stamped && (inside([outer[0], inner[0]]) || inside([inner[1], outer[1]]))
+            }
+            Law::Choice { values } => values.contains(&value),
+            Law::Grid { low, high, count } => {
+                let nearest = ((value - low) / (high - low) * f64::from(count - 1)).round() as u32;
+                nearest < *count && grid_point(*low, *high, *count, nearest) == value
+            }
+            _ => {
+                let (low, high) = self.support();
+                low <= value && value <= high && (stamped || low == high)
+            }
         }
     }
 
@@ -172,7 +200,7 @@ impl Law {
     pub(crate) fn defect(&self) -> Option<String> {
         match self {
             Law::Fixed { .. } => None,
-            Law::Uniform { low, high } => interval_defect("low", *low, "high", *high),
+            Law::Uniform { low, high } => defects::interval("low", *low, "high", *high),
             Law::LogUniform { low, .. } if *low <= 0.0 => {
                 Some(format!("low = {low}, but a log-uniform law needs low > 0"))
             }
@@ -180,15 +208,15 @@ impl Law {
             Law::LogUniform { low, .. } if *low < f64::from(f32::MIN_POSITIVE) => {
                 Some(format!("low = {low:e}, but a log-uniform law needs low >= {:e}", f32::MIN_POSITIVE))
             }
-            Law::LogUniform { low, high } => interval_defect("low", *low, "high", *high),
-            Law::Normal { mean, std, low, high } => normal_defect(*mean, *std, *low, *high),
+            Law::LogUniform { low, high } => defects::interval("low", *low, "high", *high),
+            Law::Normal { mean, std, low, high } => defects::normal(*mean, *std, *low, *high),
             Law::Grid { count, .. } if !(2..=10_000).contains(count) => {
                 Some(format!("count = {count}, but a grid has 2 to 10000 points"))
             }
-            Law::Grid { low, high, .. } => interval_defect("low", *low, "high", *high),
+            Law::Grid { low, high, .. } => defects::interval("low", *low, "high", *high),
             Law::Choice { values } => values.is_empty().then(|| "no values to choose from".into()),
-            Law::Shell { outer, inner } => shell_defect(*outer, *inner),
-            Law::Mixture { of, weights } => mixture_defect(of, weights.as_deref()),
+            Law::Shell { outer, inner } => defects::shell(*outer, *inner),
+            Law::Mixture { of, weights } => defects::mixture(of, weights.as_deref()),
         }
     }
 
@@ -219,7 +247,7 @@ impl Law {
             }
             Law::Grid { low, high, count } => {
                 let index = (uniform(words()) * f64::from(*count)).floor();
-                Draw::discrete(low + (high - low) * index / f64::from(count - 1))
+                Draw::discrete(grid_point(*low, *high, *count, index as u32))
             }
             Law::Choice { values } => {
                 let index = (uniform(words()) * values.len() as f64) as usize;
@@ -242,6 +270,11 @@ impl Law {
             }
         }
     }
+}
+
+/// Point `index` of a grid.
+fn grid_point(low: f64, high: f64, count: u32, index: u32) -> f64 {
+    low + (high - low) * f64::from(index) / f64::from(count - 1)
 }
 
 /// The standard normal number between `low` and `high` below which the share `uniform` lies.
@@ -274,63 +307,6 @@ pub(crate) fn too_large(value: f64) -> String {
 fn hull(intervals: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
     intervals
         .fold((f64::INFINITY, f64::NEG_INFINITY), |hull, interval| (hull.0.min(interval.0), hull.1.max(interval.1)))
-}
-
-fn interval_defect(low_name: &str, low: f64, high_name: &str, high: f64) -> Option<String> {
-    let width = high - low;
-    if width < 0.0 {
-        return Some(format!("{low_name} = {low} lies above {high_name} = {high}"));
-    }
-    let narrowest = (NARROWEST.0 * low.abs().max(high.abs())).max(NARROWEST.1);
-    if width > 0.0 && width < narrowest {
-        return Some(format!("[{low}, {high}] is too narrow to draw distinct values from; use a fixed value"));
-    }
-    None
-}
-
-fn normal_defect(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -> Option<String> {
-    if std <= 0.0 {
-        return Some(format!("std = {std}, but a normal law needs std > 0"));
-    }
-    let (a, b) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
-    if a.max(mean - 8.0 * std) > b.min(mean + 8.0 * std) {
-        return Some(format!("[{a}, {b}] lies beyond eight standard deviations from mean = {mean}"));
-    }
-    if let Some((low, high)) = low.zip(high)
-        && low < high
-        && high - low < 1e-6 * std
-    {
-        return Some(format!("[{low}, {high}] is narrower than a millionth of std = {std}; use a uniform law"));
-    }
-    let narrow = low.zip(high).filter(|(low, high)| low == high).map(|(low, _)| format!("low = high = {low}"));
-    narrow.or_else(|| low.zip(high).and_then(|(low, high)| interval_defect("low", low, "high", high)))
-}
-
-fn shell_defect(outer: [f64; 2], inner: [f64; 2]) -> Option<String> {
-    if inner[0] > inner[1] || inner[0] < outer[0] || inner[1] > outer[1] {
-        return Some(format!("inner = {inner:?} must be an interval inside outer = {outer:?}"));
-    }
-    let below = interval_defect("outer", outer[0], "inner", inner[0]);
-    let above = interval_defect("inner", inner[1], "outer", outer[1]);
-    let nothing = (outer == inner).then(|| format!("outer = inner = {outer:?} leaves nothing"));
-    nothing.or(below).or(above)
-}
-
-fn mixture_defect(of: &[Law], weights: Option<&[f64]>) -> Option<String> {
-    if of.is_empty() {
-        return Some("a mixture of no laws".into());
-    }
-    if let Some(weights) = weights {
-        if weights.len() != of.len() {
-            return Some(format!("{} weights for {} laws", weights.len(), of.len()));
-        }
-        let legal = weights.iter().all(|w| *w == 0.0 || (1e-30..=1e30).contains(w));
-        if !legal || weights.iter().sum::<f64>() <= 0.0 {
-            let problem = "must be 0 or 1e-30 to 1e30, and not all 0";
-            return Some(format!("weights = {weights:?} {problem}"));
-        }
-    }
-    of.iter().find_map(Law::defect)
 }
 
 #[cfg(test)]

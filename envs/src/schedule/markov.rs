@@ -68,6 +68,14 @@ impl Markov {
         }
     }
 
+    /// Whether it can go only one way.
+    pub(super) fn is_certain(&self) -> bool {
+        let one_way = |matrix: &Vec<Vec<f64>>| matrix.iter().flatten().all(|p| *p == 0.0 || *p == 1.0);
+        let two_in_turn = self.matrix.is_none() && self.mean_dwell.is_none() && self.states.len() == 2;
+        let next = self.matrix.as_ref().map_or(two_in_turn, one_way);
+        next && self.initial.is_some() && self.dwell_range.is_none()
+    }
+
     pub(super) fn range(&self) -> (f64, f64) {
         let ends = |(low, high): (f64, f64), x: &f64| (low.min(*x), high.max(*x));
         self.states.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends)

@@ -199,6 +199,19 @@ impl Schedule {
         values.into_iter().map(|value| (value, value)).collect()
     }
 
+    /// Whether two processes with other noise can differ: some random schedules have numbers by which nothing is random.
+    pub(crate) fn noise_matters(&self) -> bool {
+        match self {
+            Schedule::RandomWalk(walk) => walk.sigma != 0.0,
+            Schedule::Ou(ou) => ou.stationary_std != 0.0,
+            Schedule::Piecewise(pieces) => pieces.law.support().0 < pieces.law.support().1,
+            Schedule::Markov(chain) => !chain.is_certain(),
+            Schedule::Jumps(jumps) => jumps.rate != 0.0,
+            Schedule::Compose(compose) => compose.of.iter().chain(compose.by.as_deref()).any(Schedule::noise_matters),
+            _ => false,
+        }
+    }
+
     /// What is wrong with the numbers themselves, if anything; they are known to be finite.
     pub fn defect(&self) -> Option<String> {
         match self {
