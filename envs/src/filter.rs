@@ -150,9 +150,12 @@ enum End {
 
 use End::{Largest, Smallest, Strongest, Weakest};
 
+/// Channels, each at an end of its reach.
+type Corner = &'static [(&'static str, End)];
+
 /// Environment and key of each measure, and where it is worst. Each rises or falls with each channel,
 /// so that is at the ends of their reaches; but for the energy margin over the length, see [`worst_length`].
-const WORST: [(&str, &str, &[(&str, End)]); 4] = [
+const WORST: [(&str, &str, Corner); 4] = [
     (
         "pendulum",
         "energy_margin_min",

@@ -50,7 +50,10 @@ impl TaskSettings {
                 return invalid(&format!("notify.{key}"), format!("{value} must be 0 to 1"));
             }
         }
-        Ok(())
+        match self.notify.unread() {
+            Some((key, why)) => invalid(&format!("notify.{key}"), format!("has no effect, because {why}")),
+            None => Ok(()),
+        }
     }
 
     /// Integrator and reward among which the compiled physics of the environment chooses.
@@ -143,6 +146,25 @@ pub struct Notify {
     pub miss_prob: f64,
     /// Probability, per tick without a change, that one is reported.
     pub false_alarm_prob: f64,
+}
+
+impl Notify {
+    /// A field that is set and not read, and why.
+    fn unread(&self) -> Option<(&'static str, &'static str)> {
+        let Notify { level, delay, noise_std, miss_prob, false_alarm_prob } = *self;
+        let set = [
+            ("noise_std", noise_std != 0.0),
+            ("delay", delay != 0),
+            ("miss_prob", miss_prob != 0.0),
+            ("false_alarm_prob", false_alarm_prob != 0.0),
+        ];
+        let first = |count: usize| set[..count].iter().find(|(_, set)| *set).map(|(key, _)| *key);
+        match level {
+            NotifyLevel::None => first(4).map(|key| (key, "notify.level is \"none\"")),
+            NotifyLevel::Flag => first(1).map(|key| (key, "notify.level = \"flag\" tells no number")),
+            NotifyLevel::Delta | NotifyLevel::Value => None,
+        }
+    }
 }
 
 /// How much is told about a change.

@@ -68,6 +68,19 @@ fn what_every_alternative_displaces_is_refused() {
 }
 
 #[test]
+fn a_field_of_a_notification_that_would_not_be_read_is_refused() {
+    let notify = |notify: Value| json!({"env": "cartpole", "notify": notify});
+    for (key, value) in
+        [("delay", json!(3)), ("noise_std", json!(0.1)), ("miss_prob", json!(0.1)), ("false_alarm_prob", json!(0.1))]
+    {
+        let message = refusal(notify(json!({key: value})));
+        assert!(message.starts_with(&format!("task.notify.{key}: has no effect")), "{message}");
+        assert_eq!(new(notify(json!({key: value, "level": "flag"})), Split::Train).is_ok(), key != "noise_std");
+        assert!(new(notify(json!({key: value, "level": "value"})), Split::Train).is_ok());
+    }
+}
+
+#[test]
 fn groups_of_correlated_channels_do_not_overlap() {
     let laws = json!({"gravity": {"law": "uniform", "low": 5, "high": 15},
         "mass_cart": {"law": "uniform", "low": 0.5, "high": 2}, "mass_pole": {"law": "uniform", "low": 0.05, "high": 0.5}});

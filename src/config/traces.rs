@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn only_a_short_escaped_piece_of_a_file_is_shown() {
         let told = read(b"\x1b[2JSECRET=hunter2\n").unwrap_err();
-        assert!(told.contains("\\u{1b}[2JSECRET=...") && !told.contains("hunter2"), "{told}");
+        assert!(told.contains("\\u{1b}[2JSECRET=h...") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]
