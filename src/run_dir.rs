@@ -24,7 +24,7 @@ const LOCK: &str = ".lock";
 pub enum RunDirError {
     /// There is something in the folder already.
     #[error(
-        "run folder {} is not empty. To go on with the run in it: `metadrift resume {}`. To start a new one: choose \
+        "run folder {} is not empty. To resume the run in it: `metadrift resume {}`. To start a new one: choose \
          another --run-dir", dir.display(), quoted(dir)
     )]
     NotEmpty {
@@ -56,7 +56,7 @@ pub enum RunDirError {
     /// The folder was moved or replaced while the run trained in it.
     #[error(
         "run folder {} is no longer the one that the run began in: it was moved, deleted or replaced. Nothing was \
-         written there; go on with the run where its folder is now", dir.display()
+         written there; resume the run where its folder is now", dir.display()
     )]
     Moved {
         /// Where it was.
@@ -88,7 +88,7 @@ pub enum RunDirError {
         reason: String,
     },
     /// The file system said no.
-    #[error("run folder: cannot {action} {}: {source}. Check that it may be written and has space", path.display())]
+    #[error("run folder: cannot {action} {}: {source}. Check permissions and free disk space", path.display())]
     Io {
         /// What was tried, such as `create`.
         action: &'static str,
@@ -197,7 +197,10 @@ impl RunDir {
             }
             // some network file systems have no locks: no reason not to train there
             Err(TryLockError::Error(error)) => {
-                warnings.push(format!("{} cannot be locked ({error}): start no second process there", path.display()));
+                warnings.push(format!(
+                    "{} cannot be locked ({error}); do not start a second process in this folder",
+                    path.display()
+                ));
             }
         }
         let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));

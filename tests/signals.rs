@@ -123,8 +123,12 @@ fn an_iteration_that_was_stopped_is_done_again_to_the_byte() {
 fn the_evaluation_after_training_stops_and_the_training_is_saved() {
     for (signal, code) in SIGNALS {
         let place = Place::new();
-        let child =
-            start(&place, &format!("train tiny.toml --run-dir run --iterations 1 {LONG} --set rollout.num_tasks=1"));
+        let child = start(
+            &place,
+            &format!(
+                "train tiny.toml --run-dir run --iterations 1 {LONG} --set rollout.num_tasks=1 --set evaluation.episodes=300"
+            ),
+        );
         wait_for(|| contains(&place.path("run/manifest.json"), "\"state\": \"finished\""));
         sleep(Duration::from_millis(300));
         let told = text(&stop(child, signal, code));
@@ -138,7 +142,7 @@ fn every_long_command_stops_soon() {
     let place = Place::new();
     place.expect(0, "train tiny.toml --run-dir run --iterations 1 --no-evaluate");
     for args in [
-        "evaluate run --tasks 5000 --episodes 2000 --out e.json",
+        "evaluate run --tasks 20000 --episodes 20 --out e.json",
         "tasks audit cartpole-flip --out a.json",
         "bench --only tasks --tasks 1000",
         "selftest --device cpu --iterations 100000",

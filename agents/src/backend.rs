@@ -126,8 +126,8 @@ impl Backend {
         }
     }
 
-    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters and by the inner rates, both
-    /// `[num_params]`; the second is of use only if the objective learns the rates.
+    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters, `[num_params]`, and by the inner rates:
+    /// `[num_params]` if the objective learns them, else empty or zeros, as the backend likes.
     ///
     /// # Panics
     /// If `data` was made ready by another backend.

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn every_instruction_set_gives_the_same_bytes_and_so_does_a_lane_alone() {
         for head in [Head::Categorical(3), Head::Gaussian(2)] {
-            let plain = drawn(&policy(head, Isa::Portable), 0, 131);
+            let plain = drawn(&policy(head, Isa::PORTABLE), 0, 131);
             let found = policy(head, Isa::detect());
             let (outputs, dim) = (found.outputs(), head.act_dim());
             assert_eq!(drawn(&found, 0, 131), plain);

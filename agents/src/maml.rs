@@ -104,14 +104,16 @@ impl Default for PolicyConfig {
 /// Names and values for the log.
 pub type Metrics = Vec<(&'static str, f64)>;
 
-/// A number that is none, found before it could spoil the parameters.
+/// A non-finite value, caught before it reached the parameters.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{what} is not finite ({place}): lower ppo.outer_lr or maml.inner_lr, or look at the rewards")]
+#[error("{what} is not finite ({place}): lower {keys}, or look at the rewards")]
 pub struct Diverged {
     /// `the meta-loss`, `the meta-gradient`, …
     pub what: &'static str,
     /// Where it was found: outer epoch, task.
     pub place: String,
+    /// Settings that bring such a value about.
+    keys: &'static str,
 }
 
 impl Diverged {
@@ -122,7 +124,12 @@ impl Diverged {
     pub fn check(values: &[f32], what: &'static str, place: impl FnOnce() -> String) -> Result<(), Diverged> {
         // all of them, whatever the first ones are: then the loop goes by vectors
         let finite = values.iter().fold(true, |finite, v| finite & v.is_finite());
-        if finite { Ok(()) } else { Err(Diverged { what, place: place() }) }
+        if finite { Ok(()) } else { Err(Diverged { what, place: place(), keys: "ppo.outer_lr or maml.inner_lr" }) }
+    }
+
+    /// The same with other settings to lower.
+    pub(crate) fn advising(self, keys: &'static str) -> Self {
+        Diverged { keys, ..self }
     }
 }
 

@@ -231,13 +231,15 @@ impl Ppo {
                 };
                 let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
                 let place = || format!("the {part} in epoch {epoch}");
-                Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)?;
+                Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)
+                    .map_err(|diverged| diverged.advising(part.rate()))?;
                 if let Some(lr) = lr {
                     adam.step_with(params, &gradient, lr * rate, ADAM_EPSILON);
                 }
                 tally.add(stats, norm);
             }
-            Diverged::check(params, "a parameter", || format!("the {part} after epoch {epoch}"))?;
+            Diverged::check(params, "a parameter", || format!("the {part} after epoch {epoch}"))
+                .map_err(|diverged| diverged.advising(part.rate()))?;
         }
         Ok(tally)
     }
@@ -258,6 +260,16 @@ impl Ppo {
 enum Part {
     Policy,
     Value,
+}
+
+impl Part {
+    /// The key of its learning rate.
+    fn rate(self) -> &'static str {
+        match self {
+            Part::Policy => "ppo.outer_lr",
+            Part::Value => "ppo_learner.value_lr",
+        }
+    }
 }
 
 impl std::fmt::Display for Part {

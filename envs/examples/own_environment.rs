@@ -1,5 +1,6 @@
 //! An environment of your own: a block on a spring, to be held at rest. Everything else (faults, drift, time limits,
-//! autoreset, random numbers, `f32` batches) comes from the engine. `cargo run --example own_environment`
+//! autoreset, random numbers, `f32` batches) comes from the engine.
+//! `cargo run -p metadrift-envs --example own_environment`
 use metadrift_envs::{
     ActionSpace, Bounds, Clocks, Env, EnvSpec, ParamSpec, Purpose, Real, StepView, Stream, Task, Transition, VecEnv,
 };

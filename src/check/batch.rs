@@ -79,7 +79,7 @@ pub(super) fn outputs_stay_what_they_are<E: Env + Clone>() -> Check {
         _ => None,
     };
     let failure = failure.map(str::to_owned);
-    verdict("outputs are nobody else's", "two batches and a clone, step by step", failure)
+    verdict("outputs do not alias", "two batches and a clone, step by step", failure)
 }
 
 /// With autoreset off a finished lane is not stepped until it is reset.

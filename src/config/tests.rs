@@ -102,3 +102,41 @@ fn traces_are_read_from_the_folder_of_the_configuration() {
     let message = error(&text.replace("wind", "wnd"), &[]);
     assert!(message.contains("x.toml, line 4") && message.contains("cannot read wnd.csv"), "{message}");
 }
+
+#[test]
+fn a_value_that_can_mean_one_thing_only_is_read_so() {
+    let with = |set: &str| Config::parse("x", MINIMAL, &[set.to_owned()]);
+    assert_eq!(with("ppo.clip_eps=.1").unwrap().ppo.clip_eps, 0.1);
+    assert_eq!(with("iterations=1e3").unwrap().iterations, 1000);
+    assert_eq!(with("maml.inner_lr=1").unwrap().maml.inner_lr, 1.0);
+    assert!(with("maml.first_order=True").unwrap().maml.first_order);
+    assert!(!with("maml.first_order=FALSE").unwrap().maml.first_order);
+    // the key decides: these are names
+    for name in ["12", "1e3", "True", "x"] {
+        assert_eq!(with(&format!("name={name}")).unwrap().name, name);
+    }
+    assert!(error(MINIMAL, &["iterations=1.5"]).contains("1.5"));
+    assert!(error(MINIMAL, &["ppo.gamma=abc"]).contains("abc"));
+}
+
+#[test]
+fn the_key_of_a_set_is_bounded() {
+    let deep = vec!["a"; 60_000].join(".") + "=1";
+    let message = error(MINIMAL, &[&deep]);
+    assert!(message.contains("at most 16 parts") && message.len() < 400, "{message}");
+    let long = "a".repeat(5000) + "=1";
+    assert!(error(MINIMAL, &[&long]).contains("1000 characters"));
+    // as deep in a file: refused by the parser, not by the stack
+    for text in [vec!["a"; 60_000].join(".") + " = 1", format!("[{}]", vec!["a"; 60_000].join("."))] {
+        assert!(error(&format!("{text}\n{MINIMAL}"), &[]).len() < 5000);
+    }
+}
+
+#[test]
+fn numbers_end_where_streams_and_f32_do() {
+    assert!(error(MINIMAL, &["iterations=16777217"]).contains("1 to 16777216"));
+    for set in ["maml.inner_lr=1e300", "maml.inner_lr=1e-60", "ppo.outer_lr=1e39", "ppo.max_grad_norm=1e-50"] {
+        assert!(error(MINIMAL, &[set]).contains("from 1.2e-38 to 3.4e38"), "{set}");
+    }
+    assert!(error(MINIMAL, &["ppo.clip_eps=0.9999999999"]).contains("above 0 and below 1"));
+}

@@ -108,7 +108,7 @@ mod tests {
                 let exact: f64 = row.iter().zip(&w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
                 assert!((f64::from(dot) - exact).abs() < 1e-5, "{inputs}: {dot} {exact}");
             }
-            for isa in [Isa::detect(), Isa::Portable] {
+            for isa in Isa::available() {
                 assert_eq!(f32::dots(isa, &x, &w).map(f32::to_bits), portable.map(f32::to_bits), "{rows} {inputs}");
             }
         }

@@ -8,7 +8,7 @@
 //! a product gives a sum of two: both go through the registers at once.
 
 use super::{
-    isa::Isa,
+    isa::{Isa, Width},
     scalar::{Lanes, Scalar},
 };
 
@@ -51,9 +51,9 @@ pub(super) enum Start<'a, T> {
     Sum,
 }
 
-/// What becomes of the sums of one row of a tile, which have just been stored and are at hand.
+/// A step applied to the sums of one row of a tile, right after they have been stored.
 pub(super) trait Finish<T> {
-    /// Of matrices as large as the product: what [`row`](Self::row) will read and may not be at hand.
+    /// The matrix of the product's extents that [`row`](Self::row) reads, to prefetch.
     #[inline(always)]
     fn distant(&self) -> Option<&[T]> {
         None
@@ -106,13 +106,14 @@ pub(super) fn gemm_with<T: Scalar, F: Finish<T>, const P: usize>(
         assert!(rows == 0 || inner == 0 || a.data.len() > (rows - 1) * a.row_stride + (inner - 1) * a.inner_stride);
     }
     let job = Job { start, products, columns };
-    // SAFETY: an `Isa` comes from `Isa::detect`, which found the features; the extents fit the slices.
+    // SAFETY: there is an `Isa` of a width only where the processor has its features; the extents fit the slices, by the
+    // assertions above.
     unsafe {
-        match isa {
+        match isa.width() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => gemm_avx512(&job, c, rows, finish),
+            Width::Avx512 => gemm_avx512(&job, c, rows, finish),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => gemm_avx2(&job, c, rows, finish),
+            Width::Avx2 => gemm_avx2(&job, c, rows, finish),
             _ => {
                 strips::<T, T, F, P, 8, 1>(&job, c, rows, 0, finish);
             }
@@ -170,6 +171,9 @@ const EVEN: usize = 6;
 
 /// As many strips of `N` vectors as there are from `column` on, in tiles of `M` rows, then narrower ones. Returns the
 /// column it has come to.
+///
+/// # Safety
+/// As `gemm_avx512`; the instruction set of `V` must be there.
 #[inline(always)]
 unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
     job: &Job<'_, T, P>,
@@ -204,6 +208,9 @@ unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: 
 }
 
 /// `M` rows of `N` vectors: the sums stay in registers.
+///
+/// # Safety
+/// As `strips`; `row + M` and `column + N * V::COUNT` must lie within the extents.
 #[inline(always)]
 unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
     job: &Job<'_, T, P>,
@@ -233,8 +240,9 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
             }
         }
         for Product { a, b, inner } in &job.products {
-            let mut a_column = a.data.as_ptr().add(row * a.row_stride);
-            let mut b_row = b.as_ptr().add(column);
+            // where the inner dimension is 0 these may point outside, and nothing is read
+            let mut a_column = a.data.as_ptr().wrapping_add(row * a.row_stride);
+            let mut b_row = b.as_ptr().wrapping_add(column);
             for k in 0..*inner {
                 let b: [V; N] = std::array::from_fn(|j| V::load(b_row.add(j * V::COUNT)));
                 for (i, sum) in sum.iter_mut().enumerate() {
@@ -288,9 +296,17 @@ mod tests {
 
     #[test]
     fn equals_the_definition_for_all_shapes() {
-        for (rows, inner, columns) in
-            [(1, 1, 1), (7, 5, 3), (6, 64, 64), (13, 9, 75), (8, 3, 40), (64, 48, 2), (23, 17, 127), (12, 2, 16)]
-        {
+        for (rows, inner, columns) in [
+            (1, 1, 1),
+            (7, 5, 3),
+            (3, 0, 17),
+            (6, 64, 64),
+            (13, 9, 75),
+            (8, 3, 40),
+            (64, 48, 2),
+            (23, 17, 127),
+            (12, 2, 16),
+        ] {
             let a: Vec<f64> = (0..rows * inner).map(value).collect();
             let b: Vec<f64> = (0..inner * columns).map(|i| value(i + 11)).collect();
             let (a2, b2): (Vec<f64>, Vec<f64>) =
@@ -310,7 +326,7 @@ mod tests {
                 for a in [Strided::rows(&a, inner), Strided::transposed(&transposed, rows)] {
                     let first = Product { a, b: &b, inner };
                     let second = Product { a: Strided::rows(&a2, 2), b: &b2, inner: 2 };
-                    for isa in [Isa::detect(), Isa::Avx2, Isa::Portable] {
+                    for isa in Isa::available() {
                         let mut c = vec![0.5; rows * columns];
                         gemm(isa, start, [first], &mut c, [rows, columns]);
                         let mut sum = vec![0.5; rows * columns];

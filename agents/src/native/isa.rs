@@ -2,7 +2,7 @@
 
 /// The instruction sets the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
+pub(crate) enum Width {
     /// What every processor has; fused multiply-add is a function call there.
     Portable,
     /// 256-bit vectors with fused multiply-add.
@@ -11,20 +11,36 @@ pub enum Isa {
     Avx512,
 }
 
+/// An instruction set that this processor has: only this module makes one, after it has looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(Width);
+
 impl Isa {
-    /// The widest that this processor has.
-    pub fn detect() -> Isa {
+    /// What every processor has.
+    pub const PORTABLE: Isa = Isa(Width::Portable);
+
+    /// All that this processor has, from the narrowest on.
+    pub fn available() -> Vec<Isa> {
+        let mut available = vec![Isa::PORTABLE];
         #[cfg(target_arch = "x86_64")]
-        {
-            let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if fused && is_x86_feature_detected!("avx512f") {
-                return Isa::Avx512;
-            }
-            if fused {
-                return Isa::Avx2;
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            available.push(Isa(Width::Avx2));
+            if is_x86_feature_detected!("avx512f") {
+                available.push(Isa(Width::Avx512));
             }
         }
-        Isa::Portable
+        available
+    }
+
+    /// The widest that this processor has.
+    pub fn detect() -> Isa {
+        *Isa::available().last().expect("every processor has one")
+    }
+
+    /// Which one it is.
+    #[inline(always)]
+    pub(crate) fn width(self) -> Width {
+        self.0
     }
 }
 
@@ -42,12 +58,13 @@ macro_rules! with_isa {
         fn avx2<$($generics)*>($($argument: $kind),*) $(-> $result)? {
             $body
         }
-        match $isa {
-            // SAFETY: these two come from `Isa::detect`, which found the features.
+        match $crate::native::Isa::width($isa) {
+            // SAFETY: there is an `Isa` of this width only where the processor has the features.
             #[cfg(target_arch = "x86_64")]
-            $crate::native::Isa::Avx512 => unsafe { avx512($($argument),*) },
+            $crate::native::Width::Avx512 => unsafe { avx512($($argument),*) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            $crate::native::Isa::Avx2 => unsafe { avx2($($argument),*) },
+            $crate::native::Width::Avx2 => unsafe { avx2($($argument),*) },
             _ => $body,
         }
     }};

@@ -16,7 +16,7 @@ mod task;
 
 pub(crate) use data::TILE;
 pub(crate) use gemm::gram;
-pub(crate) use isa::{Isa, with_isa};
+pub(crate) use isa::{Isa, Width, with_isa};
 pub(crate) use mlp::forward;
 pub(crate) use net::{Net, Shape, State};
 pub use ppo::Minibatches;
@@ -70,7 +70,7 @@ impl NativeBackend {
     /// multiply-add).
     pub fn new(layout: Layout, threads: usize) -> Option<Self> {
         let isa = Isa::detect();
-        (isa != Isa::Portable).then_some(NativeBackend { layout, threads, isa })
+        (isa != Isa::PORTABLE).then_some(NativeBackend { layout, threads, isa })
     }
 
     /// The policy's shape.

@@ -8,15 +8,21 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 use super::dots::dots_avx512;
 use super::{
     dots::{GROUP, dots},
-    isa::Isa,
+    isa::{Isa, Width},
 };
 use crate::vector_math;
 
-/// A vector register of `T`, or one number as the narrowest of them.
+/// Keeps [`Lanes`] to the registers of this file.
+mod sealed {
+    /// Of this crate alone.
+    pub trait Sealed {}
+}
+
+/// A vector register of `T`, or one number as the narrowest of them. Sealed: its implementers are in this file.
 ///
 /// # Safety
 /// The methods need the instruction set that the register belongs to, and pointers to [`COUNT`](Self::COUNT) numbers.
-pub trait Lanes<T>: Copy {
+pub trait Lanes<T>: Copy + sealed::Sealed {
     /// Numbers in it.
     const COUNT: usize;
     /// The same number everywhere.
@@ -32,6 +38,9 @@ pub trait Lanes<T>: Copy {
 /// Implements [`Lanes`] by intrinsics.
 macro_rules! lanes {
     ($number:ty, $vector:ty, $count:literal, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        impl sealed::Sealed for $vector {}
+
         #[cfg(target_arch = "x86_64")]
         impl Lanes<$number> for $vector {
             const COUNT: usize = $count;
@@ -65,6 +74,9 @@ lanes!(f64, __m512d, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm51
 lanes!(f32, __m256, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
 lanes!(f64, __m256d, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd);
 
+impl sealed::Sealed for f32 {}
+impl sealed::Sealed for f64 {}
+
 impl<T: Scalar> Lanes<T> for T {
     const COUNT: usize = 1;
 
@@ -90,9 +102,10 @@ impl<T: Scalar> Lanes<T> for T {
     }
 }
 
-/// A floating-point number.
+/// A floating-point number: `f32` or `f64`.
 pub trait Scalar:
     Copy
+    + sealed::Sealed
     + Default
     + PartialOrd
     + Send
@@ -182,10 +195,10 @@ impl Scalar for f32 {
 
     #[inline(always)]
     fn dots(isa: Isa, rows: &[f32], w: &[f32]) -> [f32; GROUP] {
-        match isa {
-            // SAFETY: an `Isa` comes from `Isa::detect`, which found the features.
+        match isa.width() {
+            // SAFETY: there is an `Isa` of this width only where the processor has the features.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { dots_avx512(rows, w) },
+            Width::Avx512 => unsafe { dots_avx512(rows, w) },
             _ => dots(rows, w),
         }
     }
