@@ -132,3 +132,51 @@ fn what_is_zero_as_an_f32_is_not_above_zero() {
         json!({"env": "pendulum", "drift": {"max_speed": {"kind": "linear", "from": 8, "to": 1e-60, "over": 9}}});
     assert_refused(fades, "max_speed");
 }
+
+#[test]
+fn whatever_is_accepted_has_legal_values_at_all_times() {
+    const NUMBERS: [f64; 20] = [
+        0.0, 5e-324, 1e-300, 1e-40, 1e-20, 1e-6, 0.1, 0.5, 1.0, 2.0, 9.0, 50.0, 100.0, 1e6, 1e15, 1e30, 1e38, 1e200,
+        -1.0, -1e38,
+    ];
+    let shapes = [
+        json!({"kind": "constant", "value": 0}),
+        json!({"kind": "step", "at": 0, "from": 0, "to": 0}),
+        json!({"kind": "linear", "from": 0, "to": 0, "start": 0, "over": 0, "returns": true}),
+        json!({"kind": "sinusoid", "mean": 0, "amplitude": 0, "period": 0, "phase": 0}),
+        json!({"kind": "triangle", "mean": 0, "amplitude": 0, "period": 0, "phase": 0}),
+        json!({"kind": "square", "mean": 0, "amplitude": 0, "period": 0, "phase": 0, "duty": 0}),
+        json!({"kind": "exponential", "from": 0, "to": 0, "rate": 0, "start": 0}),
+        json!({"kind": "sigmoid", "from": 0, "to": 0, "midpoint": 0, "width": 0}),
+        json!({"kind": "random_walk", "start": 0, "sigma": 0}),
+        json!({"kind": "ou", "mean": 0, "stationary_std": 0, "relax_time": 0}),
+        json!({"kind": "jumps", "start": 0, "rate": 0, "size": {"law": "normal", "mean": 1e30, "std": 1e37}}),
+        json!({"kind": "piecewise", "law": {"law": "normal", "mean": 1, "std": 1e38}, "mean_dwell": 0}),
+    ];
+    let mut state = 1_u64;
+    let mut pick = |count: usize| {
+        // the generator of Numerical Recipes
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % count
+    };
+    let mut accepted = 0;
+    for _ in 0..6000 {
+        let mut schedule = shapes[pick(shapes.len())].clone();
+        for (_, value) in schedule.as_object_mut().unwrap().iter_mut().filter(|(_, value)| value.is_number()) {
+            *value = json!(NUMBERS[pick(NUMBERS.len())]);
+        }
+        schedule["apply"] = ["abs", "add", "scale"][pick(3)].into();
+        schedule["on_bound"] = ["clamp", "reflect", "error"][pick(3)].into();
+        let mut config = drift(schedule);
+        if config["drift"]["gravity"]["apply"] != "abs" {
+            config["base"] = json!({"gravity": ([0.0, 9.8, 100.0][pick(3)])});
+        }
+        let Ok(drawn) = tasks(config.clone(), 1) else { continue };
+        accepted += 1;
+        for tick in (0..40).chain([1000, 1 << 40, 1 << 62, u64::MAX]) {
+            let value = drawn[0].values_at(tick)[0];
+            assert!((0.0..=100.0).contains(&value), "{config} at {tick}: {value}");
+        }
+    }
+    assert!(accepted > 300, "{accepted}");
+}
