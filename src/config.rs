@@ -3,12 +3,7 @@
 //! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> every number checked against
 //! its legal range. Every key has a default except `task.env`; the resolved configuration is stored with each run.
 
-use std::{
-    borrow::Cow,
-    fmt::Display,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, fmt::Display, io, path::PathBuf};
 
 use metadrift_agents::{
     maml::{MamlConfig, PolicyConfig, PpoConfig},
@@ -24,6 +19,7 @@ mod learner;
 mod ranges;
 mod rollout;
 mod set;
+mod traces;
 
 pub use self::{evaluation::EvaluationConfig, learner::Learner, rollout::RolloutConfig};
 
@@ -183,19 +179,6 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the files that traces name, by their paths from the configuration's folder.
-    fn load_traces(&mut self, origin: &str) -> Result<(), ConfigError> {
-        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
-        let read = |file: &str| {
-            let path = folder.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-            let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
-            let number = |word: &str| word.parse().map_err(|_| format!("{}: `{word}` is no number", path.display()));
-            words.map(number).collect()
-        };
-        Ok(self.task.load_traces(read)?)
-    }
-
     /// The resolved configuration as TOML.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a configuration always has a TOML form")
@@ -209,6 +192,15 @@ impl Config {
     /// The tasks of a split.
     pub fn tasks(&self, split: Split) -> Result<TaskDistribution, ConfigError> {
         Ok(TaskDistribution::new(self.env()?.spec(), &self.task, split)?)
+    }
+
+    /// What the user should know about tasks that are legal: splits that share some.
+    ///
+    /// # Errors
+    /// As [`Config::tasks`].
+    pub fn warnings(&self) -> Result<Vec<String>, ConfigError> {
+        let overlaps = self.task.overlaps(self.env()?.spec())?;
+        Ok(overlaps.iter().map(|overlap| format!("task: {overlap}")).collect())
     }
 
     /// Time limit of an episode (steps).
@@ -297,6 +289,13 @@ fn parse_error(origin: &str, error: &toml::de::Error) -> ConfigError {
 /// Longest line of a parser's message that is shown whole: a list of keys fits.
 const LONGEST: usize = 1000;
 
+/// Keys of former versions, and what takes their place.
+const GONE: [(&str, &str); 1] = [(
+    "task_scope",
+    "there is no such choice: a task lasts for the data before and after adaptation, and with learner = \"ppo\" for \
+     `rollout.episodes_per_env` episodes (1 draws a new task for every episode)",
+)];
+
 /// Adds the nearest of the keys that serde names in "unknown field `x`, expected one of `a`, `b`".
 fn with_suggestion(message: &str) -> String {
     let law = "a law such as { law = \"uniform\", low = 0.5, high = 2.0 }; a number goes into [task.base]";
@@ -305,6 +304,10 @@ fn with_suggestion(message: &str) -> String {
         .lines()
         .find(|line| line.contains("unknown field") || line.contains("unknown variant"))
         .map_or_else(Vec::new, |line| line.split('`').skip(1).step_by(2).collect());
+    let gone = quoted.first().and_then(|unknown| GONE.iter().find(|(key, _)| key == unknown));
+    if let Some((_, instead)) = gone {
+        return format!("{message}; {instead}");
+    }
     match quoted.split_first() {
         Some((unknown, known)) => match nearest(unknown, known.iter().copied()) {
             Some(near) => format!("{message}; did you mean `{near}`?"),

@@ -120,7 +120,7 @@ fn mistakes_name_file_line_and_what_is_wrong_and_have_exit_codes() {
         ("[0, 0, 0, 0]", "[NaN, 0, 0, 0]", 3, "finite"),
         ("[0, 0, 0, 0]", "[1e999, 0, 0, 0]", 3, "finite"),
         ("[1, 0]", "[1, 2]", 3, "actions[1]: 2"),
-        ("\"params\"", "\"integrator\": \"rk4\", \"params\"", 3, "integrator"),
+        ("\"params\"", "\"integrator\": \"rk5\", \"params\"", 3, "integrator"),
         ("[1, 0]}", "[1, 0]", 4, "EOF"),
         ("actions", "action", 4, "missing field `actions`"),
         ("9.8", "\"9.8\"", 4, "invalid type"),

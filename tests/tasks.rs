@@ -56,6 +56,22 @@ fn describe_says_what_varies_what_drifts_and_how_far() {
 }
 
 #[test]
+fn splits_that_share_tasks_are_told_before_training_and_by_describe() {
+    let place = Place::new();
+    let signs = "actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
+    fs::write(place.path("signs.toml"), format!("name = \"signs\"\n[task]\nenv = \"cartpole\"\nvary.{signs}\n"))
+        .unwrap();
+    for command in ["train signs.toml --dry-run", "tasks describe signs.toml"] {
+        let told = place.expect(0, command);
+        let start = "warning: task: splits train, in-dist and ood can draw the same tasks";
+        assert!(told.starts_with(start) && told.contains("actuator_gain can be -1 or 1 in each"), "{told}");
+    }
+    for preset in ["cartpole-sign", "cartpole-full", "pendulum-nominal"] {
+        assert!(!place.expect(0, &format!("train {preset} --dry-run")).contains("warning"), "{preset}");
+    }
+}
+
+#[test]
 fn a_plot_marks_each_switch_and_refuses_to_draw_nothing() {
     let place = Place::new();
     fs::write(place.path("switching.toml"), SWITCHING).unwrap();

@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::law::Law;
 use crate::number::Number;
 use crate::schedule::Schedule;
-use crate::settings::{IntegratorKind, Notify, RewardKind, SensorFill, TaskScope, TaskSettings};
+use crate::settings::{IntegratorKind, Notify, RewardKind, SensorFill, TaskSettings};
 use crate::task::{Split, TaskError};
 
 /// The `[task]` table of a configuration file.
@@ -29,18 +29,15 @@ pub struct TaskConfig {
     /// How many of the last actions are appended to the observation, 0 to 64.
     #[serde(default, skip_serializing_if = "is_default")]
     pub observe_actions: u32,
-    /// How CartPole advances its state.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub integrator: IntegratorKind,
-    /// What CartPole pays.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub reward: RewardKind,
+    /// How the state is advanced; the environment's own way if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrator: Option<IntegratorKind>,
+    /// What a step pays; the environment's own reward if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<RewardKind>,
     /// What a sensor shows in place of a dropped reading.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sensor_fill: SensorFill,
-    /// How long a task lasts.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub task_scope: TaskScope,
     /// What the agent is told about changes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub notify: Notify,
@@ -95,7 +92,6 @@ impl TaskConfig {
             reward: self.reward,
             sensor_fill: self.sensor_fill,
             notify: self.notify,
-            task_scope: self.task_scope,
         }
     }
 
@@ -113,6 +109,10 @@ impl TaskConfig {
                 drift.schedule.visit_traces(&mut |trace| {
                     if let Some(file) = trace.file.take() {
                         let path = format!("{table}.drift.{name}.file");
+                        if !trace.values.is_empty() {
+                            let problem = "`values` is there too; a recording comes from one of the two".into();
+                            return Err(TaskError::Invalid { path, problem });
+                        }
                         trace.values = read(&file).map_err(|problem| TaskError::Invalid { path, problem })?;
                     }
                     Ok(())

@@ -27,9 +27,15 @@ impl Copula {
         let mut channels = Vec::with_capacity(n);
         for name in &correlated.channels {
             let channel = channel_at(spec, &format!("{path}.channels"), name)?;
-            let law = vary.iter().find(|entry| entry.channel == channel).map(|entry| &entry.what);
-            if law.is_none_or(|law| matches!(law, Law::Mixture { .. })) {
+            let entry = vary.iter().find(|entry| entry.channel == channel);
+            if entry.is_none_or(|entry| matches!(entry.what, Law::Mixture { .. })) {
                 return Err(invalid(format!("`{name}` needs a law in vary that is no mixture")));
+            }
+            // a split or an alternative may fix what else is drawn
+            let fixed = |entry: &Entry<Law>| entry.what.support().0 == entry.what.support().1;
+            let general = |path: &str| !path.starts_with("task.split.") && !path.starts_with("task.list[");
+            if entry.is_some_and(|entry| fixed(entry) && general(&entry.path)) {
+                return Err(invalid(format!("`{name}` always has the same value, so it cannot depend on another")));
             }
             if channels.contains(&channel) {
                 return Err(invalid(format!("`{name}` is named twice")));

@@ -1,6 +1,5 @@
 //! Task distributions: drawing tasks from what a task file says.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use rand::Rng;
@@ -21,14 +20,14 @@ use crate::task::{Channel, Split, Task, TaskError, TaskId, channels};
 /// Tasks of different splits cannot coincide: the value of every draw from a continuous law
 /// carries its split (see `Draw::stamped` in `law.rs`), also after rounding to `f32`, and random
 /// schedules have noise of their own. Where only discrete laws are used nothing can keep the
-/// splits apart; [`TaskDistribution::disjoint_from`] says which case it is.
+/// splits apart; [`TaskConfig::overlaps`] finds out.
 #[derive(Clone, Debug)]
 pub struct TaskDistribution {
     spec: &'static EnvSpec,
-    split: Split,
-    channels: Vec<Channel>,
+    pub(crate) split: Split,
+    pub(crate) channels: Vec<Channel>,
     /// Equally likely.
-    plans: Vec<Plan>,
+    pub(crate) plans: Vec<Plan>,
     filter: Option<Filter>,
     settings: TaskSettings,
 }
@@ -64,6 +63,7 @@ impl TaskDistribution {
         let distribution = TaskDistribution { spec, split, channels: channels(spec), plans, filter, settings };
         if let Some(filter) = &distribution.filter {
             filter.check(spec.name)?;
+            distribution.check_shared(filter)?;
             distribution.probe(filter)?;
         }
         Ok(distribution)
@@ -102,6 +102,23 @@ impl TaskDistribution {
     /// refer to.
     pub fn list(&self, count: u32) -> Vec<Task> {
         (0..count).map(|index| self.sample(LIST_SEED, 0, index)).collect()
+    }
+
+    /// Refuses a filter that may depend on numbers which all tasks of a seed share: where one task fails, all would.
+    fn check_shared(&self, filter: &Filter) -> Result<(), TaskError> {
+        let shared = self.plans.iter().flat_map(|plan| &plan.drift).filter(|e| e.what.timing.clock == Clock::Task);
+        for Entry { path, channel, what } in shared {
+            let drawn = what.schedule.try_map(|_, number| {
+                let (low, high) = number.law().support();
+                if low < high { Err(()) } else { Ok(()) }
+            });
+            if drawn.is_err() && filter.looks_at(self.spec, &self.channels[*channel].name) {
+                let problem = "the filter cannot choose among numbers that are drawn once for all tasks (clock = \"task\"); \
+                               write values in place of laws";
+                return Err(invalid(path, problem.into()));
+            }
+        }
+        Ok(())
     }
 
     /// Draws tasks until one in a hundred has passed the filter.
@@ -166,15 +183,9 @@ impl TaskDistribution {
         Task { id, values, drifts, settings: self.settings.clone() }
     }
 
-    /// True if no task of `self` can equal one of `other`: their splits differ, and in some place
-    /// both always draw from a continuous law. False where only discrete laws could tell them
-    /// apart.
+    /// True if no task of `self` can equal one of `other`: their splits differ, and there is no [`TaskDistribution::overlap`].
     pub fn disjoint_from(&self, other: &TaskDistribution) -> bool {
-        let places =
-            |distribution: &TaskDistribution| distribution.plans.iter().map(continuous_places).collect::<Vec<_>>();
-        let (own, others) = (places(self), places(other));
-        let apart = |a: &BTreeSet<_>| others.iter().all(|b| !a.is_disjoint(b));
-        self.split != other.split && own.iter().all(apart)
+        self.split != other.split && self.overlap(other).is_none()
     }
 }
 
@@ -187,28 +198,6 @@ fn joint_words(plan: &Plan, word: impl Fn(usize) -> u32) -> Vec<(usize, u32)> {
         copula.channels.iter().copied().zip(shares)
     });
     joined.collect()
-}
-
-/// Channels and places in schedules that always carry the split.
-fn continuous_places(plan: &Plan) -> BTreeSet<(usize, u32)> {
-    let mut places = BTreeSet::new();
-    for entry in plan.vary.iter().filter(|entry| entry.what.is_continuous()) {
-        places.insert((entry.channel, 0));
-    }
-    for Entry { channel, what, .. } in &plan.drift {
-        if what.schedule.is_random() {
-            places.insert((*channel, 1));
-        }
-        let mut place = 1;
-        let Ok(_) = what.schedule.try_map(|_, number| {
-            place += 1;
-            if number.law().is_continuous() {
-                places.insert((*channel, place));
-            }
-            Ok::<_, Infallible>(())
-        });
-    }
-    places
 }
 
 fn invalid(path: &str, problem: String) -> TaskError {

@@ -40,6 +40,13 @@ pub enum OnBound {
     Resample,
 }
 
+impl OnBound {
+    /// Whether a value beyond a bound can come to lie away from it.
+    fn moves(self) -> bool {
+        matches!(self, OnBound::Reflect | OnBound::Resample)
+    }
+}
+
 /// What all schedules have in common: the fields beside those of their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -108,7 +115,12 @@ impl Drift {
             return Err(TaskError::Invalid { path: path.to_string(), problem });
         }
         timing.check(path, channel, schedule.is_random())?;
-        Drift::known_good(path, (index, channel), base, schedule, timing, noise)
+        let drift = Drift::known_good(path, (index, channel), base, schedule, timing, noise)?;
+        for (low, high) in drift.reach(base) {
+            check_value(path, channel, low)?;
+            check_value(path, channel, high)?;
+        }
+        Ok(drift)
     }
 
     /// [`Drift::new`] where only the range of the values is still to be checked.
@@ -123,7 +135,12 @@ impl Drift {
         let legal = timing.legal(channel);
         let (low, high) = timing.range(schedule.range(), base);
         let inside = legal.contains(low) && legal.contains(high);
-        let tolerated = timing.on_bound.map_or(!(low.is_finite() && high.is_finite()), |mode| mode != OnBound::Error);
+        let finite = low.is_finite() && high.is_finite();
+        if !finite && !schedule.is_random() {
+            let problem = "the values of the schedule are beyond the largest number".into();
+            return Err(TaskError::Invalid { path: path.to_string(), problem });
+        }
+        let tolerated = timing.on_bound.map_or(!finite, |mode| mode != OnBound::Error);
         if !inside && !tolerated {
             let narrowed = Channel { bounds: legal, ..channel.clone() };
             check_value(path, &narrowed, low)?;
@@ -237,6 +254,22 @@ impl Drift {
         }
     }
 
+    /// Intervals that hold every value of the channel whose undrifted value is `base`, at any time and
+    /// by any clock; for switches, one for each value.
+    pub(crate) fn reach(&self, base: f64) -> Vec<(f64, f64)> {
+        let bounded = |(low, high): (f64, f64)| match self.limits {
+            // folded or drawn anew, a value may come to lie anywhere
+            Some([least, most]) if (low < least || high > most) && self.timing.on_bound.is_some_and(OnBound::moves) => {
+                (least, most)
+            }
+            Some([least, most]) => (low.clamp(least, most), high.clamp(least, most)),
+            None => (low, high),
+        };
+        let pieces = self.schedule.pieces().into_iter().map(|piece| bounded(self.timing.range(piece, base)));
+        // outside its window the channel has its undrifted value
+        pieces.chain(self.timing.window.map(|_| (base, base))).collect()
+    }
+
     /// Whether lanes of one task can differ.
     pub fn per_lane(&self) -> bool {
         self.timing.clock.per_lane()
@@ -304,47 +337,4 @@ fn smallest(bounds: Bounds) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Purpose, Stream};
-
-    #[test]
-    fn ticks_evaluated_at_once_are_those_of_each() {
-        let channel = Channel {
-            name: "x".into(),
-            unit: "1",
-            doc: String::new(),
-            default: 1.0,
-            bounds: Bounds::closed(-100.0, 100.0),
-        };
-        let plain = Timing { bounds: Some([0.5, 1.2]), ..Timing::default() };
-        let timings = [
-            Timing { on_bound: Some(OnBound::Clamp), ..plain },
-            Timing { on_bound: Some(OnBound::Reflect), apply: Apply::Add, ..plain },
-            Timing { on_bound: Some(OnBound::Resample), apply: Apply::Scale, ..plain },
-            Timing { on_bound: Some(OnBound::Clamp), hold: 5, ..plain },
-            Timing { on_bound: Some(OnBound::Clamp), hold: 3, window: Some([40, 71]), ..plain },
-            Timing { on_bound: Some(OnBound::Clamp), window: Some([3, 90]), ..plain },
-        ];
-        let ou = r#"{"kind": "ou", "mean": 0.8, "stationary_std": 0.4, "relax_time": 9}"#;
-        let mut corrections = 0;
-        for timing in timings {
-            let (schedule, noise) = (serde_json::from_str(ou).unwrap(), Noise::of(Stream::new(2, Purpose::Drift)));
-            let drift = Drift::new("x", (0, &channel), 0.7, schedule, timing, noise).unwrap();
-            for first in [0, 32, 64, 96] {
-                let mut values = [0.0; AHEAD];
-                let corrected = drift.fill(0.7, first, &mut values);
-                for (i, value) in values.into_iter().enumerate() {
-                    let clocks = Clocks { lifetime_step: first + i as u64, ..Clocks::default() };
-                    assert_eq!(
-                        (value, corrected >> i & 1 == 1),
-                        drift.evaluate(0.7, &clocks),
-                        "{timing:?} {first} {i}"
-                    );
-                }
-                corrections += corrected.count_ones();
-            }
-        }
-        assert!(corrections > 100, "{corrections}: bounds were hardly met");
-    }
-}
+mod tests;

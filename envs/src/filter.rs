@@ -69,6 +69,18 @@ impl Filter {
         Ok(())
     }
 
+    /// Whether a condition that is set depends on a channel.
+    pub(crate) fn looks_at(&self, spec: &EnvSpec, channel: &str) -> bool {
+        let mut set = self.conditions().into_iter().filter(|(.., limit)| limit.is_some()).map(|(key, ..)| key);
+        let length = |key: &str| key == "energy_margin_min" && channel == "length";
+        let reads = |key: &str| {
+            WORST.iter().any(|(env, of, corner)| {
+                *env == spec.name && *of == key && corner.iter().any(|(name, _)| *name == channel)
+            })
+        };
+        set.any(|key| length(key) || reads(key))
+    }
+
     fn conditions(&self) -> [(&'static str, &'static str, Option<f64>); 4] {
         [
             ("energy_margin_min", "pendulum", self.energy_margin_min),
@@ -78,18 +90,10 @@ impl Filter {
         ]
     }
 
-    /// The first condition that the task fails, at its start or at one of 16 moments of the two
-    /// episodes' time after it.
+    /// The first condition that the task fails, wherever its drifts may take it: at any time, by any
+    /// clock, each channel independently of the others.
     pub(crate) fn reject(&self, spec: &EnvSpec, task: &Task) -> Option<Rejection> {
-        let moments = if task.drifts.is_empty() { 1 } else { 17 };
-        (0..moments).find_map(|i| {
-            let values = task.values_at(i * u64::from(spec.horizon) / 8);
-            self.reject_values(spec, &values)
-        })
-    }
-
-    fn reject_values(&self, spec: &EnvSpec, values: &[f64]) -> Option<Rejection> {
-        let measured = solvability(spec, values);
+        let measured = if task.drifts.is_empty() { solvability(spec, &task.values) } else { worst(spec, task) };
         let fails = |(condition, value): &(&'static str, f64)| match *condition {
             "energy_margin_min" => self.energy_margin_min.is_some_and(|least| *value < least),
             "max_step_authority" => self.max_step_authority.is_some_and(|most| *value > most),
@@ -104,7 +108,7 @@ impl Filter {
 pub fn solvability(spec: &EnvSpec, values: &[f64]) -> Vec<(&'static str, f64)> {
     let all = channels(spec);
     let get = |name: &str| all.iter().position(|c| c.name == name).map_or(0.0, |i| values[i]);
-    let gain = get("actuator_gain").abs();
+    let gain = delivered(get);
     match spec.name {
         "pendulum" => {
             let inertia = get("mass") * get("length").powi(2);
@@ -127,10 +131,166 @@ pub fn solvability(spec: &EnvSpec, values: &[f64]) -> Vec<(&'static str, f64)> {
     }
 }
 
+/// Share of a full command that the actuator delivers.
+fn delivered(get: impl Fn(&str) -> f64) -> f64 {
+    let gain = get("actuator_gain").abs();
+    if gain < get("actuator_dead_zone") { 0.0 } else { gain.min(get("actuator_saturation")) }
+}
+
+/// Where in its reach a channel makes a measure worst.
+#[derive(Clone, Copy)]
+enum End {
+    Smallest,
+    Largest,
+    /// The smallest magnitude.
+    Weakest,
+    /// The largest magnitude.
+    Strongest,
+}
+
+use End::{Largest, Smallest, Strongest, Weakest};
+
+/// Channels, each at an end of its reach.
+type Corner = &'static [(&'static str, End)];
+
+/// Environment and key of each measure, and where it is worst. Each rises or falls with each channel,
+/// so that is at the ends of their reaches; but for the energy margin over the length, see [`worst_length`].
+const WORST: [(&str, &str, Corner); 4] = [
+    (
+        "pendulum",
+        "energy_margin_min",
+        &[
+            ("gravity", Largest),
+            ("mass", Largest),
+            ("max_speed", Smallest),
+            ("max_torque", Smallest),
+            ("actuator_gain", Weakest),
+            ("actuator_saturation", Smallest),
+            ("actuator_dead_zone", Largest),
+        ],
+    ),
+    (
+        "pendulum",
+        "max_step_authority",
+        &[
+            ("max_torque", Largest),
+            ("dt", Largest),
+            ("mass", Smallest),
+            ("length", Smallest),
+            ("actuator_gain", Strongest),
+            ("actuator_saturation", Largest),
+            ("actuator_dead_zone", Smallest),
+        ],
+    ),
+    (
+        "cartpole",
+        "max_wind_share",
+        &[
+            ("wind_force", Strongest),
+            ("force_mag", Smallest),
+            ("actuator_gain", Weakest),
+            ("actuator_saturation", Smallest),
+            ("actuator_dead_zone", Largest),
+        ],
+    ),
+    (
+        "cartpole",
+        "max_step_growth",
+        &[
+            ("tau", Largest),
+            ("gravity", Largest),
+            ("half_length", Smallest),
+            ("mass_pole", Largest),
+            ("mass_cart", Smallest),
+        ],
+    ),
+];
+
+/// The measures of [`solvability`] at their worst over all values that the channels of a task reach.
+fn worst(spec: &EnvSpec, task: &Task) -> Vec<(&'static str, f64)> {
+    let all = channels(spec);
+    let index = |name: &str| all.iter().position(|c| c.name == name).expect("a channel of the environment");
+    let of_env = WORST.into_iter().filter(|(env, ..)| *env == spec.name);
+    let measured = of_env.filter_map(|(_, key, corner)| {
+        let mut values = task.values.clone();
+        for (name, end) in corner {
+            values[index(name)] = end.of(&reach(task, index(name)));
+        }
+        if key == "energy_margin_min" {
+            values[index("length")] = worst_length(&reach(task, index("length")), |name| values[index(name)]);
+        }
+        solvability(spec, &values).into_iter().find(|(measure, _)| *measure == key)
+    });
+    measured.collect()
+}
+
+/// The length in its reach at which the energy margin `a l + b / l` is smallest: where both terms are
+/// equal, `l^2 = 6 pi u / (m w^2)`, or the end next to it.
+fn worst_length(reach: &[(f64, f64)], get: impl Fn(&str) -> f64) -> f64 {
+    let torque = get("max_torque") * delivered(&get);
+    let best = (6.0 * std::f64::consts::PI * torque / get("mass")).sqrt() / get("max_speed");
+    best.clamp(Smallest.of(reach), Largest.of(reach))
+}
+
+/// The intervals that a channel of a task can reach.
+fn reach(task: &Task, channel: usize) -> Vec<(f64, f64)> {
+    let base = task.values[channel];
+    let drift = task.drifts.iter().find(|drift| drift.channel == channel);
+    drift.map_or_else(|| vec![(base, base)], |drift| drift.reach(base))
+}
+
+impl End {
+    fn of(self, reach: &[(f64, f64)]) -> f64 {
+        let nearest_zero =
+            |(low, high): &(f64, f64)| if *low <= 0.0 && *high >= 0.0 { 0.0 } else { low.abs().min(high.abs()) };
+        let farthest = |(low, high): &(f64, f64)| low.abs().max(high.abs());
+        match self {
+            Smallest => reach.iter().map(|piece| piece.0).fold(f64::INFINITY, f64::min),
+            Largest => reach.iter().map(|piece| piece.1).fold(f64::NEG_INFINITY, f64::max),
+            Weakest => reach.iter().map(nearest_zero).fold(f64::INFINITY, f64::min),
+            Strongest => reach.iter().map(farthest).fold(0.0, f64::max),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CartPole, Env, Pendulum};
+    use crate::{CartPole, Env, Pendulum, Schedule};
+
+    /// A Pendulum whose length swings between two lengths.
+    fn swinging(low: f64, high: f64) -> Task {
+        let (mean, amplitude) = (0.5 * (low + high), 0.5 * (high - low));
+        let swing = Schedule::Sinusoid { mean, amplitude, period: 1000.0, phase: 0.0 };
+        Task::nominal(&Pendulum::SPEC).with_drift(&Pendulum::SPEC, "length", swing).unwrap()
+    }
+
+    #[test]
+    fn the_worst_measure_is_that_of_the_worst_moment() {
+        for (low, high) in [(0.3, 0.5), (0.4, 2.5), (1.5, 3.0)] {
+            let task = swinging(low, high);
+            let found = worst(&Pendulum::SPEC, &task);
+            let lengths = (0..=10_000).map(|i| low + (high - low) * f64::from(i) / 10_000.0);
+            // l w^2 / (6 g) + pi u / (m g l) with w = 8, g = 10, u = 2, m = 1
+            let margins = lengths.map(|l| l * 64.0 / 60.0 + std::f64::consts::PI * 0.2 / l);
+            let least = margins.fold(f64::INFINITY, f64::min);
+            assert!((found[0].1 - least).abs() < 1e-6, "{low} {high}: {found:?} {least}");
+            assert!((found[1].1 - 0.3 / (low * low)).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn an_inverted_actuator_is_as_strong_as_before_and_a_limited_one_weaker() {
+        let spec = &CartPole::SPEC;
+        let wind = Task::nominal(spec).with(spec, "wind_force", -4.0).unwrap();
+        let share = |task: &Task| worst(spec, task)[0].1;
+        let flip = Schedule::Step { at: 7.0, from: 1.0, to: -1.0 };
+        assert_eq!(share(&wind.clone().with_drift(spec, "actuator_gain", flip).unwrap()), 0.4);
+        let ramp = Schedule::Linear { from: 1.0, to: -1.0, start: 0.0, over: 9.0, returns: false };
+        assert_eq!(share(&wind.clone().with_drift(spec, "actuator_gain", ramp).unwrap()), f64::INFINITY);
+        let limit = Schedule::Step { at: 7.0, from: 10.0, to: 0.5 };
+        assert_eq!(share(&wind.with_drift(spec, "actuator_saturation", limit).unwrap()), 0.8);
+    }
 
     #[test]
     fn measures_match_those_worked_out_by_hand() {

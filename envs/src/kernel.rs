@@ -253,7 +253,7 @@ mod tests {
         for (name, value) in faults {
             task = task.with(&E::SPEC, name, *value).unwrap();
         }
-        task.settings.integrator = integrator;
+        task.settings.integrator = E::SPEC.variants.then_some(integrator);
         let stream = Stream::new(3, Purpose::Reset);
         let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, Clocks::default());
         env.simd = simd;

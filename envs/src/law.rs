@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::normal;
 
+mod defects;
+
 /// A probability law for one number, written `{ law = "uniform", low = 0.7, high = 1.3 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
@@ -123,9 +125,9 @@ fn ranked(rank: i32) -> f32 {
     if rank < 0 { -magnitude } else { magnitude }
 }
 
-/// A continuous law narrower than this, relative to its values or absolutely, is refused: the
-/// split could not be stamped into `f32` values within it.
-const NARROWEST: (f64, f64) = (1.0 / 65536.0, 1e-30);
+/// The largest magnitude of a number in a law or schedule: the engine computes with `f32`, which ends
+/// at 3.4e38.
+pub(crate) const LARGEST: f64 = 1e38;
 
 impl Law {
     /// Smallest and largest value of the support.
@@ -141,13 +143,43 @@ impl Law {
         }
     }
 
-    /// Whether every draw is continuous, so that its value carries the split.
-    pub(crate) fn is_continuous(&self) -> bool {
+    /// The values that it draws with a probability above 0; none if there are none.
+    pub(crate) fn atoms(&self) -> Option<Vec<f64>> {
         match self {
-            Law::Fixed { .. } | Law::Choice { .. } | Law::Grid { .. } => false,
-            Law::Uniform { low, high } | Law::LogUniform { low, high } => low < high,
-            Law::Shell { .. } | Law::Normal { .. } => true,
-            Law::Mixture { of, .. } => of.iter().all(Law::is_continuous),
+            Law::Fixed { value } => Some(vec![*value]),
+            Law::Choice { values } => Some(values.clone()),
+            Law::Grid { low, high, count } => Some((0..*count).map(|i| grid_point(*low, *high, *count, i)).collect()),
+            Law::Uniform { low, high } | Law::LogUniform { low, high } => (low == high).then(|| vec![*low]),
+            Law::Shell { .. } | Law::Normal { .. } => None,
+            Law::Mixture { of, weights } => {
+                let counts = |i: &usize| weights.as_ref().is_none_or(|weights| weights[*i] > 0.0);
+                let atoms: Vec<f64> = (0..of.len()).filter(counts).filter_map(|i| of[i].atoms()).flatten().collect();
+                (!atoms.is_empty()).then_some(atoms)
+            }
+        }
+    }
+
+    /// Whether a draw for the split numbered `code` can have the value.
+    pub(crate) fn can_draw(&self, value: f64, code: i32) -> bool {
+        let stamped = f64::from(value as f32) == value && rank(value as f32).rem_euclid(4) == code;
+        match self {
+            Law::Mixture { of, weights } => of
+                .iter()
+                .enumerate()
+                .any(|(i, law)| weights.as_ref().is_none_or(|weights| weights[i] > 0.0) && law.can_draw(value, code)),
+            Law::Shell { outer, inner } => {
+                let inside = |[low, high]: [f64; 2]| low <= value && value <= high;
+                stamped && (inside([outer[0], inner[0]]) || inside([inner[1], outer[1]]))
+            }
+            Law::Choice { values } => values.contains(&value),
+            Law::Grid { low, high, count } => {
+                let nearest = ((value - low) / (high - low) * f64::from(count - 1)).round() as u32;
+                nearest < *count && grid_point(*low, *high, *count, nearest) == value
+            }
+            _ => {
+                let (low, high) = self.support();
+                low <= value && value <= high && (stamped || low == high)
+            }
         }
     }
 
@@ -168,26 +200,32 @@ impl Law {
     pub(crate) fn defect(&self) -> Option<String> {
         match self {
             Law::Fixed { .. } => None,
-            Law::Uniform { low, high } => interval_defect("low", *low, "high", *high),
+            Law::Uniform { low, high } => defects::interval("low", *low, "high", *high),
             Law::LogUniform { low, .. } if *low <= 0.0 => {
                 Some(format!("low = {low}, but a log-uniform law needs low > 0"))
             }
-            Law::LogUniform { low, high } => interval_defect("low", *low, "high", *high),
-            Law::Normal { mean, std, low, high } => normal_defect(*mean, *std, *low, *high),
+            // what is smaller has not all digits as an f32, and `high / low` stays a number
+            Law::LogUniform { low, .. } if *low < f64::from(f32::MIN_POSITIVE) => {
+                Some(format!("low = {low:e}, but a log-uniform law needs low >= {:e}", f32::MIN_POSITIVE))
+            }
+            Law::LogUniform { low, high } => defects::interval("low", *low, "high", *high),
+            Law::Normal { mean, std, low, high } => defects::normal(*mean, *std, *low, *high),
             Law::Grid { count, .. } if !(2..=10_000).contains(count) => {
                 Some(format!("count = {count}, but a grid has 2 to 10000 points"))
             }
-            Law::Grid { low, high, .. } => interval_defect("low", *low, "high", *high),
+            Law::Grid { low, high, .. } => defects::interval("low", *low, "high", *high),
             Law::Choice { values } => values.is_empty().then(|| "no values to choose from".into()),
-            Law::Shell { outer, inner } => shell_defect(*outer, *inner),
-            Law::Mixture { of, weights } => mixture_defect(of, weights.as_deref()),
+            Law::Shell { outer, inner } => defects::shell(*outer, *inner),
+            Law::Mixture { of, weights } => defects::mixture(of, weights.as_deref()),
         }
     }
 
     /// What is wrong with the law, its values included.
     pub(crate) fn complaint(&self) -> Option<String> {
         let infinite = self.values().into_iter().find(|value| !value.is_finite());
-        infinite.map(|value| format!("{value} is not a finite number")).or_else(|| self.defect())
+        let infinite = infinite.map(|value| format!("{value} is not a finite number"));
+        let beyond = || self.values().into_iter().find(|value| value.abs() > LARGEST);
+        infinite.or_else(|| beyond().map(too_large)).or_else(|| self.defect())
     }
 
     /// The value for uniform words: `words()` is called once, and once more for each mixture.
@@ -209,7 +247,7 @@ impl Law {
             }
             Law::Grid { low, high, count } => {
                 let index = (uniform(words()) * f64::from(*count)).floor();
-                Draw::discrete(low + (high - low) * index / f64::from(count - 1))
+                Draw::discrete(grid_point(*low, *high, *count, index as u32))
             }
             Law::Choice { values } => {
                 let index = (uniform(words()) * values.len() as f64) as usize;
@@ -234,6 +272,11 @@ impl Law {
     }
 }
 
+/// Point `index` of a grid.
+fn grid_point(low: f64, high: f64, count: u32, index: u32) -> f64 {
+    low + (high - low) * f64::from(index) / f64::from(count - 1)
+}
+
 /// The standard normal number between `low` and `high` below which the share `uniform` lies.
 fn truncated(low: f64, high: f64, uniform: f64) -> f64 {
     if low > 0.0 {
@@ -256,91 +299,15 @@ fn pick(uniform: f64, weights: &[f64]) -> usize {
     reached.unwrap_or_else(|| weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0))
 }
 
+/// What to say of a number beyond [`LARGEST`].
+pub(crate) fn too_large(value: f64) -> String {
+    format!("{value:e} is beyond the numbers that the engine computes with; at most {LARGEST:e} in magnitude")
+}
+
 fn hull(intervals: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
     intervals
         .fold((f64::INFINITY, f64::NEG_INFINITY), |hull, interval| (hull.0.min(interval.0), hull.1.max(interval.1)))
 }
 
-fn interval_defect(low_name: &str, low: f64, high_name: &str, high: f64) -> Option<String> {
-    let width = high - low;
-    if width < 0.0 {
-        return Some(format!("{low_name} = {low} lies above {high_name} = {high}"));
-    }
-    let narrowest = (NARROWEST.0 * low.abs().max(high.abs())).max(NARROWEST.1);
-    if width > 0.0 && width < narrowest {
-        return Some(format!("[{low}, {high}] is too narrow to draw distinct values from; use a fixed value"));
-    }
-    None
-}
-
-fn normal_defect(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -> Option<String> {
-    if std <= 0.0 {
-        return Some(format!("std = {std}, but a normal law needs std > 0"));
-    }
-    let (a, b) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
-    if a.max(mean - 8.0 * std) > b.min(mean + 8.0 * std) {
-        return Some(format!("[{a}, {b}] lies beyond eight standard deviations from mean = {mean}"));
-    }
-    let narrow = low.zip(high).filter(|(low, high)| low == high).map(|(low, _)| format!("low = high = {low}"));
-    narrow.or_else(|| low.zip(high).and_then(|(low, high)| interval_defect("low", low, "high", high)))
-}
-
-fn shell_defect(outer: [f64; 2], inner: [f64; 2]) -> Option<String> {
-    if inner[0] > inner[1] || inner[0] < outer[0] || inner[1] > outer[1] {
-        return Some(format!("inner = {inner:?} must be an interval inside outer = {outer:?}"));
-    }
-    let below = interval_defect("outer", outer[0], "inner", inner[0]);
-    let above = interval_defect("inner", inner[1], "outer", outer[1]);
-    let nothing = (outer == inner).then(|| format!("outer = inner = {outer:?} leaves nothing"));
-    nothing.or(below).or(above)
-}
-
-fn mixture_defect(of: &[Law], weights: Option<&[f64]>) -> Option<String> {
-    if of.is_empty() {
-        return Some("a mixture of no laws".into());
-    }
-    if let Some(weights) = weights {
-        if weights.len() != of.len() {
-            return Some(format!("{} weights for {} laws", weights.len(), of.len()));
-        }
-        let legal = weights.iter().all(|w| w.is_finite() && *w >= 0.0);
-        if !legal || weights.iter().sum::<f64>() <= 0.0 {
-            return Some(format!("weights = {weights:?} must be finite, not negative, and not all zero"));
-        }
-    }
-    of.iter().find_map(Law::defect)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranks_count_the_f32_numbers() {
-        for (rank_of, number) in [(0, 0.0), (1, f32::from_bits(1)), (-1, -f32::from_bits(1)), (0x3f80_0000, 1.0)] {
-            assert_eq!(rank(number), rank_of);
-            assert_eq!(ranked(rank_of), number);
-        }
-        assert_eq!(rank(1.0 + f32::EPSILON) - rank(1.0), 1);
-        assert_eq!(rank(-1.0 - f32::EPSILON) - rank(-1.0), -1);
-    }
-
-    #[test]
-    fn a_stamped_draw_stays_in_its_interval_and_next_to_its_value() {
-        let intervals = [(7.0, 13.0), (-0.1, 0.1), (0.0, 2.0), (-2.0, 0.0), (-1.5, -0.5), (0.7, 0.700_02)];
-        for (low, high) in intervals {
-            for i in 0..=1000 {
-                let value = low + (high - low) * f64::from(i) / 1000.0;
-                for code in 0..3 {
-                    let stamped = Draw::continuous(value, low, high).stamped(code);
-                    assert_eq!(f64::from(stamped as f32), stamped);
-                    assert_eq!(rank(stamped as f32).rem_euclid(4), code);
-                    assert!((low..=high).contains(&stamped), "{stamped} not in [{low}, {high}]");
-                    // four steps of 2^-23 relative, and the rounding to f32
-                    assert!((stamped - value).abs() <= 5.0 * 1.2e-7 * value.abs() + 1e-44);
-                }
-            }
-        }
-        assert_eq!(Draw::discrete(0.1).stamped(2), 0.1);
-    }
-}
+mod tests;

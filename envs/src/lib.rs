@@ -17,6 +17,7 @@
 //! | [`task`] | [`Task`], one choice of all channels |
 //! | [`config`] | task files as written: [`TaskConfig`] |
 //! | [`distribution`] | drawing tasks: [`TaskDistribution`] for train, in-dist, ood |
+//! | [`overlap`] | tasks that two splits share |
 //! | [`variation`](mod@variation) | how much a task changes |
 //! | [`filter`] | which tasks can be solved |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
@@ -58,6 +59,7 @@ pub mod navigation;
 pub mod noise;
 mod normal;
 pub mod number;
+pub mod overlap;
 pub mod pendulum;
 mod plan;
 pub mod probe;
@@ -88,13 +90,14 @@ pub use law::Law;
 pub use navigation::{Navigation, NavigationParams, NavigationRotated};
 pub use noise::Noise;
 pub use number::{Number, Random};
+pub use overlap::{Overlap, SharedChannel};
 pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::{Divisor, Real};
 pub use replay::{Initial, Trajectory, replay, replay_kind};
 pub use rng::{Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
-pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskScope, TaskSettings};
+pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskSettings};
 pub use streams::LaneStreams;
 pub use task::{Channel, Split, Task, TaskError, TaskId, channel_index};
 pub use variation::{Variation, variation};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{DriftConfig, Mode, TaskConfig};
+use crate::config::{DriftConfig, Mode, Overrides, TaskConfig};
 use crate::copula::Copula;
 use crate::drift::{Apply, Drift};
 use crate::env::EnvSpec;
@@ -32,19 +32,13 @@ const MAX_PLANS: usize = 10_000;
 
 /// The plans of a split.
 pub(crate) fn plans(spec: &EnvSpec, config: &TaskConfig, split: Split) -> Result<Vec<Plan>, TaskError> {
-    let mut train = Layer::default();
-    for (name, value) in &config.base {
-        train.law(format!("task.base.{name}"), name, Law::Fixed { value: *value })?;
-    }
-    let said = Tables { vary: &config.vary, drift: &config.drift, actuator: &config.actuator, sensor: &config.sensor };
-    train.lay(&Layer::of("task", said)?);
+    let TaskConfig { base, vary, drift, actuator, sensor, .. } = config;
+    let train = Layer::of("task", Tables { base, vary, drift, actuator, sensor })?;
+    check_list(config, &train)?;
     let (mut layers, mut list, mut path) = (vec![train.clone()], &config.list, "task");
     if let Some((at, o)) = config.overrides(split) {
-        let said = Tables { vary: &o.vary, drift: &o.drift, actuator: &o.actuator, sensor: &o.sensor };
-        let mut over = Layer::of(at, said)?;
-        for (name, value) in &o.base {
-            over.law(format!("{at}.base.{name}"), name, Law::Fixed { value: *value })?;
-        }
+        let Overrides { base, vary, drift, actuator, sensor, .. } = o;
+        let over = Layer::of(at, Tables { base, vary, drift, actuator, sensor })?;
         layers = match o.mode {
             Mode::OneOut if over.names().is_empty() => return Err(invalid(at, "mode = \"one_out\" of no channels")),
             Mode::OneOut => over.names().iter().map(|name| train.with(&over.only(name))).collect(),
@@ -52,6 +46,9 @@ pub(crate) fn plans(spec: &EnvSpec, config: &TaskConfig, split: Split) -> Result
         };
         if !o.list.is_empty() {
             (list, path) = (&o.list, at);
+        } else if let Some((name, at, i)) = over.listed(&config.list).next() {
+            let problem = format!("task.list[{i}] also sets {name}, for all splits; give this split a list of its own");
+            return Err(invalid(at, problem));
         }
     }
     if !list.is_empty() {
@@ -78,8 +75,24 @@ fn with_list(layers: &[Layer], list: &[BTreeMap<String, Number>], path: &str) ->
     Ok(all)
 }
 
+/// Refuses what is never read, because every alternative of every split says something else.
+fn check_list(config: &TaskConfig, train: &Layer) -> Result<(), TaskError> {
+    let own_list = |overrides: &Option<Overrides>| overrides.as_ref().is_some_and(|o| !o.list.is_empty());
+    if own_list(&config.split.in_dist) || own_list(&config.split.ood) {
+        return Ok(());
+    }
+    let always = |name: &str| config.list.iter().all(|alternative| alternative.contains_key(name));
+    match train.listed(&config.list).find(|(name, ..)| always(name)) {
+        Some((name, at, _)) => {
+            Err(invalid(at, format!("every alternative of task.list sets {name}, so this is never read; leave it out")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The tables of a task file that speak of channels.
 struct Tables<'a> {
+    base: &'a BTreeMap<String, f64>,
     vary: &'a BTreeMap<String, Law>,
     drift: &'a BTreeMap<String, DriftConfig>,
     actuator: &'a BTreeMap<String, Number>,
@@ -99,6 +112,9 @@ struct Layer {
 impl Layer {
     fn of(path: &str, said: Tables<'_>) -> Result<Layer, TaskError> {
         let mut layer = Layer::default();
+        for (name, value) in said.base {
+            layer.law(format!("{path}.base.{name}"), name, Law::Fixed { value: *value })?;
+        }
         for (name, law) in said.vary {
             layer.law(format!("{path}.vary.{name}"), name, law.clone())?;
         }
@@ -117,11 +133,11 @@ impl Layer {
         for (name, config) in said.drift {
             let at = format!("{path}.drift.{name}");
             if let Some((other, _)) = layer.vary.get(name)
-                && config.timing.apply == Apply::Abs
+                && replaces(config)
             {
                 let table = other.strip_suffix(&format!(".{name}")).unwrap_or(other);
-                let problem = format!("also in {table}; a channel is either drawn or follows a schedule");
-                return Err(invalid(&at, format!("{problem}, unless with apply = \"add\" or \"scale\"")));
+                let problem = format!("also in {table}; a channel is either set or follows a schedule");
+                return Err(invalid(&at, format!("{problem}, unless with a window, or apply = \"add\" or \"scale\"")));
             }
             layer.drift.insert(name.clone(), (at, config.clone()));
         }
@@ -153,11 +169,24 @@ impl Layer {
         layer
     }
 
+    /// What alternatives would displace: channel, its path here, and the first alternative that does.
+    fn listed<'a>(
+        &'a self,
+        list: &'a [BTreeMap<String, Number>],
+    ) -> impl Iterator<Item = (&'a String, &'a str, usize)> {
+        let laws = self.vary.iter().map(|(name, (path, _))| (name, path));
+        let absolute = self.drift.iter().filter(|(_, (_, config))| config.timing.apply == Apply::Abs);
+        let set = laws.chain(absolute.map(|(name, (path, _))| (name, path)));
+        set.filter_map(|(name, path)| {
+            let first = list.iter().position(|alternative| alternative.contains_key(name))?;
+            Some((name, path.as_str(), first))
+        })
+    }
+
     /// Lays the entries of another layer over what is said about the same channels.
     fn lay(&mut self, over: &Layer) {
-        let replaces = |config: &DriftConfig| config.timing.apply == Apply::Abs;
         for (name, entry) in &over.vary {
-            if self.drift.get(name).is_some_and(|(_, config)| replaces(config)) {
+            if self.drift.get(name).is_some_and(|(_, config)| config.timing.apply == Apply::Abs) {
                 self.drift.remove(name);
             }
             self.vary.insert(name.clone(), entry.clone());
@@ -188,8 +217,22 @@ impl Layer {
             .iter()
             .enumerate()
             .map(|(i, correlated)| Copula::new(&format!("task.correlated[{i}]"), spec, correlated, &vary));
-        Ok(Plan { copulas: copulas.collect::<Result<_, _>>()?, vary, drift })
+        let copulas: Vec<Copula> = copulas.collect::<Result<_, _>>()?;
+        for (i, copula) in copulas.iter().enumerate() {
+            let twice = |j: &usize| copulas[*j].channels.iter().find(|channel| copula.channels.contains(channel));
+            if let Some((j, channel)) = (0..i).find_map(|j| twice(&j).map(|channel| (j, *channel))) {
+                let name = &channels[channel].name;
+                let problem = format!("`{name}` is also in task.correlated[{j}]; write one group with a matrix of all");
+                return Err(invalid(&format!("task.correlated[{i}]"), problem));
+            }
+        }
+        Ok(Plan { copulas, vary, drift })
     }
+}
+
+/// Whether the undrifted value of a channel is never read: a schedule takes its place at all times.
+fn replaces(config: &DriftConfig) -> bool {
+    config.timing.apply == Apply::Abs && config.timing.window.is_none()
 }
 
 /// Replaces names by indices.

@@ -4,7 +4,6 @@ use crate::EnvKind;
 use crate::cartpole::{CartPole, CartPoleParams};
 use crate::env::{Array, Env, Version};
 use crate::gymnasium_seed::seeded_state;
-use crate::pendulum::Pendulum;
 use crate::settings::IntegratorKind;
 use crate::task::TaskError;
 
@@ -62,9 +61,7 @@ pub fn replay<E: Env>(
 ///
 /// # Errors
 /// On an unknown or illegal parameter, numbers of the wrong count, an action that is not in the action space, and an
-/// integrator that the
-/// environment does not have: CartPole has all, the others exactly one, so they take `None`;
-/// Pendulum also takes its own, semi-implicit.
+/// integrator that a task file of the environment could not name either.
 pub fn replay_kind(
     kind: EnvKind,
     integrator: Option<IntegratorKind>,
@@ -77,20 +74,16 @@ pub fn replay_kind(
     for (name, value) in params {
         task = task.with(spec, name, *value)?;
     }
+    if let Some(problem) = integrator.and_then(|integrator| integrator.check(spec).err()) {
+        return Err(TaskError::Invalid { path: "integrator".to_string(), problem });
+    }
     let get = |index: usize| task.values[index];
     match (kind, integrator) {
         (EnvKind::CartPole, Some(integrator)) => {
             let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..CartPole::params(get) };
             replay_flat::<CartPole>(&params, initial, actions)
         }
-        (EnvKind::Pendulum, Some(IntegratorKind::SemiImplicit)) => {
-            replay_flat::<Pendulum>(&Pendulum::params(get), initial, actions)
-        }
-        (_, Some(other)) => Err(TaskError::Invalid {
-            path: "integrator".to_string(),
-            problem: format!("{} cannot be integrated with {other:?}", spec.name),
-        }),
-        (_, None) => with_env!(kind, E => {
+        _ => with_env!(kind, E => {
             replay_flat::<E>(&E::params(get), initial, actions)
         }),
     }

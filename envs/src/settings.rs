@@ -12,27 +12,25 @@ use crate::task::TaskError;
 pub struct TaskSettings {
     /// How many of the last actions are appended to the observation, newest first.
     pub observe_actions: u32,
-    /// How CartPole advances its state.
-    pub integrator: IntegratorKind,
-    /// What CartPole pays.
-    pub reward: RewardKind,
+    /// How the state is advanced; the environment's own way if absent.
+    pub integrator: Option<IntegratorKind>,
+    /// What a step pays; the environment's own reward if absent.
+    pub reward: Option<RewardKind>,
     /// What a sensor shows in place of a dropped reading.
     pub sensor_fill: SensorFill,
     /// What the agent is told about changes.
     pub notify: Notify,
-    /// How long a task lasts.
-    pub task_scope: TaskScope,
 }
 
 impl TaskSettings {
     /// Refuses settings out of their ranges.
     pub(crate) fn check(&self, spec: &EnvSpec) -> Result<(), TaskError> {
         let invalid = |key: &str, problem: String| Err(TaskError::Invalid { path: format!("task.{key}"), problem });
-        if !spec.variants && self.integrator != IntegratorKind::default() {
-            return invalid("integrator", format!("{} has only its own; leave it out", spec.name));
+        if let Some(integrator) = self.integrator {
+            integrator.check(spec).or_else(|problem| invalid("integrator", problem))?;
         }
-        if !spec.variants && self.reward != RewardKind::default() {
-            return invalid("reward", format!("{} has only its own; leave it out", spec.name));
+        if let Some(reward) = self.reward {
+            reward.check(spec).or_else(|problem| invalid("reward", problem))?;
         }
         if self.observe_actions > 64 {
             return invalid("observe_actions", format!("{} must be 0 to 64; the nearest is 64", self.observe_actions));
@@ -52,7 +50,16 @@ impl TaskSettings {
                 return invalid(&format!("notify.{key}"), format!("{value} must be 0 to 1"));
             }
         }
-        Ok(())
+        match self.notify.unread() {
+            Some((key, why)) => invalid(&format!("notify.{key}"), format!("has no effect, because {why}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Integrator and reward among which the compiled physics of the environment chooses.
+    pub(crate) fn variant(&self, spec: &EnvSpec) -> (IntegratorKind, RewardKind) {
+        let of_task = if spec.variants { (self.integrator, self.reward) } else { (None, None) };
+        (of_task.0.unwrap_or_default(), of_task.1.unwrap_or_default())
     }
 }
 
@@ -69,6 +76,26 @@ pub enum IntegratorKind {
     Rk4,
 }
 
+impl IntegratorKind {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, IntegratorKind); 3] = [
+        ("euler", IntegratorKind::Euler),
+        ("semi_implicit", IntegratorKind::SemiImplicit),
+        ("rk4", IntegratorKind::Rk4),
+    ];
+
+    /// Refuses an integrator by which the environment cannot be advanced, for task files and replays alike: CartPole
+    /// has all, Pendulum has the one that Gymnasium gives it.
+    pub(crate) fn check(self, spec: &EnvSpec) -> Result<(), String> {
+        match spec.name {
+            _ if spec.variants => Ok(()),
+            "pendulum" if self == IntegratorKind::SemiImplicit => Ok(()),
+            "pendulum" => Err("pendulum is advanced by semi_implicit and nothing else".into()),
+            name => Err(format!("{name} has no choice of integrators; leave it out")),
+        }
+    }
+}
+
 /// What a step of CartPole pays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +109,18 @@ pub enum RewardKind {
     Quadratic,
 }
 
+impl RewardKind {
+    /// Refuses a reward that the environment does not pay: CartPole has all, Pendulum has Gymnasium's.
+    fn check(self, spec: &EnvSpec) -> Result<(), String> {
+        match spec.name {
+            _ if spec.variants => Ok(()),
+            "pendulum" if self == RewardKind::Gym => Ok(()),
+            "pendulum" => Err("pendulum pays the reward of Gymnasium, gym, and nothing else".into()),
+            name => Err(format!("{name} has no choice of rewards; leave it out")),
+        }
+    }
+}
+
 /// What a sensor shows in place of a dropped reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,19 +130,6 @@ pub enum SensorFill {
     Zero,
     /// The last reading that came through.
     Last,
-}
-
-/// How long a task lasts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskScope {
-    /// A task is redrawn at every episode.
-    Episode,
-    /// A task lasts over the adaptation and the test that follows it.
-    #[default]
-    AdaptationWindow,
-    /// One task for the whole life of a lane.
-    Lifetime,
 }
 
 /// What the agent is told about changes of the drifting channels.
@@ -120,6 +146,25 @@ pub struct Notify {
     pub miss_prob: f64,
     /// Probability, per tick without a change, that one is reported.
     pub false_alarm_prob: f64,
+}
+
+impl Notify {
+    /// A field that is set and not read, and why.
+    fn unread(&self) -> Option<(&'static str, &'static str)> {
+        let Notify { level, delay, noise_std, miss_prob, false_alarm_prob } = *self;
+        let set = [
+            ("noise_std", noise_std != 0.0),
+            ("delay", delay != 0),
+            ("miss_prob", miss_prob != 0.0),
+            ("false_alarm_prob", false_alarm_prob != 0.0),
+        ];
+        let first = |count: usize| set[..count].iter().find(|(_, set)| *set).map(|(key, _)| *key);
+        match level {
+            NotifyLevel::None => first(4).map(|key| (key, "notify.level is \"none\"")),
+            NotifyLevel::Flag => first(1).map(|key| (key, "notify.level = \"flag\" tells no number")),
+            NotifyLevel::Delta | NotifyLevel::Value => None,
+        }
+    }
 }
 
 /// How much is told about a change.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clocks;
 use crate::drift::{Drift, Timing};
 use crate::env::{Bounds, EnvSpec};
+use crate::law::{LARGEST, too_large};
 use crate::noise::Noise;
 use crate::schedule::Schedule;
 use crate::settings::TaskSettings;
@@ -313,18 +314,27 @@ fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-/// Refuses a number that is not finite.
+/// Refuses a number that is not finite, or beyond those the engine computes with.
 pub(crate) fn check_finite(path: &str, value: f64) -> Result<(), TaskError> {
-    if value.is_finite() {
-        return Ok(());
+    if !value.is_finite() {
+        return Err(TaskError::NotFinite { path: path.to_string(), value });
     }
-    Err(TaskError::NotFinite { path: path.to_string(), value })
+    if value.abs() > LARGEST {
+        return Err(TaskError::Invalid { path: path.to_string(), problem: too_large(value) });
+    }
+    Ok(())
 }
 
 /// Refuses a value that is not legal for the channel.
 pub(crate) fn check_value(path: &str, channel: &Channel, value: f64) -> Result<(), TaskError> {
     check_finite(path, value)?;
+    let Bounds { min, above_min, .. } = channel.bounds;
     if channel.bounds.contains(value) {
+        // the engine computes with f32, which has fewer numbers close to the bound
+        if above_min && (value as f32) - (min as f32) < f32::MIN_POSITIVE {
+            let problem = format!("{value:e} is not above {min} as an f32, which the engine computes with");
+            return Err(TaskError::Invalid { path: path.to_string(), problem });
+        }
         return Ok(());
     }
     Err(TaskError::OutOfRange {

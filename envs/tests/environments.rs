@@ -44,7 +44,7 @@ fn run<E: Env>(task: &Task, seed: u64) -> Vec<Out> {
 fn with_and_without(spec: &EnvSpec, channel: &Channel) -> [Task; 2] {
     let mut base = Task::nominal(spec);
     if channel.name == "target_position" {
-        base.settings.reward = RewardKind::Quadratic;
+        base.settings.reward = Some(RewardKind::Quadratic);
     }
     // a full command is outside any dead zone, and a hold needs something to hold
     let needs = [("actuator_dead_zone", "actuator_gain", 0.2), ("actuator_hold_steps", "actuator_drop_prob", 0.3)];

@@ -143,6 +143,57 @@ fn only_continuous_laws_can_keep_splits_apart() {
         "vary": {"actuator_gain": {"law": "choice", "values": [-1, 1]}}});
     let [train, in_dist, _] = SPLITS.map(|split| distribution(sign.clone(), split));
     assert!(!train.disjoint_from(&in_dist));
+    let told = overlaps(sign);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let start = "splits train, in-dist and ood can draw the same tasks";
+    assert!(told[0].starts_with(start) && told[0].contains("actuator_gain can be -1 or 1 in each"), "{}", told[0]);
+}
+
+fn overlaps(value: Value) -> Vec<String> {
+    let config = config(value);
+    config.overlaps(spec(&config.env)).unwrap().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn splits_that_share_tasks_are_told_with_the_values_they_share() {
+    let choice = |values: Value| json!({"law": "choice", "values": values});
+    let gain = |train: Value, ood: Value| json!({"env": "cartpole", "vary": {"actuator_gain": train}, "split": {"ood": {"vary": {"actuator_gain": ood}}}});
+    // only -1 is in both; in-dist is drawn as train
+    let told = overlaps(gain(choice(json!([-1, 1])), choice(json!([-2, -1]))));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("train and in-dist") && told[0].contains("can be -1 or 1 in each"), "{told:?}");
+    assert!(told[1].contains("train, ood and in-dist") && told[1].contains("can be -1 in each"), "{told:?}");
+    let told = overlaps(gain(choice(json!([-1, 1])), choice(json!([-2, 2]))));
+    assert!(told.len() == 1 && told[0].contains("train and in-dist can"), "{told:?}");
+    let grid = json!({"law": "grid", "low": 0, "high": 1, "count": 3});
+    let told = overlaps(gain(
+        grid,
+        json!({"law": "mixture", "of": [{"law": "uniform", "low": 2, "high": 3}, {"law": "fixed", "value": 0.5}]}),
+    ));
+    assert!(told.iter().any(|told| told.contains("ood") && told.contains("can be 0.5 in each")), "{told:?}");
+    // a drift with drawn numbers; with one more that is continuous they are apart
+    let step = |at: Value| json!({"env": "cartpole", "drift": {"actuator_gain": {"kind": "step", "at": at, "from": 1, "to": -1}}});
+    let told = overlaps(step(choice(json!([100, 200]))));
+    assert!(told.len() == 1 && told[0].contains("actuator_gain can be 100 or 200 in each"), "{told:?}");
+    assert!(overlaps(step(json!(100)))[0].ends_with("hold one and the same task: nothing is drawn"));
+    assert_eq!(overlaps(step(json!({"law": "uniform", "low": 100, "high": 200}))), [""; 0]);
+    assert_eq!(overlaps(json!({"env": "cartpole"})), [""; 0]);
+    for preset in presets() {
+        assert_eq!(overlaps(preset), [""; 0]);
+    }
+    // noise of their own does not keep splits apart where it has no effect
+    let certain = json!({"kind": "markov", "states": [9, 10], "dwell": 7, "initial": 0});
+    let still = json!({"kind": "ou", "mean": 9, "stationary_std": 0, "relax_time": 9});
+    for (schedule, shared) in
+        [(certain, true), (still, true), (json!({"kind": "random_walk", "start": 9, "sigma": 1}), false)]
+    {
+        let told = overlaps(json!({"env": "cartpole", "drift": {"gravity": schedule}}));
+        assert_eq!(!told.is_empty(), shared, "{schedule}: {told:?}");
+    }
+    // 10 is an f32 whose rank among all leaves 0 when divided by 4: uniform draws for train can have it
+    let uniform = json!({"law": "uniform", "low": 5, "high": 15});
+    let fixed = json!({"env": "cartpole", "vary": {"gravity": uniform}, "split": {"ood": {"base": {"gravity": 10}}}});
+    assert!(overlaps(fixed)[0].contains("train and ood"));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn acts<E: Env>(channel: &Channel, backgrounds: &[(Vec<u32>, Task); 2]) -> bool 
 fn backgrounds<E: Env>() -> [Task; 2] {
     let mut faulty = Task::nominal(&E::SPEC);
     if E::SPEC.variants {
-        faulty.settings.reward = RewardKind::Quadratic;
+        faulty.settings.reward = Some(RewardKind::Quadratic);
     }
     for (name, value) in [("actuator_gain", 0.3), ("actuator_drop_prob", 0.3)] {
         faulty = faulty.clone().with(&E::SPEC, name, value).unwrap_or(faulty);

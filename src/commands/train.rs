@@ -16,7 +16,7 @@ use crate::{
     evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
     memory::{self, Arithmetic, Need, Training},
-    message::{quoted, say},
+    message::{quoted, say, warn},
     presets, registry,
     session::{Ended, RunOptions, Session, read_config},
 };
@@ -30,6 +30,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     sets.extend(args.seed.map(|seed| format!("seed={seed}")));
     sets.extend(args.iterations.map(|n| format!("iterations={n}")));
     let config = presets::load(&args.what, &sets)?;
+    config.warnings()?.iter().for_each(|warning| warn(warning));
     let options = RunOptions {
         device: args.compute.device,
         backend: args.compute.backend,

@@ -54,6 +54,18 @@ fn errors_say_what_where_and_what_instead() {
 }
 
 #[test]
+fn a_key_of_a_former_version_is_refused_with_what_takes_its_place() {
+    for scope in ["episode", "adaptation_window", "lifetime"] {
+        let gone = error(&format!("{MINIMAL}task_scope = \"{scope}\"\n"), &[]);
+        for part in ["line 4", "task_scope", "rollout.episodes_per_env"] {
+            assert!(gone.contains(part), "{part}: {gone}");
+        }
+        let set = error(MINIMAL, &[&format!("task.task_scope={scope}")]);
+        assert!(set.contains("rollout.episodes_per_env") && !set.contains("did you mean"), "{set}");
+    }
+}
+
+#[test]
 fn keys_that_the_learner_does_not_read_are_refused() {
     let ppo = error(MINIMAL, &["ppo_learner.minibatch=64"]);
     assert!(ppo.contains("ppo_learner") && ppo.contains("learner = \"ppo\""), "{ppo}");
@@ -75,12 +87,18 @@ fn keys_that_the_learner_does_not_read_are_refused() {
 #[test]
 fn traces_are_read_from_the_folder_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("wind.csv"), "9.0, 9.5\n10.0").unwrap();
+    std::fs::write(folder.path().join("wind.csv"), "9.0\n9.5\n10.0\n").unwrap();
     let text = format!("{MINIMAL}drift.gravity = {{ kind = \"trace\", file = \"wind.csv\" }}\n");
     let origin = folder.path().join("x.toml");
     let config = Config::parse(origin.to_str().unwrap(), &text, &[]).unwrap();
     let task = config.tasks(Split::Train).unwrap().sample(0, 0, 0);
     assert_eq!([0, 1, 2].map(|tick| task.values_at(tick)[0]), [9.0, 9.5, 10.0]);
+    let both = text.replace("kind =", "values = [1.0], kind =");
+    let message = Config::parse(origin.to_str().unwrap(), &both, &[]).unwrap_err().to_string();
+    assert!(message.contains("line 4") && message.contains("`values`"), "{message}");
+    std::fs::write(folder.path().join("wind.csv"), "9,81\n").unwrap();
+    let message = Config::parse(origin.to_str().unwrap(), &text, &[]).unwrap_err().to_string();
+    assert!(message.contains("x.toml, line 4: ") && message.contains("wind.csv, line 1: `9,81`"), "{message}");
     let message = error(&text.replace("wind", "wnd"), &[]);
     assert!(message.contains("x.toml, line 4") && message.contains("cannot read wnd.csv"), "{message}");
 }

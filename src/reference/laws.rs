@@ -24,7 +24,7 @@ pub(super) const LAWS: &[Entry] = &[
         Law,
         "log_uniform",
         "Uniform in the logarithm, for quantities that vary by factors",
-        &[needed("low", "number above 0", "Smallest value"), needed("high", NUMBER, "Largest value")],
+        &[needed("low", "number from 1.2e-38", "Smallest value"), needed("high", NUMBER, "Largest value")],
         "vary.half_length = { law = \"log_uniform\", low = 0.25, high = 1.0 }",
     ),
     entry(
@@ -73,7 +73,7 @@ pub(super) const LAWS: &[Entry] = &[
         "One of several laws",
         &[
             needed("of", "list of laws", "The laws"),
-            may("weights", "list of numbers, 0 or more", "all equal", "Their weights; they need not sum to 1"),
+            may("weights", "list of numbers, 0 or 1e-30 to 1e30", "all equal", "Their weights; they need not sum to 1"),
         ],
         "vary.actuator_gain = { law = \"mixture\", of = [{ law = \"fixed\", value = 1.0 }, \
          { law = \"uniform\", low = 0.2, high = 0.6 }], weights = [3.0, 1.0] }",

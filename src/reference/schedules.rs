@@ -3,13 +3,13 @@
 use super::language::{Entry, Field, Section::Schedule, entry, may, needed};
 
 const N: &str = "number or law";
-const POSITIVE: &str = "number or law, above 0";
+const LENGTH: &str = "1e-6 to 1e15, or law";
 const TICK: &str = "tick, number or law";
 
 const FROM: Field = needed("from", N, "Value before");
 const TO: Field = needed("to", N, "Value after");
 const PHASE: Field = may("phase", "number, law or \"random\"", "0.0", "Share of a cycle at which tick 0 lies");
-const PERIOD: Field = needed("period", POSITIVE, "Length of a cycle (ticks)");
+const PERIOD: Field = needed("period", LENGTH, "Length of a cycle (ticks)");
 const MEAN: Field = needed("mean", N, "Centre");
 const AMPLITUDE: Field = needed("amplitude", N, "Largest departure from the mean");
 const DWELL: Field = may("dwell", "1 to 1e12, or law", "another dwell", "Ticks between two switches");
@@ -56,7 +56,7 @@ pub(super) const SCHEDULES: &[Entry] = &[
             needed("from", N, "Value until `start`"),
             needed("to", N, "Value at the end of the ramp"),
             may("start", TICK, "0.0", "Tick at which the ramp begins"),
-            needed("over", POSITIVE, "Length of the ramp (ticks)"),
+            needed("over", LENGTH, "Length of the ramp (ticks)"),
             may("returns", "true or false", "false", "Whether a second ramp leads back"),
         ],
         "drift.cart_friction = { kind = \"linear\", from = 0.0, to = 0.5, start = 100, over = 400 }",
@@ -96,7 +96,7 @@ pub(super) const SCHEDULES: &[Entry] = &[
         &[
             needed("from", N, "Value until `start`"),
             needed("to", N, "Value it tends to"),
-            needed("rate", POSITIVE, "Rate of approach (1 / ticks)"),
+            needed("rate", "1e-15 to 1e6, or law", "Rate of approach (1 / ticks)"),
             may("start", TICK, "0.0", "Tick at which it begins"),
         ],
         "drift.force_mag = { kind = \"exponential\", from = 10.0, to = 6.0, rate = 0.005 }",
@@ -109,7 +109,7 @@ pub(super) const SCHEDULES: &[Entry] = &[
             needed("from", N, "Value long before"),
             needed("to", N, "Value long after"),
             needed("midpoint", TICK, "Tick at which half of the change is done"),
-            needed("width", POSITIVE, "Ticks from there to 73 % of the change"),
+            needed("width", LENGTH, "Ticks from there to 73 % of the change"),
         ],
         "drift.mass_pole = { kind = \"sigmoid\", from = 0.1, to = 0.3, midpoint = 300, width = 20 }",
     ),
@@ -130,7 +130,7 @@ pub(super) const SCHEDULES: &[Entry] = &[
         "Ornstein-Uhlenbeck: a random walk that is drawn back to its mean",
         &[
             needed("mean", N, "Centre"),
-            needed("relax_time", POSITIVE, "Ticks after which a departure has shrunk to 1/e"),
+            needed("relax_time", LENGTH, "Ticks after which a departure has shrunk to 1/e"),
             needed("stationary_std", "number or law, 0 or more", "Standard deviation at every tick"),
         ],
         "drift.wind_force = { kind = \"ou\", mean = 0.0, relax_time = 50, stationary_std = 1.0, bounds = [-5.0, 5.0] }",
@@ -180,7 +180,12 @@ pub(super) const SCHEDULES: &[Entry] = &[
         "A recording, from a list or from a text file of numbers",
         &[
             may("values", "list of numbers", "[]", "The recorded values, in order"),
-            may("file", "path", "none", "A file of numbers in place of `values`, from the configuration's folder"),
+            may(
+                "file",
+                "path",
+                "none",
+                "A text file in place of `values`, by its path from the configuration's folder: one number a line, UTF-8, at most 4 MiB",
+            ),
             may("every", "whole number, 1 or more", "1", "Ticks between two values"),
             may("interpolation", "\"hold\" or \"linear\"", "\"hold\"", "What lies between two values"),
             may("repeat", "true or false", "false", "Whether it starts over at its end; else the last value stays"),

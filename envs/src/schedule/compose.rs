@@ -34,8 +34,8 @@ impl Compose {
     pub(super) fn at(&self, tick: u64, noise: Noise) -> f64 {
         let part = |i: usize| self.of[i].at(tick, noise.part(i as u32));
         match (self.op, &self.by) {
-            (Op::Sum, _) => (0..self.of.len()).map(part).sum(),
-            (Op::Product, _) => (0..self.of.len()).map(part).product(),
+            (Op::Sum, _) => (0..self.of.len()).map(part).fold(0.0, |sum, x| saturated(sum + x)),
+            (Op::Product, _) => (0..self.of.len()).map(part).fold(1.0, |product, x| saturated(product * x)),
             (Op::Select, Some(by)) => {
                 let index = by.at(tick, noise.part(self.of.len() as u32)).max(0.0) as usize;
                 part(index.min(self.of.len() - 1))
@@ -65,6 +65,12 @@ impl Compose {
         }
         self.of.iter().chain(self.by.as_deref()).find_map(Schedule::defect)
     }
+}
+
+/// The nearest number that can still be multiplied by another such without overflow. What is known
+/// ahead never comes near it; random parts without limits could, and their bounds are far inside.
+fn saturated(value: f64) -> f64 {
+    value.clamp(-1e150, 1e150)
 }
 
 /// Range of the product of two numbers by theirs.

@@ -25,14 +25,25 @@ pub struct Piecewise<N = f64> {
 }
 
 impl Piecewise {
-    pub(super) fn at(&self, tick: u64, noise: Noise) -> f64 {
-        let start = self.dwells().map_or(0, |dwells| dwells.last_switch(tick, noise.part(0)));
+    pub(super) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
+        let mut dwelling = Dwelling::new(self.dwells().unwrap_or(Dwells::Fixed(u64::MAX)), noise.part(0));
+        let mut last = None;
+        super::each_tick_mut(first, values, |tick| {
+            let start = dwelling.last_switch(tick);
+            let kept = last.filter(|(of, _)| *of == start);
+            let (_, value) = *last.insert(kept.unwrap_or_else(|| (start, self.drawn(noise, start))));
+            value
+        });
+    }
+
+    /// The value of the dwell that begins at `start`.
+    fn drawn(&self, noise: Noise, start: u64) -> f64 {
         let mut words = noise.part(1).words(start);
         self.law.draw(&mut || words.next_u32()).value
     }
 
-    fn dwells(&self) -> Option<Dwells> {
-        Dwells::new(self.dwell, self.mean_dwell, self.dwell_range).ok()
+    fn dwells(&self) -> Result<Dwells, String> {
+        Dwells::new(self.dwell, self.mean_dwell, self.dwell_range)
     }
 
     pub(super) fn range(&self) -> (f64, f64) {
@@ -40,8 +51,7 @@ impl Piecewise {
     }
 
     pub(super) fn defect(&self) -> Option<String> {
-        let dwells = Dwells::new(self.dwell, self.mean_dwell, self.dwell_range);
-        dwells.err().or_else(|| self.law.complaint().map(|problem| format!("law: {problem}")))
+        self.dwells().err().or_else(|| self.law.complaint().map(|problem| format!("law: {problem}")))
     }
 }
 
@@ -74,14 +84,15 @@ pub(super) fn pair<N, M, E>(
     pair.as_ref().map(|[low, high]| Ok([f(field, low)?, f(field, high)?])).transpose()
 }
 
-/// Dwells in a block of [`Dwells::Uniform`].
-const DWELLS_IN_BLOCK: u64 = 256;
+/// Dwells in a block of [`Dwells::Uniform`], an even number.
+const DWELLS_IN_BLOCK: usize = 256;
 
 /// The law of the ticks between two switches; the first dwell begins at tick 0.
 ///
-/// Fixed and geometric dwells are exact. Uniform dwells are no memoryless process, so they are
-/// drawn in blocks of 256 mean dwells, each of which begins with a switch: one dwell in 256 is
-/// cut short by the end of its block, and any tick costs at most one block.
+/// Fixed and geometric dwells are exact. Uniform dwells are no memoryless process: to reach any
+/// tick without those before, they come in blocks of 256 that all last equally long. Half of a
+/// block is drawn, the other half is its mirror image (`low + high` minus the length), and all are
+/// shuffled: every dwell has its law, none is cut short, and two of a block have correlation -1/255.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Dwells {
     Fixed(u64),
@@ -110,38 +121,80 @@ impl Dwells {
             _ => Err("one of `dwell`, `mean_dwell` and `dwell_range` says how long a value holds".into()),
         }
     }
+}
+
+/// The dwells of one process.
+pub(super) struct Dwelling {
+    dwells: Dwells,
+    noise: Noise,
+    /// The last block of uniform dwells that was asked for: its number and its switches.
+    block: Option<(u64, [u64; DWELLS_IN_BLOCK])>,
+}
+
+impl Dwelling {
+    pub(super) fn new(dwells: Dwells, noise: Noise) -> Dwelling {
+        Dwelling { dwells, noise, block: None }
+    }
 
     /// The last switch at or before `tick`.
-    pub(super) fn last_switch(self, tick: u64, noise: Noise) -> u64 {
-        match self {
+    fn last_switch(&mut self, tick: u64) -> u64 {
+        match self.dwells {
             Dwells::Fixed(dwell) => tick - tick % dwell,
-            Dwells::Geometric(mean) => last_geometric(tick, mean, noise),
-            Dwells::Uniform(..) => {
-                let mut last = 0;
-                self.switches_of_block(tick, noise, |switch| last = switch);
-                last
+            Dwells::Geometric(mean) => last_geometric(tick, mean, self.noise),
+            Dwells::Uniform(low, high) => {
+                let (_, switches) = self.block_of(tick, low, high);
+                switches[index_in(switches, tick)]
             }
         }
     }
 
-    /// The switches of the block of `tick` up to it, in order; the first is the block's start.
-    pub(super) fn switches_of_block(self, tick: u64, noise: Noise, mut visit: impl FnMut(u64)) {
-        let (low, high) = match self {
-            Dwells::Fixed(dwell) => (dwell, dwell),
-            Dwells::Uniform(low, high) => (low, high),
-            Dwells::Geometric(mean) => (mean.round() as u64, mean.round() as u64),
-        };
-        let block = (DWELLS_IN_BLOCK * (low + high)).div_ceil(2);
-        let mut switch = tick - tick % block;
-        let mut words = noise.words(switch);
-        while switch <= tick {
-            visit(switch);
-            switch += match self {
-                Dwells::Geometric(mean) => geometric(mean, words.next_u64()),
-                _ => low + (open_unit(words.next_u64()) * (high - low + 1) as f64) as u64,
-            };
+    /// How many dwells have ended by `tick`, for dwells that are not geometric.
+    pub(super) fn number(&mut self, tick: u64) -> u64 {
+        match self.dwells {
+            Dwells::Fixed(dwell) => tick / dwell,
+            Dwells::Geometric(mean) => tick / mean as u64,
+            Dwells::Uniform(low, high) => {
+                let (block, switches) = self.block_of(tick, low, high);
+                block * DWELLS_IN_BLOCK as u64 + index_in(switches, tick) as u64
+            }
         }
     }
+
+    /// Number and switches of the block of `tick`.
+    fn block_of(&mut self, tick: u64, low: u64, high: u64) -> (u64, &[u64; DWELLS_IN_BLOCK]) {
+        let length = DWELLS_IN_BLOCK as u64 / 2 * (low + high);
+        let number = tick / length;
+        let kept = self.block.take().filter(|(kept, _)| *kept == number);
+        let noise = self.noise;
+        let block = kept.unwrap_or_else(|| (number, switches(number * length, low, high, noise)));
+        let (_, switches) = self.block.insert(block);
+        (number, switches)
+    }
+}
+
+/// The place in a block of the last switch at or before `tick`.
+fn index_in(switches: &[u64; DWELLS_IN_BLOCK], tick: u64) -> usize {
+    switches.partition_point(|switch| *switch <= tick) - 1
+}
+
+/// The switches of the block of uniform dwells that begins at `start`.
+fn switches(start: u64, low: u64, high: u64, noise: Noise) -> [u64; DWELLS_IN_BLOCK] {
+    let mut words = noise.words(start);
+    let mut lengths = [0; DWELLS_IN_BLOCK];
+    for pair in lengths.as_chunks_mut::<2>().0 {
+        let above = (open_unit(words.next_u64()) * (high - low + 1) as f64) as u64;
+        let length = low + above.min(high - low);
+        *pair = [length, low + high - length];
+    }
+    for last in (1..DWELLS_IN_BLOCK).rev() {
+        lengths.swap(last, ((u64::from(words.next_u32()) * (last as u64 + 1)) >> 32) as usize);
+    }
+    let mut switch = start;
+    lengths.map(|length| {
+        let begins = switch;
+        switch += length;
+        begins
+    })
 }
 
 /// Ticks until the next switch, at least 1.

@@ -87,8 +87,8 @@ impl Ou {
     }
 
     pub(super) fn defect(&self) -> Option<String> {
-        if self.relax_time <= 0.0 {
-            return Some(format!("`relax_time` = {} must be positive", self.relax_time));
+        if let Some(problem) = super::shape::duration("relax_time", self.relax_time) {
+            return Some(problem);
         }
         (self.stationary_std < 0.0).then(|| format!("`stationary_std` = {} must not be negative", self.stationary_std))
     }

@@ -3,7 +3,7 @@
 use rand_distr::{Binomial, Distribution, Poisson};
 use serde::{Deserialize, Serialize};
 
-use crate::law::Law;
+use crate::law::{LARGEST, Law};
 use crate::noise::Noise;
 
 /// `start` plus all jumps so far; jumps come at random, `rate` a tick on average.
@@ -32,13 +32,15 @@ struct Total {
 
 impl Jumps {
     pub(super) fn at(&self, tick: u64, noise: Noise) -> f64 {
+        // beyond, the number of jumps at the highest rate is no 64-bit number
+        let tick = tick.min(1 << 52);
         let kinds = self.kinds().unwrap_or_default();
         let rate = self.rate / kinds.len() as f64;
         let sums = kinds.iter().enumerate().map(|(i, (mean, std))| {
             let kind = Kind { rate, mean: *mean, std: *std, noise: noise.part(i as u32) };
             let total = kind.total(tick);
             // the sum rounds differently by the way to its tick: without jumps it must not move
-            if *std == 0.0 { total.count as f64 * mean } else { f64::from(total.sum as f32) }
+            if *std == 0.0 { total.count as f64 * mean } else { f64::from(total.sum.clamp(-LARGEST, LARGEST) as f32) }
         });
         self.start + sums.sum::<f64>()
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dwell::{Dwells, optional, pair};
+use super::dwell::{Dwelling, Dwells, optional, pair};
 use super::path::{self, Process};
 use crate::noise::Noise;
 
@@ -26,20 +26,29 @@ pub struct Markov<N = f64> {
     /// Dwells are uniform on the whole numbers from the first to the second (ticks).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell_range: Option<[N; 2]>,
-    /// Index of the first state; any, equally likely, if absent. For chains by `dwell` and
-    /// `dwell_range`, of the first state of each block of 256 dwells.
+    /// Index of the first state; any, equally likely, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<usize>,
 }
 
 impl Markov {
     pub(super) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
-        if self.dwell.is_some() || self.dwell_range.is_some() {
-            super::each_tick(first, values, |tick| self.states[self.semi_markov(tick, noise)]);
-            return;
-        }
-        let n = self.states.len();
         let stay = 1.0 - 1.0 / self.mean_dwell.unwrap_or(1.0);
+        if let Ok(dwells) = Dwells::new(self.dwell, None, self.dwell_range) {
+            let mut dwelling = Dwelling::new(dwells, noise.part(0));
+            // the state is that of a chain that goes one step with every dwell
+            let (from, to) = (dwelling.number(first), dwelling.number(first + values.len() as u64 - 1));
+            let mut states = vec![0.0; (to - from + 1) as usize];
+            self.walk(0.0, from, noise.part(1), &mut states);
+            super::each_tick_mut(first, values, |tick| states[(dwelling.number(tick) - from) as usize]);
+        } else {
+            self.walk(stay, first, noise, values);
+        }
+    }
+
+    /// Sets the values to the states of the chain after `first`, `first + 1`, ... steps.
+    fn walk(&self, stay: f64, first: u64, noise: Noise, values: &mut [f64]) {
+        let n = self.states.len();
         let once = (0..n * n).map(|i| self.step(stay, i / n, i % n)).collect();
         let mut chain = Chain { n, noise, powers: vec![once] };
         let (origin, count) = (self.first(noise.uniform(0)), values.len());
@@ -59,20 +68,12 @@ impl Markov {
         }
     }
 
-    fn semi_markov(&self, tick: u64, noise: Noise) -> usize {
-        let Ok(dwells) = Dwells::new(self.dwell, None, self.dwell_range) else {
-            return 0;
-        };
-        let (switching, choosing) = (noise.part(0), noise.part(1));
-        let mut state = None;
-        dwells.switches_of_block(tick, switching, |switch| {
-            let uniform = choosing.uniform(switch);
-            state = Some(match state {
-                None => self.first(uniform),
-                Some(from) => pick(self.states.len(), uniform, |to| self.step(0.0, from, to)),
-            });
-        });
-        state.unwrap_or(0)
+    /// Whether it can go only one way.
+    pub(super) fn is_certain(&self) -> bool {
+        let one_way = |matrix: &Vec<Vec<f64>>| matrix.iter().flatten().all(|p| *p == 0.0 || *p == 1.0);
+        let two_in_turn = self.matrix.is_none() && self.mean_dwell.is_none() && self.states.len() == 2;
+        let next = self.matrix.as_ref().map_or(two_in_turn, one_way);
+        next && self.initial.is_some() && self.dwell_range.is_none()
     }
 
     pub(super) fn range(&self) -> (f64, f64) {

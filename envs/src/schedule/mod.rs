@@ -141,6 +141,7 @@ impl Schedule {
             Schedule::Square(square) => square.fill(first, values),
             Schedule::RandomWalk(walk) => walk.fill(first.min(LAST), noise, values),
             Schedule::Ou(ou) => ou.fill(first.min(LAST), noise, values),
+            Schedule::Piecewise(pieces) => pieces.fill(first, noise, values),
             Schedule::Markov(chain) => chain.fill(first.min(LAST), noise, values),
             other => each_tick(first, values, |tick| other.one(tick, noise)),
         }
@@ -154,7 +155,6 @@ impl Schedule {
             Schedule::Steps(steps) => steps.at(time),
             Schedule::Exponential(approach) => approach.at(time),
             Schedule::Sigmoid(sigmoid) => sigmoid.at(time),
-            Schedule::Piecewise(pieces) => pieces.at(tick, noise),
             Schedule::Jumps(jumps) => jumps.at(tick, noise),
             Schedule::Trace(trace) => trace.at(tick),
             Schedule::Compose(compose) => compose.at(tick, noise),
@@ -186,12 +186,38 @@ impl Schedule {
         }
     }
 
+    /// [`Schedule::range`] in pieces: the values of a schedule that only switches between some, each alone.
+    pub(crate) fn pieces(&self) -> Vec<(f64, f64)> {
+        let values = match self {
+            Schedule::Step { from, to, .. } => vec![*from, *to],
+            Schedule::Steps(steps) => steps.values.clone(),
+            Schedule::Square(square) => square.levels().to_vec(),
+            Schedule::Markov(chain) => chain.states.clone(),
+            Schedule::Trace(Trace { values, interpolation: Interpolation::Hold, .. }) => values.clone(),
+            _ => return vec![self.range()],
+        };
+        values.into_iter().map(|value| (value, value)).collect()
+    }
+
+    /// Whether two processes with other noise can differ: some random schedules have numbers by which nothing is random.
+    pub(crate) fn noise_matters(&self) -> bool {
+        match self {
+            Schedule::RandomWalk(walk) => walk.sigma != 0.0,
+            Schedule::Ou(ou) => ou.stationary_std != 0.0,
+            Schedule::Piecewise(pieces) => pieces.law.support().0 < pieces.law.support().1,
+            Schedule::Markov(chain) => !chain.is_certain(),
+            Schedule::Jumps(jumps) => jumps.rate != 0.0,
+            Schedule::Compose(compose) => compose.of.iter().chain(compose.by.as_deref()).any(Schedule::noise_matters),
+            _ => false,
+        }
+    }
+
     /// What is wrong with the numbers themselves, if anything; they are known to be finite.
     pub fn defect(&self) -> Option<String> {
         match self {
             Schedule::Constant { .. } | Schedule::Step { .. } => None,
-            Schedule::Linear { over, .. } => shape::positive("over", *over),
-            Schedule::Sinusoid { period, .. } => shape::positive("period", *period),
+            Schedule::Linear { over, .. } => shape::duration("over", *over),
+            Schedule::Sinusoid { period, .. } => shape::duration("period", *period),
             Schedule::Steps(steps) => steps.defect(),
             Schedule::Triangle(wave) | Schedule::Saw(wave) => wave.defect(),
             Schedule::Square(square) => square.defect(),
@@ -278,6 +304,12 @@ impl<N> Schedule<N> {
 /// Sets the values to those of `f` at the ticks from `first` on.
 #[inline(always)]
 fn each_tick(first: u64, values: &mut [f64], f: impl Fn(u64) -> f64) {
+    each_tick_mut(first, values, f);
+}
+
+/// [`each_tick`] for a function that remembers what it found.
+#[inline(always)]
+fn each_tick_mut(first: u64, values: &mut [f64], mut f: impl FnMut(u64) -> f64) {
     let first = first.min(LAST);
     for (i, value) in values.iter_mut().enumerate() {
         *value = f((first + i as u64).min(LAST));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dwell::optional;
 use super::turn::{each_cycle, fraction};
+use crate::law::LARGEST;
 
 /// The values one after the other: `values[0]` before tick `at[0]`, `values[1]` from it on, ...
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,14 +154,19 @@ impl Wave {
     }
 
     pub(super) fn defect(&self) -> Option<String> {
-        positive("period", self.period)
+        duration("period", self.period)
     }
 }
 
 impl Square {
+    /// The values in the first and in the second part of a cycle.
+    pub(super) fn levels(&self) -> [f64; 2] {
+        [self.mean + self.amplitude, self.mean - self.amplitude]
+    }
+
     #[inline(always)]
     pub(super) fn fill(&self, first: u64, values: &mut [f64]) {
-        let (high, low) = (self.mean + self.amplitude, self.mean - self.amplitude);
+        let [high, low] = self.levels();
         let duty = self.duty.unwrap_or(0.5);
         each_cycle(first, values, self.period, self.phase, |cycle| if fraction(cycle) < duty { high } else { low });
     }
@@ -171,7 +177,7 @@ impl Square {
 
     pub(super) fn defect(&self) -> Option<String> {
         let duty = self.duty.filter(|duty| !(0.0..=1.0).contains(duty));
-        duty.map(|duty| format!("`duty` = {duty} must be 0 to 1")).or(positive("period", self.period))
+        duty.map(|duty| format!("`duty` = {duty} must be 0 to 1")).or(duration("period", self.period))
     }
 }
 
@@ -186,7 +192,7 @@ impl Exponential {
     }
 
     pub(super) fn defect(&self) -> Option<String> {
-        positive("rate", self.rate)
+        rate_defect(self.rate)
     }
 }
 
@@ -201,7 +207,7 @@ impl Sigmoid {
     }
 
     pub(super) fn defect(&self) -> Option<String> {
-        positive("width", self.width)
+        duration("width", self.width)
     }
 }
 
@@ -230,6 +236,9 @@ impl Trace {
         }
         if let Some(value) = self.values.iter().find(|value| !value.is_finite()) {
             return Some(format!("`values` has {value}, which is not a finite number"));
+        }
+        if let Some(value) = self.values.iter().find(|value| value.abs() > LARGEST) {
+            return Some(format!("`values` has {value:e}, which is beyond {LARGEST:e}"));
         }
         let empty = self.values.is_empty().then(|| "`values` is empty".into());
         empty.or((self.every == 0).then(|| "`every` = 0 must be at least 1 tick".into()))
@@ -292,9 +301,21 @@ impl<N> Sigmoid<N> {
     }
 }
 
-/// What to say unless a number is positive.
-pub(super) fn positive(name: &str, value: f64) -> Option<String> {
-    (value <= 0.0).then(|| format!("`{name}` must be positive"))
+/// What to say unless a number of ticks is positive, and neither so short nor so long that a clock
+/// divided by it has lost all digits.
+pub(super) fn duration(name: &str, value: f64) -> Option<String> {
+    if value <= 0.0 {
+        return Some(format!("`{name}` must be positive"));
+    }
+    let legal = (1e-6..=1e15).contains(&value);
+    (!legal).then(|| format!("`{name}` = {value:?} must be 1e-6 to 1e15 ticks"))
+}
+
+fn rate_defect(rate: f64) -> Option<String> {
+    if rate <= 0.0 {
+        return Some("`rate` must be positive".into());
+    }
+    (!(1e-15..=1e6).contains(&rate)).then(|| format!("`rate` = {rate:?} must be 1e-15 to 1e6 a tick"))
 }
 
 fn around(mean: f64, amplitude: f64) -> (f64, f64) {

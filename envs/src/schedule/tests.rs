@@ -246,9 +246,8 @@ fn dwells_have_their_laws() {
     assert_mean(geometric.iter().map(|x| f64::from(*x == 1.0)), 1.0 / 12.0);
     let uniform = dwells(&pieces("dwell_range", json!([3, 9])), 200_000, noise(3));
     for length in 3..=9 {
-        // one dwell in 256 is cut by its block
         let share = mean(uniform.iter().map(|x| f64::from(*x == f64::from(length))));
-        let error = 5.0 * (6.0 / 49.0 / uniform.len() as f64).sqrt() + 1.0 / 256.0;
+        let error = 5.0 * (6.0 / 49.0 / uniform.len() as f64).sqrt();
         assert!((share - 1.0 / 7.0).abs() < error, "{length}: {share}");
     }
     let values: Vec<f64> = (0..20_000).map(|i| pieces("dwell", json!(12)).at(12 * i, noise(1))).collect();

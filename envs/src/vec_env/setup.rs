@@ -134,15 +134,17 @@ fn check<'a, E: Env>(tasks: &[(&'a Task, usize)], lanes: usize, horizon: u32, st
         assert_eq!(found, count, "a task with {found} channels where {} has {count}", E::SPEC.name);
         assert_eq!(&task.settings, settings, "tasks of one batch have the same settings");
     }
-    let standard = settings.integrator == IntegratorKind::Euler && settings.reward == RewardKind::Gym;
-    assert!(standard || E::SPEC.variants, "{} has one integrator and one reward", E::SPEC.name);
+    if let Err(problem) = settings.check(&E::SPEC) {
+        panic!("settings that {} does not have: {problem}", E::SPEC.name);
+    }
     settings
 }
 
 /// The cheapest version of the physics in which all tasks are right.
 fn version<E: Env>(settings: &TaskSettings, used: &Used) -> Version {
     let needed = E::SPEC.params.iter().enumerate().filter(|(channel, _)| used.is(*channel)).map(|(_, p)| p.level);
-    let standard = settings.integrator == IntegratorKind::Euler && settings.reward == RewardKind::Gym;
+    let (integrator, reward) = settings.variant(&E::SPEC);
+    let standard = integrator == IntegratorKind::Euler && reward == RewardKind::Gym;
     let variant = if standard { Level::Base } else { Level::Full };
-    Version { level: needed.fold(variant, Level::max), integrator: settings.integrator, reward: settings.reward }
+    Version { level: needed.fold(variant, Level::max), integrator, reward }
 }

@@ -186,14 +186,12 @@ fn unparsable(text: &[u8], error: &serde_json::Error) -> Fault {
 }
 
 fn integrator(name: &str) -> Result<Integrator, Fault> {
-    match name {
-        "euler" => Ok(Integrator::Euler),
-        "semi_implicit" => Ok(Integrator::SemiImplicit),
-        _ => {
-            let near = suggestion(name, ["euler", "semi_implicit"].into_iter());
-            Err(Fault::BadValue(format!("integrator: there is no `{name}`{near} (euler, semi_implicit)")))
-        }
-    }
+    let found = Integrator::ALL.iter().find(|(of, _)| *of == name);
+    found.map(|(_, integrator)| *integrator).ok_or_else(|| {
+        let names = Integrator::ALL.map(|(name, _)| name);
+        let near = suggestion(name, names.into_iter());
+        Fault::BadValue(format!("integrator: there is no `{name}`{near} ({})", names.join(", ")))
+    })
 }
 
 fn unknown_param(kind: EnvKind, name: &str) -> Fault {

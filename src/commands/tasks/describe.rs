@@ -12,7 +12,9 @@ use crate::{
     commands::{aligned, print_as},
     course::{Course, budget, range, switches},
     life::Life,
-    memory, presets,
+    memory,
+    message::warn,
+    presets,
     stats::mean,
 };
 
@@ -74,6 +76,7 @@ enum Role {
 /// As [`super::run`].
 pub fn run(what: &str, format: Format) -> Result<()> {
     let config = presets::load(what, &[])?;
+    config.warnings()?.iter().for_each(|warning| warn(warning));
     let spec = config.env()?.spec();
     let mut splits = Vec::new();
     for split in Split::ALL {
