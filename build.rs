@@ -53,7 +53,7 @@ fn provenance() {
     }
 }
 
-/// What a command prints, if it succeeds and prints anything.
+/// Output of a command, if it succeeds and prints anything.
 fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();

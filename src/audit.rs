@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use metadrift_agents::stop;
 use metadrift_envs::{EnvKind, Split, Task};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     config::{Config, ConfigError},
@@ -19,6 +18,7 @@ use crate::{
     life::Life,
     memory,
     presets::AUDITS,
+    run_dir::sha256,
     stats::{Difference, mean},
 };
 
@@ -43,12 +43,12 @@ pub struct Audit {
     pub splits: Vec<SplitAudit>,
 }
 
-/// What was measured on the tasks of one split.
+/// Scores on the tasks of one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitAudit {
     /// `train`, `in-dist` or `ood`.
     pub split: Split,
-    /// Whether anything drifts: each phase of a life is then measured for itself, on its own ticks.
+    /// True if anything drifts: each phase of a life is then measured for itself, on its own ticks.
     pub moves: bool,
     /// The phases of a life, from the one before any adaptation; only the first if nothing moves, for all are alike.
     pub phases: Vec<Scores>,
@@ -197,7 +197,7 @@ pub fn digest(config: &Config, seed: u64) -> Result<String, ConfigError> {
             let _ = write!(text, " {:016x}", distribution.sample(seed, 0, index).digest(spec));
         }
     }
-    Ok(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256(text.as_bytes()))
 }
 
 /// Tasks of each split that [`digest`] looks at.

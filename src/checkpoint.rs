@@ -23,13 +23,14 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub use error::{CheckpointError, Skipped};
 pub use load::{at, load, newest};
 pub use which::{Which, choose};
 
 use error::io_error;
+
+use crate::{output, run_dir::sha256};
 
 const SCHEMA: u32 = 1;
 const PARAMS: &str = "params.safetensors";
@@ -256,10 +257,6 @@ fn entry(name: &str, bytes: &[u8]) -> FileEntry {
     FileEntry { name: name.to_owned(), size: bytes.len() as u64, sha256: sha256(bytes) }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn write_files(dir: &Path, params: &[u8], state: &[u8], manifest: &[u8]) -> Result<(), CheckpointError> {
     fs::create_dir(dir).map_err(io_error("create the directory", dir))?;
     for (name, bytes) in [(PARAMS, params), (STATE, state), (MANIFEST, manifest)] {
@@ -331,5 +328,5 @@ fn remove(path: &Path) -> Result<(), CheckpointError> {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), CheckpointError> {
-    crate::run_dir::sync_folder(dir).map_err(io_error("sync", dir))
+    output::sync_folder(dir).map_err(io_error("sync", dir))
 }

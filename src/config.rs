@@ -263,7 +263,7 @@ fn line_of(text: &str, path: &str) -> Option<usize> {
     start.map(|start| text[..start].matches('\n').count() + 1)
 }
 
-/// Where to find all names, for an unknown one.
+/// The command that lists all names, for an unknown one.
 fn all_names(error: &TaskError) -> String {
     match error {
         TaskError::UnknownChannel { env, .. } => format!(". `metadrift env show {env}` lists all"),

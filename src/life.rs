@@ -95,9 +95,9 @@ impl Life {
     }
 }
 
-/// Whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: only one that could
-/// last to the time limit does. Whether it counts does not depend on how it ends, so the mean is not biased, and one
-/// that the end of the data cuts off is never taken for a whole one.
+/// Says whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: only one that
+/// could last to the time limit does. Its own end plays no part, so the mean is not biased, and an episode that the end
+/// of the data cuts off is never taken for a whole one.
 pub fn counts(start: usize, horizon: u32, steps: usize) -> bool {
     start + horizon as usize <= steps
 }

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether signals are to end a command in good order, rather than at once.
+/// Says whether signals end a command in good order, rather than at once.
 fn is_long(command: &Command) -> bool {
     use metadrift::cli::{EnvCommand, TasksCommand};
     match command {

@@ -1,4 +1,4 @@
-//! How much memory there is, and refusals before more than that is asked for.
+//! The memory there is, and refusals before more than that is asked for.
 //!
 //! Whoever makes something whose size the user chooses adds up a [`Need`] and calls [`Need::check`] before anything is
 //! made. Estimates are upper bounds by a small factor, measured against the peaks of real runs; sizes are `u128`, so

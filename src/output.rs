@@ -1,14 +1,13 @@
-//! Files that a user asked for with `--out`: whole or not there.
+//! Files that are whole or not there: those that a user asks for with `--out`, and those of a run folder.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-
-use crate::run_dir::sync_folder;
+use tempfile::NamedTempFile;
 
 /// Refuses a place that cannot take a file. Called before the work whose result goes there; leaves nothing behind.
 ///
@@ -41,26 +40,48 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(_) => fs::canonicalize(path).and_then(|path| replace(&path, bytes)),
         Err(_) => replace(path, bytes),
     };
-    written.map_err(plain).with_context(|| format!("cannot write {}", path.display()))
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Bytes of one write: a disk that fills up is noticed before all is handed over.
 const PIECE: usize = 1 << 16;
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Puts a file with these bytes in the place of what is at `path`: written under a temporary name, synced, renamed, the
+/// folder synced. The permissions of an older file stay.
+///
+/// # Errors
+/// If anything fails, up to the last byte; what was there is then as it was.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder(path);
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any new file
     let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(32).collect();
-    let mut file = builder.prefix(&format!(".{name}.tmp-")).tempfile_in(&folder)?;
-    if let Ok(old) = fs::metadata(path) {
+    let mut file = temporary(&folder, &format!(".{name}.tmp-"))?;
+    if let Some(old) = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file) {
         file.as_file().set_permissions(old.permissions())?;
     }
-    bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))?;
+    bytes.chunks(PIECE).try_for_each(|piece| file.as_file_mut().write_all(piece))?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(&folder)
+}
+
+/// A new file in `folder` with the permissions of any new file, deleted unless it is put in place.
+///
+/// # Errors
+/// If it cannot be made.
+pub(crate) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    builder.prefix(prefix).tempfile_in(folder).map_err(plain)
+}
+
+/// Makes the names in a folder durable. Some network file systems cannot, and say so with one of these; there a crash
+/// of the server may lose the newest name, which is no reason not to train.
+pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
+    match File::open(dir).and_then(|dir| dir.sync_all()) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn folder(path: &Path) -> PathBuf {

@@ -18,9 +18,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use error::RunDirError;
 pub use manifest::{Manifest, RunState};
-pub(crate) use own::sync_folder;
+pub(crate) use own::sha256;
 pub use own::{read_own, refuse_links, write_atomic};
-pub use provenance::{Build, Machine, task_digests};
+pub(crate) use provenance::host;
+pub use provenance::{Build, Machine, command_line, task_digests};
 
 use error::io_error;
 use own::{identity, open_own};

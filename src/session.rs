@@ -15,21 +15,26 @@ use tch::Device;
 
 use crate::{
     checkpoint,
-    config::{Config, ConfigError, Learner},
+    config::{Config, Learner},
     device::{self, DeviceChoice},
     failure::WorkerPanic,
-    logging::{At, Hparam, Logger, Outcome, Progress, ProgressLine},
+    logging::{At, Logger, Outcome, Progress},
     message,
-    run_dir::{Build, Machine, Manifest, RunDir, RunDirError, RunState, read_own, task_digests, write_atomic},
+    run_dir::{Build, Machine, Manifest, RunDir, RunState, command_line, task_digests, write_atomic},
     train::{Report, Trainer},
 };
 
 mod diagnosis;
+mod shown;
+mod stored;
 mod validation;
 
+pub use stored::{read_config, warn_of_changes};
 pub use validation::Best;
 
 use diagnosis::Diagnosis;
+use shown::{hparams, progress_line};
+use stored::extended;
 use validation::{BEST, is_due, validate};
 
 /// After an iteration shorter than this, a signal lets the next one end.
@@ -103,10 +108,7 @@ impl Session {
             None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
         };
         let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line());
-        (manifest.device, manifest.actors) = (device::name(device), options.actors);
-        manifest.backend = trainer.learner().backend().choice();
-        let text = config.to_toml();
-        manifest.config = Manifest::config_digest(text.as_bytes());
+        let text = describe(&mut manifest, &trainer, device, &options);
         manifest.tasks = task_digests(config)?;
         manifest.write(run.path())?;
         write_atomic(&run.config(), text.as_bytes())?;
@@ -151,11 +153,8 @@ impl Session {
         for aside in checkpoint::set_aside_after(&run.checkpoints(), newest.step)? {
             message::warn(&format!("set aside: {}", aside.display()));
         }
-        let text = trainer.config().to_toml();
-        manifest.config = Manifest::config_digest(text.as_bytes());
+        let text = describe(&mut manifest, &trainer, device, &options);
         write_atomic(&run.config(), text.as_bytes())?;
-        (manifest.device, manifest.actors) = (device::name(device), options.actors);
-        manifest.backend = trainer.learner().backend().choice();
         (manifest.build, manifest.machine) = (Build::here(), Machine::here());
         manifest.version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.set_state(RunState::Running);
@@ -370,91 +369,11 @@ impl Session {
     }
 }
 
-/// The configuration stored in run folder `dir`. Whoever uses the run calls [`warn_of_changes`], too.
-///
-/// # Errors
-/// If it cannot be read or is not valid.
-pub fn read_config(dir: &Path) -> Result<Config> {
-    let path = dir.join("config.toml");
-    if !path.exists() {
-        return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
-    }
-    let text = read_own(&path, MAX_CONFIG_BYTES)?;
-    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(Config::parse(&path.display().to_string(), &text, &[])?)
-}
-
-/// Warns if the configuration in run folder `dir` is not the one that the program wrote there.
-///
-/// # Errors
-/// If it or the manifest cannot be read.
-pub fn warn_of_changes(dir: &Path) -> Result<()> {
-    let path = dir.join("config.toml");
-    let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
-    if !written.is_empty() && written != Manifest::config_digest(&read_own(&path, MAX_CONFIG_BYTES)?) {
-        let shown = path.display();
-        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
-    }
-    Ok(())
-}
-
-/// Most bytes of a run's config.toml.
-const MAX_CONFIG_BYTES: u64 = 16 << 20;
-
-/// The configuration with another number of iterations, at least as many as are done.
-fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
-    config.iterations = iterations;
-    let config = Config::parse("--iterations", &config.to_toml(), &[])?;
-    if iterations < done {
-        return Err(ConfigError::OutOfRange {
-            key: "iterations",
-            value: iterations.to_string(),
-            legal: "at least as many as the run has done".into(),
-        }
-        .into());
-    }
-    Ok(config)
-}
-
-/// The arguments of this process; what is not UTF-8 in them is replaced.
-fn command_line() -> Vec<String> {
-    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
-}
-
-fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
-    let find = |values: &[(&str, f64)], name| values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-    ProgressLine {
-        iteration,
-        return_unadapted: report.return_unadapted,
-        return_post: report.return_post,
-        kl: find(&report.metrics, "kl/meta"),
-        steps_per_second: find(&report.timing, "steps_per_second").unwrap_or(0.0),
-        seconds: find(&report.timing, "time/iteration_s").unwrap_or(0.0),
-    }
-}
-
-/// The settings that runs are compared by, flat.
-fn hparams(config: &Config) -> Vec<(String, Hparam)> {
-    let table = toml::Table::try_from(config).expect("a configuration always has a TOML form");
-    let mut flat = Vec::new();
-    for (section, value) in &table {
-        match value {
-            toml::Value::Table(keys) if section != "task" => {
-                flat.extend(keys.iter().filter_map(|(key, v)| Some((format!("{section}.{key}"), hparam(v)?))));
-            }
-            other => flat.extend(hparam(other).map(|v| (section.clone(), v))),
-        }
-    }
-    flat
-}
-
-fn hparam(value: &toml::Value) -> Option<Hparam> {
-    match value {
-        toml::Value::String(s) => Some(Hparam::Text(s.clone())),
-        toml::Value::Integer(i) => Some(Hparam::Number(*i as f64)),
-        toml::Value::Float(f) => Some(Hparam::Number(*f)),
-        toml::Value::Boolean(b) => Some(Hparam::Bool(*b)),
-        toml::Value::Array(a) => Some(Hparam::Text(format!("{a:?}"))),
-        _ => None,
-    }
+/// Writes down how the run is run; returns the text of its configuration.
+fn describe(manifest: &mut Manifest, trainer: &Trainer, device: Device, options: &RunOptions) -> String {
+    let text = trainer.config().to_toml();
+    (manifest.device, manifest.actors) = (device::name(device), options.actors);
+    manifest.backend = trainer.learner().backend().choice();
+    manifest.config = Manifest::config_digest(text.as_bytes());
+    text
 }

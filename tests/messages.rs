@@ -1,4 +1,4 @@
-//! What reaches the terminal, and what happens where it does not.
+//! Messages on the terminal, and their loss where nobody reads them.
 #![cfg(target_os = "linux")]
 
 mod command;

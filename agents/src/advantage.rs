@@ -24,7 +24,7 @@ pub fn gae(data: &Trajectories<'_>, value: &[f64], next_value: &[f64], gamma: f6
     advantage
 }
 
-/// What a baseline made of one task's experience; or the same of several tasks, see [`Estimate::of_all`].
+/// Summary of the baseline on one task's experience, or on that of several tasks ([`Estimate::of_all`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
     /// See [`Fit::explained_variance`].
@@ -108,10 +108,10 @@ fn largest(data: &Trajectories<'_>) -> f64 {
     data.rows().fold(0.0, |largest, row| f64::from(data.reward[row].abs()).max(largest))
 }
 
-/// Whether any action can have made a difference: whether lanes earned or ended differently at any step. A single lane
+/// Says whether any action can have made a difference: lanes earned or ended differently at some step. A single lane
 /// tells something if its rewards differ from step to step, or if an episode terminated.
 ///
-/// Where it is false, what a baseline leaves of the returns is its own error, which must not be taken for an advantage.
+/// If it is false, the residual of a baseline is its own error, which must not be taken for an advantage.
 pub fn informative(data: &Trajectories<'_>) -> bool {
     let small = ROUNDING * largest(data);
     let alike = |a: usize, b: usize| {
@@ -127,7 +127,7 @@ pub fn informative(data: &Trajectories<'_>) -> bool {
     data.valid_steps.iter().any(|valid| *valid != steps) || !data.rows().all(|row| alike(row, row - row % data.envs))
 }
 
-/// How well values explain what was earned: sums over samples.
+/// Agreement of values with the rewards earned, as sums over samples.
 ///
 /// From a step to the end of its episode, or of the data, n steps later, rewards earn the sum of gamma^k reward_k. Of a
 /// value v, which is what they would earn if they went on, (1 - gamma^n) v falls into these steps, and all of v if the
@@ -135,13 +135,13 @@ pub fn informative(data: &Trajectories<'_>) -> bool {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fit {
     samples: f64,
-    /// Of squared differences between the two.
+    /// Sum of squared differences between the two.
     missed: f64,
-    /// Of squared returns.
+    /// Sum of squared returns.
     returns: f64,
-    /// Of squared shares 1 - gamma^n (1 if the episode terminated).
+    /// Sum of squared shares 1 - gamma^n (1 if the episode terminated).
     shares: f64,
-    /// Of returns times shares.
+    /// Sum of returns times shares.
     products: f64,
     /// Largest reward.
     largest: f64,

@@ -11,8 +11,8 @@ mod sums;
 use equations::{Equations, Regression, USUAL_RIDGE};
 use features::Features;
 
-/// How often the values at the ends of episodes are replaced by what the fit to them says. The data reach one episode
-/// ahead, with every sweep one more; a limit is a guard where they are too few to be followed for ever.
+/// Number of sweeps; each replaces the values at the ends of episodes by those of the fit. The data reach one episode
+/// ahead, and every sweep one more; the limit is a guard for data too few to be followed for ever.
 const SWEEPS: usize = 4;
 
 /// V(obs, step) = w · features: 1, each observation, products of two, and polynomials of the step, after the baseline of
@@ -38,7 +38,7 @@ pub struct LinearBaseline {
     features: Features,
     /// `[features]`
     weights: Vec<f64>,
-    /// Of the values at the ends, `[features of the state]`.
+    /// Weights of the values at the ends, `[features of the state]`.
     end_weights: Vec<f64>,
     range: Range,
 }

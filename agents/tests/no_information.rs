@@ -1,4 +1,4 @@
-//! Where every action earns the same, nothing moves: neither by a residual of the baseline, nor by rounding, nor by
+//! Nothing moves where every action earns the same: neither by a residual of the baseline, nor by rounding, nor by
 //! momentum.
 
 mod synthetic;

@@ -137,7 +137,7 @@ fn delivered(get: impl Fn(&str) -> f64) -> f64 {
     if gain < get("actuator_dead_zone") { 0.0 } else { gain.min(get("actuator_saturation")) }
 }
 
-/// Where in its reach a channel makes a measure worst.
+/// The place in a channel's reach that makes a measure worst.
 #[derive(Clone, Copy)]
 enum End {
     Smallest,

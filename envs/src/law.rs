@@ -299,7 +299,7 @@ fn pick(uniform: f64, weights: &[f64]) -> usize {
     reached.unwrap_or_else(|| weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0))
 }
 
-/// What to say of a number beyond [`LARGEST`].
+/// The message for a number beyond [`LARGEST`].
 pub(crate) fn too_large(value: f64) -> String {
     format!("{value:e} is beyond the numbers that the engine computes with; at most {LARGEST:e} in magnitude")
 }

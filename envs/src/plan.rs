@@ -230,7 +230,7 @@ impl Layer {
     }
 }
 
-/// Whether the undrifted value of a channel is never read: a schedule takes its place at all times.
+/// Says that the undrifted value of a channel is never read: a schedule takes its place at all times.
 fn replaces(config: &DriftConfig) -> bool {
     config.timing.apply == Apply::Abs && config.timing.window.is_none()
 }

@@ -1,4 +1,4 @@
-//! Of what a task file says nothing is dropped silently: it counts, or it is refused.
+//! No statement of a task file is dropped silently: it counts, or it is refused.
 
 use metadrift_envs::{Clocks, EnvKind, Split, Task, TaskConfig, TaskDistribution, channel_index};
 use serde_json::{Value, json};

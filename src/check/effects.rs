@@ -33,7 +33,7 @@ fn run<E: Env>(task: &Task) -> Course {
     course::<E>(&[task], LANES, STEPS, 3)
 }
 
-/// Whether another value of the channel changes a bit of the course of one of the tasks.
+/// Says whether another value of the channel changes a bit of the course of one of the tasks.
 fn acts<E: Env>(channel: &Channel, backgrounds: &[(Vec<u32>, Task); 2]) -> bool {
     alternatives(channel).iter().any(|value| {
         backgrounds.iter().any(|(bits, background)| {
@@ -96,7 +96,7 @@ impl Reach {
     }
 }
 
-/// Whether some step from an initial state comes out otherwise with half of the command, or none.
+/// Says whether some step from an initial state comes out otherwise with half of the command, or none.
 fn reads_actuator<E: Env>() -> bool {
     let task = Task::nominal(&E::SPEC);
     let params = E::params(|index| task.values[index]);

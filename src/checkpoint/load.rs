@@ -69,7 +69,7 @@ pub fn newest(dir: &Path) -> Result<(Checkpoint, Vec<Skipped>), CheckpointError>
     Err(CheckpointError::NoneValid { dir: dir.to_owned(), skipped })
 }
 
-/// How often a directory is listed whose entries vanish before they are read.
+/// Listings of a directory whose entries vanish before they are read, at most.
 pub(super) const LISTINGS: usize = 20;
 
 /// The checkpoint of `step` in `dir`.
@@ -103,7 +103,7 @@ impl Trouble {
     }
 }
 
-/// What an error at opening or reading `name` says of it: a missing file, a link or a directory is damage.
+/// Classifies an error at opening or reading `name`: a missing file, a link or a directory is damage.
 fn trouble(name: &'static str) -> impl Fn(std::io::Error) -> Trouble {
     move |error| {
         let ours = error.raw_os_error().is_none(); // a link or no regular file, by `open`

@@ -1,4 +1,4 @@
-//! Which checkpoint of a run to use.
+//! The choice of a run's checkpoint.
 
 use std::fmt;
 use std::io::ErrorKind::NotFound;

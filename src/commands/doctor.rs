@@ -171,7 +171,7 @@ fn product(device: Device) -> Result<Result<(), String>, tch::TchError> {
     Ok(if found == right { Ok(()) } else { Err(format!("a matrix product is {found:?} instead of {right:?}")) })
 }
 
-/// Whether the second-order meta-gradient is finite and not zero, for a policy with four hidden units on made-up experience.
+/// Checks that the second-order meta-gradient is finite and not zero, for a policy with four hidden units on made-up experience.
 fn meta_gradient(device: Device) -> Result<(), String> {
     let layout = Layout::new(2, &[4], Head::Categorical(2));
     let mut angle = 0.0f32;

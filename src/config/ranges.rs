@@ -1,7 +1,7 @@
 //! The legal range of every number outside `[task]`.
 //!
-//! What is counted names random streams, which end at 2^24. What is computed with in `f32` must be a number there, too:
-//! one that rounds to 0 or to infinity is refused.
+//! Counts name random streams, which end at 2^24. Numbers that `f32` computes with must be numbers there, too: one that
+//! rounds to 0 or to infinity is refused.
 
 use std::fmt::Display;
 

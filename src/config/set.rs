@@ -48,7 +48,7 @@ fn put(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
     Ok(())
 }
 
-/// What the text may mean, likeliest first; the key decides.
+/// The values that the text may mean, likeliest first; the key decides.
 fn readings(text: &str) -> Vec<Value> {
     let word = text.trim();
     let mut readings = Vec::new();

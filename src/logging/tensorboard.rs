@@ -27,8 +27,8 @@ use tensorboard_proto::tensor::TensorProto;
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::record_writer::RecordWriter;
 
-use super::{Hparam, Outcome, Sink, Start, wall_time};
-use crate::message;
+use super::{Hparam, Outcome, Sink, Start, logger::wall_time};
+use crate::{message, output, run_dir::host};
 
 /// Writes event files into a directory.
 pub struct TensorBoard {
@@ -79,10 +79,7 @@ impl TensorBoard {
     /// Replaces all event files by one without what lies beyond `step`, and goes on in it.
     fn rewind(&mut self, step: u64) -> io::Result<()> {
         let old = event_files(&self.dir)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any file
-        let mut new = builder.prefix(".rewind-").tempfile_in(&self.dir)?;
+        let mut new = output::temporary(&self.dir, ".rewind-")?;
         // a TensorBoard that is open meanwhile forgets what it has read, for all of it comes again
         let mut bytes = file_version()?;
         bytes.extend(record(session_start(), 0)?);
@@ -297,7 +294,6 @@ fn newest_seconds(dir: &Path) -> io::Result<u64> {
 
 /// The machine's name as far as it fits a file name.
 fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    let name: String = host().chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     if name.is_empty() { "host".into() } else { name }
 }

@@ -1,4 +1,4 @@
-//! How much memory training, evaluation, audits and pictures take.
+//! Estimates of the memory that training, evaluation, audits and pictures take.
 
 use metadrift_agents::{
     backend::{Backend, BackendChoice},
@@ -29,7 +29,7 @@ const COPIES_PER_THREAD: u128 = 10;
 /// The same for each task: as it was collected with, adapted, its gradients.
 const COPIES_PER_TASK: u128 = 4;
 
-/// What the estimates of one configuration have in common; sizes in bytes.
+/// Sizes that the estimates of one configuration have in common (B).
 struct Sizes {
     /// A row of a rollout: two observations, action, log-probability, reward, step in the episode, two flags.
     row: u128,
@@ -63,7 +63,7 @@ impl Sizes {
     }
 }
 
-/// What computes the gradients.
+/// The arithmetic of the gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arithmetic {
     /// Through a graph, by libtorch, which keeps the activations of every pass.

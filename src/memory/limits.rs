@@ -1,4 +1,4 @@
-//! What the system grants: free memory, control groups, limits on the address space.
+//! Limits that the system sets: free memory, control groups, limits on the address space.
 
 use std::{
     fs,
@@ -46,7 +46,7 @@ fn upwards(base: &Path, path: &str) -> Vec<PathBuf> {
     whole.ancestors().take_while(|folder| folder.starts_with(base)).map(Path::to_owned).collect()
 }
 
-/// What the group in `folder` leaves (B), if it has a limit. Cached files count as free, as they do in `MemAvailable`.
+/// Memory that the group in `folder` leaves (B), if it has a limit. Cached files count as free, as they do in `MemAvailable`.
 fn left(folder: &Path, [limit, usage]: [&str; 2]) -> Option<u64> {
     let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
     let limit = number(limit)?;
@@ -57,7 +57,7 @@ fn left(folder: &Path, [limit, usage]: [&str; 2]) -> Option<u64> {
     Some(limit.saturating_sub(number(usage)?.saturating_sub(cached.unwrap_or(0))))
 }
 
-/// What `ulimit -v` and `ulimit -d` leave (B).
+/// Memory that `ulimit -v` and `ulimit -d` leave (B).
 #[cfg(target_os = "linux")]
 fn address_space() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

@@ -21,7 +21,7 @@ pub struct Key {
     pub meaning: &'static str,
 }
 
-/// What holds when a key is left out.
+/// The value of a key that is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Absent {
     /// Nothing: the key must be there.
@@ -50,7 +50,7 @@ pub enum Legal {
     Table,
 }
 
-/// Which learner reads a key. A key that the learner of a configuration does not read must have its default.
+/// The learner that reads a key. A key that the learner of a configuration does not read must have its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
     /// Both.

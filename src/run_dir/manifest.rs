@@ -8,9 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use metadrift_agents::backend::BackendChoice;
 use serde::{Deserialize, Serialize};
 
-use sha2::{Digest, Sha256};
-
-use super::{Build, Machine, RunDirError, read_own, write_atomic};
+use super::{Build, Machine, RunDirError, read_own, sha256, write_atomic};
 
 pub(super) const FILE: &str = "manifest.json";
 const SCHEMA: u32 = 1;
@@ -141,7 +139,7 @@ impl Manifest {
 
     /// The identity of a config.toml, for [`Manifest::config`].
     pub fn config_digest(text: &[u8]) -> String {
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(text)
     }
 }
 

@@ -1,10 +1,13 @@
 //! The files of a run folder, which may have come from elsewhere: no link in it is followed.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::error::{RunDirError, io_error};
+use crate::output;
 
 /// Device and number of a folder: they stay when it is renamed, and differ from those of any other.
 pub(super) fn identity(dir: &Path) -> io::Result<(u64, u64)> {
@@ -67,30 +70,12 @@ pub fn read_own(path: &Path, cap: u64) -> Result<Vec<u8>, RunDirError> {
     Ok(bytes)
 }
 
-/// Makes the names in a folder durable. Some network file systems cannot, and say so with one of these; there a crash
-/// of the server may lose the newest name, which is no reason not to train.
-pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
-    match File::open(dir).and_then(|dir| dir.sync_all()) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),
-        synced => synced,
-    }
+/// SHA-256 of `bytes`, in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes a file whole or not at all: under a temporary name, synced, renamed, the directory synced.
+/// Writes a file of a run folder whole or not at all, see [`output::replace`]. A link in its place is replaced, too.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
-    let _ = fs::remove_file(&temporary); // of a process that had this number before, or a link that somebody put there
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&temporary);
-        return Err(io_error("write", path)(error));
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    sync_folder(parent).map_err(io_error("sync", parent))
+    output::replace(path, bytes).map_err(io_error("write", path))
 }

@@ -1,4 +1,4 @@
-//! Where a run's results come from: the program's build, the machine, the tasks. The same bytes come again where all of
+//! Provenance of a run's results: the program's build, the machine, the tasks. The same bytes come again where all of
 //! these are the same.
 
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::fs;
 
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::own::sha256;
 use crate::config::{Config, ConfigError};
 
 /// The build of the program.
@@ -42,11 +42,21 @@ impl Machine {
     pub fn here() -> Self {
         let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model(&text).map(str::to_owned));
         Self {
-            host: fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+            host: host(),
             processor: processor.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             instructions: instructions().to_owned(),
         }
     }
+}
+
+/// The arguments of this process; what is not UTF-8 in them is replaced.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
+/// Name of this machine; empty if the system does not tell.
+pub(crate) fn host() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// The widest vectors, with fused multiply-add, that the kernels find here.
@@ -64,7 +74,7 @@ fn model(cpuinfo: &str) -> Option<&str> {
     named.split_once(':').map(|(_, model)| model.trim())
 }
 
-/// How many tasks of a split [`task_digests`] looks at.
+/// Number of tasks of a split that [`task_digests`] looks at.
 const DIGESTED: u32 = 16;
 
 /// SHA-256 of the first tasks that the run's seed draws of each split, by its name: two runs with the same digest meet
@@ -77,11 +87,9 @@ pub fn task_digests(config: &Config) -> Result<BTreeMap<String, String>, ConfigE
     let mut digests = BTreeMap::new();
     for split in Split::ALL {
         let distribution = config.tasks(split)?;
-        let mut hash = Sha256::new();
-        for index in 0..DIGESTED {
-            hash.update(distribution.sample(config.seed, 0, index).digest(spec).to_le_bytes());
-        }
-        digests.insert(split.to_string(), hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        let digest = |index| distribution.sample(config.seed, 0, index).digest(spec).to_le_bytes();
+        let bytes: Vec<u8> = (0..DIGESTED).flat_map(digest).collect();
+        digests.insert(split.to_string(), sha256(&bytes));
     }
     Ok(digests)
 }

@@ -1,4 +1,4 @@
-//! What a run ends with besides its results: warnings about adaptation without gain, and about collapse that is no NaN.
+//! Warnings at the end of a run: about adaptation without gain, and about collapse that is no NaN.
 
 use std::collections::VecDeque;
 
@@ -63,7 +63,7 @@ impl Series {
 }
 
 impl Diagnosis {
-    /// Of a run that has not begun; `actions` are the environment's.
+    /// The diagnosis of a run that has not begun; `actions` are the environment's.
     pub fn new(actions: ActionSpace) -> Self {
         Diagnosis { actions, gains: VecDeque::new(), returns: Series::default(), entropies: Series::default() }
     }
@@ -82,7 +82,7 @@ impl Diagnosis {
         self.entropies.add(entropy);
     }
 
-    /// What the user should know at the end.
+    /// The warnings for the user.
     pub fn warnings(&self) -> Vec<String> {
         let gains: Vec<f64> = self.gains.iter().copied().collect();
         [no_gain(&gains), self.fallen(), self.frozen()].into_iter().flatten().collect()

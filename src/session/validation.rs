@@ -25,7 +25,7 @@ pub struct Best {
 pub(super) const BEST: &str = "best";
 
 impl Best {
-    /// What the state of a checkpoint says; nothing if no evaluation came before it.
+    /// The one in the state of a checkpoint; nothing if no evaluation came before it.
     pub(super) fn of(state: &serde_json::Value) -> Option<Best> {
         state.get(BEST).and_then(|best| Best::deserialize(best).ok())
     }
@@ -39,7 +39,7 @@ pub(super) struct Validation {
     pub candidate: Best,
 }
 
-/// Whether an evaluation follows iteration `done`. The last iteration is no exception: a run that is extended later
+/// Says whether an evaluation follows iteration `done`. The last iteration is no exception: a run that is extended later
 /// equals one that was longer from the beginning.
 pub(super) fn is_due(config: &Config, done: u64) -> bool {
     let every = config.evaluation.every;

@@ -9,7 +9,7 @@ use crate::batch::Trajectories;
 const FOLDS: usize = 4;
 /// Ridges that are tried, in units of a feature's variance: nearly none for data without noise, and strong ones for few.
 const RIDGES: [f64; 4] = [1e-8, 1e-3, 1e-2, 1e-1];
-/// Where nothing can be left out.
+/// The ridge for data of which nothing can be left out.
 pub(super) const USUAL_RIDGE: f64 = 1e-2;
 
 /// One task's regression of discounted rewards, without the values at the ends of its episodes: those come in later,
@@ -25,14 +25,14 @@ pub(super) struct Equations {
 /// Sums over samples.
 #[derive(Clone)]
 struct Sum {
-    /// Of products of any two features, `[features, features]`.
+    /// Sum of the products of any two features, `[features, features]`.
     gram: DMatrix<f64>,
-    /// Of features times discounted rewards, `[features]`.
+    /// Sum of features times discounted rewards, `[features]`.
     target: DVector<f64>,
     samples: f64,
 }
 
-/// What a value at the end of an episode bears on.
+/// The part of the sums that the value at an episode's end enters.
 struct Episode {
     fold: usize,
     /// Sum of features times the discount from there to the end, `[features]`.

@@ -1,4 +1,4 @@
-//! What the baseline sees of a state and of the time.
+//! The baseline's features of a state and of the time.
 
 use crate::batch::Trajectories;
 
@@ -16,13 +16,13 @@ const REACH: f64 = 10.0;
 /// standard deviations from their mean, whatever their unit.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
-    /// Of the observations that count, `[observations]`.
+    /// Mean of each observation that counts, `[observations]`.
     mean: Vec<f64>,
-    /// One over their standard deviations; 0 for one that is constant, `[observations]`.
+    /// One over the standard deviation of each; 0 for one that is constant, `[observations]`.
     scale: Vec<f64>,
-    /// How many of them, the first, are multiplied with each other.
+    /// Number of observations, from the first on, that are multiplied with each other.
     products: usize,
-    /// Of steps, so that episodes fill [-1, 1].
+    /// Scale of the steps, so that episodes fill [-1, 1].
     time_scale: f64,
 }
 

@@ -7,15 +7,15 @@ use crate::native::{Isa, gram};
 /// The sums, apart for each fold of the samples, by one matrix product for every so many of them.
 pub(super) struct Sums {
     numbers: usize,
-    /// Of the samples of one fold, `[BLOCK, numbers]`.
+    /// Samples of one fold, `[BLOCK, numbers]`.
     block: Vec<f64>,
     /// Rows filled.
     filled: usize,
     /// The fold they belong to.
     fold: usize,
-    /// Of the last block, `[numbers, numbers]`.
+    /// Products of the last block, `[numbers, numbers]`.
     added: Vec<f64>,
-    /// Of all before, `[folds][numbers, numbers]`.
+    /// Products of all blocks before it, `[folds][numbers, numbers]`.
     products: Vec<Vec<f64>>,
     isa: Isa,
 }
@@ -23,14 +23,14 @@ pub(super) struct Sums {
 impl Sums {
     const BLOCK: usize = 256;
 
-    /// Of samples of so many numbers.
+    /// Empty sums over samples of `numbers` numbers.
     pub(super) fn new(numbers: usize, folds: usize) -> Self {
         let (block, zeros) = (vec![0.0; Self::BLOCK * numbers], vec![0.0; numbers * numbers]);
         let products = vec![zeros.clone(); folds];
         Sums { numbers, block, filled: 0, fold: 0, added: zeros, products, isa: Isa::detect() }
     }
 
-    /// Where the next sample's numbers go, all of them.
+    /// The row that takes all numbers of the next sample.
     pub(super) fn row(&mut self, fold: usize) -> &mut [f64] {
         if self.filled == Self::BLOCK || fold != self.fold {
             self.add_block();

@@ -16,7 +16,7 @@ pub(crate) enum Width {
 pub struct Isa(Width);
 
 impl Isa {
-    /// What every processor has.
+    /// The one that every processor has.
     pub const PORTABLE: Isa = Isa(Width::Portable);
 
     /// All that this processor has, from the narrowest on.
@@ -37,7 +37,7 @@ impl Isa {
         *Isa::available().last().expect("every processor has one")
     }
 
-    /// Which one it is.
+    /// Its vector width.
     #[inline(always)]
     pub(crate) fn width(self) -> Width {
         self.0

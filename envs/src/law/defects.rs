@@ -1,4 +1,4 @@
-//! What can be wrong with the numbers of a law.
+//! Defects in the numbers of a law.
 
 use super::Law;
 

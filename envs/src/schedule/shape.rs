@@ -301,7 +301,7 @@ impl<N> Sigmoid<N> {
     }
 }
 
-/// What to say unless a number of ticks is positive, and neither so short nor so long that a clock
+/// The message unless a number of ticks is positive, and neither so short nor so long that a clock
 /// divided by it has lost all digits.
 pub(super) fn duration(name: &str, value: f64) -> Option<String> {
     if value <= 0.0 {

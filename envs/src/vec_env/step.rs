@@ -292,7 +292,7 @@ fn check_actions(simd: Simd, space: ActionSpace, actions: &[f32]) -> Result<(), 
     }
 }
 
-/// Whether all numbers are whole and in [0, count); NaN is not.
+/// Says whether all numbers are whole and in [0, count); NaN is not.
 struct AllIndices<'a> {
     count: f32,
     actions: &'a [f32],
@@ -310,7 +310,7 @@ impl Kernel for AllIndices<'_> {
     }
 }
 
-/// Whether all numbers are finite.
+/// Says whether all numbers are finite.
 struct AllFinite<'a> {
     actions: &'a [f32],
 }

@@ -21,7 +21,7 @@ use crate::{
 /// Tasks of each split that ranges and budgets are taken from.
 const DRAWN: u32 = 256;
 
-/// What the tasks of a configuration are.
+/// Description of a configuration's tasks.
 #[derive(Serialize)]
 struct Description {
     name: String,
@@ -58,7 +58,7 @@ struct Row {
     switches: Option<f64>,
 }
 
-/// How a channel differs from its default.
+/// Difference of a channel from its default.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Role {

@@ -1,0 +1,57 @@
+//! The configuration that a run's folder keeps.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    config::{Config, ConfigError},
+    message,
+    run_dir::{Manifest, RunDirError, read_own},
+};
+
+/// The configuration stored in run folder `dir`. Whoever uses the run calls [`warn_of_changes`], too.
+///
+/// # Errors
+/// If it cannot be read or is not valid.
+pub fn read_config(dir: &Path) -> Result<Config> {
+    let path = dir.join("config.toml");
+    if !path.exists() {
+        return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
+    }
+    let text = read_own(&path, MAX_CONFIG_BYTES)?;
+    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
+    Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+}
+
+/// Warns if the configuration in run folder `dir` is not the one that the program wrote there.
+///
+/// # Errors
+/// If it or the manifest cannot be read.
+pub fn warn_of_changes(dir: &Path) -> Result<()> {
+    let path = dir.join("config.toml");
+    let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
+    if !written.is_empty() && written != Manifest::config_digest(&read_own(&path, MAX_CONFIG_BYTES)?) {
+        let shown = path.display();
+        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
+    }
+    Ok(())
+}
+
+/// Most bytes of a run's config.toml.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// The configuration with another number of iterations, at least as many as are done.
+pub(super) fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
+    config.iterations = iterations;
+    let config = Config::parse("--iterations", &config.to_toml(), &[])?;
+    if iterations < done {
+        return Err(ConfigError::OutOfRange {
+            key: "iterations",
+            value: iterations.to_string(),
+            legal: "at least as many as the run has done".into(),
+        }
+        .into());
+    }
+    Ok(config)
+}
