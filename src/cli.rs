@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use metadrift_agents::backend::BackendChoice;
 use metadrift_envs::{Split, rng::MAX_INDEX};
 
-use crate::device::DeviceChoice;
+use crate::{checkpoint::Which, device::DeviceChoice};
 
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
@@ -148,6 +148,9 @@ pub struct ResumeArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
+    /// Checkpoint to go on from; later ones are set aside: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
+    #[arg(long, value_name = "STEP|best|last", default_value = "last")]
+    pub checkpoint: Which,
     /// Extend the run to this many meta-iterations
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
@@ -188,6 +191,9 @@ pub struct EvaluateArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
+    /// Checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
+    #[arg(long, value_name = "STEP|best|last", default_value = "last")]
+    pub checkpoint: Which,
     /// Held-out tasks: from the training distribution (in-dist) or beyond it (ood)
     #[arg(long, default_value = "in-dist", value_parser = parse_split)]
     pub split: Split,

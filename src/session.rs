@@ -14,8 +14,8 @@ use metadrift_agents::{
 use tch::Device;
 
 use crate::{
-    checkpoint,
-    config::{Config, Learner},
+    checkpoint::{self, Which},
+    config::Config,
     device::{self, DeviceChoice},
     failure::WorkerPanic,
     logging::{At, Logger, Outcome, Progress},
@@ -33,7 +33,7 @@ pub use stored::{read_config, warn_of_changes};
 pub use validation::Best;
 
 use diagnosis::Diagnosis;
-use shown::{hparams, progress_line};
+use shown::{headline, hparams, progress_line};
 use stored::extended;
 use validation::{BEST, is_due, validate};
 
@@ -127,19 +127,19 @@ impl Session {
         })
     }
 
-    /// The run in folder `dir`, from its newest valid checkpoint; `iterations` extends or shortens it.
+    /// The run in folder `dir`, from its checkpoint `which`; `iterations` extends or shortens it.
     ///
     /// # Errors
     /// If there is no run, no valid checkpoint, or another process is at it.
-    pub fn resume(dir: &Path, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
+    pub fn resume(dir: &Path, which: Which, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
         let mut config = read_config(run.path())?;
         warn_of_changes(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
-        let (newest, skipped) = checkpoint::newest(&run.checkpoints())?;
+        let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
         if let Some(iterations) = iterations {
-            config = extended(config, iterations, newest.step)?;
+            config = extended(config, iterations, chosen.step)?;
         }
         let device = device::open(options.device)?;
         // a manifest only informs; a run goes on without one
@@ -148,9 +148,9 @@ impl Session {
             known.unwrap_or_else(|| Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line()));
         let backend = options.backend.unwrap_or(manifest.backend);
         let mut trainer = Trainer::new(config, device, backend, options.actors)?;
-        trainer.restore(&newest)?;
+        trainer.restore(&chosen)?;
         // nothing in the folder has changed so far; what follows the checkpoint comes again
-        for aside in checkpoint::set_aside_after(&run.checkpoints(), newest.step)? {
+        for aside in checkpoint::set_aside_after(&run.checkpoints(), chosen.step)? {
             message::warn(&format!("set aside: {}", aside.display()));
         }
         let text = describe(&mut manifest, &trainer, device, &options);
@@ -160,7 +160,7 @@ impl Session {
         manifest.set_state(RunState::Running);
         manifest.write(run.path())?;
         let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
-        let best = Best::of(&newest.state);
+        let best = Best::of(&chosen.state);
         Ok(Session {
             trainer,
             run,
@@ -213,7 +213,7 @@ impl Session {
         let config = self.trainer.config().clone();
         let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
         self.run.warnings().iter().for_each(|w| progress.warn(w));
-        progress.note(&self.headline());
+        progress.note(&headline(self));
         if let Some(reason) = self.fallback {
             progress.warn(&format!(
                 "the gradients come from libtorch, at about half the speed of the native backend: {reason}"
@@ -336,36 +336,6 @@ impl Session {
             (Ok(Err(_)), None) => unreachable!("stopping was held back"),
             (Err(payload), _) => Err(WorkerPanic::new(payload.as_ref()).into()),
         }
-    }
-
-    fn headline(&self) -> String {
-        let config = self.trainer.config();
-        let r = &config.rollout;
-        let size = match config.learner {
-            Learner::Maml => {
-                let steps = config.maml.inner_steps;
-                let plural = if steps == 1 { "" } else { "s" };
-                format!("{} tasks x {} lanes, {steps} inner step{plural}", r.num_tasks, r.num_envs)
-            }
-            Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
-        };
-        let begin = match self.resumed {
-            None => format!("Training {}", config.name),
-            Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
-        };
-        format!(
-            "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
-             Watch: tensorboard --logdir {}",
-            size,
-            self.trainer.learner().layout().num_params(),
-            self.manifest.device,
-            format!("{:?}", self.manifest.backend).to_lowercase(),
-            self.options.actors,
-            if self.options.actors == 1 { "" } else { "s" },
-            config.seed,
-            config.description,
-            message::quoted(self.run.path()),
-        )
     }
 }
 

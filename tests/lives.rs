@@ -205,4 +205,16 @@ fn held_out_tasks_are_evaluated_while_a_run_trains_and_the_best_checkpoint_stays
     let state = |run: &str| read(&format!("{run}/checkpoints/step-00000006/state.json"));
     assert_eq!(state("whole"), state("cut"));
     assert!(state("whole").contains("\"best\""));
+
+    // the best one is evaluated, and gone on from
+    let told = place.expect(0, "evaluate whole --checkpoint best --tasks 3 --format json");
+    place.expect(0, &format!("evaluate whole --checkpoint {best} --tasks 3"));
+    assert_eq!(read("whole/eval/in-dist-tasks3-best.json"), told);
+    assert_eq!(read(&format!("whole/eval/in-dist-tasks3-step{best}.json")), told);
+    let told = place.expect(4, "evaluate whole --checkpoint 99");
+    assert!(told.contains("no checkpoint of iteration 99"), "{told}");
+    place.expect(2, "evaluate whole --checkpoint newest");
+    let before = read("whole/metrics.csv");
+    place.expect(0, &format!("resume whole --checkpoint {best}"));
+    assert_eq!(read("whole/metrics.csv"), before, "what follows comes again to the byte");
 }

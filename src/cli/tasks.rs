@@ -9,6 +9,7 @@ use clap::{
 use metadrift_envs::Split;
 
 use super::{ComputeArgs, Format, FormatArgs, LawsArgs};
+use crate::checkpoint::Which;
 
 /// `tasks`
 #[derive(Debug, Subcommand)]
@@ -153,6 +154,9 @@ pub struct RecordArgs {
     /// Folder of a run: its policy acts, before and after adaptation [default: the oracle controller]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
+    /// Its checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
+    #[arg(long, value_name = "STEP|best|last", default_value = "last", requires = "run")]
+    pub checkpoint: Which,
     /// Which tasks: train, in-dist or ood
     #[arg(long, default_value = "in-dist")]
     pub split: Split,

@@ -24,7 +24,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     args.out.as_deref().map_or(Ok(()), output::check)?;
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
-    let Trained { dir, config, trainer } = Trained::open(&args.run, Which::Last, device, args.compute.backend, actors)?;
+    let Trained { dir, config, trainer } =
+        Trained::open(&args.run, args.checkpoint, device, args.compute.backend, actors)?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
         tasks: args.tasks.map_or(usual.tasks, |n| n as usize),
@@ -39,11 +40,22 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };
     print(&shown)?;
-    if let Some(path) = &args.out {
+    let asked = args.out.as_ref().map_or(Ok(()), |path| {
         let text = if path.extension().is_some_and(|end| end == "csv") { evaluation.to_csv() } else { json };
-        output::write(path, text.as_bytes())?;
+        output::write(path, text.as_bytes())
+    });
+    // neither place keeps the result out of the other
+    let stem = protocol.file_stem(&config) + &suffix(args.checkpoint);
+    keep(&dir, &stem, &evaluation).and(asked)
+}
+
+/// The part of a result's name that tells its checkpoint, unless it is the last one.
+fn suffix(which: Which) -> String {
+    match which {
+        Which::Last => String::new(),
+        Which::Best => "-best".to_owned(),
+        Which::Step(step) => format!("-step{step}"),
     }
-    keep(&dir, &protocol.file_stem(&config), &evaluation)
 }
 
 /// Stores a result with its run, as JSON and as one row per task.

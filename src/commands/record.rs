@@ -10,7 +10,6 @@ use metadrift_agents::{
 use metadrift_envs::{Task, channel_index};
 
 use crate::{
-    checkpoint::Which,
     cli::RecordArgs,
     commands::print,
     config::{Config, ConfigError},
@@ -102,7 +101,7 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
     let Trained { config: trained, trainer, .. } =
-        Trained::open(run, Which::Last, device, args.compute.backend, actors)?;
+        Trained::open(run, args.checkpoint, device, args.compute.backend, actors)?;
     if trained.task.env != config.task.env {
         let message = format!("{} was trained on {}, not on {}", run.display(), trained.task.env, config.task.env);
         return Err(ConfigError::NotFound(message).into());

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    checkpoint::Which,
     cli::{Format, ResumeArgs, TrainArgs},
     commands::{evaluate::keep, print, print_as},
     config::Config,
@@ -63,7 +64,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
         quiet: args.quiet,
     };
     size(&read_config(&args.run)?, &options, true)?.1.check()?;
-    finish(Session::resume(&args.run, args.iterations, options)?, true, args.format)
+    finish(Session::resume(&args.run, args.checkpoint, args.iterations, options)?, true, args.format)
 }
 
 /// The result of a run, for programs.
@@ -149,7 +150,7 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
     let mut ended = session.run()?;
     drop(session);
     if matches!(ended, Ended::Finished | Ended::Solved) {
-        let mut resumed = Session::resume(&dir, Some(2), options)?;
+        let mut resumed = Session::resume(&dir, Which::Last, Some(2), options)?;
         ended = resumed.run()?;
         for split in [Split::InDist, Split::Ood] {
             print(&held_out(&resumed, split, Some(10))?.to_text())?;

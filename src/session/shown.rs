@@ -1,10 +1,43 @@
-//! A run as people see it: its progress line, and the settings that TensorBoard compares runs by.
+//! A run as people see it: its first lines, its progress line, and the settings that TensorBoard compares runs by.
 
+use super::Session;
 use crate::{
-    config::Config,
+    config::{Config, Learner},
     logging::{Hparam, ProgressLine},
+    message,
     train::Report,
 };
+
+/// The lines a run begins with.
+pub(super) fn headline(session: &Session) -> String {
+    let config = session.trainer.config();
+    let r = &config.rollout;
+    let size = match config.learner {
+        Learner::Maml => {
+            let steps = config.maml.inner_steps;
+            let plural = if steps == 1 { "" } else { "s" };
+            format!("{} tasks x {} lanes, {steps} inner step{plural}", r.num_tasks, r.num_envs)
+        }
+        Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
+    };
+    let begin = match session.resumed {
+        None => format!("Training {}", config.name),
+        Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
+    };
+    format!(
+        "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
+         Watch: tensorboard --logdir {}",
+        size,
+        session.trainer.learner().layout().num_params(),
+        session.manifest.device,
+        format!("{:?}", session.manifest.backend).to_lowercase(),
+        session.options.actors,
+        if session.options.actors == 1 { "" } else { "s" },
+        config.seed,
+        config.description,
+        message::quoted(session.run.path()),
+    )
+}
 
 /// One iteration for the progress line.
 pub(super) fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
