@@ -176,11 +176,17 @@ fn a_missing_directory_stops_nothing_and_heals() {
     let run_dir = dir.path().join("not yet");
     let (mut logger, messages) = open(&run_dir, None);
     log(&mut logger, 1..=4, 0.5);
-    // the three tables find no directory at first; the event files make their own, and it with it
+    // a run folder that was moved away must not come back: every sink waits for it
+    assert!(!run_dir.exists());
+    let lost = 4 * (3 + 3 + 2 + 5);
+    assert_eq!((messages.lock().unwrap().len(), logger.dropped()), (4, lost), "one report for each of four sinks");
+    fs::create_dir(&run_dir).unwrap();
+    log(&mut logger, 5..=6, 0.5);
     let reports = messages.lock().unwrap();
-    assert_eq!(reports.iter().filter(|report| report.contains("cannot log")).count(), 3, "{reports:?}");
-    assert_eq!(reports.iter().filter(|report| report.contains("works again")).count(), 3, "{reports:?}");
-    assert_eq!(logger.dropped(), 0);
+    assert_eq!(reports.iter().filter(|report| report.contains("cannot log")).count(), 4, "{reports:?}");
+    assert_eq!(reports.iter().filter(|report| report.contains("works again")).count(), 4, "{reports:?}");
+    assert_eq!(logger.dropped(), lost, "nothing more is lost");
+    drop(reports);
     drop(logger);
     let blocked = dir.path().join("blocked");
     fs::write(&blocked, "a file where the folder should be").unwrap();
