@@ -42,7 +42,7 @@ impl Logger {
     /// trains, `evaluations.csv`. A run that goes on drops what was logged after `resumed`, for it comes again.
     ///
     /// Whatever cannot be opened is reported through `report` and tried again at each iteration. Use
-    /// [`Progress::reporter`] as `report` so that messages do not tear the progress bar.
+    /// [`Progress::reporter`](super::Progress::reporter) as `report` so that messages do not tear the progress bar.
     pub fn open(
         run_dir: &Path,
         resumed: Option<At>,

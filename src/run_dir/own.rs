@@ -75,7 +75,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes a file of a run folder whole or not at all, see [`output::replace`]. A link in its place is replaced, too.
+/// Writes a file of a run folder whole or not at all. A link in its place is replaced, too.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     output::replace(path, bytes).map_err(io_error("write", path))
 }
