@@ -125,9 +125,15 @@ pub struct TrainArgs {
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Folder of the run; must be new or empty [default: runs/NAME/DATE-sSEED-XXXX]
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the run; must be new or empty [default: runs/PRESET/DATE-sSEED-SETTINGS-XXXX]
+    #[arg(long, value_name = "DIR", group = "place")]
     pub run_dir: Option<PathBuf>,
+    /// Name of the run: its folder is runs/PRESET/NAME, which must be new or empty
+    #[arg(long, value_name = "NAME", group = "place", conflicts_with = "smoke")]
+    pub name: Option<String>,
+    /// Resume the run if its folder (--run-dir or --name) holds one of the same settings; begin it if not
+    #[arg(long, requires = "place", conflicts_with_all = ["smoke", "dry_run"])]
+    pub resume_if_exists: bool,
     /// One iteration of everything: train, save, resume, evaluate
     #[arg(long, conflicts_with_all = ["iterations", "max_time", "dry_run"])]
     pub smoke: bool,
@@ -157,6 +163,9 @@ pub struct ResumeArgs {
     /// Stop, saved, after this time: 90s, 10m, 2h, 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_time: Option<Duration>,
+    /// Leave out the evaluation on held-out tasks at the end
+    #[arg(long)]
+    pub no_evaluate: bool,
     /// Result for people or, as one object, for programs
     #[arg(long, default_value = "text")]
     pub format: Format,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::logging::LogConfig;
 
 mod evaluation;
+mod flat;
 mod learner;
 mod ranges;
 mod rollout;

@@ -112,7 +112,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<RunDirError>() {
         return Some(match error {
             full if full.is_disk_full() => code::DISK_FULL,
-            RunDirError::NotEmpty { .. } | RunDirError::BadPreset(_) => 2,
+            RunDirError::NotEmpty { .. } | RunDirError::BadName { .. } | RunDirError::OldEvents { .. } => 2,
             _ => code::FILE,
         });
     }

@@ -1,25 +1,29 @@
 //! The folder of a run: its name, its files, its manifest, and the lock that keeps a second process out.
 //!
 //! ```text
-//! runs/<preset>/latest -> 2026-11-23_1412-s7-3fa9
-//! runs/<preset>/2026-11-23_1412-s7-3fa9/       started (UTC), seed, four digits of chance
-//!   config.toml  manifest.json  metrics.csv  metrics.jsonl  timing.csv  tb/  checkpoints/  eval/
+//! runs/<preset>/latest -> 2026-11-23_1412-s7-inner_lr=0.3-3fa9
+//! runs/<preset>/2026-11-23_1412-s7-inner_lr=0.3-3fa9/     started (UTC), seed, settings, four digits of chance
+//!   config.toml  manifest.json  metrics.csv  metrics.jsonl  timing.csv  checkpoints/  eval/
+//! runs/tb/<preset>/2026-11-23_1412-s7-inner_lr=0.3-3fa9/  event files for TensorBoard
 //! ```
+//!
+//! A run whose folder the user chose has its event files in its own folder, as `tb/`.
 
 mod error;
 mod manifest;
 mod own;
+mod place;
 mod provenance;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use error::RunDirError;
 pub use manifest::{Manifest, RunState};
 pub(crate) use own::sha256;
 pub use own::{read_own, refuse_links, write_atomic};
+pub use place::Place;
 pub(crate) use provenance::host;
 pub use provenance::{Build, Machine, command_line, task_digests};
 
@@ -33,6 +37,8 @@ const LOCK: &str = ".lock";
 pub struct RunDir {
     /// Without links, so that a link that moves on leads nowhere else.
     path: PathBuf,
+    /// Event files for TensorBoard.
+    tb: PathBuf,
     /// Device and number of the folder itself.
     identity: (u64, u64),
     _lock: File,
@@ -40,37 +46,38 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes `root/<preset>/<name>` for a new run, and points `root/<preset>/latest` to it. A link that cannot be made
-    /// is only a warning.
-    pub fn create(root: &Path, preset: &str, seed: u64) -> Result<Self, RunDirError> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if preset.is_empty() || preset.starts_with('.') || !preset.chars().all(allowed) {
-            return Err(RunDirError::BadPreset(preset.to_owned()));
+    /// Makes the folder of a new run at the place asked for; one under `root/<preset>` becomes its `latest`, where a link
+    /// that cannot be made is only a warning. A chosen folder may be there if it is empty, or holds a run that was stopped
+    /// before its first checkpoint.
+    pub fn create(root: &Path, preset: &str, place: &Place, seed: u64) -> Result<Self, RunDirError> {
+        let path = place.make(root, preset, seed)?;
+        refuse_full(&path)?;
+        let tb = place.events(root, preset, &path);
+        fs::create_dir_all(&tb).map_err(io_error("create", &tb))?;
+        if !names(&tb)?.is_empty() {
+            return Err(RunDirError::OldEvents { dir: tb });
         }
-        let parent = root.join(preset);
-        fs::create_dir_all(&parent).map_err(io_error("create", &parent))?;
-        let (now, mut attempt) = (SystemTime::now(), 0);
-        let path = loop {
-            let path = parent.join(run_name(now, seed, attempt));
-            match fs::create_dir(&path) {
-                Ok(()) => break path,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1_000 => attempt += 1,
-                Err(error) => return Err(io_error("create", &path)(error)),
+        let mut run = Self::locked(&path, tb)?;
+        refuse_full(&run.path)?; // again, now that nobody else can fill it
+        for dir in [run.checkpoints(), run.eval()] {
+            match fs::create_dir(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // of a run without a checkpoint
+                made => made.map_err(io_error("create", &dir))?,
             }
-        };
-        let mut run = Self::set_up(path)?;
-        if let Err(error) = link_latest(&run.path) {
-            run.warnings.push(format!("{} still points to an earlier run: {error}", parent.join("latest").display()));
+        }
+        if !matches!(place, Place::Folder(_))
+            && let Err(error) = place::link_latest(&path)
+        {
+            let latest = path.with_file_name("latest");
+            run.warnings.push(format!("{} still points to an earlier run: {error}", latest.display()));
         }
         Ok(run)
     }
 
-    /// Makes the folder `dir` for a new run; it may be there if it is empty, or holds a run that was stopped before its
-    /// first checkpoint.
-    pub fn create_at(dir: &Path) -> Result<Self, RunDirError> {
-        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-        refuse_full(dir)?;
-        Self::set_up(dir.to_owned())
+    /// Whether `dir` holds a run that can be resumed: one with a checkpoint.
+    pub fn is_run(dir: &Path) -> bool {
+        let kept = |names: Vec<String>| names.iter().any(|name| !name.starts_with(".tmp-"));
+        dir.join("config.toml").exists() && names(&dir.join("checkpoints")).is_ok_and(kept)
     }
 
     /// Opens the folder of a run to go on with it.
@@ -80,23 +87,13 @@ impl RunDir {
                 return Err(RunDirError::NotARun { dir: dir.to_owned(), missing });
             }
         }
-        Self::locked(dir.to_owned())
+        let path = fs::canonicalize(dir).map_err(io_error("open", dir))?;
+        Self::locked(&path, place::find_events(&path))
     }
 
-    fn set_up(path: PathBuf) -> Result<Self, RunDirError> {
-        let run = Self::locked(path)?;
-        refuse_full(&run.path)?; // again, now that nobody else can fill it
-        for dir in [run.tb(), run.checkpoints(), run.eval()] {
-            match fs::create_dir(&dir) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // of a run without a checkpoint
-                made => made.map_err(io_error("create", &dir))?,
-            }
-        }
-        Ok(run)
-    }
-
-    fn locked(path: PathBuf) -> Result<Self, RunDirError> {
-        let path = fs::canonicalize(&path).map_err(io_error("open", &path))?;
+    fn locked(path: &Path, tb: PathBuf) -> Result<Self, RunDirError> {
+        let path = fs::canonicalize(path).map_err(io_error("open", path))?;
+        let tb = if tb.exists() { fs::canonicalize(&tb).map_err(io_error("open", &tb))? } else { tb };
         let identity = identity(&path).map_err(io_error("open", &path))?;
         refuse_links(&path)?;
         let file = path.join(LOCK);
@@ -120,7 +117,7 @@ impl RunDir {
             }
         }
         let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
-        Ok(Self { path, identity, _lock: lock, warnings })
+        Ok(Self { path, tb, identity, _lock: lock, warnings })
     }
 
     /// Refuses to write into another folder than the one that was opened.
@@ -134,11 +131,15 @@ impl RunDir {
         Err(RunDirError::Moved { dir: self.path.clone() })
     }
 
-    /// The folder as people write it: from where they are, if it lies below.
+    /// The folder as people write it.
     pub fn shown(&self) -> PathBuf {
-        let here = std::env::current_dir().and_then(fs::canonicalize);
-        let below = here.ok().and_then(|here| self.path.strip_prefix(here).ok().map(Path::to_owned));
-        below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| self.path.clone())
+        shown(&self.path)
+    }
+
+    /// The folder to give to TensorBoard, as people write it: that of all runs, or the run's own.
+    pub fn logdir(&self) -> PathBuf {
+        let all = self.tb.ancestors().nth(2).unwrap_or(&self.tb);
+        shown(if self.tb.starts_with(&self.path) { &self.path } else { all })
     }
 
     /// What did not work but stops nothing.
@@ -177,8 +178,8 @@ impl RunDir {
     }
 
     /// Event files for TensorBoard.
-    pub fn tb(&self) -> PathBuf {
-        self.path.join("tb")
+    pub fn tb(&self) -> &Path {
+        &self.tb
     }
 
     /// Checkpoints.
@@ -190,6 +191,13 @@ impl RunDir {
     pub fn eval(&self) -> PathBuf {
         self.path.join("eval")
     }
+}
+
+/// A path from where people are, if it lies below.
+fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().and_then(fs::canonicalize);
+    let below = here.ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned())
 }
 
 /// Refuses a folder in which there is anything but what a run makes before its first checkpoint.
@@ -218,25 +226,4 @@ fn names(dir: &Path) -> Result<Vec<String>, RunDirError> {
         entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()
     });
     list.map_err(io_error("list", dir))
-}
-
-/// `2026-11-23_1412-s7-3fa9`: the minute (UTC), the seed, and four digits from the clock, the process and the attempt.
-fn run_name(now: SystemTime, seed: u64, attempt: u32) -> String {
-    let time = manifest::rfc3339(now);
-    let nanoseconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-    let mixed = (nanoseconds ^ u64::from(std::process::id()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    let digits = (mixed as u32 + attempt) & 0xffff;
-    format!("{}_{}{}-s{seed}-{digits:04x}", &time[..10], &time[11..13], &time[14..16])
-}
-
-/// Points `latest` next to the run to it, in one step: a reader finds the old run or the new one.
-fn link_latest(run: &Path) -> io::Result<()> {
-    let name = run.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let temporary = run.with_file_name(format!(".latest-{}", std::process::id()));
-    let _ = fs::remove_file(&temporary);
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(name, &temporary)?;
-    #[cfg(not(unix))]
-    fs::write(&temporary, name.to_string_lossy().as_bytes())?;
-    fs::rename(&temporary, run.with_file_name("latest")).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }

@@ -20,7 +20,7 @@ use crate::{
     failure::WorkerPanic,
     logging::{At, Logger, Outcome, Progress},
     message,
-    run_dir::{Build, Machine, Manifest, RunDir, RunState, command_line, task_digests, write_atomic},
+    run_dir::{Build, Machine, Manifest, Place, RunDir, RunState, command_line, task_digests, write_atomic},
     train::{Report, Trainer},
 };
 
@@ -37,6 +37,8 @@ use shown::{headline, hparams, progress_line};
 use stored::extended;
 use validation::{BEST, is_due, validate};
 
+/// The folder of all runs whose folder the user does not choose.
+pub const RUNS: &str = "runs";
 /// After an iteration shorter than this, a signal lets the next one end.
 const SHORT: Duration = Duration::from_millis(500);
 
@@ -87,11 +89,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A new run in a new folder: under `runs/<name>/`, or exactly `run_dir`.
+    /// A new run in a new folder at `place`.
     ///
     /// # Errors
     /// If the folder is taken, the device is not there, or nothing can be written.
-    pub fn begin(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<Self> {
+    pub fn begin(config: Config, place: &Place, options: RunOptions) -> Result<Self> {
         let device = device::open(options.device)?;
         let asked = options.backend.unwrap_or_default();
         let mut trainer = Trainer::new(config, device, asked, options.actors)?;
@@ -103,10 +105,7 @@ impl Session {
             _ => None,
         };
         let config = trainer.config();
-        let run = match run_dir {
-            Some(dir) => RunDir::create_at(dir)?,
-            None => RunDir::create(Path::new("runs"), &config.name, config.seed)?,
-        };
+        let run = RunDir::create(Path::new(RUNS), &config.name, place, config.seed)?;
         let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line());
         let text = describe(&mut manifest, &trainer, device, &options);
         manifest.tasks = task_digests(config)?;
@@ -220,7 +219,7 @@ impl Session {
             ));
         }
         let evaluates = config.evaluation.every > 0;
-        let mut logger = Logger::open(self.run.path(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
+        let mut logger = Logger::open(self.run.path(), self.run.tb(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
         // a run that was killed right after its first checkpoint logs them now
         if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));

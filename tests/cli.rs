@@ -18,7 +18,10 @@ fn from_train_to_evaluate() {
     for file in ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "eval/in-dist.json"] {
         assert!(run.join(file).is_file(), "{file}");
     }
-    assert_eq!(fs::read_dir(run.join("tb")).unwrap().count(), 1);
+    let name = fs::read_link(&run).unwrap();
+    let events = fs::read_dir(place.path("runs/tb/tiny").join(&name)).unwrap();
+    assert_eq!(events.count(), 1);
+    assert!(told.contains("tensorboard --logdir runs/tb\n"), "{told}");
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!((&manifest["state"], &manifest["seed"]), (&"finished".into(), &3.into()));
     let kept: Vec<_> = fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -49,6 +52,40 @@ fn from_train_to_evaluate() {
     let again = place
         .run("evaluate runs/tiny/latest --split ood --tasks 7 --episodes 5 --adapt-steps 2 --format json --actors 3");
     assert_eq!(again.stdout, out.stdout);
+}
+
+#[test]
+fn a_name_says_what_was_set_or_is_chosen() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml -q --no-evaluate --iterations 1 --set maml.inner_lr=0.3 --set seed=4");
+    let name = fs::read_link(place.path("runs/tiny/latest")).unwrap().into_os_string().into_string().unwrap();
+    assert!(name.contains("-s4-inner_lr=0.3,iterations=1-"), "{name}");
+    place.expect(0, "train tiny.toml -q --no-evaluate --iterations 1 --name mine");
+    assert!(place.path("runs/tiny/mine/manifest.json").is_file());
+    let told = place.expect(2, "train tiny.toml -q --no-evaluate --iterations 1 --name mine");
+    assert!(told.contains("metadrift resume runs/tiny/mine`") && told.contains("--name"), "{told}");
+    for wrong in ["--name a/b", "--name mine --run-dir x", "--resume-if-exists"] {
+        place.expect(2, &format!("train tiny.toml -q {wrong}"));
+    }
+}
+
+#[test]
+fn one_command_begins_resumes_and_finds_a_finished_run() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --run-dir whole -q --no-evaluate");
+    let again = "train tiny.toml --run-dir r --resume-if-exists --no-evaluate";
+    place.expect(0, &format!("{again} --max-time 0s"));
+    let told = place.expect(0, again);
+    assert!(told.contains("Resuming tiny at iteration 2"), "{told}");
+    let read = |run: &str| fs::read(place.path(run).join("metrics.csv")).unwrap();
+    assert_eq!(read("whole"), read("r"));
+    assert!(place.expect(0, again).contains("all iterations of this run are done"));
+    // more iterations are the same run, other settings are not
+    place.expect(0, &format!("{again} --iterations 7"));
+    let told = place.expect(3, &format!("{again} --seed 1 --set maml.inner_lr=0.5"));
+    assert!(told.contains("seed is 0 there, 1 was asked for") || told.contains("inner_lr is"), "{told}");
+    assert!(told.contains("and 1 more") && told.contains("metadrift resume r"), "{told}");
+    place.expect(0, "resume r -q --no-evaluate --iterations 8");
 }
 
 #[test]

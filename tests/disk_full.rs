@@ -62,7 +62,7 @@ fn checkpoints_survive() {
 
 fn metrics_survive() {
     let dir = tempfile::tempdir().unwrap();
-    let mut logger = Logger::open(dir.path(), None, XAxis::Iteration, false, |_: &str| {});
+    let mut logger = Logger::open(dir.path(), &dir.path().join("tb"), None, XAxis::Iteration, false, |_: &str| {});
     let log = |logger: &mut Logger, iteration: u64| {
         logger.log(
             At::iteration(iteration),

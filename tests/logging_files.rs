@@ -15,7 +15,7 @@ fn open(dir: &Path, resumed: Option<u64>) -> (Logger, Messages) {
     let messages = Messages::default();
     let heard = messages.clone();
     let report = move |message: &str| heard.lock().unwrap().push(message.to_owned());
-    let logger = Logger::open(dir, resumed.map(At::iteration), XAxis::Iteration, false, report);
+    let logger = Logger::open(dir, &dir.join("tb"), resumed.map(At::iteration), XAxis::Iteration, false, report);
     (logger, messages)
 }
 

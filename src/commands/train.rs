@@ -1,6 +1,6 @@
 //! `train` and `resume`
 
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use metadrift_agents::stop::{self, Stopped};
@@ -10,16 +10,17 @@ use serde_json::json;
 
 use crate::{
     checkpoint::Which,
-    cli::{Format, ResumeArgs, TrainArgs},
+    cli::{ComputeArgs, Format, ResumeArgs, TrainArgs},
     commands::{evaluate::keep, print, print_as},
-    config::Config,
+    config::{Config, ConfigError},
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
     presets, registry,
-    session::{Ended, RunOptions, Session, read_config},
+    run_dir::{Place, RunDir},
+    session::{Ended, RUNS, RunOptions, Session, read_config},
 };
 
 /// Trains, and evaluates what was trained.
@@ -32,13 +33,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     sets.extend(args.iterations.map(|n| format!("iterations={n}")));
     let config = presets::load(&args.what, &sets)?;
     config.warnings()?.iter().for_each(|warning| warn(warning));
-    let options = RunOptions {
-        device: args.compute.device,
-        backend: args.compute.backend,
-        actors: args.compute.num_actors(),
-        max_time: args.max_time,
-        quiet: args.quiet,
-    };
+    let options = options(&args.compute, args.max_time, args.quiet);
     let evaluates = !args.no_evaluate;
     if args.dry_run {
         plan(&config, &options, evaluates, args.format)?;
@@ -48,7 +43,16 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
-    finish(Session::begin(config, args.run_dir.as_deref(), options)?, evaluates, args.format)
+    let place = place(args);
+    let folder = place.folder(Path::new(RUNS), &config.name);
+    let session = match folder.filter(|dir| args.resume_if_exists && RunDir::is_run(dir)) {
+        Some(dir) => {
+            check_same(&read_config(&dir)?, &config, &dir)?;
+            Session::resume(&dir, Which::Last, Some(config.iterations), options)?
+        }
+        None => Session::begin(config, &place, options)?,
+    };
+    finish(session, evaluates, args.format)
 }
 
 /// Goes on with a run.
@@ -56,15 +60,42 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
 /// # Errors
 /// If there is nothing to go on with, or as [`train`].
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
-    let options = RunOptions {
-        device: args.compute.device,
-        backend: args.compute.backend,
-        actors: args.compute.num_actors(),
-        max_time: args.max_time,
-        quiet: args.quiet,
-    };
-    size(&read_config(&args.run)?, &options, true)?.1.check()?;
-    finish(Session::resume(&args.run, args.checkpoint, args.iterations, options)?, true, args.format)
+    let options = options(&args.compute, args.max_time, args.quiet);
+    let evaluates = !args.no_evaluate;
+    size(&read_config(&args.run)?, &options, evaluates)?.1.check()?;
+    finish(Session::resume(&args.run, args.checkpoint, args.iterations, options)?, evaluates, args.format)
+}
+
+fn options(compute: &ComputeArgs, max_time: Option<Duration>, quiet: bool) -> RunOptions {
+    RunOptions { device: compute.device, backend: compute.backend, actors: compute.num_actors(), max_time, quiet }
+}
+
+/// The place that was asked for; the settings of the command line are part of a name that is made up.
+fn place(args: &TrainArgs) -> Place {
+    match (&args.run_dir, &args.name) {
+        (Some(dir), _) => Place::Folder(dir.clone()),
+        (None, Some(name)) => Place::Named(name.clone()),
+        (None, None) => {
+            let iterations = args.iterations.map(|n| format!("iterations={n}"));
+            Place::Fresh(args.sets.iter().cloned().chain(iterations).collect())
+        }
+    }
+}
+
+/// Refuses to go on with a run of other settings, the number of iterations aside.
+fn check_same(stored: &Config, asked: &Config, dir: &Path) -> Result<(), ConfigError> {
+    let asked = Config { iterations: stored.iterations, ..asked.clone() };
+    let differing = stored.differences(&asked);
+    let Some((key, there, now)) = differing.first() else { return Ok(()) };
+    let more = if differing.len() > 1 { format!(" and {} more", differing.len() - 1) } else { String::new() };
+    Err(ConfigError::Text {
+        origin: dir.display().to_string(),
+        message: format!(
+            "the run there has other settings: {key} is {there} there, {now} was asked for{more}. Choose another folder, \
+             or resume it as it is: metadrift resume {}",
+            quoted(dir)
+        ),
+    })
 }
 
 /// The result of a run, for programs.
@@ -146,7 +177,7 @@ fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Eva
 fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<ExitCode> {
     let temporary = tempfile::tempdir()?;
     let dir = run_dir.map_or_else(|| temporary.path().join("run"), Path::to_owned);
-    let mut session = Session::begin(Config { iterations: 1, ..config }, Some(&dir), options.clone())?;
+    let mut session = Session::begin(Config { iterations: 1, ..config }, &Place::Folder(dir.clone()), options.clone())?;
     let mut ended = session.run()?;
     drop(session);
     if matches!(ended, Ended::Finished | Ended::Solved) {

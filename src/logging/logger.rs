@@ -38,13 +38,14 @@ impl Logger {
         Self { entries: Vec::new(), report: Box::new(message::warn) }
     }
 
-    /// The logs of a run folder: `metrics.csv`, `metrics.jsonl`, `timing.csv`, `tb/` and, if it `evaluates` while it
-    /// trains, `evaluations.csv`. A run that goes on drops what was logged after `resumed`, for it comes again.
+    /// The logs of a run: `metrics.csv`, `metrics.jsonl`, `timing.csv`, event files in `tb` and, if it `evaluates` while
+    /// it trains, `evaluations.csv`. A run that goes on drops what was logged after `resumed`, for it comes again.
     ///
     /// Whatever cannot be opened is reported through `report` and tried again at each iteration. Use
     /// [`Progress::reporter`](super::Progress::reporter) as `report` so that messages do not tear the progress bar.
     pub fn open(
         run_dir: &Path,
+        tb: &Path,
         resumed: Option<At>,
         axis: XAxis,
         evaluates: bool,
@@ -59,7 +60,7 @@ impl Logger {
         if evaluates {
             logger.add(Feed::Evaluation, CsvFile::new(run_dir.join("evaluations.csv"), rows));
         }
-        logger.add_on(axis, Feed::Both, TensorBoard::new(run_dir.join("tb"), start(axis)));
+        logger.add_on(axis, Feed::Both, TensorBoard::new(tb, start(axis)));
         logger
     }
 

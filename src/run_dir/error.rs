@@ -11,7 +11,7 @@ pub enum RunDirError {
     /// There is something in the folder already.
     #[error(
         "run folder {} is not empty. To resume the run in it: `metadrift resume {}`. To start a new one: choose \
-         another --run-dir", dir.display(), quoted(dir)
+         another --run-dir or --name", dir.display(), quoted(dir)
     )]
     NotEmpty {
         /// The folder.
@@ -36,9 +36,23 @@ pub enum RunDirError {
         /// The file that is missing.
         missing: &'static str,
     },
-    /// The preset's name cannot name a folder.
-    #[error("preset name {0:?} cannot name a folder: use letters, digits, `-`, `_` and `.`, or give --run-dir")]
-    BadPreset(String),
+    /// The name of the preset or the run cannot name a folder.
+    #[error(
+        "runs/{preset}/{name} cannot be the folder of a run: use letters, digits and `-_.=,+`, no other first character \
+         than a letter or digit, and neither `latest` nor, for the preset, `tb`; or give --run-dir"
+    )]
+    BadName {
+        /// Of the preset.
+        preset: String,
+        /// Of the run.
+        name: String,
+    },
+    /// Event files of an earlier run of that name.
+    #[error("{} holds the curves of an earlier run of this name; delete them or choose another --name", dir.display())]
+    OldEvents {
+        /// Their folder.
+        dir: PathBuf,
+    },
     /// The folder was moved or replaced while the run trained in it.
     #[error(
         "run folder {} is no longer the one that the run began in: it was moved, deleted or replaced. Nothing was \

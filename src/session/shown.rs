@@ -35,7 +35,7 @@ pub(super) fn headline(session: &Session) -> String {
         if session.options.actors == 1 { "" } else { "s" },
         config.seed,
         config.description,
-        message::quoted(session.run.path()),
+        message::quoted(session.run.logdir()),
     )
 }
 
@@ -52,28 +52,45 @@ pub(super) fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
     }
 }
 
-/// The settings that runs are compared by, flat.
+/// The settings that runs are compared by. Those that say nothing of what is learned are left out.
 pub(super) fn hparams(config: &Config) -> Vec<(String, Hparam)> {
-    let table = toml::Table::try_from(config).expect("a configuration always has a TOML form");
-    let mut flat = Vec::new();
-    for (section, value) in &table {
-        match value {
-            toml::Value::Table(keys) if section != "task" => {
-                flat.extend(keys.iter().filter_map(|(key, v)| Some((format!("{section}.{key}"), hparam(v)?))));
-            }
-            other => flat.extend(hparam(other).map(|v| (section.clone(), v))),
-        }
-    }
-    flat
+    let says_nothing = |key: &str| {
+        let section = key.split('.').next().unwrap_or_default();
+        ["description", "role", "checkpoint", "log"].contains(&section)
+    };
+    let settings = config.flat().into_iter().filter(|(key, _)| !says_nothing(key));
+    settings.map(|(key, value)| (key, hparam(&value))).collect()
 }
 
-fn hparam(value: &toml::Value) -> Option<Hparam> {
+fn hparam(value: &toml::Value) -> Hparam {
     match value {
-        toml::Value::String(s) => Some(Hparam::Text(s.clone())),
-        toml::Value::Integer(i) => Some(Hparam::Number(*i as f64)),
-        toml::Value::Float(f) => Some(Hparam::Number(*f)),
-        toml::Value::Boolean(b) => Some(Hparam::Bool(*b)),
-        toml::Value::Array(a) => Some(Hparam::Text(format!("{a:?}"))),
-        _ => None,
+        toml::Value::String(s) => Hparam::Text(s.clone()),
+        toml::Value::Integer(i) => Hparam::Number(*i as f64),
+        toml::Value::Float(f) => Hparam::Number(*f),
+        toml::Value::Boolean(b) => Hparam::Bool(*b),
+        other => Hparam::Text(other.to_string().chars().take(LONGEST_LIST).collect()),
+    }
+}
+
+/// Longest list that is shown as a setting (characters).
+const LONGEST_LIST: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets;
+
+    #[test]
+    fn the_laws_of_the_tasks_are_settings_too() {
+        let config = presets::load("cartpole-physics", &[]).unwrap();
+        let settings = hparams(&config);
+        let find = |key: &str| settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
+        assert_eq!(find("task.env"), Some(Hparam::Text("cartpole".into())));
+        assert_eq!(find("maml.inner_steps"), Some(Hparam::Number(1.0)));
+        assert_eq!(find("policy.hidden"), Some(Hparam::Text("[64, 64]".into())));
+        assert!(settings.iter().any(|(key, _)| key.starts_with("task.vary.") && key.ends_with(".low")), "{settings:?}");
+        for silent in ["description", "role", "checkpoint.every", "checkpoint.keep", "log.x_axis"] {
+            assert_eq!(find(silent), None);
+        }
     }
 }

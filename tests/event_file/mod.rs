@@ -152,3 +152,10 @@ pub fn scalars(event: &Message) -> Vec<(u64, String, f32)> {
     let values = event.at(&[5]).unwrap_or_default().messages(1);
     values.iter().filter_map(|value| Some((event.int(2), value.text(1), value.float(2)?))).collect()
 }
+
+/// The steps at which the event files of a folder hold a value of `tag`, in the order in which they are read.
+pub fn steps(dir: &Path, tag: &str) -> Vec<u64> {
+    let events = files(dir).into_iter().flat_map(|file| events(&file));
+    let scalars = events.flat_map(|event| scalars(&event));
+    scalars.filter(|(_, name, _)| name == tag).map(|(step, ..)| step).collect()
+}

@@ -1,0 +1,173 @@
+//! Kills before any file operation, and file operations that fail: nothing is lost, nothing panics, and the run that goes
+//! on ends with the bytes of one that nothing happened to.
+//!
+//! `scripts/torture.sh` does it a thousand times.
+#![cfg(target_os = "linux")]
+
+mod command;
+mod event_file;
+mod faults;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use command::{Place, checkpoint_bytes, text};
+use faults::{Fault, below, count, inject, random};
+use metadrift::{
+    checkpoint::{self, Which},
+    device::DeviceChoice,
+    run_dir::{self, RunDir},
+    session::{RunOptions, Session},
+};
+
+/// Settings of the run: it evaluates while it trains, so that a best checkpoint is kept, too.
+const SETS: &str = "--set evaluation.every=2 --set evaluation.tasks=3 --set evaluation.episodes=2";
+
+/// What may be tried on a run: its folder, and how many file operations a training and a resume of it take.
+struct Victim {
+    place: Place,
+    whole: PathBuf,
+    operations: usize,
+}
+
+impl Victim {
+    fn new() -> Self {
+        let place = Place::new();
+        let whole = place.path("whole");
+        let (_, operations) = attack(&place, &train("whole"), Fault { at: 0, errno: 0, stays: false }, "whole");
+        assert!(operations > 200, "{operations} file operations");
+        Victim { place, whole, operations }
+    }
+
+    fn run(&self) -> PathBuf {
+        self.place.path("victim")
+    }
+
+    /// Goes on as a user would: the same command again.
+    fn go_on(&self) {
+        let options = RunOptions {
+            device: DeviceChoice::Cpu,
+            backend: None,
+            actors: 1,
+            max_time: None,
+            quiet: true,
+        };
+        let session = if RunDir::is_run(&self.run()) {
+            Session::resume(&self.run(), Which::Last, None, options)
+        } else {
+            let sets: Vec<String> = SETS.split_whitespace().filter(|word| *word != "--set").map(Into::into).collect();
+            let config = metadrift::presets::load(self.place.path("tiny.toml").to_str().unwrap(), &sets).unwrap();
+            Session::begin(config, &run_dir::Place::Folder(self.run()), options)
+        };
+        session.unwrap().run().unwrap();
+    }
+
+    /// The run ends with the bytes of the whole one; `logs`: so do its logs.
+    fn assert_whole(&self, logs: bool, what: &str) {
+        let run = self.run();
+        assert_eq!(checkpoint_bytes(&self.whole, 6), checkpoint_bytes(&run, 6), "{what}: checkpoints differ");
+        for file in ["metrics.csv", "metrics.jsonl", "evaluations.csv"] {
+            let read = |run: &Path| fs::read_to_string(run.join(file)).unwrap_or_default();
+            assert!(!logs || read(&self.whole) == read(&run), "{what}: {file} differs:\n{}", read(&run));
+        }
+        if logs {
+            let steps = event_file::steps(&run.join("tb"), "return/post");
+            assert_eq!(steps, [1, 2, 3, 4, 5, 6], "{what}: steps in TensorBoard");
+        }
+    }
+}
+
+fn train(run: &str) -> String {
+    format!("train tiny.toml {SETS} -q --no-evaluate --actors 1 --run-dir {run}")
+}
+
+/// Runs with a fault in the operations on the run folder; returns what came out, and how many operations there were.
+fn attack(place: &Place, args: &str, fault: Fault, run: &str) -> (Output, usize) {
+    let counts = place.path("operations");
+    let mut command = place.command(args);
+    inject(&mut command, fault, &format!("/{run}"), &counts);
+    let output = command.current_dir(place.path("")).output().unwrap();
+    (output, fs::read_to_string(counts).map_or(0, |text| text.trim().parse().unwrap()))
+}
+
+/// The steps of the checkpoints that can be read.
+fn good_steps(run: &Path) -> BTreeSet<u64> {
+    let all = checkpoint::steps(&run.join("checkpoints")).unwrap_or_default();
+    all.into_iter().filter(|(_, path)| checkpoint::load(path).is_ok()).map(|(step, _)| step).collect()
+}
+
+#[test]
+fn a_kill_before_any_file_operation_costs_nothing() {
+    let victim = Victim::new();
+    for index in 0..count("METADRIFT_KILLS", 200) {
+        let mut rng = random(1, index);
+        let _ = fs::remove_dir_all(victim.run());
+        let mut command = train("victim");
+        // one in three is killed again while it goes on
+        for attempt in 0..1 + usize::from(index % 3 == 0) {
+            let before = good_steps(&victim.run());
+            let fault = Fault { at: 1 + below(&mut rng, victim.operations), errno: 0, stays: false };
+            let (output, _) = attack(&victim.place, &command, fault, "victim");
+            let what = format!("kill {index}.{attempt} before operation {}", fault.at);
+            let killed = output.status.code().is_none();
+            assert!(killed || output.status.success(), "{what}: {}", text(&output));
+            let (last, now) = (before.last(), good_steps(&victim.run()));
+            assert!(now.last() >= last, "{what}: had {before:?}, has {now:?}");
+            if RunDir::is_run(&victim.run()) {
+                command = "resume victim -q --no-evaluate --actors 1".to_owned();
+            }
+        }
+        victim.go_on();
+        victim.assert_whole(true, &format!("kill {index}"));
+    }
+}
+
+/// EPERM, EIO, EACCES, EMFILE, ENOSPC, EROFS, EDQUOT.
+const ERRORS: [i32; 7] = [1, 5, 13, 24, 28, 30, 122];
+/// Documented exit codes of a run that the file system failed: finished all the same, refused, no file, disk full.
+const CODES: [i32; 4] = [0, 2, 4, 8];
+
+#[test]
+fn a_file_operation_that_fails_costs_no_checkpoint() {
+    let victim = Victim::new();
+    for index in 0..count("METADRIFT_ERRORS", 200) {
+        let mut rng = random(2, index);
+        let _ = fs::remove_dir_all(victim.run());
+        let resumes = index % 2 == 1;
+        if resumes {
+            let begun = victim.place.run(&format!("{} --iterations 4", train("victim")));
+            assert!(begun.status.success(), "{}", text(&begun));
+        }
+        let command = match resumes {
+            true => "resume victim --iterations 6 -q --no-evaluate --actors 1".to_owned(),
+            false => train("victim"),
+        };
+        let before = good_steps(&victim.run());
+        let at = 1 + below(&mut rng, victim.operations / if resumes { 2 } else { 1 });
+        let fault = Fault { at, errno: ERRORS[below(&mut rng, ERRORS.len())], stays: below(&mut rng, 4) == 0 };
+        let (output, _) = attack(&victim.place, &command, fault, "victim");
+        let (what, told) = (format!("error {index} in `{command}`, {fault:?}"), text(&output));
+        let code = output.status.code();
+        assert!(code.is_some_and(|code| CODES.contains(&code)), "{what}: {code:?}\n{told}");
+        assert!(!told.contains("panicked"), "{what}: {told}");
+        assert_ne!(code == Some(0), told.contains("error:"), "{what}: {told}");
+        let (last, now) = (before.last(), good_steps(&victim.run()));
+        assert!(now.last() >= last, "{what}: had {before:?}, has {now:?}");
+        if resumes && read_iterations(&victim.run()) == Some(4) {
+            let again = victim.place.run("resume victim --iterations 6 -q --no-evaluate");
+            assert!(again.status.success(), "{what}: {}", text(&again));
+        }
+        victim.go_on();
+        // values that a log did not take are told; all others are there
+        victim.assert_whole(!told.contains("cannot log"), &format!("{what}\n{told}"));
+    }
+}
+
+/// The iterations that a run's configuration asks for.
+fn read_iterations(run: &Path) -> Option<u64> {
+    metadrift::session::read_config(run).ok().map(|config| config.iterations)
+}
