@@ -153,11 +153,11 @@ impl Session {
             message::warn(&format!("set aside: {}", aside.display()));
         }
         let text = describe(&mut manifest, &trainer, device, &options);
-        write_atomic(&run.config(), text.as_bytes())?;
         (manifest.build, manifest.machine) = (Build::here(), Machine::here());
         manifest.version = env!("CARGO_PKG_VERSION").to_owned();
         manifest.set_state(RunState::Running);
         manifest.write(run.path())?;
+        write_atomic(&run.config(), text.as_bytes())?;
         let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
         let best = Best::of(&chosen.state);
         Ok(Session {
@@ -186,6 +186,11 @@ impl Session {
     /// Whether all iterations were done before this process began.
     pub fn has_nothing_to_do(&self) -> bool {
         self.resumed.is_some_and(|at| at.iteration >= self.trainer.config().iterations)
+    }
+
+    /// Whether only warnings, errors and results are printed.
+    pub fn is_quiet(&self) -> bool {
+        self.options.quiet
     }
 
     /// Threads the run uses.
@@ -219,7 +224,14 @@ impl Session {
             ));
         }
         let evaluates = config.evaluation.every > 0;
-        let mut logger = Logger::open(self.run.path(), self.run.tb(), self.resumed, config.log.x_axis, evaluates, progress.reporter());
+        let mut logger = Logger::open(
+            self.run.path(),
+            self.run.tb(),
+            self.resumed,
+            config.log.x_axis,
+            evaluates,
+            progress.reporter(),
+        );
         // a run that was killed right after its first checkpoint logs them now
         if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
@@ -343,6 +355,6 @@ fn describe(manifest: &mut Manifest, trainer: &Trainer, device: Device, options:
     let text = trainer.config().to_toml();
     (manifest.device, manifest.actors) = (device::name(device), options.actors);
     manifest.backend = trainer.learner().backend().choice();
-    manifest.config = Manifest::config_digest(text.as_bytes());
+    manifest.knows(text.as_bytes());
     text
 }

@@ -1,14 +1,14 @@
 //! Checkpoints made by hand with right checksums and wrong content: the checksums find damage, the rest must hold alone.
 
+mod faults;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use metadrift::checkpoint::{Checkpoint, CheckpointError, load, save};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sha2::{Digest, Sha256};
+use faults::forged::{FILES, Forged, ForgedTensor, reseal};
 
-const FILES: [&str; 3] = ["params.safetensors", "state.json", "MANIFEST.json"];
+use metadrift::checkpoint::{Checkpoint, CheckpointError, load, save};
+use serde_json::json;
 
 fn sample(step: u64) -> Checkpoint {
     let tensors = ["meta_params", "adam.v", "adam.m"].map(|name| (name.to_owned(), vec![0.5; 20]));
@@ -26,49 +26,13 @@ fn damage(path: &Path) -> String {
 
 type Change = Box<dyn FnOnce(&mut Forged)>;
 
-/// The manifest as a forger would write it: the same form, written down independently of the program.
-#[derive(Serialize, Deserialize)]
-struct Forged {
-    schema: u32,
-    step: u64,
-    files: Vec<ForgedFile>,
-    tensors: Vec<ForgedTensor>,
-    sha256: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ForgedFile {
-    name: String,
-    size: u64,
-    sha256: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ForgedTensor {
-    name: String,
-    len: usize,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Puts `content` into a file of a good checkpoint, changes its manifest, and makes all checksums right again.
 fn forge(dir: &Path, content: Option<(usize, Vec<u8>)>, change: impl FnOnce(&mut Forged)) -> PathBuf {
     let path = save(dir, &sample(7)).unwrap();
     if let Some((file, bytes)) = content {
         fs::write(path.join(FILES[file]), bytes).unwrap();
     }
-    let mut manifest: Forged = serde_json::from_slice(&fs::read(path.join(FILES[2])).unwrap()).unwrap();
-    for file in &mut manifest.files {
-        let bytes = fs::read(path.join(&file.name)).unwrap();
-        (file.size, file.sha256) = (bytes.len() as u64, hex(&bytes));
-    }
-    change(&mut manifest);
-    manifest.sha256.clear();
-    let text = serde_json::to_string_pretty(&manifest).unwrap() + "\n";
-    manifest.sha256 = hex(text.as_bytes());
-    fs::write(path.join(FILES[2]), serde_json::to_string_pretty(&manifest).unwrap() + "\n").unwrap();
+    reseal(&path, change);
     path
 }
 

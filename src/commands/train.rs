@@ -159,7 +159,9 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let outcome = Outcome::of(&session, ended, evaluation);
     print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, Evaluation::to_text))?;
-    say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
+    if !session.is_quiet() {
+        say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -33,9 +33,10 @@ pub struct Manifest {
     pub backend: BackendChoice,
     /// Threads that step environments and compute gradients.
     pub actors: usize,
-    /// SHA-256 of the run's config.toml as the program wrote it; empty in runs of older versions.
+    /// SHA-256 of every config.toml that the program wrote into the run, the newest last; empty in runs of older versions.
+    /// A digest is here before its file is: a kill between the two leaves a file that is still known.
     #[serde(default)]
-    pub config: String,
+    pub configs: Vec<String>,
     /// The build of the program that was last at it; like all that follows, empty in runs of older versions.
     #[serde(default)]
     pub build: Build,
@@ -85,7 +86,7 @@ impl Manifest {
             device: "cpu".to_owned(),
             backend: BackendChoice::Auto,
             actors: 1,
-            config: String::new(),
+            configs: Vec::new(),
             build: Build::here(),
             machine: Machine::here(),
             tasks: BTreeMap::new(),
@@ -137,9 +138,16 @@ impl Manifest {
         Ok(Self::read_if_there(dir)?.map_or(BackendChoice::Auto, |manifest| manifest.backend))
     }
 
-    /// The identity of a config.toml, for [`Manifest::config`].
-    pub fn config_digest(text: &[u8]) -> String {
-        sha256(text)
+    /// Makes `text` a config.toml that the program wrote.
+    pub fn knows(&mut self, text: &[u8]) {
+        let digest = sha256(text);
+        self.configs.retain(|known| *known != digest);
+        self.configs.push(digest);
+    }
+
+    /// Whether the program wrote this config.toml; true of every one where nothing tells.
+    pub fn wrote(&self, text: &[u8]) -> bool {
+        self.configs.is_empty() || self.configs.contains(&sha256(text))
     }
 }
 

@@ -30,8 +30,8 @@ pub fn read_config(dir: &Path) -> Result<Config> {
 /// If it or the manifest cannot be read.
 pub fn warn_of_changes(dir: &Path) -> Result<()> {
     let path = dir.join("config.toml");
-    let written = Manifest::read_if_there(dir)?.map(|manifest| manifest.config).unwrap_or_default();
-    if !written.is_empty() && written != Manifest::config_digest(&read_own(&path, MAX_CONFIG_BYTES)?) {
+    let text = read_own(&path, MAX_CONFIG_BYTES)?;
+    if Manifest::read_if_there(dir)?.is_some_and(|manifest| !manifest.wrote(&text)) {
         let shown = path.display();
         message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
     }

@@ -1,6 +1,8 @@
 //! Faults that are made on purpose, for the tests of what survives them.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod forged;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -24,7 +26,7 @@ pub fn random(test: u32, index: u32) -> StreamRng {
 
 /// A number below `n`.
 pub fn below(rng: &mut StreamRng, n: usize) -> usize {
-    (u64::from(rng.next_u32()) * n as u64 >> 32) as usize
+    ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
 }
 
 /// A file operation that fails.
@@ -59,9 +61,15 @@ fn library() -> &'static Path {
     })
 }
 
-/// Bytes with one to four mistakes: bits flipped, pieces removed, doubled, moved, or filled with noise.
+/// Bytes with another digit somewhere, or with one to four mistakes: bits flipped, pieces removed, doubled, or filled with
+/// noise.
 pub fn damaged(bytes: &[u8], rng: &mut StreamRng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
+    let digits: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at].is_ascii_digit()).collect();
+    if below(rng, 2) == 0 && !digits.is_empty() {
+        bytes[digits[below(rng, digits.len())]] = b'0' + below(rng, 10) as u8;
+        return bytes;
+    }
     for _ in 0..=below(rng, 4) {
         let at = below(rng, bytes.len() + 1);
         let end = (at + 1 + below(rng, 40)).min(bytes.len());
