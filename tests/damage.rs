@@ -21,7 +21,7 @@ use faults::{
     random,
 };
 use metadrift::{
-    checkpoint::{self, Skipped},
+    checkpoint::{self, CheckpointError},
     cli::{Cli, Command},
     commands,
 };
@@ -111,16 +111,21 @@ fn a_damaged_checkpoint_is_never_accepted() {
         let good = fs::read(&file).unwrap();
         let bad = damaged(&good, &mut rng);
         fs::write(&file, &bad).unwrap();
-        let (found, skipped) = checkpoint::newest(&dir).unwrap();
-        if bad == good {
-            unchanged += 1;
-            assert_eq!(found, newest);
-        } else {
-            let what = format!("damage {index} of {}", file.display());
-            assert_eq!(found, before, "{what}: the one before is taken");
-            assert!(matches!(&skipped[..], [Skipped { .. }]) && skipped[0].to_string().contains("00000002"), "{what}");
-            assert_eq!(fs::read(&file).unwrap(), bad, "{what}: and nothing is deleted");
+        let what = format!("damage {index} of {}", file.display());
+        match checkpoint::newest(&dir) {
+            Ok((found, skipped)) if bad == good => {
+                unchanged += 1;
+                assert!(found == newest && skipped.is_empty(), "{what}");
+            }
+            Ok((found, skipped)) => {
+                assert_eq!(found, before, "{what}: the one before is taken");
+                assert!(matches!(&skipped[..], [one] if one.to_string().contains("00000002")), "{what}: {skipped:?}");
+            }
+            // another number of the format may be that of a newer version: nothing is decided over its head
+            Err(CheckpointError::Newer { schema, .. }) => assert!(schema > 1 && file.ends_with(FILES[2]), "{what}"),
+            Err(error) => panic!("{what}: {error}"),
         }
+        assert_eq!(fs::read(&file).unwrap(), bad, "{what}: and nothing is deleted");
         fs::write(&file, good).unwrap();
     }
     println!("checkpoints: {unchanged} left as they were");

@@ -16,7 +16,7 @@ use features::Features;
 const SWEEPS: usize = 4;
 
 /// V(obs, step) = w · features: 1, each observation, products of two, and polynomials of the step, after the baseline of
-/// Duan et al. 2016 (arXiv 1604.06778).
+/// Duan et al. 2016 (arXiv 1604.06778); products of two squares besides, where they help.
 ///
 /// A value must not fall at a time limit, so the targets of an episode that was cut off contain the value of its last
 /// observation. That one follows from the state alone, by a fit of its own: a policy does not know the time, so neither
@@ -31,8 +31,9 @@ const SWEEPS: usize = 4;
 /// regress discounted rewards + gamma^n v on all features
 /// ```
 ///
-/// The ridge is the one that predicts best the episodes left out. No value leaves the range that is possible by the
-/// rewards of the data: from the smallest one, for ever, to the largest one, and 0 where episodes terminate.
+/// The ridge, and whether squares are multiplied, are the choices that predict best the episodes left out. No value leaves
+/// the range that is possible by the rewards of the data: from the smallest one, for ever, to the largest one, and 0 where
+/// episodes terminate.
 #[derive(Clone, Debug)]
 pub struct LinearBaseline {
     features: Features,
@@ -57,16 +58,20 @@ impl LinearBaseline {
         let equations = Equations::new(data, &features, gamma);
         let fit = || {
             let fixed_point = FixedPoint { equations: &equations, range, gamma };
+            let (simple, all) = (features.without_squares(), features.count());
             let rough = fixed_point.weights(&equations.of_state(USUAL_RIDGE)?);
-            let ridge = equations.ridge(&fixed_point.values(&rough));
+            let (_, ridge) = equations.best(&[simple], &fixed_point.values(&rough));
             let end_weights = fixed_point.weights(&equations.of_state(ridge)?);
-            let target = equations.target(features.count(), &fixed_point.values(&end_weights));
-            let weights = equations.of_all(ridge)?.weights(target);
+            let ends = fixed_point.values(&end_weights);
+            let counts = if all > simple { vec![simple, all] } else { vec![simple] };
+            let (count, ridge) = equations.best(&counts, &ends);
+            let weights = equations.of_first(count, ridge)?.weights(equations.target(count, &ends));
             Some((equations.plain(weights), equations.plain(end_weights)))
         };
         // only data that are not finite have no solution; the learner refuses them by name
         let (weights, end_weights) =
             fit().unwrap_or_else(|| (vec![f64::NAN; features.count()], vec![f64::NAN; features.of_state()]));
+        let features = features.truncated(weights.len());
         LinearBaseline { features, weights, end_weights, range }
     }
 
@@ -183,13 +188,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_is_quadratic_in_the_observation_is_found_exactly() {
-        // episodes of one step, so the value is the reward; each product of two observations in it once
+    fn a_value_of_products_of_two_observations_or_squares_is_found_exactly() {
+        // episodes of one step, so the value is the reward
         let steps = 600;
         let number = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 - 1.0;
         let obs: Vec<f32> = (0..3 * steps).map(number).collect();
-        let worth =
-            |x: &[f32]| 1.0 + x[0] - 2.0 * x[0] * x[1] + 3.0 * x[0] * x[2] - 4.0 * x[1] * x[2] + 5.0 * x[2] * x[2];
+        let squares = |x: &[f32]| x[0] * x[0] * x[2] * x[2] - 2.0 * x[1].powi(4);
+        let products = |x: &[f32]| x[0] - 2.0 * x[0] * x[1] + 3.0 * x[0] * x[2] - 4.0 * x[1] * x[2] + 5.0 * x[2] * x[2];
+        let worth = |x: &[f32]| 1.0 + products(x) + squares(x);
         let reward: Vec<f32> = obs.chunks(3).map(worth).collect();
         let (ended, first, zeros) = (vec![true; steps], vec![0; steps], vec![0.0; steps]);
         let data = Trajectories {

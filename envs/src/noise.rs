@@ -95,7 +95,8 @@ impl Normals {
 /// The word as a number in (0, 1).
 #[inline(always)]
 pub(crate) fn open_unit(word: u64) -> f64 {
-    ((word >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+    // the largest of 2^53 words would be rounded to 1
+    (((word >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0).min(1.0 - f64::EPSILON / 2.0)
 }
 
 /// The words of one place, as a generator.
@@ -133,5 +134,19 @@ impl TryRng for Words {
             chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_unit_is_neither_0_nor_1_and_its_normal_is_finite() {
+        for word in [0, 1 << 10, u64::MAX >> 1, u64::MAX - (1 << 11), u64::MAX] {
+            let unit = open_unit(word);
+            assert!(0.0 < unit && unit < 1.0, "{word}: {unit}");
+            assert!(normal::quantile(unit).is_finite(), "{word}");
+        }
     }
 }

@@ -97,12 +97,12 @@ impl Equations {
 
     /// The regression on features of the state alone.
     pub(super) fn of_state(&self, ridge: f64) -> Option<Regression> {
-        self.all.regression(self.of_state, ridge)
+        self.of_first(self.of_state, ridge)
     }
 
-    /// The regression on all features.
-    pub(super) fn of_all(&self, ridge: f64) -> Option<Regression> {
-        self.all.regression(self.all.target.len(), ridge)
+    /// The regression on the first `count` features.
+    pub(super) fn of_first(&self, count: usize, ridge: f64) -> Option<Regression> {
+        self.all.regression(count, ridge)
     }
 
     /// Features times targets, the first `count`, when episodes end with these values.
@@ -114,28 +114,29 @@ impl Equations {
         target
     }
 
-    /// The ridge that predicts best what it has not seen, from all features.
-    pub(super) fn ridge(&self, ends: &[f64]) -> f64 {
+    /// The number of first features, one of `counts`, and the ridge that predict best what they have not seen.
+    pub(super) fn best(&self, counts: &[usize], ends: &[f64]) -> (usize, f64) {
         let mut folds = self.folds.clone();
         for (episode, value) in self.episodes.iter().zip(ends) {
             folds[episode.fold].target.axpy(*value, &episode.tail, 1.0);
         }
         folds.retain(|fold| fold.samples > 0.0);
         if folds.len() < 2 {
-            return USUAL_RIDGE;
+            return (counts[0], USUAL_RIDGE);
         }
         let all = folds[1..].iter().fold(folds[0].clone(), |all, fold| all.plus(fold, 1.0));
-        let loss = |ridge: f64| {
-            let of_fold = |fold: &Sum| {
-                let rest = all.plus(fold, -1.0);
-                let weights = rest.regression(rest.target.len(), ridge)?.weights(rest.target);
+        let rests: Vec<Sum> = folds.iter().map(|fold| all.plus(fold, -1.0)).collect();
+        let loss = |count: usize, ridge: f64| {
+            let of_fold = |(fold, rest): (&Sum, &Sum)| {
+                let weights = rest.regression(count, ridge)?.weights(rest.target.rows(0, count).into_owned());
                 Some(fold.loss(&weights))
             };
-            folds.iter().map(of_fold).sum::<Option<f64>>().unwrap_or(f64::INFINITY)
+            folds.iter().zip(&rests).map(of_fold).sum::<Option<f64>>().unwrap_or(f64::INFINITY)
         };
-        let losses = RIDGES.map(loss);
-        let best = (0..RIDGES.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b]));
-        best.map_or(USUAL_RIDGE, |best| RIDGES[best])
+        let choices = counts.iter().flat_map(|count| RIDGES.map(|ridge| (*count, ridge)));
+        let tried = choices.map(|(count, ridge)| (loss(count, ridge), (count, ridge)));
+        let best = tried.min_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(loss, _)| loss.is_finite());
+        best.map_or((counts[0], USUAL_RIDGE), |(_, choice)| choice)
     }
 
     /// Weights of the features as they are, from those of standardised ones.
@@ -161,9 +162,11 @@ impl Sum {
         Cholesky::new(gram).map(Regression)
     }
 
-    /// Sum of squared errors with these weights, but for what does not depend on them.
+    /// Sum of squared errors with these weights of the first features, but for what does not depend on them.
     fn loss(&self, weights: &DVector<f64>) -> f64 {
-        weights.dot(&(&self.gram * weights)) - 2.0 * weights.dot(&self.target)
+        let count = weights.len();
+        let gram = self.gram.view((0, 0), (count, count));
+        weights.dot(&(gram * weights)) - 2.0 * weights.dot(&self.target.rows(0, count))
     }
 }
 

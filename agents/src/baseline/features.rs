@@ -6,14 +6,16 @@ use crate::batch::Trajectories;
 const TIME: usize = 3;
 /// Never more features than this: their products cost the square of it.
 const MOST: usize = 128;
-/// Samples that a feature must be worth.
+/// Samples that a feature must be worth; those of squares are tried only where all are worth more.
 const SAMPLES_EACH: usize = 4;
+const SAMPLES_EACH_WITH_SQUARES: usize = 16;
 /// Standard deviations from the mean at which an observation saturates: one that is unbounded (a pole that spins) must
 /// not drown the rest.
 const REACH: f64 = 10.0;
 
-/// 1, each observation, the products of two of the environment's own, then polynomials of the step; observations in
-/// standard deviations from their mean, whatever their unit.
+/// 1, each observation, the products of two of the environment's own, then polynomials of the step, then products of two
+/// of their squares: a value that saturates far from the goal is no parabola. Observations are in standard deviations from
+/// their mean, whatever their unit, and a square is what it exceeds its mean, 1, by.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
     /// Mean of each observation that counts, `[observations]`.
@@ -22,8 +24,15 @@ pub(super) struct Features {
     scale: Vec<f64>,
     /// Number of observations, from the first on, that are multiplied with each other.
     products: usize,
+    /// Number of observations whose squares are multiplied with each other.
+    squares: usize,
     /// Scale of the steps, so that episodes fill [-1, 1].
     time_scale: f64,
+}
+
+/// Number of products of two of `n`, a number with itself among them.
+fn pairs(n: usize) -> usize {
+    n * (n + 1) / 2
 }
 
 impl Features {
@@ -34,20 +43,32 @@ impl Features {
         let room = (samples / SAMPLES_EACH).min(MOST).saturating_sub(1 + TIME);
         let observed = data.obs_dim().min(room.max(own_obs));
         let own = own_obs.min(observed);
-        let products = if observed + own * (own + 1) / 2 <= room { own } else { 0 };
+        let products = if observed + pairs(own) <= room { own } else { 0 };
+        let all = 1 + TIME + observed + 2 * pairs(own);
+        let squares = if all <= (samples / SAMPLES_EACH_WITH_SQUARES).min(MOST) { products } else { 0 };
         let (mean, scale) = (0..observed).map(|i| spread(data, i, samples)).unzip();
         let last = data.rows().map(|row| data.episode_step[row]).max().unwrap_or(0);
-        Features { mean, scale, products, time_scale: 2.0 / (f64::from(last) + 1.0) }
+        Features { mean, scale, products, squares, time_scale: 2.0 / (f64::from(last) + 1.0) }
     }
 
     /// Features of the state.
     pub(super) fn of_state(&self) -> usize {
-        1 + self.mean.len() + self.products * (self.products + 1) / 2
+        1 + self.mean.len() + pairs(self.products)
     }
 
-    /// All features, those of the state first.
-    pub(super) fn count(&self) -> usize {
+    /// All features but products of squares.
+    pub(super) fn without_squares(&self) -> usize {
         self.of_state() + TIME
+    }
+
+    /// All features, those of the state first, those of squares last.
+    pub(super) fn count(&self) -> usize {
+        self.without_squares() + pairs(self.squares)
+    }
+
+    /// The same features, but the first `count`: all, or those without squares.
+    pub(super) fn truncated(self, count: usize) -> Self {
+        if count < self.count() { Features { squares: 0, ..self } } else { self }
     }
 
     /// Features of the state, `out` `[of_state]`.
@@ -62,7 +83,7 @@ impl Features {
                 let (before, here) = out.split_at_mut(at);
                 // observation j before this one stands behind j others and their j (j + 1) / 2 products
                 for (j, product) in here.iter_mut().take(i).enumerate() {
-                    *product = x * before[1 + j + j * (j + 1) / 2];
+                    *product = x * before[1 + j + pairs(j)];
                 }
                 here[i] = x * x;
                 at += i + 1;
@@ -72,8 +93,16 @@ impl Features {
 
     /// All features, `out` `[count]`. The polynomials of the step are Legendre's.
     pub(super) fn write(&self, obs: &[f32], step: u32, out: &mut [f64]) {
-        let (state, time) = out.split_at_mut(self.of_state());
+        let (state, rest) = out.split_at_mut(self.of_state());
+        let (time, mut squares) = rest.split_at_mut(TIME);
         self.write_state(obs, state);
+        // the square of observation i stands behind it and its products with those before
+        let square = |i: usize| state[1 + i + pairs(i) + i + 1] - 1.0;
+        for i in 0..self.squares {
+            let (here, next) = squares.split_at_mut(i + 1);
+            here.iter_mut().enumerate().for_each(|(j, product)| *product = square(i) * square(j));
+            squares = next;
+        }
         let x = (f64::from(step) * self.time_scale - 1.0).min(1.0);
         time.copy_from_slice(&[x, (3.0 * x * x - 1.0) / 2.0, (5.0 * x * x - 3.0) * x / 2.0]);
     }
