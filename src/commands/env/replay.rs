@@ -109,6 +109,8 @@ pub fn run(path: &Path) -> Result<()> {
     replay_lines(&name, BufReader::new(file), out)
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Answers line by line, each as soon as it is read.
 fn replay_lines(file: &str, mut input: impl BufRead, mut out: impl Write) -> Result<()> {
     let mut text = Vec::new();
@@ -123,10 +125,12 @@ fn replay_lines(file: &str, mut input: impl BufRead, mut out: impl Write) -> Res
             let fault = Fault::Malformed(format!("longer than {} MiB", MAX_LINE >> 20));
             return Err(ReplayError::Line { file: file.to_owned(), line, fault }.into());
         }
+        // some editors begin a file with the mark of its encoding
+        let text = if line == 1 { text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text) } else { &text };
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let answer = answer(&text).map_err(|fault| ReplayError::Line { file: file.to_owned(), line, fault })?;
+        let answer = answer(text).map_err(|fault| ReplayError::Line { file: file.to_owned(), line, fault })?;
         let mut json = serde_json::to_vec(&answer)?;
         json.push(b'\n');
         match out.write_all(&json).and_then(|()| out.flush()) {
