@@ -1,6 +1,6 @@
 #!/bin/sh
-# All checks: format, clippy, documentation, tests. Needs the set-up (./x setup); ./x test does both.
-# `scripts/check.sh STEP...` runs only some of them: format, clippy, docs, test, scripts.
+# All checks: format, clippy, documentation, tests without and with libtorch. Needs the set-up (./x setup --torch); ./x
+# test does both. `scripts/check.sh STEP...` runs only some of them: format, scripts, clippy, docs, test, torch.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,14 +18,18 @@ run() { # name, command...
     fi
 }
 
-[ $# -gt 0 ] || set -- format scripts clippy docs test
+[ $# -gt 0 ] || set -- format scripts clippy docs test torch
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
     scripts) run scripts python3 -m unittest discover --quiet scripts ;;
-    clippy) run clippy cargo clippy --workspace --all-targets --locked -- -D warnings ;;
-    docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked ;;
+    clippy)
+        run clippy cargo clippy --workspace --all-targets --locked -- -D warnings
+        run clippy-torch cargo clippy --workspace --all-targets --features metadrift/torch --locked -- -D warnings
+        ;;
+    docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
     test) run test cargo test --workspace --locked ;;
+    torch) run torch cargo test --workspace --features metadrift/torch --locked ;;
     *) echo "[check] no such step: $step" >&2; exit 2 ;;
     esac
 done

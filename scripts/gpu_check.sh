@@ -14,7 +14,7 @@ build)
     python3 scripts/libtorch.py setup
     # a target folder of its own: other flags would make cargo build the usual one anew
     RUSTFLAGS="-C target-cpu=x86-64-v3 -C strip=symbols" CARGO_TARGET_DIR=target/x86-64-v3 \
-        cargo build --release --locked -p metadrift
+        cargo build --release --locked -p metadrift --features torch
     cp target/x86-64-v3/release/metadrift scripts/gpu_check.sh "$out/"
     ls -l "$out/metadrift"
     ;;

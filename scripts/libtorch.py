@@ -309,13 +309,13 @@ def doctor(root):
     version = read_lock(lock, "slim")[0].version
     own = users_own(version)
     have = own or current(root, lock, "slim")
-    show("libtorch", have and (f"your own: {own}" if own else f"{version}, {have} set, {tree}"), "./x setup")
+    show("libtorch", have and (f"your own: {own}" if own else f"{version}, {have} set, {tree}"), "./x setup --torch")
     if have and not own:
         rows = [line.split("  ", 1) for line in (tree / "FILES").read_text().splitlines()]
         wrong = [name for digest, name in rows
                  if not (tree / name).is_file() or file_sha256(tree / name) != digest]
         show("files", not wrong and f"{len(rows)} files are as unpacked",
-             f"{len(wrong)} changed, as {wrong[:1]}: ./x clean-libtorch && ./x setup")
+             f"{len(wrong)} changed, as {wrong[:1]}: ./x clean-libtorch && ./x setup --torch")
         unresolved = []
         for lib in ("libtorch_cpu.so", "libtorch_cuda.so")[: 1 + (have == "cuda")]:
             ldd = subprocess.run(["ldd", str(tree / "torch/lib" / lib)], stdout=subprocess.PIPE, text=True).stdout

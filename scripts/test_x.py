@@ -77,15 +77,35 @@ class X(unittest.TestCase):
         self.run_x("help", LIBTORCH="torch")
         self.assertIn(f"libtorch {self.caller}/torch\n", self.log.read_text())
 
+    def test_libtorch_is_used_from_its_setup_on(self):
+        own = self.env["LIBTORCH"]
+        self.env["LIBTORCH"] = str(self.bin / "none")
+        self.run_x("help")
+        self.assertNotIn("--features", self.log.read_text())
+        self.assertIn("nothing to set up", self.run_x("setup").stderr)
+        self.assertIn("--torch or --cuda", self.run_x("setup", "--offline", code=5).stderr)
+        self.assertFalse((self.root / ".torch").exists())
+        self.env["LIBTORCH"] = own
+        self.run_x("setup", "--torch")
+        self.run_x("help")
+        self.assertIn("-p metadrift --features torch", self.log.read_text())
+        self.run_x("clean-libtorch")
+        self.log.unlink()
+        self.run_x("help")
+        self.assertNotIn("--features", self.log.read_text())
+
     def test_an_old_rust_is_refused(self):
         for command in "train", "test", "install":
             done = self.run_x(command, code=5, FAKE_VERSION="1.63.0")
             self.assertIn("cargo 1.63.0 is too old", done.stderr)
         self.assertFalse(self.log.exists())
         self.run_x("help", FAKE_VERSION="1.100.0")
+        self.assertIn("cargo 1.63.0 is too old", self.run_x("doctor", code=5, FAKE_VERSION="1.63.0").stderr)
+        self.run_x("setup", "--torch")
         self.assertIn("TOO OLD: cargo 1.63.0", self.run_x("doctor", code=5, FAKE_VERSION="1.63.0").stdout)
 
     def test_install(self):
+        self.run_x("setup", "--torch")
         self.assertIn("not in PATH", self.run_x("install").stderr)
         command = Path(self.env["HOME"], ".local/bin/metadrift")
         done = self.run_x("presets", "list", command=command)
@@ -109,13 +129,16 @@ class X(unittest.TestCase):
         self.assertEqual(self.run_x("install", "a", "b", code=2).stdout, "")
 
     def test_a_lost_libtorch_is_named(self):
+        self.run_x("setup", "--torch")
         (self.own / "lib/libtorch_cpu.so").unlink()
-        for command in "train", "install", "setup":
-            self.assertIn("has no libtorch_cpu", self.run_x(command, code=5).stderr)
+        for command in ["train"], ["install"], ["setup", "--torch"]:
+            self.assertIn("has no libtorch_cpu", self.run_x(*command, code=5).stderr)
 
     def test_doctor_asks_the_program_too(self):
         self.assertIn("not built yet", self.run_x("doctor").stdout)
         self.run_x("help")
+        self.assertIn("./x setup --torch", self.run_x("doctor").stdout)
+        self.run_x("setup", "--torch")
         out = self.run_x("doctor").stdout
         self.assertIn("python", out)
         self.assertTrue(out.endswith(f"in {self.caller}: doctor\n"), out)

@@ -54,8 +54,9 @@ def permissive(licence):
 
 
 def crates():
-    """Packages that `metadrift` links, without those for its build and its tests: name, version, licence."""
-    command = ["cargo", "metadata", "--format-version=1", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"]
+    """Packages that `metadrift` links, with libtorch, without those for its build and its tests: name, version, licence."""
+    command = ["cargo", "metadata", "--format-version=1", "--locked", "--features=metadrift/torch",
+               "--filter-platform=x86_64-unknown-linux-gnu"]
     metadata = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}

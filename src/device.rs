@@ -1,11 +1,11 @@
-//! Which device tensors live on. One binary serves CPU and CUDA.
+//! The device that tensors live on. A program built with libtorch serves CPU and CUDA.
 
 use std::{fmt, str::FromStr};
 
-use tch::Device;
+pub use metadrift_agents::device::Device;
 
-/// Version of the libtorch this program was built for.
-pub const LIBTORCH_VERSION: &str = "2.11.0";
+/// Version of the libtorch that this program was built for, or `none`.
+pub const LIBTORCH_VERSION: &str = if cfg!(feature = "torch") { "2.11.0" } else { "none" };
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,47 +61,32 @@ pub fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
     if choice == DeviceChoice::Cpu {
         return Ok(Device::Cpu);
     }
-    let library = load_cuda();
-    let found = if library.is_ok() && tch::Cuda::is_available() { tch::Cuda::device_count() as usize } else { 0 };
-    match choice {
-        DeviceChoice::Cuda(index) if index.unwrap_or(0) < found => Ok(Device::Cuda(index.unwrap_or(0))),
-        DeviceChoice::Cuda(_) => {
-            let reason = match library {
-                Err(_) => {
-                    "this libtorch has no CUDA part. `./x setup --cuda` fetches one that has; or use --device cpu"
-                        .into()
-                }
-                Ok(()) if found == 0 => "no usable NVIDIA GPU or driver was found; use --device cpu".into(),
-                Ok(()) => format!("there are {found} GPUs, numbered from 0"),
+    let found = gpus();
+    match (choice, &found) {
+        (DeviceChoice::Cuda(index), Ok(count)) if index.unwrap_or(0) < *count => Ok(Device::Cuda(index.unwrap_or(0))),
+        (DeviceChoice::Cuda(_), _) => {
+            let reason = match found {
+                Err(reason) => format!("{reason}; or use --device cpu"),
+                Ok(0) => "no usable NVIDIA GPU or driver was found; use --device cpu".into(),
+                Ok(count) => format!("there are {count} GPUs, numbered from 0"),
             };
             Err(DeviceError { asked: choice, reason })
         }
-        _ if found > 0 => Ok(Device::Cuda(0)),
+        (_, Ok(1..)) => Ok(Device::Cuda(0)),
         _ => Ok(Device::Cpu),
     }
 }
 
-/// Opens libtorch's CUDA library so that the backend registers itself. It must happen before libtorch is first asked
-/// about CUDA, with its symbols visible to all, and it must never be closed.
-#[cfg(target_os = "linux")]
-fn load_cuda() -> Result<(), String> {
-    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: libtorch's own library, of the build this program is linked to; its initialisers only register kernels.
-    let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
-    library.map(std::mem::forget).map_err(|e| e.to_string())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn load_cuda() -> Result<(), String> {
-    Err("only Linux builds of libtorch have CUDA".into())
-}
-
-/// `cpu` or `cuda:0`, as [`DeviceChoice`] reads it.
-pub fn name(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".into(),
-    }
+/// Number of GPUs that this program can use.
+///
+/// # Errors
+/// If none could ever be used: says why, and which command helps.
+pub fn gpus() -> Result<usize, String> {
+    #[cfg(feature = "torch")]
+    return metadrift_agents::tch_backend::gpus()
+        .map_err(|_| "this libtorch has no CUDA part. `./x setup --cuda` fetches one that has".to_owned());
+    #[cfg(not(feature = "torch"))]
+    Err("this program was built without libtorch. Run `./x setup --cuda`; `./x` then builds with it".to_owned())
 }
 
 /// Settings of libtorch and of the allocator that this program always wants; call once, before any tensor or thread.

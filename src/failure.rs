@@ -1,6 +1,6 @@
 //! Errors as the shell sees them: one message, one exit code.
 
-use metadrift_agents::maml::Diverged;
+use metadrift_agents::{backend::NoBackend, maml::Diverged};
 use metadrift_envs::TaskError;
 
 use crate::{
@@ -75,7 +75,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Diverged>() {
         return Some(code::DIVERGED);
     }
-    if cause.is::<DeviceError>() || cause.is::<Unusable>() {
+    if cause.is::<DeviceError>() || cause.is::<NoBackend>() || cause.is::<Unusable>() {
         return Some(code::DEVICE);
     }
     if cause.is::<CheckFailed>() {

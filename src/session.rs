@@ -8,10 +8,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use metadrift_agents::{
-    backend::{Backend, BackendChoice, NoNative},
+    backend::BackendChoice,
+    device::Device,
+    native,
     stop::{self, Stopped},
 };
-use tch::Device;
 
 use crate::{
     checkpoint::{self, Which},
@@ -80,8 +81,6 @@ pub struct Session {
     resumed: Option<At>,
     /// The checkpoint that did best on held-out tasks, once one was evaluated.
     best: Option<Best>,
-    /// Why libtorch computes although nobody asked for it and no GPU is there.
-    fallback: Option<&'static str>,
     /// Duration of the iteration before; before the first one nobody knows, so it counts as long.
     last_iteration: Duration,
     /// Seconds that [`Session::run`] has trained for.
@@ -97,13 +96,6 @@ impl Session {
         let device = device::open(options.device)?;
         let asked = options.backend.unwrap_or_default();
         let mut trainer = Trainer::new(config, device, asked, options.actors)?;
-        let fallback = match trainer.learner().backend() {
-            Backend::Tch(tch) if asked == BackendChoice::Auto && device == Device::Cpu => {
-                let chunk = trainer.config().maml.tasks_per_chunk;
-                Backend::native(tch.layout(), device, chunk, options.actors).err().map(NoNative::reason)
-            }
-            _ => None,
-        };
         let config = trainer.config();
         let run = RunDir::create(Path::new(RUNS), &config.name, place, config.seed)?;
         let mut manifest = Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line());
@@ -120,7 +112,6 @@ impl Session {
             options,
             resumed: None,
             best: None,
-            fallback,
             last_iteration: Duration::MAX,
             seconds: 0.0,
         })
@@ -160,17 +151,7 @@ impl Session {
         write_atomic(&run.config(), text.as_bytes())?;
         let resumed = Some(At { iteration: trainer.iteration(), env_steps: trainer.env_steps() });
         let best = Best::of(&chosen.state);
-        Ok(Session {
-            trainer,
-            run,
-            manifest,
-            options,
-            resumed,
-            best,
-            fallback: None,
-            last_iteration: Duration::MAX,
-            seconds: 0.0,
-        })
+        Ok(Session { trainer, run, manifest, options, resumed, best, last_iteration: Duration::MAX, seconds: 0.0 })
     }
 
     /// The folder.
@@ -218,10 +199,8 @@ impl Session {
         let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
         self.run.warnings().iter().for_each(|w| progress.warn(w));
         progress.note(&headline(self));
-        if let Some(reason) = self.fallback {
-            progress.warn(&format!(
-                "the gradients come from libtorch, at about half the speed of the native backend: {reason}"
-            ));
+        if let Some(reason) = slowness(self.trainer.learner().backend().choice(), self.options.backend, &config) {
+            progress.warn(reason);
         }
         let evaluates = config.evaluation.every > 0;
         let mut logger = Logger::open(
@@ -350,10 +329,23 @@ impl Session {
     }
 }
 
+/// Why gradients take longer than a user may expect.
+fn slowness(backend: BackendChoice, asked: Option<BackendChoice>, config: &Config) -> Option<&'static str> {
+    match backend {
+        BackendChoice::Native => (native::instructions() == "portable").then_some(
+            "this processor has no AVX2 with fused multiply-add: the portable kernels take several times as long",
+        ),
+        _ => (asked.unwrap_or_default() == BackendChoice::Auto && config.maml.tasks_per_chunk > 1).then_some(
+            "maml.tasks_per_chunk asks for several tasks at once, so the gradients come from libtorch: on a CPU that takes \
+             several times as long as the native backend",
+        ),
+    }
+}
+
 /// Writes down how the run is run; returns the text of its configuration.
 fn describe(manifest: &mut Manifest, trainer: &Trainer, device: Device, options: &RunOptions) -> String {
     let text = trainer.config().to_toml();
-    (manifest.device, manifest.actors) = (device::name(device), options.actors);
+    (manifest.device, manifest.actors) = (device.to_string(), options.actors);
     manifest.backend = trainer.learner().backend().choice();
     manifest.knows(text.as_bytes());
     text

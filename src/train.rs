@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     adam::Adam,
     advantage::Estimate,
-    backend::{Backend, BackendChoice, NoNative},
+    backend::{self, BackendChoice, NoBackend},
     batch::{Batch, MetaBatch},
     maml::{Diverged, Maml, Metrics},
 };
 use metadrift_envs::{EnvKind, Purpose, Split, Stream, Task, TaskDistribution};
 use rand_distr::{Distribution, StandardNormal};
-use tch::Device;
 
 use crate::{
     checkpoint::Checkpoint,
@@ -104,7 +104,7 @@ impl MetaTrainer {
         let obs_dim = layout.obs_dim();
         let mut rng = Stream::new(config.seed, Purpose::Init).rng();
         let theta = layout.init(config.policy.init_log_std, || StandardNormal.sample(&mut rng));
-        let backend = Backend::new(backend, layout, device, config.maml.tasks_per_chunk, num_actors)?;
+        let backend = backend::open(backend, layout, device, config.maml.tasks_per_chunk, num_actors)?;
         let shape = Shape {
             tasks: config.rollout.num_tasks,
             steps: config.num_steps()?,
@@ -293,7 +293,7 @@ pub enum TrainerError {
     Config(#[from] ConfigError),
     /// The backend cannot be had.
     #[error(transparent)]
-    Backend(#[from] NoNative),
+    Backend(#[from] NoBackend),
 }
 
 /// A checkpoint of something else.

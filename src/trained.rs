@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use metadrift_agents::backend::BackendChoice;
-use tch::Device;
+use metadrift_agents::device::Device;
 
 use crate::{
     checkpoint::{self, Which},

@@ -173,8 +173,13 @@ fn mistakes_get_one_clear_message_and_an_exit_code() {
     says(4, "resume nowhere", &["nowhere"]);
     fs::write(place.path("bad.toml"), "name = \"x\"\n[task]\nenv = \"cartpole\"\nhorizont = 3\n").unwrap();
     says(3, "train bad.toml", &["bad.toml", "line 4", "column 1", "did you mean `horizon`"]);
-    if !tch::Cuda::is_available() {
-        says(5, "train tiny.toml --device cuda", &["--device cpu"]);
+    if metadrift::device::gpus() != Ok(1) {
+        says(5, "train tiny.toml --device cuda:7", &["--device cpu"]);
+    }
+    if !cfg!(feature = "torch") {
+        says(5, "train tiny.toml --device cuda", &["./x setup --cuda", "--device cpu"]);
+        says(5, "train tiny.toml --backend tch", &["--backend tch", "./x setup --torch"]);
+        says(5, "train tiny.toml --set maml.tasks_per_chunk=2", &["maml.tasks_per_chunk", "./x setup --torch"]);
     }
     assert!(!place.path("runs").exists(), "a mistake left a run behind");
 

@@ -6,7 +6,7 @@ use metadrift::{
     stats::mean,
 };
 use metadrift_agents::{
-    backend::{Backend, BackendChoice},
+    backend::{self, BackendChoice},
     batch::MetaBatch,
     host_policy::HostPolicy,
     layout::Layout,
@@ -107,7 +107,8 @@ fn train(dies: bool) -> Vec<f64> {
     let layout = registry::layout(&DoubleIntegrator::SPEC, &TaskSettings::default(), &[32, 32]);
     let mut rng = Stream::new(1, Purpose::Init).rng();
     let theta = layout.init(0.0, || StandardNormal.sample(&mut rng));
-    let backend = Backend::new(BackendChoice::Auto, layout.clone(), tch::Device::Cpu, 0, 2).unwrap();
+    let backend =
+        backend::open(BackendChoice::Auto, layout.clone(), metadrift_agents::device::Device::Cpu, 0, 2).unwrap();
     let maml = MamlConfig { inner_lr: 0.0, ..Default::default() };
     let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta);
     let mut rollout = Rollout::new(Shape { tasks: TASKS, steps: STEPS, envs: ENVS, obs_dim: 2, act_dim: 1 });

@@ -146,7 +146,9 @@ fn an_evaluation_through_a_link_is_stored_with_the_run_it_read() {
     place.expect(0, "train tiny.toml -q --no-evaluate --iterations 2");
     let latest = place.path("runs/tiny/latest");
     let first = fs::canonicalize(&latest).unwrap();
-    let trained = metadrift::trained::Trained::open(&latest, Which::Last, tch::Device::Cpu, None, 1).unwrap();
+    let trained =
+        metadrift::trained::Trained::open(&latest, Which::Last, metadrift_agents::device::Device::Cpu, None, 1)
+            .unwrap();
     place.expect(0, "train tiny.toml -q --no-evaluate --iterations 2 --seed 1");
     assert_ne!(fs::canonicalize(&latest).unwrap(), first);
     assert_eq!(trained.dir, first);

@@ -6,9 +6,9 @@ use metadrift::{
     rollout::{Collection, Episodes, Phase, Rollout, Shape, collect_all},
     train::Trainer,
 };
+use metadrift_agents::device::Device;
 use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
 use metadrift_envs::{Clocks, EnvKind, Task, TaskSettings};
-use tch::Device;
 
 /// Mean returns without and after adaptation over the last ten of `iterations`.
 fn train(env: &str, iterations: u64, settings: &str, backend: BackendChoice) -> (f64, f64) {
@@ -41,7 +41,7 @@ fn the_value_network_and_minibatches_learn_the_same_probes() {
     // as above; and every episode of the sign probe is a task of its own, whose best fixed policy earns nothing
     let settings = "learner = \"ppo\"\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_envs = 32\n\
         rollout.num_steps = 32\nppo_learner.value_hidden = [16]\nppo_learner.value_lr = 0.01";
-    for backend in [BackendChoice::Auto, BackendChoice::Tch] {
+    for backend in BackendChoice::ALL.iter().copied() {
         for env in ["probe-action", "probe-policy"] {
             let (_, post) = train(env, 30, settings, backend);
             assert!(post > 0.95, "{env}, {backend:?}: {post}");
@@ -57,7 +57,7 @@ fn maml_learns_to_adapt_where_nothing_else_helps() {
     // the actuator's sign is hidden and even: whatever a policy does without adapting, it earns 0 on average
     let settings = "maml.inner_lr = 1.0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 40\n\
         task.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
-    for backend in [BackendChoice::Auto, BackendChoice::Tch] {
+    for backend in BackendChoice::ALL.iter().copied() {
         let (pre, post) = train("probe-sign", 60, settings, backend);
         assert!(pre.abs() < 0.3, "{backend:?}: {pre}");
         assert!(post > 0.95, "{backend:?}: {post}");

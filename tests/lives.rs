@@ -12,9 +12,9 @@ use metadrift::{
     train::Trainer,
 };
 use metadrift_agents::backend::BackendChoice;
+use metadrift_agents::device::Device;
 use metadrift_envs::Split;
 use serde_json::Value;
-use tch::Device;
 
 /// An actuator that turns round when the first phase is over.
 const LATE_FAULT: &str = r#"

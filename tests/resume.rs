@@ -62,6 +62,7 @@ fn plain_ppo_resumes_exactly_in_the_middle_of_its_episodes() {
     assert!(!told.contains("    1  "), "{told}");
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_run_goes_on_with_the_backend_it_began_with() {
     let place = Place::new();

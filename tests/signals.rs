@@ -95,7 +95,7 @@ fn an_iteration_that_was_stopped_is_done_again_to_the_byte() {
         let sets = [format!("learner={learner}"), "rollout.num_envs=32".to_owned()];
         let new = || {
             let config = Config::parse("x", &text, &sets).unwrap();
-            Trainer::new(config, tch::Device::Cpu, BackendChoice::Auto, 2).unwrap()
+            Trainer::new(config, metadrift_agents::device::Device::Cpu, BackendChoice::Auto, 2).unwrap()
         };
         let (mut whole, mut stopped) = (new(), new());
         whole.iterate().unwrap();

@@ -56,7 +56,7 @@ fn passes(c: &mut Criterion) {
         let (mut out, mut scratch) = (vec![0.0; SAMPLES * policy.outputs()], policy.scratch());
         group.bench_function("forward", |b| b.iter(|| policy.forward(black_box(&support.obs), &mut out, &mut scratch)));
 
-        let Some(backend) = NativeBackend::new(layout.clone(), 1) else { continue };
+        let backend = NativeBackend::new(layout.clone(), 1);
         let (each, rates, supports) = (vec![theta.clone()], vec![0.1; theta.len()], vec![support]);
         group.bench_function("adapt", |b| b.iter(|| backend.adapt(black_box(&each), &rates, &supports)));
         let mut ready = backend.prepare(&theta, &MetaBatch { supports: vec![supports], query: vec![query] });
@@ -76,11 +76,10 @@ fn minibatches(c: &mut Criterion) {
     for width in [16, 32, 64] {
         let layout = Layout::new(4, &[width, width], Head::Categorical(2));
         let (params, data) = (parameters(&layout), batch(&layout, 256));
-        if let Some(backend) = NativeBackend::new(layout, 1) {
-            let mut space = backend.minibatches();
-            let name = format!("{width}-{width}");
-            group.bench_function(name, |b| b.iter(|| space.clipped(black_box(&params), &data, &OBJECTIVE)));
-        }
+        let backend = NativeBackend::new(layout, 1);
+        let mut space = backend.minibatches();
+        let name = format!("{width}-{width}");
+        group.bench_function(name, |b| b.iter(|| space.clipped(black_box(&params), &data, &OBJECTIVE)));
     }
 }
 

@@ -1,147 +1,122 @@
 //! The seam between learning and arithmetic: flat vectors in, flat vectors out.
 
-use serde::{Deserialize, Serialize};
-use tch::Device;
+use std::{fmt::Debug, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "torch")]
+use crate::tch_backend::TchBackend;
 use crate::{
     batch::{Batch, MetaBatch},
+    device::Device,
     layout::Layout,
-    native::{NativeBackend, Prepared},
+    native::NativeBackend,
     objective::{Objective, ObjectiveStats},
-    tch_backend::{TchBackend, Uploaded},
 };
+
+/// Adaptation and gradients, one way or the other; any two agree up to rounding.
+pub trait Backend: Debug + Send + Sync {
+    /// Which one it is.
+    fn choice(&self) -> BackendChoice;
+
+    /// The policy's shape.
+    fn layout(&self) -> &Layout;
+
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>>;
+
+    /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
+    fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a>;
+
+    /// Gradients on minibatches.
+    fn minibatches(&self) -> Box<dyn Minibatches + '_>;
+}
+
+/// The meta-objective on fixed data.
+pub trait Problem {
+    /// Gradient of the objective, mean over tasks, by the meta-parameters, `[num_params]`, and by the inner rates:
+    /// `[num_params]` if the objective learns them, else empty or zeros, as the backend likes.
+    fn meta_gradient(
+        &mut self,
+        theta: &[f32],
+        rates: &[f32],
+        objective: &Objective,
+    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats);
+}
+
+/// Gradients of plain PPO.
+pub trait Minibatches {
+    /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
+    fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
+
+    /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs`
+    /// `[samples, obs_dim]`, `target` `[samples]`.
+    fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64);
+}
 
 /// Which arithmetic is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// Native on a CPU that has what it takes, unless several tasks are to share a graph; else tch.
+    /// Native on a CPU, unless several tasks are to share a graph; else tch.
     #[default]
     Auto,
-    /// The kernels written for tanh networks on x86-64.
+    /// The kernels written for tanh networks, fastest on x86-64.
     Native,
     /// libtorch's autograd: the reference, and the way to a GPU.
     Tch,
 }
 
-/// Why the native backend cannot serve.
+/// A backend that cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--backend native: {0}; use --backend tch")]
-pub struct NoNative(&'static str);
-
-impl NoNative {
-    /// The bare reason.
-    pub fn reason(self) -> &'static str {
-        self.0
-    }
+pub enum NoBackend {
+    /// The native one.
+    #[error("--backend native: {0}; use --backend tch")]
+    Native(&'static str),
+    /// libtorch, in a program without it.
+    #[error("{0}: this program was built without libtorch. Run `./x setup --torch`; `./x` then builds with it")]
+    Torch(&'static str),
 }
 
-/// Adaptation and the meta-gradient, one way or the other; the two agree up to rounding.
-#[derive(Clone, Debug)]
-pub enum Backend {
-    /// Task by task in the caches of the CPU.
-    Native(NativeBackend),
-    /// Through libtorch, on any device.
-    Tch(TchBackend),
-}
+impl BackendChoice {
+    /// The backends of this program.
+    pub const ALL: &[BackendChoice] =
+        if cfg!(feature = "torch") { &[BackendChoice::Native, BackendChoice::Tch] } else { &[BackendChoice::Native] };
 
-/// A [`MetaBatch`] made ready for several outer epochs.
-pub enum Ready {
-    /// For [`Backend::Native`].
-    Native(Prepared<f32>),
-    /// For [`Backend::Tch`].
-    Tch(Uploaded),
-}
-
-impl Backend {
-    /// The backend for `choice` on `device`. `tasks_per_chunk` is tch's (see [`TchBackend::new`]).
+    /// Native or tch, whichever serves `device` and graphs of `tasks_per_chunk` tasks.
     ///
     /// # Errors
-    /// If the native one is asked for on a GPU, on a processor without AVX2, or for several tasks at once.
-    pub fn new(
-        choice: BackendChoice,
-        layout: Layout,
-        device: Device,
-        tasks_per_chunk: usize,
-        threads: usize,
-    ) -> Result<Self, NoNative> {
-        match (choice, Self::native(&layout, device, tasks_per_chunk, threads)) {
-            (BackendChoice::Native | BackendChoice::Auto, Ok(native)) => Ok(Backend::Native(native)),
-            (BackendChoice::Native, Err(obstacle)) => Err(obstacle),
-            (BackendChoice::Auto, Err(_)) | (BackendChoice::Tch, _) => {
-                Ok(Backend::Tch(TchBackend::new(layout, device, tasks_per_chunk, threads)))
-            }
+    /// If the native one is asked for on a GPU or for several tasks at once, and if tch is needed in a program without it.
+    pub fn resolve(self, device: Device, tasks_per_chunk: usize) -> Result<BackendChoice, NoBackend> {
+        let obstacle = if device != Device::Cpu {
+            Some("it computes on the CPU, not on a GPU")
+        } else {
+            (tasks_per_chunk > 1).then_some("it goes task by task, and maml.tasks_per_chunk asks for more at once")
+        };
+        match (self, obstacle) {
+            (BackendChoice::Native | BackendChoice::Auto, None) => Ok(BackendChoice::Native),
+            (BackendChoice::Native, Some(obstacle)) => Err(NoBackend::Native(obstacle)),
+            (BackendChoice::Tch, _) if !cfg!(feature = "torch") => Err(NoBackend::Torch("--backend tch")),
+            (BackendChoice::Auto, _) if !cfg!(feature = "torch") => Err(NoBackend::Torch("maml.tasks_per_chunk")),
+            (BackendChoice::Auto, Some(_)) | (BackendChoice::Tch, _) => Ok(BackendChoice::Tch),
         }
     }
+}
 
-    /// The native backend, or why it cannot serve: then [`BackendChoice::Auto`] falls back to libtorch.
-    ///
-    /// # Errors
-    /// As [`Backend::new`] on [`BackendChoice::Native`].
-    pub fn native(
-        layout: &Layout,
-        device: Device,
-        tasks_per_chunk: usize,
-        threads: usize,
-    ) -> Result<NativeBackend, NoNative> {
-        if device != Device::Cpu {
-            return Err(NoNative("it computes on the CPU, not on a GPU"));
-        }
-        if tasks_per_chunk > 1 {
-            return Err(NoNative("it goes task by task, and maml.tasks_per_chunk asks for more at once"));
-        }
-        let native = NativeBackend::new(layout.clone(), threads);
-        native.ok_or(NoNative("this processor has no AVX2 with fused multiply-add"))
-    }
-
-    /// Which one it is.
-    pub fn choice(&self) -> BackendChoice {
-        match self {
-            Backend::Native(_) => BackendChoice::Native,
-            Backend::Tch(_) => BackendChoice::Tch,
-        }
-    }
-
-    /// The policy's shape.
-    pub fn layout(&self) -> &Layout {
-        match self {
-            Backend::Native(native) => native.layout(),
-            Backend::Tch(tch) => tch.layout(),
-        }
-    }
-
-    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
-    pub fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
-        match self {
-            Backend::Native(native) => native.adapt(params, rates, support),
-            Backend::Tch(tch) => tch.adapt(params, rates, support),
-        }
-    }
-
-    /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
-    pub fn prepare(&self, theta: &[f32], data: &MetaBatch) -> Ready {
-        match self {
-            Backend::Native(native) => Ready::Native(native.prepare(theta, data)),
-            Backend::Tch(tch) => Ready::Tch(tch.upload(theta, data)),
-        }
-    }
-
-    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters, `[num_params]`, and by the inner rates:
-    /// `[num_params]` if the objective learns them, else empty or zeros, as the backend likes.
-    ///
-    /// # Panics
-    /// If `data` was made ready by another backend.
-    pub fn meta_gradient(
-        &self,
-        theta: &[f32],
-        rates: &[f32],
-        data: &mut Ready,
-        objective: &Objective,
-    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats) {
-        match (self, data) {
-            (Backend::Native(native), Ready::Native(data)) => native.meta_gradient(theta, rates, data, objective),
-            (Backend::Tch(tch), Ready::Tch(data)) => tch.meta_gradient(theta, rates, data, objective),
-            _ => panic!("data made ready by another backend"),
-        }
+/// The backend for `choice` on `device`. `tasks_per_chunk` is tch's, see `TchBackend::new`.
+///
+/// # Errors
+/// As [`BackendChoice::resolve`].
+pub fn open(
+    choice: BackendChoice,
+    layout: Layout,
+    device: Device,
+    tasks_per_chunk: usize,
+    threads: usize,
+) -> Result<Arc<dyn Backend>, NoBackend> {
+    match choice.resolve(device, tasks_per_chunk)? {
+        #[cfg(feature = "torch")]
+        BackendChoice::Tch => Ok(Arc::new(TchBackend::new(layout, device, tasks_per_chunk, threads))),
+        _ => Ok(Arc::new(NativeBackend::new(layout, threads))),
     }
 }

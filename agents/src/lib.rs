@@ -3,17 +3,19 @@
 //! The path of one meta-update: [`batch::Trajectories`] (what an actor collected) become a [`batch::Batch`] through
 //! [`advantage::prepare`] (value [`baseline`] and GAE); [`maml::Maml`] asks its [`backend::Backend`] for adapted
 //! parameters and for the meta-gradient, and takes an [`adam::Adam`] step. Plain PPO ([`ppo::Ppo`]) takes gradient steps
-//! on shuffled minibatches, with values from a network instead. There are two backends: [`tch_backend`], the
-//! reference, by libtorch's autograd on any device; and [`native`], the same derivatives written out for CPUs.
+//! on shuffled minibatches, with values from a network instead. There are two backends: [`native`],
+//! derivatives written out for CPUs; and, with the feature `torch`, `tch_backend`, the reference, by libtorch's autograd on
+//! any device.
 //!
 //! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside
-//! [`tch_backend`]. This crate knows no environment.
+//! `tch_backend`. This crate knows no environment.
 
 pub mod adam;
 pub mod advantage;
 pub mod backend;
 pub mod baseline;
 pub mod batch;
+pub mod device;
 pub mod host_policy;
 pub mod layout;
 pub mod maml;
@@ -21,6 +23,7 @@ pub mod native;
 pub mod objective;
 pub mod ppo;
 pub mod stop;
+#[cfg(feature = "torch")]
 pub mod tch_backend;
 pub mod threads;
 pub mod vector_math;

@@ -1,6 +1,8 @@
 //! MAML-PPO: a meta-policy that adapts to a task in a few gradient steps (Finn et al. 2017, arXiv 1703.03400), with an
 //! unclipped surrogate inside and PPO's clipped one outside (ProMP, Rothfuss et al. 2019, arXiv 1810.06784).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -144,12 +146,12 @@ pub struct Maml {
     pub adam: Adam,
     maml: MamlConfig,
     ppo: PpoConfig,
-    backend: Backend,
+    backend: Arc<dyn Backend>,
 }
 
 impl Maml {
     /// A learner at `meta_params`, with every inner rate at `inner_lr`.
-    pub fn new(maml: MamlConfig, ppo: PpoConfig, backend: Backend, meta_params: Vec<f32>) -> Self {
+    pub fn new(maml: MamlConfig, ppo: PpoConfig, backend: Arc<dyn Backend>, meta_params: Vec<f32>) -> Self {
         let n = backend.layout().num_params();
         assert_eq!(meta_params.len(), n, "parameter vector and layout differ");
         let mut inner_rates = vec![maml.inner_lr as f32; n];
@@ -161,7 +163,7 @@ impl Maml {
     }
 
     /// Which arithmetic it learns by.
-    pub fn backend(&self) -> &Backend {
+    pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
     }
 
@@ -199,13 +201,14 @@ impl Maml {
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was before the
     /// epoch that failed.
     pub fn update(&mut self, data: &MetaBatch) -> Result<Metrics, Diverged> {
-        let mut ready = self.backend.prepare(&self.meta_params, data);
+        let backend = self.backend.clone();
+        let mut problem = backend.problem(&self.meta_params, data);
         let objective = self.objective();
         let informed = self.ppo.ent_coef != 0.0 || data.query.iter().any(Batch::tells);
         let (mut first, mut last, mut norms) = (None, ObjectiveStats::default(), 0.0);
         for epoch in 0..self.ppo.outer_epochs {
             let (mut gradient, mut rates_gradient, stats) =
-                self.backend.meta_gradient(&self.meta_params, &self.inner_rates, &mut ready, &objective);
+                problem.meta_gradient(&self.meta_params, &self.inner_rates, &objective);
             if objective.learn_rates {
                 if let (Some(log_std), false) = (self.layout().log_std(), self.maml.adapt_log_std) {
                     rates_gradient[log_std].fill(0.0);

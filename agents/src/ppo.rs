@@ -6,6 +6,8 @@
 //! tune. And the value network answers in units of 1 / (1 - gamma), which makes its answers as large as a reward,
 //! whatever gamma is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,10 +18,8 @@ use crate::{
     host_policy::HostPolicy,
     layout::Layout,
     maml::{Diverged, Metrics, PpoConfig, clip_norm},
-    native,
     objective::{Objective, ObjectiveStats},
     stop,
-    tch_backend::TchBackend,
     threads::run_jobs,
 };
 
@@ -67,12 +67,12 @@ pub struct Network {
     pub params: Vec<f32>,
     /// `[num_params]`
     pub adam: Adam,
-    backend: Backend,
+    backend: Arc<dyn Backend>,
 }
 
 impl Network {
     /// A network at `params`.
-    pub fn new(backend: Backend, params: Vec<f32>) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, params: Vec<f32>) -> Self {
         assert_eq!(params.len(), backend.layout().num_params(), "parameter vector and layout differ");
         Network { adam: Adam::new(params.len()), params, backend }
     }
@@ -83,7 +83,7 @@ impl Network {
     }
 
     /// Which arithmetic it learns by.
-    pub fn backend(&self) -> &Backend {
+    pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
     }
 }
@@ -208,7 +208,7 @@ impl Ppo {
         rate: f64,
     ) -> Result<Tally, Diverged> {
         let Network { params, adam, backend } = network;
-        let mut gradients = Gradients::new(backend);
+        let mut gradients = backend.minibatches();
         let objective = self.objective();
         let (mut tally, mut batch, mut target) = (Tally::default(), Batch::default(), Vec::new());
         for (epoch, order) in orders.iter().enumerate() {
@@ -297,34 +297,5 @@ impl Tally {
         self.stats.approx_kl += stats.approx_kl;
         self.stats.clip_fraction += stats.clip_fraction;
         self.norm += norm;
-    }
-}
-
-/// Gradients on minibatches, by either backend.
-enum Gradients<'a> {
-    Native(Box<native::Minibatches<f32>>),
-    Tch(&'a TchBackend),
-}
-
-impl<'a> Gradients<'a> {
-    fn new(backend: &'a Backend) -> Self {
-        match backend {
-            Backend::Native(native) => Gradients::Native(Box::new(native.minibatches())),
-            Backend::Tch(tch) => Gradients::Tch(tch),
-        }
-    }
-
-    fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
-        match self {
-            Gradients::Native(native) => native.clipped(params, batch, objective),
-            Gradients::Tch(tch) => tch.clipped(params, batch, objective),
-        }
-    }
-
-    fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64) {
-        match self {
-            Gradients::Native(native) => native.squared(params, obs, target),
-            Gradients::Tch(tch) => tch.squared(params, obs, target),
-        }
     }
 }

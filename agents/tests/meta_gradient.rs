@@ -2,6 +2,7 @@
 
 mod synthetic;
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     batch::MetaBatch,
     layout::{Head, Layout},
@@ -9,7 +10,6 @@ use metadrift_agents::{
     tch_backend::TchBackend,
 };
 use synthetic::{Lcg, batch, layouts, meta_batch, params};
-use tch::Device;
 
 const OBJECTIVE: Objective =
     Objective { clip_eps: 0.2, kl_coef: 0.3, ent_coef: 0.05, first_order: false, learn_rates: true };

@@ -2,6 +2,7 @@
 
 mod synthetic;
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     layout::{Head, Layout},
     native::NativeBackend,
@@ -9,7 +10,6 @@ use metadrift_agents::{
     tch_backend::TchBackend,
 };
 use synthetic::{Lcg, layouts, meta_batch, meta_batch_of, params};
-use tch::Device;
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
@@ -32,7 +32,7 @@ fn all_layouts() -> Vec<Layout> {
 
 /// Holds the native meta-gradient of tasks with so many samples against the one of the tch backend.
 fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samples: &[usize]) {
-    let native = NativeBackend::new(layout.clone(), 2).expect("this processor");
+    let native = NativeBackend::new(layout.clone(), 2);
     let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 2);
     let tch_double = tch.clone().double();
     let mut rng = Lcg(31 + inner_steps as u64);
@@ -104,12 +104,12 @@ fn adapts_like_the_tch_backend_and_alike_on_any_number_of_threads() {
         let each = vec![theta.clone(); 4];
         let rates = vec![0.3; theta.len()];
         let expected = TchBackend::new(layout.clone(), Device::Cpu, 1, 1).adapt(&each, &rates, &data.supports[0]);
-        let one = NativeBackend::new(layout.clone(), 1).unwrap();
+        let one = NativeBackend::new(layout.clone(), 1);
         let adapted = one.adapt(&each, &rates, &data.supports[0]);
         for (a, b) in adapted.iter().zip(&expected) {
             assert!(distance(&wide(a), &wide(b)) < 1e-6);
         }
-        let three = NativeBackend::new(layout.clone(), 3).unwrap();
+        let three = NativeBackend::new(layout.clone(), 3);
         assert_eq!(three.adapt(&each, &rates, &data.supports[0]), adapted);
         let objective =
             Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.0, first_order: false, learn_rates: false };

@@ -3,16 +3,16 @@
 
 mod synthetic;
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     advantage::{informative, prepare},
-    backend::{Backend, BackendChoice},
+    backend::{self, BackendChoice},
     batch::{Batch, MetaBatch, Trajectories},
     layout::Layout,
     maml::{Maml, MamlConfig, PpoConfig},
     ppo::{Lesson, Network, Ppo, PpoLearnerConfig},
 };
 use synthetic::{Lcg, layouts, meta_batch, params};
-use tch::Device;
 
 const ENVS: usize = 4;
 
@@ -106,11 +106,11 @@ fn a_difference_that_is_more_than_rounding_tells() {
 
 #[test]
 fn adaptation_and_meta_update_stand_still_whatever_the_momentum() {
-    for choice in [BackendChoice::Native, BackendChoice::Tch] {
+    for choice in BackendChoice::ALL.iter().copied() {
         for layout in layouts() {
             let mut rng = Lcg(5);
             let theta = params(&layout, &mut rng);
-            let backend = Backend::new(choice, layout.clone(), Device::Cpu, 1, 1).unwrap();
+            let backend = backend::open(choice, layout.clone(), Device::Cpu, 1, 1).unwrap();
             let maml = MamlConfig { learn_inner_lr: true, ..MamlConfig::default() };
             let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta);
             learner.update(&meta_batch(&layout, &learner.meta_params.clone(), 1, 3, &mut rng)).unwrap();
@@ -132,12 +132,12 @@ fn adaptation_and_meta_update_stand_still_whatever_the_momentum() {
 
 #[test]
 fn plain_ppo_keeps_its_policy_and_still_learns_values() {
-    for choice in [BackendChoice::Native, BackendChoice::Tch] {
+    for choice in BackendChoice::ALL.iter().copied() {
         for layout in layouts() {
             let mut rng = Lcg(7);
             let mut network = |layout: Layout| {
                 let theta = params(&layout, &mut rng);
-                Network::new(Backend::new(choice, layout, Device::Cpu, 0, 1).unwrap(), theta)
+                Network::new(backend::open(choice, layout, Device::Cpu, 0, 1).unwrap(), theta)
             };
             let (policy, value) = (network(layout.clone()), network(Layout::value(layout.obs_dim(), &[5])));
             let config = PpoLearnerConfig { minibatch: 16, ..PpoLearnerConfig::default() };

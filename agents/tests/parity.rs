@@ -2,6 +2,7 @@
 
 mod synthetic;
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     batch::MetaBatch,
     layout::{Head, Layout},
@@ -9,7 +10,6 @@ use metadrift_agents::{
     tch_backend::TchBackend,
 };
 use synthetic::{Lcg, batch, params};
-use tch::Device;
 
 #[test]
 fn log_probs_of_host_and_tensors_agree() {

@@ -9,7 +9,7 @@ mod time_to_result;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use metadrift_agents::stop;
+use metadrift_agents::{device::Device, stop};
 use metadrift_envs::EnvKind;
 use serde::Serialize;
 
@@ -144,8 +144,8 @@ fn peak_memory() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| 1024 * kib)
 }
-fn place(device: tch::Device, threads: usize) -> String {
-    format!("{}, {threads} thread{}", device::name(device), if threads == 1 { "" } else { "s" })
+fn place(device: Device, threads: usize) -> String {
+    format!("{}, {threads} thread{}", device, if threads == 1 { "" } else { "s" })
 }
 
 fn print_row(row: &Row, format: Format) -> Result<()> {

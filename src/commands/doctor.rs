@@ -4,14 +4,14 @@ use std::{fs, panic::catch_unwind, thread::available_parallelism};
 
 use anyhow::Result;
 use metadrift_agents::{
+    backend::{self, BackendChoice},
     batch::{Batch, MetaBatch},
+    device::Device,
     layout::{Head, Layout},
     objective::Objective,
-    tch_backend::TchBackend,
 };
 use serde::Serialize;
 use serde_json::json;
-use tch::{Device, Kind, Tensor};
 
 use crate::{
     cli::Format,
@@ -19,9 +19,9 @@ use crate::{
     device::{self, DeviceChoice},
 };
 
-/// libtorch is there, but does not compute what it should.
+/// This program does not compute here what it should.
 #[derive(Debug, thiserror::Error)]
-#[error("libtorch is not usable: {0}")]
+#[error("this program is not usable here: {0}")]
 pub struct Unusable(String);
 
 /// One line of the report: whether it is there, and what is known of it.
@@ -43,13 +43,13 @@ impl Line {
 /// Runs the command.
 ///
 /// # Errors
-/// [`Unusable`] if tensors on the CPU do not work, and if the output cannot be written.
+/// [`Unusable`] if gradients on the CPU are wrong, and if the output cannot be written.
 pub fn run(format: Format) -> Result<()> {
     let on_cpu = self_check(Device::Cpu);
     let mut lines = vec![
         Line::of("metadrift", Ok(env!("CARGO_PKG_VERSION").into())),
         Line::of("libtorch", libtorch()),
-        Line::of("tensors", on_cpu.clone()),
+        Line::of("gradients", on_cpu.clone()),
     ];
     lines.extend(cuda());
     lines.push(Line::of("cores", available_parallelism().map(|n| n.to_string()).map_err(|e| e.to_string())));
@@ -68,6 +68,9 @@ fn report(lines: &[Line]) -> String {
 
 /// Version and place of the libtorch that is loaded.
 fn libtorch() -> Result<String, String> {
+    if !cfg!(feature = "torch") {
+        return Err("not in this program, which needs none on a CPU; `./x setup --torch` adds it".into());
+    }
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let place = mapped(&maps, "libtorch_cpu.so").unwrap_or("a place that this system does not tell");
     Ok(format!("{}, loaded from {place}", device::LIBTORCH_VERSION))
@@ -83,7 +86,7 @@ fn mapped<'a>(maps: &'a str, library: &str) -> Option<&'a str> {
 fn cuda() -> Vec<Line> {
     match device::open(DeviceChoice::Cuda(None)) {
         Ok(gpu) => {
-            let count = tch::Cuda::device_count();
+            let count = device::gpus().unwrap_or(0);
             let devices = if count == 1 { "1 device".into() } else { format!("{count} devices") };
             vec![Line::of("cuda", Ok(devices)), Line::of("on cuda:0", self_check(gpu))]
         }
@@ -95,12 +98,12 @@ fn cuda() -> Vec<Line> {
     }
 }
 
-/// The vector instructions that environments and policies are compiled for; results are the same with any of them.
+/// The vector instructions that kernels are compiled for. AVX2 and AVX-512 give the same bytes, others other last digits.
 #[cfg(target_arch = "x86_64")]
 fn processor() -> Vec<Line> {
     let feature = |name, found, width: u32| {
-        let text = format!("{width}-bit vectors in environments and policies");
-        Line::of(name, if found { Ok(text) } else { Err(format!("no {text}: slower, same results")) })
+        let text = format!("{width}-bit vectors in environments, policies and gradients");
+        Line::of(name, if found { Ok(text) } else { Err(format!("no {text}: slower, other last digits without AVX2")) })
     };
     vec![
         feature("avx2", is_x86_feature_detected!("avx2"), 256),
@@ -151,24 +154,16 @@ fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
-/// A product and a meta-gradient on `device`, against known values.
+/// A product by libtorch, if it is there, and a meta-gradient on `device`, against known values.
 fn self_check(device: Device) -> Result<String, String> {
     let check = || {
-        product(device).map_err(|e| e.to_string())??;
+        #[cfg(feature = "torch")]
+        metadrift_agents::tch_backend::product(device)?;
         meta_gradient(device)?;
-        Ok("matrix product and meta-gradient OK".into())
+        let product = if cfg!(feature = "torch") { "matrix product and " } else { "" };
+        Ok(format!("{product}meta-gradient OK"))
     };
     catch_unwind(check).unwrap_or_else(|_| Err("libtorch failed, see above".into()))
-}
-
-/// `[[1, 2], [3, 4]]` times `[[5, 6], [7, 8]]` is `[[19, 22], [43, 50]]`.
-fn product(device: Device) -> Result<Result<(), String>, tch::TchError> {
-    let matrix = |values: [f32; 4]| Tensor::from_slice(&values).view([2, 2]).f_to_device(device);
-    let product = matrix([1., 2., 3., 4.])?.f_matmul(&matrix([5., 6., 7., 8.])?)?;
-    let mut found = [0f32; 4];
-    product.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_copy_data(&mut found, 4)?;
-    let right = [19., 22., 43., 50.];
-    Ok(if found == right { Ok(()) } else { Err(format!("a matrix product is {found:?} instead of {right:?}")) })
 }
 
 /// Checks that the second-order meta-gradient is finite and not zero, for a policy with four hidden units on made-up experience.
@@ -188,9 +183,9 @@ fn meta_gradient(device: Device) -> Result<(), String> {
     let data = MetaBatch { supports: vec![vec![experience.clone()]], query: vec![experience] };
     let objective = Objective { clip_eps: 0.2, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
     let rates = vec![0.1; layout.num_params()];
-    let backend = TchBackend::new(layout, device, 0, 1);
-    let mut uploaded = backend.upload(&theta, &data);
-    let (gradient, _, _) = backend.meta_gradient(&theta, &rates, &mut uploaded, &objective);
+    let choice = if cfg!(feature = "torch") { BackendChoice::Tch } else { BackendChoice::Native };
+    let backend = backend::open(choice, layout, device, 0, 1).map_err(|error| error.to_string())?;
+    let (gradient, _, _) = backend.problem(&theta, &data).meta_gradient(&theta, &rates, &objective);
     let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
     if norm.is_finite() && norm > 0.0 { Ok(()) } else { Err(format!("a meta-gradient has norm {norm}")) }
 }
@@ -200,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tensors_work_here() {
+    fn gradients_work_here() {
         let text = self_check(Device::Cpu).unwrap();
         assert!(text.contains("OK"), "{text}");
     }

@@ -1,27 +1,23 @@
-//! `selftest`: whether a device and backend compute what the reference does, libtorch's autograd on the CPU.
+//! `selftest`: a device and backend against libtorch's autograd on a CPU, whose results come with the program.
+
+mod problem;
 
 use anyhow::Result;
 use metadrift_agents::{
-    backend::{Backend, BackendChoice},
-    batch::MetaBatch,
-    objective::Objective,
+    backend::{self, BackendChoice},
+    device::Device,
 };
-use metadrift_envs::{EnvKind, Purpose, Split, Stream, Task};
-use rand_distr::{Distribution, StandardNormal};
 use serde_json::json;
-use tch::Device;
 
 use crate::{
     cli::{Format, SelftestArgs},
     commands::{env::CheckFailed, print, print_as},
-    config::Config,
-    device,
-    life::Life,
-    message, presets, registry,
-    rollout::{Collection, Phase, Rollout, Shape, collect_all},
+    device, message, presets,
     stats::mean,
     train::Trainer,
 };
+
+use problem::{CASES, Problem, Reference, difference};
 
 /// Largest relative difference of two meta-gradients in f32.
 const TOLERANCE: f64 = 1e-4;
@@ -45,17 +41,19 @@ pub fn run(args: &SelftestArgs) -> Result<()> {
             Format::Json => Ok(()),
         }
     };
-    for env in [EnvKind::CartPole, EnvKind::Pendulum] {
-        for inner_steps in 1..=3 {
-            let (difference, name) = difference(env, inner_steps, device, choice, threads)?;
-            let what = format!("meta-gradient, {}, {inner_steps} inner steps", env.spec().name);
-            let detail = format!("{name} on {} differs by {difference:.1e}", device::name(device));
-            report(&what, detail, difference <= TOLERANCE)?;
-        }
+    let reference = Reference::stored();
+    for ((env, inner_steps), expected) in CASES.into_iter().zip(&reference.gradients) {
+        let problem = Problem::new((env, inner_steps));
+        let backend = backend::open(choice, problem.layout.clone(), device, 0, threads)?;
+        let difference = difference(&problem.gradient(&backend), expected);
+        let what = format!("meta-gradient, {}, {inner_steps} inner steps", env.spec().name);
+        let name = format!("{:?}", backend.choice()).to_lowercase();
+        report(&what, format!("{name} on {device} differs by {difference:.1e}"), difference <= TOLERANCE)?;
     }
     if args.iterations > 0 {
-        let reference = trained(args.iterations, Device::Cpu, BackendChoice::Tch, threads)?;
-        let reached = trained(args.iterations, device, choice, threads)?;
+        let known = reference.returns.len().min(args.iterations as usize);
+        let reference = last_mean(&reference.returns[..known]);
+        let reached = last_mean(&trained(args.iterations, device, choice, threads)?);
         // other roundings lead to other runs; what must not differ is how good they get
         let detail = format!("{reached:.1} after {} iterations, the reference {reference:.1}", args.iterations);
         report("training of cartpole-flip", detail, reached >= 0.9 * reference)?;
@@ -65,61 +63,18 @@ pub fn run(args: &SelftestArgs) -> Result<()> {
         print_as(format, &json!({ "passed": failed == 0, "checks": checks }), String::new)?;
     }
     if failed > 0 {
-        return Err(CheckFailed { name: device::name(device), failed, count }.into());
+        return Err(CheckFailed { name: device.to_string(), failed, count }.into());
     }
     Ok(())
 }
 
-/// How far, relative to its length, the meta-gradient on `device` is from the reference; and the backend's name.
-fn difference(
-    env: EnvKind,
-    inner_steps: usize,
-    device: Device,
-    choice: BackendChoice,
-    threads: usize,
-) -> Result<(f64, String)> {
-    let text = format!(
-        "name = \"selftest\"\n[task]\nenv = \"{}\"\nhorizon = 100\n[task.vary]\nactuator_gain = {{ law = \"uniform\", \
-         low = -1.0, high = 1.0 }}\n[rollout]\nnum_tasks = 8\nnum_envs = 10\nepisodes_per_env = 0\n",
-        env.spec().name
-    );
-    let config = Config::parse("selftest", &text, &[])?;
-    let life = Life::training(&config)?;
-    let layout = registry::layout(env.spec(), &config.task.settings(), &config.policy.hidden);
-    let mut rng = Stream::new(1, Purpose::Init).rng();
-    let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
-    let collected: Vec<f32> = layout.init(-0.5, &mut normal).iter().map(|p| p + 0.05 * normal()).collect();
-    let tasks = config.tasks(Split::Train)?;
-    let tasks: Vec<Task> = (0..8).map(|index| tasks.sample(1, 0, index)).collect();
-    let shape = Shape { tasks: 8, steps: 100, envs: 10, obs_dim: layout.obs_dim(), act_dim: env.spec().act_dim() };
-    let mut rollout = Rollout::new(shape);
-    let mut phases = Vec::new();
-    for k in 0..=inner_steps {
-        let collection = Collection { env, horizon: 100, layout: &layout, num_actors: threads };
-        let phase = Phase::training(1, 0, life.start(0, k), life.episodes);
-        collect_all(&collection, &tasks, &vec![collected.clone(); 8], &phase, &mut rollout)?;
-        phases.push(rollout.batches(0.99, 0.95, threads).0);
-    }
-    let query = phases.pop().expect("one phase more than inner steps");
-    let data = MetaBatch { supports: phases, query };
-    let theta: Vec<f32> = collected.iter().map(|p| p + 0.02 * normal()).collect();
-    let rates = vec![0.1; theta.len()];
-    let objective = Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.01, first_order: false, learn_rates: true };
-    let gradient = |choice, device| -> Result<(Vec<f32>, String)> {
-        let backend = Backend::new(choice, layout.clone(), device, 0, threads)?;
-        let mut ready = backend.prepare(&collected, &data);
-        let (by_theta, by_rates, _) = backend.meta_gradient(&theta, &rates, &mut ready, &objective);
-        Ok(([by_theta, by_rates].concat(), format!("{:?}", backend.choice()).to_lowercase()))
-    };
-    let (expected, _) = gradient(BackendChoice::Tch, Device::Cpu)?;
-    let (found, name) = gradient(choice, device)?;
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-    let apart = norm(&mut found.iter().zip(&expected).map(|(a, b)| f64::from(a - b)));
-    Ok((apart / norm(&mut expected.iter().map(|x| f64::from(*x))), name))
+/// Mean over the last iterations.
+fn last_mean(returns: &[f64]) -> f64 {
+    mean(&returns[returns.len().saturating_sub(LAST)..])
 }
 
-/// Mean return after adaptation over the last iterations of a short training of `cartpole-flip`.
-fn trained(iterations: u32, device: Device, choice: BackendChoice, threads: usize) -> Result<f64> {
+/// Mean return after adaptation of each iteration of a short training of `cartpole-flip`.
+fn trained(iterations: u32, device: Device, choice: BackendChoice, threads: usize) -> Result<Vec<f64>> {
     let config = presets::load("cartpole-flip", &[])?;
     let mut trainer = Trainer::new(config, device, choice, threads)?;
     let mut returns = Vec::new();
@@ -127,11 +82,43 @@ fn trained(iterations: u32, device: Device, choice: BackendChoice, threads: usiz
         returns.push(trainer.iterate()?.return_post);
         if iteration % 10 == 0 || iteration == iterations {
             let name = format!("{choice:?}").to_lowercase();
-            message::say(&format!(
-                "[selftest] {name} on {}: iteration {iteration} of {iterations}",
-                device::name(device)
-            ));
+            message::say(&format!("[selftest] {name} on {device}: iteration {iteration} of {iterations}"));
         }
     }
-    Ok(mean(&returns[returns.len().saturating_sub(LAST)..]))
+    Ok(returns)
+}
+
+#[cfg(all(test, feature = "torch"))]
+mod tests {
+    use super::*;
+
+    fn reference(iterations: u32) -> Reference {
+        let gradient = |case| {
+            let problem = Problem::new(case);
+            let tch = backend::open(BackendChoice::Tch, problem.layout.clone(), Device::Cpu, 0, 1).unwrap();
+            problem.gradient(&tch)
+        };
+        let returns = match iterations {
+            0 => Vec::new(),
+            n => trained(n, Device::Cpu, BackendChoice::Tch, 2).unwrap(),
+        };
+        Reference { gradients: CASES.map(gradient).to_vec(), returns }
+    }
+
+    #[test]
+    fn the_stored_gradients_are_those_of_libtorch() {
+        let (stored, now) = (Reference::stored(), reference(0));
+        for (stored, now) in stored.gradients.iter().zip(&now.gradients) {
+            assert!(difference(stored, now) < 1e-6, "{}", difference(stored, now));
+        }
+        assert_eq!((stored.gradients.len(), stored.returns.len()), (CASES.len(), 60));
+    }
+
+    /// Writes the reference anew: `cargo test -p metadrift --features torch --lib write_reference -- --ignored`.
+    #[test]
+    #[ignore = "minutes; only where the gradients are to change"]
+    fn write_reference() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands/selftest/reference.json");
+        std::fs::write(path, serde_json::to_string(&reference(60)).unwrap() + "\n").unwrap();
+    }
 }

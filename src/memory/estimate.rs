@@ -1,11 +1,11 @@
 //! Estimates of the memory that training, evaluation, audits and pictures take.
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
-    backend::{Backend, BackendChoice},
+    backend::{BackendChoice, NoBackend},
     layout::Layout,
 };
 use metadrift_envs::{EnvSpec, channels};
-use tch::Device;
 
 use super::Need;
 use crate::{
@@ -77,11 +77,9 @@ impl Arithmetic {
     /// Of the backend that `choice` leads to on `device`.
     ///
     /// # Errors
-    /// If the environment does not exist.
-    pub fn of(config: &Config, choice: BackendChoice, device: Device, threads: usize) -> Result<Self, ConfigError> {
-        let layout = registry::layout(config.env()?.spec(), &config.task.settings(), &config.policy.hidden);
-        let native = || Backend::native(&layout, device, config.maml.tasks_per_chunk, threads).is_ok();
-        let graph = choice == BackendChoice::Tch || !native();
+    /// If the backend cannot be had.
+    pub fn of(config: &Config, choice: BackendChoice, device: Device, threads: usize) -> Result<Self, NoBackend> {
+        let graph = choice.resolve(device, config.maml.tasks_per_chunk)? == BackendChoice::Tch;
         Ok(Arithmetic { graph, on_gpu: device != Device::Cpu, threads: threads as u128 })
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use metadrift_agents::native;
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ impl Machine {
         Self {
             host: host(),
             processor: processor.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            instructions: instructions().to_owned(),
+            instructions: native::instructions().to_owned(),
         }
     }
 }
@@ -57,15 +58,6 @@ pub fn command_line() -> Vec<String> {
 /// Name of this machine; empty if the system does not tell.
 pub(crate) fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
-}
-
-/// The widest vectors, with fused multiply-add, that the kernels find here.
-fn instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        return if is_x86_feature_detected!("avx512f") { "avx512" } else { "avx2" };
-    }
-    "portable"
 }
 
 /// The first `model name` in the kernel's list of processors.

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     adam::Adam,
-    backend::{Backend, BackendChoice},
+    backend::{self, BackendChoice},
     layout::Layout,
     maml::{Diverged, Maml, Metrics},
     ppo::{Lesson, Network, Ppo},
@@ -12,7 +13,6 @@ use metadrift_agents::{
 use metadrift_envs::{Purpose, Split, Stream};
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::json;
-use tch::Device;
 
 use super::{Misfit, Report, Stopwatch, TrainerError, saved};
 use crate::{
@@ -56,7 +56,7 @@ impl PpoTrainer {
         let mut rng = Stream::new(config.seed, Purpose::Init).rng();
         let mut network = |layout: Layout| {
             let params = layout.init(config.policy.init_log_std, || StandardNormal.sample(&mut rng));
-            Ok::<_, TrainerError>(Network::new(Backend::new(backend, layout, device, 0, 1)?, params))
+            Ok::<_, TrainerError>(Network::new(backend::open(backend, layout, device, 0, 1)?, params))
         };
         let num_envs = config.rollout.num_envs;
         let shape = Shape {

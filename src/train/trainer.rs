@@ -1,10 +1,10 @@
 //! Either learner's training run.
 
+use metadrift_agents::device::Device;
 use metadrift_agents::{
     backend::BackendChoice,
     maml::{Diverged, Maml},
 };
-use tch::Device;
 
 use super::{MetaTrainer, Misfit, PpoTrainer, Report, TrainerError};
 use crate::{

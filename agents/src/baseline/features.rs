@@ -6,9 +6,10 @@ use crate::batch::Trajectories;
 const TIME: usize = 3;
 /// Never more features than this: their products cost the square of it.
 const MOST: usize = 128;
-/// Samples that a feature must be worth; those of squares are tried only where all are worth more.
+/// Samples that a feature must be worth.
 const SAMPLES_EACH: usize = 4;
-const SAMPLES_EACH_WITH_SQUARES: usize = 16;
+/// Episodes from which on squares are multiplied: with fewer, those left out tell too little of whether that helps.
+const EPISODES: usize = 8;
 /// Standard deviations from the mean at which an observation saturates: one that is unbounded (a pole that spins) must
 /// not drown the rest.
 const REACH: f64 = 10.0;
@@ -44,8 +45,8 @@ impl Features {
         let observed = data.obs_dim().min(room.max(own_obs));
         let own = own_obs.min(observed);
         let products = if observed + pairs(own) <= room { own } else { 0 };
-        let all = 1 + TIME + observed + 2 * pairs(own);
-        let squares = if all <= (samples / SAMPLES_EACH_WITH_SQUARES).min(MOST) { products } else { 0 };
+        let many = data.episodes().count() >= EPISODES && observed + 2 * pairs(own) <= room;
+        let squares = if many { products } else { 0 };
         let (mean, scale) = (0..observed).map(|i| spread(data, i, samples)).unzip();
         let last = data.rows().map(|row| data.episode_step[row]).max().unwrap_or(0);
         Features { mean, scale, products, squares, time_scale: 2.0 / (f64::from(last) + 1.0) }

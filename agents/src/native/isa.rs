@@ -37,6 +37,15 @@ impl Isa {
         *Isa::available().last().expect("every processor has one")
     }
 
+    /// Its name: `avx512`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Width::Portable => "portable",
+            Width::Avx2 => "avx2",
+            Width::Avx512 => "avx512",
+        }
+    }
+
     /// Its vector width.
     #[inline(always)]
     pub(crate) fn width(self) -> Width {

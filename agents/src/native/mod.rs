@@ -2,6 +2,7 @@
 //! products by Pearlmutter's R-operator, one task per thread and one tile of samples at a time, so that activations
 //! never leave the caches. The tch backend is the reference; `tests/native.rs` holds the two together.
 
+mod backend;
 mod buffer;
 mod data;
 mod dots;
@@ -65,12 +66,15 @@ enum Ask<'a, T> {
     },
 }
 
+/// The instructions that the kernels use here: `avx512`, `avx2` or `portable`.
+pub fn instructions() -> &'static str {
+    Isa::detect().name()
+}
+
 impl NativeBackend {
-    /// A backend for `layout` on `threads` threads, if this processor has what it takes (AVX2 and fused
-    /// multiply-add).
-    pub fn new(layout: Layout, threads: usize) -> Option<Self> {
-        let isa = Isa::detect();
-        (isa != Isa::PORTABLE).then_some(NativeBackend { layout, threads, isa })
+    /// A backend for `layout` on `threads` threads.
+    pub fn new(layout: Layout, threads: usize) -> Self {
+        NativeBackend { layout, threads, isa: Isa::detect() }
     }
 
     /// The policy's shape.

@@ -4,16 +4,21 @@
 //! batched matrix product per layer; on a CPU one, so that its activations stay in the second-level cache, with the
 //! tasks spread over threads and libtorch's own threads at 1. Results do not depend on the number of threads.
 
+mod backend;
+mod cuda;
 mod data;
 mod dist;
 mod policy;
 mod ppo;
 
-use tch::{Device, Kind, Tensor, kind::Element};
+pub use cuda::{gpus, product};
+
+use tch::{Kind, Tensor, kind::Element};
 
 use self::data::Samples;
 use crate::{
     batch::{Batch, MetaBatch},
+    device::Device,
     layout::Layout,
     objective::{Objective, ObjectiveStats},
     threads::run_jobs,
@@ -23,7 +28,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct TchBackend {
     layout: Layout,
-    device: Device,
+    device: tch::Device,
     kind: Kind,
     tasks_per_chunk: usize,
     threads: usize,
@@ -63,7 +68,8 @@ impl TchBackend {
             0 => usize::MAX,
             n => n,
         };
-        TchBackend { layout, device, kind: Kind::Float, tasks_per_chunk, threads: if on_cpu { threads } else { 1 } }
+        let threads = if on_cpu { threads } else { 1 };
+        TchBackend { layout, device: device.into(), kind: Kind::Float, tasks_per_chunk, threads }
     }
 
     /// The same in double precision, for the tests that compare with finite differences.

@@ -3,13 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use metadrift_agents::{
-    backend::BackendChoice,
-    layout::{Head, Layout},
-    maml::Metrics,
-    native::NativeBackend,
-};
-use tch::Device;
+use metadrift_agents::device::Device;
+use metadrift_agents::{backend::BackendChoice, maml::Metrics};
 
 use super::{Row, Subject};
 use crate::{config::Config, train::Trainer};
@@ -37,10 +32,12 @@ pub(super) fn measure(
         return measure_backend(subject, device, backend, threads);
     }
     let mut rows = Vec::new();
-    if device == Device::Cpu && NativeBackend::new(Layout::new(1, &[], Head::Categorical(2)), 1).is_some() {
+    if device == Device::Cpu {
         rows = measure_backend(subject, device, BackendChoice::Native, threads)?;
     }
-    rows.extend(measure_backend(subject, device, BackendChoice::Tch, threads)?);
+    if cfg!(feature = "torch") {
+        rows.extend(measure_backend(subject, device, BackendChoice::Tch, threads)?);
+    }
     Ok(rows)
 }
 

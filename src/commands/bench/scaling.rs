@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use metadrift_agents::backend::BackendChoice;
-use tch::Device;
+use metadrift_agents::device::Device;
 
 use super::{
     Row, Subject,

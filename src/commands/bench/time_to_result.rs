@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use metadrift_agents::backend::BackendChoice;
+use metadrift_agents::device::Device;
 use metadrift_envs::Split;
-use tch::Device;
 
 use super::Row;
 use crate::{

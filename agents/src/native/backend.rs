@@ -1,0 +1,52 @@
+//! The native kernels as a backend.
+
+use super::{Minibatches, NativeBackend, Prepared};
+use crate::{
+    backend::{self, Backend, BackendChoice, Problem},
+    batch::{Batch, MetaBatch},
+    layout::Layout,
+    objective::{Objective, ObjectiveStats},
+};
+
+impl Backend for NativeBackend {
+    fn choice(&self) -> BackendChoice {
+        BackendChoice::Native
+    }
+
+    fn layout(&self) -> &Layout {
+        self.layout()
+    }
+
+    fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
+        self.adapt(params, rates, support)
+    }
+
+    fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a> {
+        Box::new((self, self.prepare(theta, data)))
+    }
+
+    fn minibatches(&self) -> Box<dyn backend::Minibatches + '_> {
+        Box::new(self.minibatches::<f32>())
+    }
+}
+
+impl Problem for (&NativeBackend, Prepared<f32>) {
+    fn meta_gradient(
+        &mut self,
+        theta: &[f32],
+        rates: &[f32],
+        objective: &Objective,
+    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats) {
+        self.0.meta_gradient(theta, rates, &mut self.1, objective)
+    }
+}
+
+impl backend::Minibatches for Minibatches<f32> {
+    fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
+        self.clipped(params, batch, objective)
+    }
+
+    fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64) {
+        self.squared(params, obs, target)
+    }
+}

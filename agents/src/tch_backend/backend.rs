@@ -1,0 +1,52 @@
+//! libtorch as a backend.
+
+use super::{TchBackend, Uploaded};
+use crate::{
+    backend::{Backend, BackendChoice, Minibatches, Problem},
+    batch::{Batch, MetaBatch},
+    layout::Layout,
+    objective::{Objective, ObjectiveStats},
+};
+
+impl Backend for TchBackend {
+    fn choice(&self) -> BackendChoice {
+        BackendChoice::Tch
+    }
+
+    fn layout(&self) -> &Layout {
+        self.layout()
+    }
+
+    fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
+        self.adapt(params, rates, support)
+    }
+
+    fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a> {
+        Box::new((self, self.upload(theta, data)))
+    }
+
+    fn minibatches(&self) -> Box<dyn Minibatches + '_> {
+        Box::new(self)
+    }
+}
+
+impl Problem for (&TchBackend, Uploaded) {
+    fn meta_gradient(
+        &mut self,
+        theta: &[f32],
+        rates: &[f32],
+        objective: &Objective,
+    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats) {
+        self.0.meta_gradient(theta, rates, &mut self.1, objective)
+    }
+}
+
+impl Minibatches for &TchBackend {
+    fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
+        TchBackend::clipped(self, params, batch, objective)
+    }
+
+    fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64) {
+        TchBackend::squared(self, params, obs, target)
+    }
+}
