@@ -26,6 +26,7 @@ pub mod message;
 pub mod output;
 pub mod plot;
 pub mod presets;
+mod program;
 pub mod reference;
 pub mod registry;
 pub mod render;
@@ -36,3 +37,5 @@ pub mod signals;
 pub mod stats;
 pub mod train;
 pub mod trained;
+
+pub use program::{Own, main_with, own};

@@ -118,7 +118,7 @@ fn what_is_stored_is_what_the_environment_did() {
             engine.step(&actions, out);
             assert_eq!((&reward[..], &truncated[..]), (&data.reward[rows.clone()], &data.truncated[rows]));
         }
-    });
+    }, _ => unreachable!());
     assert!(rollout.task(2).action.iter().any(|a| a.abs() > 1.0), "samples beyond the bound are stored unclipped");
 }
 

@@ -1,6 +1,10 @@
 //! The list of environments, and how a name becomes a type.
 
-use crate::env::{Env, EnvSpec};
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+
+use crate::dynamics::{Dynamics, dynamics};
+use crate::env::EnvSpec;
 use crate::task::{TaskError, nearest_first};
 use crate::{
     CartPole, Navigation, NavigationRotated, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs,
@@ -10,37 +14,42 @@ use crate::{
 /// Lists the environments once: the enum, its table, and the macro that turns a kind into a type.
 macro_rules! environments {
     ($dollar:tt $($kind:ident),+ $(,)?) => {
-        /// An environment chosen at run time; `with_env!` turns it into the type.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        /// An environment chosen at run time.
+        #[derive(Clone, Copy, Debug)]
         pub enum EnvKind {
             $(
                 #[doc = concat!("[`", stringify!($kind), "`].")]
                 $kind,
             )+
+            /// One of another crate.
+            Own(&'static dyn Dynamics),
         }
 
         impl EnvKind {
-            /// All environments.
+            /// All environments of this crate.
             pub const ALL: &'static [EnvKind] = &[$(EnvKind::$kind),+];
 
-            /// The description.
-            pub fn spec(self) -> &'static EnvSpec {
+            /// The environment without its type.
+            pub fn dynamics(self) -> &'static dyn Dynamics {
                 match self {
-                    $(EnvKind::$kind => const { &<$kind as Env>::SPEC },)+
+                    $(EnvKind::$kind => dynamics::<$kind>(),)+
+                    EnvKind::Own(own) => own,
                 }
             }
         }
 
-        /// Runs generic code for an [`EnvKind`]: `with_env!(kind, E => run::<E>(x))` evaluates
-        /// the expression with `E` standing for the environment's type.
+        /// Runs generic code for an [`EnvKind`] of this crate: `with_env!(kind, E => run::<E>(x), own => other(own))`
+        /// evaluates the first expression with `E` standing for the environment's type, or the second one with `own` for
+        /// the [`Dynamics`] of an environment of another crate.
         #[macro_export]
         macro_rules! with_env {
-            ($dollar kind:expr, $dollar env:ident => $dollar body:expr) => {
+            ($dollar kind:expr, $dollar env:ident => $dollar body:expr, $dollar own:pat => $dollar other:expr) => {
                 match $dollar kind {
                     $($crate::EnvKind::$kind => {
                         type $dollar env = $crate::$kind;
                         $dollar body
                     })+
+                    $crate::EnvKind::Own($dollar own) => $dollar other,
                 }
             };
         }
@@ -60,17 +69,59 @@ environments!($
     ProbeSign,
 );
 
+/// Environments of other crates, told once at the start of the program.
+static OWN: OnceLock<Vec<EnvKind>> = OnceLock::new();
+
 impl EnvKind {
+    /// Makes environments of other crates known by their names, once in a process and before any is asked for.
+    ///
+    /// # Errors
+    /// Names one whose name another one has, or says that this was done before.
+    pub fn register(own: &[&'static dyn Dynamics]) -> Result<(), String> {
+        let kinds: Vec<EnvKind> = own.iter().map(|dynamics| EnvKind::Own(*dynamics)).collect();
+        let name = |kind: &EnvKind| kind.spec().name;
+        for (index, kind) in kinds.iter().enumerate() {
+            if EnvKind::ALL.iter().chain(&kinds[..index]).any(|other| name(other) == name(kind)) {
+                return Err(format!("two environments have the name `{}`", name(kind)));
+            }
+        }
+        OWN.set(kinds).map_err(|_| "environments are registered already".to_owned())
+    }
+
+    /// All environments that have a name: those of this crate, and those that were registered.
+    pub fn all() -> impl Iterator<Item = EnvKind> {
+        EnvKind::ALL.iter().chain(OWN.get().into_iter().flatten()).copied()
+    }
+
+    /// The description.
+    pub fn spec(self) -> &'static EnvSpec {
+        self.dynamics().spec()
+    }
+
     /// The environment of that name.
     ///
     /// # Errors
     /// If there is none; the message lists those that exist, nearest first.
     pub fn from_name(name: &str) -> Result<EnvKind, TaskError> {
-        let found = EnvKind::ALL.iter().find(|kind| kind.spec().name == name);
-        found.copied().ok_or_else(|| TaskError::UnknownEnv {
+        EnvKind::all().find(|kind| kind.spec().name == name).ok_or_else(|| TaskError::UnknownEnv {
             path: "task.env".to_string(),
             name: name.to_string(),
-            known: nearest_first(name, EnvKind::ALL.iter().map(|kind| kind.spec().name.to_string())),
+            known: nearest_first(name, EnvKind::all().map(|kind| kind.spec().name.to_string())),
         })
+    }
+}
+
+/// Two kinds are the same if their names are.
+impl PartialEq for EnvKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec().name == other.spec().name
+    }
+}
+
+impl Eq for EnvKind {}
+
+impl Hash for EnvKind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spec().name.hash(state);
     }
 }

@@ -20,7 +20,7 @@
 //! | [`overlap`] | tasks that two splits share |
 //! | [`variation`](mod@variation) | how much a task changes |
 //! | [`filter`] | which tasks can be solved |
-//! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` makes it a type |
+//! | [`EnvKind`], [`dynamics`](mod@dynamics) | an environment chosen by name at run time, its type forgotten; `with_env!` makes it one |
 //! | [`rng`] | named random streams, Philox4x32-10 |
 //! | [`vec_env`] | [`VecEnv`]: many lanes at once, autoreset, drift, faults |
 //! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
@@ -45,6 +45,7 @@ mod delay;
 pub mod distribution;
 pub mod drift;
 mod drive;
+pub mod dynamics;
 pub mod env;
 mod faults;
 pub mod filter;
@@ -83,6 +84,7 @@ pub use clock::{Clock, Clocks};
 pub use config::{Correlated, Correlation, DriftConfig, Mode, Overrides, SplitOverrides, TaskConfig};
 pub use distribution::TaskDistribution;
 pub use drift::{Apply, Drift, OnBound, Timing};
+pub use dynamics::{Batch, Dynamics, dynamics};
 pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, ParamSpec, Transition, Version};
 pub use filter::Filter;
 pub use kind::EnvKind;

@@ -77,19 +77,17 @@ pub fn replay_kind(
     if let Some(problem) = integrator.and_then(|integrator| integrator.check(spec).err()) {
         return Err(TaskError::Invalid { path: "integrator".to_string(), problem });
     }
-    let get = |index: usize| task.values[index];
     match (kind, integrator) {
         (EnvKind::CartPole, Some(integrator)) => {
-            let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..CartPole::params(get) };
+            let params = CartPole::params(|index| task.values[index]);
+            let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..params };
             replay_flat::<CartPole>(&params, initial, actions)
         }
-        _ => with_env!(kind, E => {
-            replay_flat::<E>(&E::params(get), initial, actions)
-        }),
+        _ => kind.dynamics().replay(&task.values, initial, actions),
     }
 }
 
-fn replay_flat<E: Env>(
+pub(crate) fn replay_flat<E: Env>(
     params: &E::Params<f64>,
     initial: Initial<'_>,
     actions: &[f64],

@@ -141,7 +141,7 @@ pub struct VecEnv<E: Env> {
     appendix: Option<Appendix>,
     tail: Tail,
     pub(crate) simd: Simd,
-    env: PhantomData<E>,
+    env: PhantomData<fn() -> E>,
 }
 
 /// A block for the lanes that do not fill one: actions are copied in, results out.

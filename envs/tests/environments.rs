@@ -28,7 +28,7 @@ fn specs_are_consistent() {
         with_env!(*kind, E => {
             assert_eq!(<E as Env>::Obs::<f32>::LEN, spec.obs_dim());
             assert_eq!(<E as Env>::Action::<f32>::LEN, spec.act_dim());
-        });
+        }, _ => unreachable!());
     }
     let error = EnvKind::from_name("pendulun").unwrap_err().to_string();
     assert!(error.contains("no environment `pendulun`; did you mean `pendulum`?"), "{error}");

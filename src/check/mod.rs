@@ -25,7 +25,12 @@ pub struct Check {
 
 /// Checks everything that can be checked without knowing the dynamics.
 pub fn check(env: EnvKind) -> Vec<Check> {
-    with_env!(env, E => vec![
+    with_env!(env, E => check_type::<E>(), own => crate::program::check_own(own.spec().name))
+}
+
+/// [`check`] for an environment whose type is known.
+pub fn check_type<E: Env>() -> Vec<Check> {
+    vec![
         seeds_repeat::<E>(),
         seeds_differ::<E>(),
         lanes_stay_apart::<E>(),
@@ -42,7 +47,7 @@ pub fn check(env: EnvKind) -> Vec<Check> {
         notice::flags_err_at_their_rates::<E>(),
         batch::outputs_stay_what_they_are::<E>(),
         batch::finished_lanes_wait::<E>(),
-    ])
+    ]
 }
 
 /// Steps of most checks.

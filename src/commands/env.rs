@@ -45,7 +45,7 @@ fn find(name: &str, path: &str) -> Result<EnvKind, TaskError> {
 
 /// Names and one line each; the probes, which only tests want, last.
 fn list(format: Format) -> Result<()> {
-    let specs = || EnvKind::ALL.iter().map(|kind| kind.spec());
+    let specs = || EnvKind::all().map(|kind| kind.spec());
     let is_probe = |spec: &&EnvSpec| spec.name.starts_with("probe-");
     let object = |spec: &EnvSpec| json!({ "name": spec.name, "description": spec.doc, "probe": is_probe(&spec) });
     let objects: Vec<serde_json::Value> = specs().map(object).collect();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use metadrift_agents::stop;
-use metadrift_envs::{Clocks, Env, EnvKind, Purpose, StepView, Stream, Task, VecEnv, with_env};
+use metadrift_envs::{Batch, Clocks, EnvKind, Purpose, StepView, Stream, Task};
 
 use super::{Controller, Seen};
 use crate::{
@@ -69,10 +69,11 @@ pub fn run<C: Controller>(
     make: impl FnMut(usize, usize) -> C,
     show: impl FnMut(&Tick<'_>),
 ) {
-    with_env!(env, E => run_env::<E, C>((tasks, lanes), stretch, seed, true, make, show));
+    run_env(env, (tasks, lanes), stretch, seed, true, make, show);
 }
 
-fn run_env<E: Env, C: Controller>(
+fn run_env<C: Controller>(
+    kind: EnvKind,
     (tasks, lanes): (&[Task], usize),
     stretch: &Stretch,
     seed: u64,
@@ -87,18 +88,20 @@ fn run_env<E: Env, C: Controller>(
         let index = u8::try_from(phase).expect("a life has at most 101 phases");
         let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
         let start = stretch.life.start(stretch.first_task, phase);
-        let env = VecEnv::<E>::new(&pairs, stretch.life.horizon, resets, start);
+        let env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
         let ticks = left.min(stretch.life.phase_steps as u64);
         left -= ticks;
         let episodes = if let Episodes::Count(count) = stretch.episodes { count } else { u32::MAX };
         all.iter_mut().for_each(|lane| lane.episodes_left = episodes);
-        run_phase(env, (tasks, lanes), ticks as usize, shows_values, &mut all, &mut show);
+        let act_dim = kind.spec().act_dim();
+        run_phase(env, act_dim, (tasks, lanes), ticks as usize, shows_values, &mut all, &mut show);
     }
 }
 
 /// One phase of all lanes.
-fn run_phase<E: Env, C: Controller>(
-    mut env: VecEnv<E>,
+fn run_phase<C: Controller>(
+    mut env: Box<dyn Batch>,
+    act_dim: usize,
     (tasks, lanes): (&[Task], usize),
     ticks: usize,
     shows_values: bool,
@@ -106,7 +109,8 @@ fn run_phase<E: Env, C: Controller>(
     show: &mut impl FnMut(&Tick<'_>),
 ) {
     let count = all.len();
-    let (obs_dim, act_dim) = (env.obs().len() / count, E::SPEC.act_dim());
+    let obs_dim = env.obs_dim();
+    let mut state = Vec::new();
     let mut actions = vec![0.0; count * act_dim];
     let (mut next_obs, mut reward) = (vec![0.0; count * obs_dim], vec![0.0; count]);
     let (mut terminated, mut truncated) = (vec![false; count], vec![false; count]);
@@ -117,8 +121,8 @@ fn run_phase<E: Env, C: Controller>(
             break;
         }
         for &at in &live {
-            let state = env.state(at);
-            let seen = (state.as_ref(), &env.obs()[at * obs_dim..][..obs_dim]);
+            env.copy_state(at, &mut state);
+            let seen = (&state[..], &env.obs()[at * obs_dim..][..obs_dim]);
             let action = &mut actions[at * act_dim..][..act_dim];
             let drifting = shows_values || all[at].controller.looks_at_values();
             all[at].act((&tasks[at / lanes], drifting), seen, (at % lanes) as u32, env.clocks(at), action);
@@ -218,11 +222,11 @@ pub fn returns<C: Controller>(
             *episodes += u32::from(tick.clocks.episode_step == 0);
         }
     };
-    with_env!(env, E => run_env::<E, C>((tasks, lanes), &stretch, seed, false, make, count));
+    run_env(env, (tasks, lanes), &stretch, seed, false, make, count);
     sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes)).collect()
 }
 
 /// Length of the observations of `task`.
 pub fn obs_dim(env: EnvKind, task: &Task) -> usize {
-    with_env!(env, E => VecEnv::<E>::new(&[(task, 1)], 1, Stream::new(0, Purpose::EvaluationReset), Clocks::default()).obs().len())
+    metadrift_envs::obs_dim(env.spec(), &task.settings)
 }

@@ -1,7 +1,7 @@
 //! The actors: one job per task on a queue.
 
 use metadrift_agents::{maml::Diverged, threads::run_jobs};
-use metadrift_envs::{Task, with_env};
+use metadrift_envs::Task;
 
 use super::{
     buffer::{Rollout, Slab},
@@ -26,7 +26,7 @@ pub fn collect_all(
     let mut outcomes = vec![Ok(()); tasks.len()];
     let jobs = tasks.iter().zip(params).zip(rollout.slabs()).zip(&mut outcomes).enumerate().collect();
     run_jobs(jobs, c.num_actors, |(index, (((task, params), slab), outcome)): Job<'_>| {
-        *outcome = with_env!(c.env, E => collect::<E>(c, task, index as u32, params, phase, slab));
+        *outcome = collect(c, task, index as u32, params, phase, slab);
     });
     outcomes.into_iter().collect()
 }

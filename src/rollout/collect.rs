@@ -6,7 +6,7 @@ use metadrift_agents::{
     maml::Diverged,
     stop,
 };
-use metadrift_envs::{ActionSpace, Clocks, Env, EnvKind, LaneStreams, Purpose, StepView, Stream, Task, VecEnv};
+use metadrift_envs::{ActionSpace, Clocks, EnvKind, LaneStreams, Purpose, StepView, Stream, Task};
 
 use super::buffer::Slab;
 
@@ -84,7 +84,7 @@ impl Phase {
 
 /// Collects one task into `slab`. Lanes that are done are stepped no more by the policy: only live ones are asked for
 /// actions, and nothing is written for the others.
-pub(super) fn collect<E: Env>(
+pub(super) fn collect(
     c: &Collection<'_>,
     task: &Task,
     index: u32,
@@ -96,9 +96,10 @@ pub(super) fn collect<E: Env>(
     let (envs, obs_dim) = (slab.envs, slab.obs.len() / slab.reward.len());
     let steps = slab.reward.len() / envs;
     let start = Clocks { task: phase.start.task + u64::from(task.id.index), ..phase.start };
-    let mut env = VecEnv::<E>::new(&[(task, envs)], c.horizon, phase.stream(phase.resets, index), start);
+    let resets = phase.stream(phase.resets, index);
+    let mut env = c.env.dynamics().batch(&[(task, envs)], c.horizon, resets, start);
     let mut policy =
-        LivePolicy::new(HostPolicy::new(c.layout, params), phase.stream(phase.draws, index), &E::SPEC, envs);
+        LivePolicy::new(HostPolicy::new(c.layout, params), phase.stream(phase.draws, index), c.env.spec(), envs);
     let mut episodes_left = vec![if let Episodes::Count(n) = phase.episodes { n } else { u32::MAX }; envs];
     slab.valid_steps.fill(steps as u32);
     for t in 0..steps {

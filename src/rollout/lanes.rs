@@ -1,9 +1,7 @@
 //! Lanes that live on from one rollout to the next, each with tasks of its own.
 
 use metadrift_agents::{host_policy::HostPolicy, layout::Layout, maml::Diverged, stop, threads::run_jobs};
-use metadrift_envs::{
-    Env, EnvKind, Purpose, StepView, Stream, Task, TaskDistribution, VecEnv, rng::MAX_INDEX, with_env,
-};
+use metadrift_envs::{Batch, EnvKind, Purpose, StepView, Stream, Task, TaskDistribution, rng::MAX_INDEX};
 
 use super::{
     buffer::{Rollout, Slab},
@@ -48,7 +46,7 @@ impl Life {
 /// All lanes of a run, in groups.
 pub struct Lanes {
     life: Life,
-    groups: Vec<Box<dyn Group>>,
+    groups: Vec<Group>,
 }
 
 impl Lanes {
@@ -83,8 +81,8 @@ impl Lanes {
 
     /// Episodes that each lane has ended, `[lanes]`, and the state of each group's environment.
     pub fn save(&mut self) -> (Vec<u32>, Vec<Vec<u32>>) {
-        let done = self.groups.iter().flat_map(|group| group.done().to_vec()).collect();
-        (done, self.groups.iter_mut().map(|group| group.save()).collect())
+        let done = self.groups.iter().flat_map(|group| group.done.clone()).collect();
+        (done, self.groups.iter_mut().map(|group| group.env.save()).collect())
     }
 
     /// Goes on from what [`Lanes::save`] gave; says what does not fit.
@@ -92,62 +90,50 @@ impl Lanes {
     /// # Errors
     /// If it is of other lanes.
     pub fn restore(&mut self, done: &[u32], saved: &[Vec<u32>]) -> Result<(), String> {
-        let lanes: usize = self.groups.iter().map(|group| group.done().len()).sum();
+        let lanes: usize = self.groups.iter().map(|group| group.done.len()).sum();
         if (done.len(), saved.len()) != (lanes, self.groups.len()) {
             return Err(format!("{} lanes where the configuration asks for {lanes}", done.len()));
         }
         let mut restored = groups(&self.life, done);
         for (group, saved) in restored.iter_mut().zip(saved) {
-            group.restore(saved)?;
+            group.env.restore(saved).map_err(|error| error.to_string())?;
         }
         self.groups = restored;
         Ok(())
     }
 }
 
-type Job<'a> = (usize, ((&'a mut Box<dyn Group>, Slab<'a>), &'a mut Result<(), Diverged>));
+type Job<'a> = (usize, ((&'a mut Group, Slab<'a>), &'a mut Result<(), Diverged>));
 
-fn groups(life: &Life, done: &[u32]) -> Vec<Box<dyn Group>> {
-    let group = |(index, done): (usize, &[u32])| -> Box<dyn Group> {
-        with_env!(life.env, E => Box::new(GroupOf::<E>::new(life, index, done)))
-    };
-    done.chunks(GROUP).enumerate().map(group).collect()
+fn groups(life: &Life, done: &[u32]) -> Vec<Group> {
+    done.chunks(GROUP).enumerate().map(|(index, done)| Group::new(life, index, done)).collect()
 }
 
-/// A group of lanes, its environment's type forgotten.
-trait Group: Send {
-    fn collect(&mut self, life: &Life, policy: HostPolicy, draws: Stream, slab: Slab<'_>) -> Result<(), Diverged>;
-    fn done(&self) -> &[u32];
-    fn save(&mut self) -> Vec<u32>;
-    fn restore(&mut self, saved: &[u32]) -> Result<(), String>;
-}
-
-struct GroupOf<E: Env> {
-    env: VecEnv<E>,
+/// Lanes that are stepped together.
+struct Group {
+    env: Box<dyn Batch>,
     /// Number of the first lane in the run.
     first: usize,
     /// Episodes ended, `[lanes]`.
     done: Vec<u32>,
 }
 
-impl<E: Env> GroupOf<E> {
+impl Group {
     /// Lanes with the tasks they have after so many episodes.
     fn new(life: &Life, index: usize, done: &[u32]) -> Self {
         let first = index * GROUP;
         let tasks: Vec<Task> = done.iter().enumerate().map(|(i, done)| life.task(first + i, *done)).collect();
         let stream = Stream::new(life.seed, Purpose::Reset).task((index * GROUP) as u32);
-        let env = VecEnv::renewable(&tasks, &life.tasks, life.horizon, stream);
-        GroupOf { env, first, done: done.to_vec() }
+        let env = life.env.dynamics().renewable(&tasks, &life.tasks, life.horizon, stream);
+        Group { env, first, done: done.to_vec() }
     }
-}
 
-impl<E: Env + Send> Group for GroupOf<E> {
     /// Fills the slab; an episode that ends is followed by another one, every so many in another task.
     fn collect(&mut self, life: &Life, policy: HostPolicy, draws: Stream, mut slab: Slab<'_>) -> Result<(), Diverged> {
         crate::fault::trip("actor");
         let (env, lanes) = (&mut self.env, slab.envs);
         let (steps, obs_dim) = (slab.reward.len() / lanes, env.obs_dim());
-        let mut policy = LivePolicy::new(policy, draws, &E::SPEC, lanes);
+        let mut policy = LivePolicy::new(policy, draws, life.env.spec(), lanes);
         slab.valid_steps.fill(steps as u32);
         for t in 0..steps {
             stop::check();
@@ -176,17 +162,5 @@ impl<E: Env + Send> Group for GroupOf<E> {
             }
         }
         Ok(())
-    }
-
-    fn done(&self) -> &[u32] {
-        &self.done
-    }
-
-    fn save(&mut self) -> Vec<u32> {
-        self.env.save()
-    }
-
-    fn restore(&mut self, saved: &[u32]) -> Result<(), String> {
-        self.env.restore(saved).map_err(|e| e.to_string())
     }
 }

@@ -113,7 +113,8 @@ fn settings(sets: &[String]) -> String {
 fn tame(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.+-".contains(c);
     let words = text.split(|c| !allowed(c)).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-").chars().take(LONGEST.0).collect()
+    let joined: String = words.collect::<Vec<_>>().join("-").chars().take(LONGEST.0).collect();
+    joined.trim_end_matches('-').to_owned()
 }
 
 /// The folder of the event files of a run in `root/<preset>/<name>`.

@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use metadrift_envs::{
-    ActionSpace, Clocks, Env, EnvSpec, Purpose, Schedule, StepView, Stream, Task, TaskError, VecEnv, unit_f32, with_env,
+    ActionSpace, Clocks, EnvKind, EnvSpec, Purpose, Schedule, StepView, Stream, Task, TaskError, unit_f32,
 };
 use rand::Rng;
 
@@ -41,7 +41,7 @@ pub(super) fn measure(subject: &Subject, lanes: &[usize], time: Duration) -> Res
     for (variant, name) in VARIANTS {
         for &n in lanes {
             let tasks = tasks(subject, variant, n)?;
-            let speeds = with_env!(subject.kind, E => speeds::<E>(&tasks, n, time));
+            let speeds = speeds(subject.kind, &tasks, n, time);
             rows.push(Row::new(("env_step", subject.kind.spec().name, name, "steps/s"), n, 1, speeds));
         }
     }
@@ -74,12 +74,13 @@ fn tasks(subject: &Subject, variant: Variant, lanes: usize) -> Result<Vec<Task>,
 }
 
 /// Steps per second, summed over the lanes.
-fn speeds<E: Env>(tasks: &[Task], lanes: usize, time: Duration) -> Vec<f64> {
+fn speeds(kind: EnvKind, tasks: &[Task], lanes: usize, time: Duration) -> Vec<f64> {
     let each = lanes / tasks.len();
     let tasks: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, each)).collect();
-    let mut env = VecEnv::<E>::new(&tasks, E::SPEC.horizon, Stream::new(1, Purpose::Reset), Clocks::default());
-    let actions = random_actions(&E::SPEC, lanes);
-    let mut next_obs = vec![0.0; lanes * E::SPEC.obs_dim()];
+    let (spec, resets) = (kind.spec(), Stream::new(1, Purpose::Reset));
+    let mut env = kind.dynamics().batch(&tasks, spec.horizon, resets, Clocks::default());
+    let actions = random_actions(spec, lanes);
+    let mut next_obs = vec![0.0; lanes * spec.obs_dim()];
     let mut reward = vec![0.0; lanes];
     let (mut terminated, mut truncated) = (vec![false; lanes], vec![false; lanes]);
     let mut tick = 0;

@@ -1,7 +1,7 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
 use anyhow::Result;
-use metadrift_envs::{ActionSpace, Env, EnvSpec, Split, Task, TaskError, channels, rng::MAX_INDEX, with_env};
+use metadrift_envs::{ActionSpace, EnvSpec, Split, Task, TaskError, channels, rng::MAX_INDEX};
 
 use crate::{
     cli::{PolicyChoice, TraceArgs},
@@ -35,7 +35,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let first_task = drawn_before + u64::from(index);
     let stretch = Stretch { first_task, limit, ..Stretch::new(life, phases) };
     let mut out = csv::Writer::from_writer(Vec::new());
-    let state_dim = with_env!(env, E => <<E as Env>::State<f32> as metadrift_envs::Array<f32>>::LEN);
+    let state_dim = env.dynamics().state_dim();
     out.write_record(header(spec, state_dim))?;
     let mut rows = Vec::new();
     let tasks = [task];

@@ -1,0 +1,128 @@
+//! Environments whose type is forgotten: for code that does not depend on their physics, and for those of other crates.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use crate::clock::Clocks;
+use crate::distribution::TaskDistribution;
+use crate::env::{Array, Env, EnvSpec};
+use crate::replay::{Initial, Trajectory, replay_flat};
+use crate::rng::Stream;
+use crate::task::{Task, TaskError};
+use crate::vec_env::{StepView, VecEnv, WrongState};
+
+/// An environment without its type; [`dynamics`] makes it of any [`Env`].
+pub trait Dynamics: Sync {
+    /// The description.
+    fn spec(&self) -> &'static EnvSpec;
+
+    /// Numbers of the physical state.
+    fn state_dim(&self) -> usize;
+
+    /// [`VecEnv::new`].
+    fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Batch>;
+
+    /// [`VecEnv::renewable`].
+    fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Batch>;
+
+    /// [`crate::replay_kind`] with the values of all channels, `[channels]`.
+    ///
+    /// # Errors
+    /// As there.
+    fn replay(&self, values: &[f64], initial: Initial<'_>, actions: &[f64]) -> Result<Trajectory, TaskError>;
+}
+
+/// A [`VecEnv`] of some environment; every method is that of the same name.
+#[allow(missing_docs)]
+pub trait Batch: Send {
+    fn obs_dim(&self) -> usize;
+    fn obs(&self) -> &[f32];
+    fn episode_step(&self) -> &[u32];
+    fn clocks(&self, lane: usize) -> Clocks;
+    fn delivered(&self, actions: &[f32]) -> Vec<f32>;
+    fn step(&mut self, actions: &[f32], out: StepView<'_>);
+    fn renew(&mut self, lane: usize, task: &Task);
+    fn save(&mut self) -> Vec<u32>;
+    fn restore(&mut self, saved: &[u32]) -> Result<(), WrongState>;
+
+    /// Copies the physical state of a lane to `out`, `[state_dim]`.
+    fn copy_state(&self, lane: usize, out: &mut Vec<f32>);
+}
+
+struct Of<E>(PhantomData<fn() -> E>);
+
+/// `E` without its type.
+pub fn dynamics<E: Env>() -> &'static dyn Dynamics {
+    const { &Of::<E>(PhantomData) }
+}
+
+impl Debug for dyn Dynamics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+impl<E: Env> Dynamics for Of<E> {
+    fn spec(&self) -> &'static EnvSpec {
+        const { &E::SPEC }
+    }
+
+    fn state_dim(&self) -> usize {
+        E::State::<f32>::LEN
+    }
+
+    fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Batch> {
+        Box::new(VecEnv::<E>::new(tasks, horizon, stream, start))
+    }
+
+    fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Batch> {
+        Box::new(VecEnv::<E>::renewable(tasks, all, horizon, stream))
+    }
+
+    fn replay(&self, values: &[f64], initial: Initial<'_>, actions: &[f64]) -> Result<Trajectory, TaskError> {
+        replay_flat::<E>(&E::params(|index| values[index]), initial, actions)
+    }
+}
+
+impl<E: Env> Batch for VecEnv<E> {
+    fn obs_dim(&self) -> usize {
+        self.obs_dim()
+    }
+
+    fn obs(&self) -> &[f32] {
+        self.obs()
+    }
+
+    fn episode_step(&self) -> &[u32] {
+        self.episode_step()
+    }
+
+    fn clocks(&self, lane: usize) -> Clocks {
+        self.clocks(lane)
+    }
+
+    fn delivered(&self, actions: &[f32]) -> Vec<f32> {
+        self.delivered(actions)
+    }
+
+    fn step(&mut self, actions: &[f32], out: StepView<'_>) {
+        self.step(actions, out);
+    }
+
+    fn renew(&mut self, lane: usize, task: &Task) {
+        self.renew(lane, task);
+    }
+
+    fn save(&mut self) -> Vec<u32> {
+        self.save()
+    }
+
+    fn restore(&mut self, saved: &[u32]) -> Result<(), WrongState> {
+        self.restore(saved)
+    }
+
+    fn copy_state(&self, lane: usize, out: &mut Vec<f32>) {
+        out.clear();
+        out.extend_from_slice(self.state(lane).as_ref());
+    }
+}

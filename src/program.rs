@@ -1,0 +1,131 @@
+//! The `metadrift` program, and how a program with environments of one's own is made of it.
+
+use std::{process::ExitCode, sync::OnceLock};
+
+use clap::Parser;
+use metadrift_agents::stop::{self, Stopped};
+use metadrift_envs::{Dynamics, Env, EnvKind, dynamics};
+
+use crate::{
+    check::{Check, check_type},
+    cli::{Cli, Command},
+    commands, device,
+    failure::{self, WorkerPanic, code},
+    message, signals,
+};
+
+/// An environment of one's own for [`main_with`].
+#[derive(Clone, Copy)]
+pub struct Own {
+    dynamics: &'static dyn Dynamics,
+    check: fn() -> Vec<Check>,
+}
+
+/// `E` for [`main_with`].
+pub fn own<E: Env>() -> Own {
+    Own { dynamics: dynamics::<E>(), check: check_type::<E> }
+}
+
+/// The environments that the program was given.
+static OWN: OnceLock<Vec<Own>> = OnceLock::new();
+
+/// [`check_type`] for the environment of that name among those that [`main_with`] was given.
+pub(crate) fn check_own(name: &str) -> Vec<Check> {
+    let found = OWN.get().into_iter().flatten().find(|own| own.dynamics.spec().name == name);
+    found.map_or_else(Vec::new, |own| (own.check)())
+}
+
+/// The whole program: `train`, `resume`, `evaluate`, `tasks`, `record` and the rest, which know `environments` by the names
+/// in their descriptions besides those that the program has.
+///
+/// ```no_run
+/// # use metadrift_envs::CartPole as Mine;
+/// fn main() -> std::process::ExitCode {
+///     metadrift::main_with(&[metadrift::own::<Mine>()])
+/// }
+/// ```
+pub fn main_with(environments: &[Own]) -> ExitCode {
+    let dynamics: Vec<&'static dyn Dynamics> = environments.iter().map(|own| own.dynamics).collect();
+    if let Err(reason) = EnvKind::register(&dynamics) {
+        message::say(&format!("error: {reason}"));
+        return ExitCode::from(code::CONFIG);
+    }
+    OWN.get_or_init(|| environments.to_vec());
+    // SAFETY: nothing has started a thread yet.
+    unsafe { device::prepare() };
+    signals::ignore_file_size_limit();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return show_usage(&usage),
+    };
+    if is_long(&cli.command)
+        && let Err(error) = signals::watch()
+    {
+        message::warn(&format!("cannot watch for signals: {error}; they will end the program at once"));
+    }
+    let result = match std::panic::catch_unwind(|| stop::catch(|| run(&cli.command))) {
+        Ok(Ok(result)) => result,
+        Ok(Err(Stopped(signal))) => {
+            message::say("stopped before the end: there is no result");
+            return code::of_signal(signal);
+        }
+        Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),
+    };
+    match (result, stop::requested()) {
+        (Ok(code), None) => code,
+        (Ok(_), Some(signal)) => code::of_signal(signal),
+        (Err(error), _) => {
+            message::say(&format!("error: {}", message::of_error(&error)));
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
+}
+
+/// Says whether signals end a command in good order, rather than at once.
+fn is_long(command: &Command) -> bool {
+    use crate::cli::{EnvCommand, TasksCommand};
+    match command {
+        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Record(_) => true,
+        Command::Bench(_) | Command::Selftest(_) => true,
+        Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
+        Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
+        Command::Presets(_) | Command::Config(_) | Command::Doctor(_) => false,
+        Command::Completions(_) | Command::Man(_) => false,
+    }
+}
+
+/// Help, version, or what is wrong with the arguments: in colours, unless they would have to be escaped.
+fn show_usage(usage: &clap::Error) -> ExitCode {
+    let plain = usage.to_string();
+    let shown = if message::shown(&plain) == plain {
+        usage.print()
+    } else {
+        message::say(&plain);
+        Ok(())
+    };
+    match shown {
+        Err(error) if !usage.use_stderr() && error.kind() != std::io::ErrorKind::BrokenPipe => {
+            ExitCode::from(failure::exit_code(&error.into()))
+        }
+        _ => ExitCode::from(usage.exit_code() as u8),
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Train(args) => return commands::train::train(args),
+        Command::Resume(args) => return commands::train::resume(args),
+        Command::Evaluate(args) => commands::evaluate::run(args)?,
+        Command::Presets(command) => commands::presets::run(command)?,
+        Command::Tasks(command) => commands::tasks::run(command)?,
+        Command::Env(command) => commands::env::run(command)?,
+        Command::Config(command) => commands::config::run(command)?,
+        Command::Record(args) => commands::record::run(args)?,
+        Command::Doctor(args) => commands::doctor::run(args.format)?,
+        Command::Bench(args) => commands::bench::run(args)?,
+        Command::Selftest(args) => commands::selftest::run(args)?,
+        Command::Completions(args) => commands::manual::completions(args)?,
+        Command::Man(args) => commands::manual::man(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
