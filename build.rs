@@ -23,7 +23,12 @@ fn provenance() {
         return;
     }
     if let Some(commit) = git(&["rev-parse", "HEAD"]) {
-        println!("cargo::rustc-env=METADRIFT_COMMIT={commit}");
+        let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some();
+        println!("cargo::rustc-env=METADRIFT_COMMIT={commit}{}", if changed { "-dirty" } else { "" });
+    }
+    // what may have been changed since
+    for path in ["src", "agents/src", "envs/src", "presets", "Cargo.lock", "build.rs"] {
+        println!("cargo::rerun-if-changed={path}");
     }
     // changes with each commit and checkout; a path that is not there would make cargo run this always
     for path in ["logs/HEAD", "HEAD"].iter().filter_map(|name| git(&["rev-parse", "--git-path", name])) {

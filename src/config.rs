@@ -172,6 +172,7 @@ impl Config {
     pub fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
         let mut config: Config = toml::from_str(text).map_err(|e| parse_error(origin, &e))?;
         let mut table: toml::Table = toml::from_str(text).map_err(|e| parse_error(origin, &e))?;
+        set::check(sets)?;
         for set in sets {
             config = set::apply(&mut table, set)?;
         }
@@ -213,7 +214,13 @@ impl Config {
     fn validate(&self) -> Result<(), ConfigError> {
         let name_ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let name_legal = !self.name.is_empty() && !self.name.starts_with('.') && self.name.chars().all(name_ok);
-        check("name", &self.name, name_legal, "letters, digits, `-`, `_` and `.`, not starting with `.`")?;
+        let name_legal = name_legal && self.name != "tb";
+        check(
+            "name",
+            &self.name,
+            name_legal,
+            "letters, digits, `-`, `_` and `.`, not starting with `.`, and not `tb`",
+        )?;
         self.check_ranges()?;
         self.check_learner()?;
         self.check_evaluation()?;

@@ -117,6 +117,7 @@ pub fn evaluate(
     }
     Ok(Evaluation {
         preset: config.name.clone(),
+        iteration: None,
         split: protocol.split.name(),
         seed: protocol.seed,
         tasks: protocol.tasks,

@@ -139,6 +139,10 @@ mod tests {
         let drift = ["rollout.num_steps=250", "rollout.episodes_per_env=0"];
         let usual = Life::evaluation(&config(&drift)).unwrap();
         assert_eq!((usual.phase_steps, usual.episodes, usual.phases), (250, Episodes::Endless, 2));
+        // several episodes of a lane are its life in an evaluation, too
+        let several = config(&["rollout.episodes_per_env=3"]);
+        let (training, held_out) = (Life::training(&several).unwrap(), Life::evaluation(&several).unwrap());
+        assert_eq!((training.phase_steps, held_out.phase_steps, held_out.ticks()), (300, 300, training.ticks()));
         // plain PPO collects in short pieces; its evaluation does not
         let ppo = config(&["learner=ppo", "rollout.num_steps=32", "evaluation.adapt_steps=2"]);
         let life = Life::evaluation(&ppo).unwrap();

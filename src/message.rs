@@ -59,6 +59,8 @@ pub fn quoted(argument: impl AsRef<OsStr>) -> String {
     let bytes = argument.as_ref().as_bytes();
     match std::str::from_utf8(bytes) {
         Ok(text) if text.contains(is_dangerous) || text.contains(['\n', '\t']) => ansi_c(bytes),
+        // a name that looks like an option
+        Ok(text) if text.starts_with('-') => quoted(format!("./{text}")),
         Ok(text) if !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c)) => {
             text.to_owned()
         }

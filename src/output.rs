@@ -9,11 +9,17 @@ use std::{
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
+use crate::{failure::WrongUsage, run_dir};
+
 /// Refuses a place that cannot take a file. Called before the work whose result goes there; leaves nothing behind.
 ///
 /// # Errors
-/// If its folder does not exist or takes no files, or a folder stands in the file's place.
+/// If its folder does not exist or takes no files, a folder stands in the file's place, or the file belongs to a run.
 pub fn check(path: &Path) -> Result<()> {
+    if run_dir::owns(path) {
+        let reason = format!("cannot write {}: it is a file of a run; choose another name or folder", path.display());
+        return Err(WrongUsage(reason).into());
+    }
     let tried = match fs::metadata(path) {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(there) if !there.is_file() => Ok(()), // a pipe or a device

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub use error::RunDirError;
 pub use manifest::{Manifest, RunState};
 pub(crate) use own::sha256;
-pub use own::{read_own, refuse_links, write_atomic};
+pub use own::{owns, read_own, refuse_links, write_atomic};
 pub use place::Place;
 pub(crate) use provenance::host;
 pub use provenance::{Build, Machine, command_line, task_digests};

@@ -80,12 +80,49 @@ fn one_command_begins_resumes_and_finds_a_finished_run() {
     let read = |run: &str| fs::read(place.path(run).join("metrics.csv")).unwrap();
     assert_eq!(read("whole"), read("r"));
     assert!(place.expect(0, again).contains("all iterations of this run are done"));
-    // more iterations are the same run, other settings are not
-    place.expect(0, &format!("{again} --iterations 7"));
+    // a run that was extended by hand stays so
+    place.expect(0, "resume r -q --no-evaluate --iterations 7");
+    assert!(place.expect(0, again).contains("all iterations of this run are done"));
+    // other settings are not the same run
+    place.expect(0, &format!("{again} --iterations 8"));
     let told = place.expect(3, &format!("{again} --seed 1 --set maml.inner_lr=0.5"));
     assert!(told.contains("seed is 0 there, 1 was asked for") || told.contains("inner_lr is"), "{told}");
     assert!(told.contains("and 1 more") && told.contains("metadrift resume r"), "{told}");
-    place.expect(0, "resume r -q --no-evaluate --iterations 8");
+    place.expect(0, "resume r -q --no-evaluate --iterations 9");
+}
+
+#[test]
+fn of_two_arguments_none_is_dropped() {
+    let place = Place::new();
+    for (first, second) in [
+        ("rollout.num_envs=4", "rollout={num_tasks=4}"),
+        ("maml.inner_lr=0.1", "maml.inner_lr=0.2"),
+        ("seed=3", "seed=3"),
+    ] {
+        let told = place.expect(3, &format!("train tiny.toml --dry-run --set {first} --set {second}"));
+        assert!(told.contains(&format!("--set {second}: it undoes --set {first}")), "{told}");
+    }
+    place.expect(0, "train tiny.toml --dry-run --set rollout={num_tasks=4} --set rollout.num_envs=4");
+}
+
+#[test]
+fn an_output_never_replaces_a_file_of_a_run() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --run-dir r -q --no-evaluate --iterations 2");
+    for file in ["config.toml", "metrics.csv", "manifest.json", "checkpoints/step-00000002/state.json"] {
+        let before = fs::read(place.path("r").join(file)).unwrap();
+        for command in ["evaluate r --tasks 2 --episodes 2", "env trace tiny.toml --steps 3", "tasks plot tiny.toml"] {
+            let told = place.expect(2, &format!("{command} --out r/{file}"));
+            assert!(told.contains("is a file of a run"), "{told}");
+        }
+        assert_eq!(fs::read(place.path("r").join(file)).unwrap(), before);
+    }
+    place.expect(0, "evaluate r --tasks 2 --episodes 2 --out r/mine.csv");
+    let rows = fs::read_to_string(place.path("r/mine.csv")).unwrap();
+    assert!(rows.starts_with("split,task,fingerprint,adapt_steps,actions,return,unadapted,iteration\n"), "{rows}");
+    assert!(rows.lines().nth(1).unwrap().ends_with(",2"), "{rows}");
+    let kept = fs::read_to_string(place.path("r/eval/in-dist-tasks2-episodes2.json")).unwrap();
+    assert!(kept.contains("\"iteration\": 2"), "{kept}");
 }
 
 #[test]

@@ -128,7 +128,9 @@ fn hint(error: &io::Error) -> &'static str {
 fn none_valid(dir: &Path, skipped: &[Skipped]) -> String {
     let dir = dir.display();
     if skipped.is_empty() {
-        return format!("no checkpoint in {dir}: the run stopped before its first one; start it again");
+        return format!(
+            "no checkpoint in {dir}: the run stopped before its first one, or they were removed; start it anew in another folder"
+        );
     }
     let reasons: String = skipped.iter().map(|skipped| format!("\n  {skipped}")).collect();
     format!("no usable checkpoint in {dir}; restore one from a copy or start the run again. Found:{reasons}")

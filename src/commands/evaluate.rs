@@ -11,7 +11,7 @@ use crate::{
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     memory::{self, Arithmetic},
-    output,
+    message, output,
     run_dir::write_atomic,
     trained::Trained,
 };
@@ -37,6 +37,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let arithmetic = Arithmetic::of(&config, trainer.learner().backend().choice(), device, actors)?;
     memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic)?.check()?;
     let evaluation = evaluate(&config, &trainer.learner(), actors, &protocol)?;
+    let evaluation = Evaluation { iteration: Some(trainer.iteration()), ..evaluation };
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };
     print(&shown)?;
@@ -46,7 +47,21 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     });
     // neither place keeps the result out of the other
     let stem = protocol.file_stem(&config) + &suffix(args.checkpoint);
-    keep(&dir, &stem, &evaluation).and(asked)
+    match keep(&dir, &stem, &evaluation) {
+        // a run that cannot be written to has its result on standard output, and where --out asked for it
+        Err(error) if is_closed(&error) => {
+            message::warn(&format!("{}; the run keeps no copy", message::of_error(&error)))
+        }
+        kept => kept?,
+    }
+    asked
+}
+
+/// Says whether a file could not be written because nobody may write there.
+fn is_closed(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    kinds.into_iter().any(|cause| matches!(cause.kind(), PermissionDenied | ReadOnlyFilesystem))
 }
 
 /// The part of a result's name that tells its checkpoint, unless it is the last one.

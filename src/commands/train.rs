@@ -47,8 +47,11 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     let folder = place.folder(Path::new(RUNS), &config.name);
     let session = match folder.filter(|dir| args.resume_if_exists && RunDir::is_run(dir)) {
         Some(dir) => {
-            check_same(&read_config(&dir)?, &config, &dir)?;
-            Session::resume(&dir, Which::Last, Some(config.iterations), options)?
+            let stored = read_config(&dir)?;
+            check_same(&stored, &config, &dir)?;
+            // a run that was extended by hand meanwhile stays so
+            let more = config.iterations > stored.iterations;
+            Session::resume(&dir, Which::Last, more.then_some(config.iterations), options)?
         }
         None => Session::begin(config, &place, options)?,
     };
@@ -170,7 +173,8 @@ fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Eva
     let (trainer, config) = (session.trainer(), session.trainer().config());
     let usual = Protocol::of(config, split);
     let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
-    let evaluation = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
+    let found = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
+    let evaluation = Evaluation { iteration: Some(trainer.iteration()), ..found };
     keep(session.path(), &protocol.file_stem(config), &evaluation)?;
     Ok(evaluation)
 }

@@ -59,8 +59,9 @@ impl Config {
     pub(super) fn resolve_evaluation(&mut self) -> Result<(), ConfigError> {
         let (episodes, steps) = match (self.learner, self.rollout.episodes_per_env) {
             (Learner::Ppo, _) => (20, 0),
-            (Learner::Maml, 0) => (self.rollout.num_envs, self.num_steps()?),
-            (Learner::Maml, per_lane) => (self.rollout.num_envs.saturating_mul(per_lane as usize), 0),
+            (Learner::Maml, 1) => (self.rollout.num_envs, 0),
+            // the same lanes on the same ticks, also where a lane has several episodes
+            (Learner::Maml, _) => (self.rollout.num_envs, self.num_steps()?),
         };
         let adapt_steps = self.maml.inner_steps.max(1);
         let evaluation = &mut self.evaluation;

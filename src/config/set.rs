@@ -10,6 +10,19 @@ const MAX_PARTS: usize = 16;
 /// Longest key path (bytes).
 const MAX_PATH: usize = 1000;
 
+/// Refuses two arguments of which one undoes the other.
+pub(super) fn check(sets: &[String]) -> Result<(), ConfigError> {
+    let key = |set: &str| set.split('=').next().unwrap_or_default().trim().to_owned();
+    for (index, later) in sets.iter().enumerate() {
+        let (path, below) = (key(later), format!("{}.", key(later)));
+        if let Some(first) = sets[..index].iter().find(|set| key(set) == path || key(set).starts_with(&below)) {
+            let message = format!("it undoes --set {}; leave one of them out", short(first));
+            return Err(ConfigError::Text { origin: format!("--set {}", short(later)), message });
+        }
+    }
+    Ok(())
+}
+
 /// Lays one `key.path=value` over the table and reads the result. The value is TOML; a bare word is a string. What is no
 /// TOML but can only mean one thing is read so: `.1`, `1e3` for a whole number, `True`.
 pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError> {

@@ -11,6 +11,9 @@ use crate::stats::{Difference, Summary};
 pub struct Evaluation {
     /// Name of the configuration.
     pub preset: String,
+    /// Iterations that the policy was trained for, where it comes from a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u64>,
     /// `in-dist` or `ood`.
     pub split: &'static str,
     /// As in [`Protocol`](super::Protocol).
@@ -74,6 +77,9 @@ impl Evaluation {
             "{}: {} {} tasks, {} episodes per adaptation step, seed {}\n",
             self.preset, self.tasks, self.split, self.episodes, self.seed
         );
+        if let Some(iteration) = self.iteration {
+            let _ = writeln!(text, "policy after iteration {iteration}");
+        }
         for (name, score) in WAYS {
             let _ = writeln!(
                 text,
@@ -130,7 +136,8 @@ impl Evaluation {
 
     /// One row per task, number of adaptation steps and way to act.
     pub fn to_csv(&self) -> String {
-        let mut text = "split,task,fingerprint,adapt_steps,actions,return,unadapted\n".to_owned();
+        let mut text = "split,task,fingerprint,adapt_steps,actions,return,unadapted,iteration\n".to_owned();
+        let iteration = self.iteration.map_or(String::new(), |iteration| iteration.to_string());
         for point in &self.curve {
             for (name, score) in WAYS {
                 let Score { returns, unadapted, .. } = score(point);
@@ -138,7 +145,7 @@ impl Evaluation {
                     self.fingerprints.iter().zip(returns.iter().zip(unadapted)).enumerate()
                 {
                     let (split, k) = (self.split, point.adapt_steps);
-                    let _ = writeln!(text, "{split},{task},{fingerprint},{k},{name},{adapted},{unadapted}");
+                    let _ = writeln!(text, "{split},{task},{fingerprint},{k},{name},{adapted},{unadapted},{iteration}");
                 }
             }
         }
@@ -188,6 +195,7 @@ mod tests {
         };
         Evaluation {
             preset: "p".into(),
+            iteration: Some(40),
             split: "ood",
             seed: 3,
             tasks: 2,

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use super::{Sink, Start};
+use crate::message;
 
 /// An append-only file of whole lines, opened at the first use and after an error again.
 struct RowFile {
@@ -17,11 +18,13 @@ struct RowFile {
     file: Option<File>,
     /// Bytes of whole rows (B); what lies beyond is torn.
     len: u64,
+    /// Whether every iteration has a row.
+    dense: bool,
 }
 
 impl RowFile {
     fn new(path: PathBuf, start: Start) -> Self {
-        Self { path, start, file: None, len: 0 }
+        Self { path, start, file: None, len: 0, dense: true }
     }
 
     /// The open file, cut to its whole rows up to the iteration the run goes on from.
@@ -35,7 +38,12 @@ impl RowFile {
                 Start::New => None,
                 Start::After(iteration) => Some(iteration),
             };
-            let keep = whole_rows(&mut file, last, iteration_of)?;
+            let (keep, rows) = whole_rows(&mut file, last, iteration_of)?;
+            let missing = last.unwrap_or(0).saturating_sub(rows);
+            if self.dense && missing > 0 {
+                let path = self.path.display();
+                message::warn(&format!("{path}: rows of {missing} iterations before this one are missing"));
+            }
             file.set_len(keep)?;
             file.seek(SeekFrom::Start(keep))?;
             self.len = keep;
@@ -82,13 +90,13 @@ enum Line {
     Damaged,
 }
 
-/// The length (B) of the part to keep: whole lines up to and with `last`, nothing for a new run. A damaged line before
+/// The length (B) of the part to keep, and its rows: whole lines up to and with `last`, nothing for a new run. A damaged line before
 /// the end is an error, so that nothing behind it is thrown away.
-fn whole_rows(file: &mut File, last: Option<u64>, iteration_of: fn(&[u8]) -> Line) -> io::Result<u64> {
-    let Some(last) = last else { return Ok(0) };
+fn whole_rows(file: &mut File, last: Option<u64>, iteration_of: fn(&[u8]) -> Line) -> io::Result<(u64, u64)> {
+    let Some(last) = last else { return Ok((0, 0)) };
     file.seek(SeekFrom::Start(0))?;
     let (mut reader, mut line, mut keep) = (BufReader::new(file), Vec::new(), 0);
-    let mut previous = None;
+    let (mut previous, mut rows) = (None, 0);
     for number in 1_u64.. {
         line.clear();
         let read = reader.read_until(b'\n', &mut line)?;
@@ -96,12 +104,14 @@ fn whole_rows(file: &mut File, last: Option<u64>, iteration_of: fn(&[u8]) -> Lin
         match iteration_of(whole) {
             Line::Header if number == 1 => {}
             Line::Row(iteration) if iteration > last => break,
-            Line::Row(iteration) if previous.is_none_or(|before| before < iteration) => previous = Some(iteration),
+            Line::Row(iteration) if previous.is_none_or(|before| before < iteration) => {
+                (previous, rows) = (Some(iteration), rows + 1);
+            }
             _ => return Err(invalid(format!("line {number} is damaged; repair it or move the file away"))),
         }
         keep += read as u64;
     }
-    Ok(keep)
+    Ok((keep, rows))
 }
 
 fn invalid(problem: String) -> io::Error {
@@ -119,6 +129,12 @@ impl CsvFile {
     /// A table in the file `path`, opened with the first row or flush.
     pub fn new(path: impl Into<PathBuf>, start: Start) -> Self {
         Self { rows: RowFile::new(path.into(), start), columns: Vec::new() }
+    }
+
+    /// The same for a table in which not every iteration has a row.
+    pub fn sparse(mut self) -> Self {
+        self.rows.dense = false;
+        self
     }
 
     fn open(&mut self) -> io::Result<()> {

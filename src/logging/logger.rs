@@ -58,7 +58,7 @@ impl Logger {
         logger.add(Feed::Metrics, JsonLinesFile::new(run_dir.join("metrics.jsonl"), rows));
         logger.add(Feed::Timing, CsvFile::new(run_dir.join("timing.csv"), rows));
         if evaluates {
-            logger.add(Feed::Evaluation, CsvFile::new(run_dir.join("evaluations.csv"), rows));
+            logger.add(Feed::Evaluation, CsvFile::new(run_dir.join("evaluations.csv"), rows).sparse());
         }
         logger.add_on(axis, Feed::Both, TensorBoard::new(tb, start(axis)));
         logger
@@ -99,7 +99,7 @@ impl Logger {
             let Some(values) = values(entry.feed) else { continue };
             match entry.sink.scalars(at.on(entry.axis), wall_time, values) {
                 Ok(homeless) => {
-                    entry.settle(Ok(()), 0, &mut self.report);
+                    entry.works(&mut self.report);
                     entry.no_place(homeless, &mut self.report);
                 }
                 Err(error) => entry.settle(Err(error), values.len(), &mut self.report),
@@ -150,11 +150,7 @@ impl Entry {
     /// Books the result of a call. A row of failures is reported at its first, and once more when it is over.
     fn settle(&mut self, result: io::Result<()>, values: usize, report: &mut Report) {
         match result {
-            Ok(()) if self.failing => {
-                self.failing = false;
-                let target = self.sink.target();
-                report(&format!("{target}: logging works again; {} values are missing so far", self.lost));
-            }
+            // a flush of nothing proves nothing
             Ok(()) => {}
             Err(error) => {
                 self.lost += values as u64;
@@ -163,10 +159,18 @@ impl Entry {
                     let target = self.sink.target();
                     report(&format!(
                         "{target}: cannot log: {error}. Training goes on without it and tries again at each \
-                         iteration; free some space or fix the permissions to get the rest logged"
+                         iteration; mend that to get the rest logged"
                     ));
                 }
             }
+        }
+    }
+
+    /// Books that values were written.
+    fn works(&mut self, report: &mut Report) {
+        if std::mem::replace(&mut self.failing, false) {
+            let target = self.sink.target();
+            report(&format!("{target}: logging works again; {} values are missing so far", self.lost));
         }
     }
 

@@ -205,7 +205,7 @@ pub const KEYS: &[Key] = &[
     key("evaluation.episodes", INTEGER, Words("as in training; 20 with ppo"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
     key("evaluation.steps", INTEGER, Words("as in training; 0 with ppo"), range("0 (one episode), or from task.horizon to 1000000", "1"), "ticks", "Ticks of a lane before each adaptation step and after the last"),
     key("evaluation.adapt_steps", INTEGER, Words("as in training, at least 1"), range("0 to 100", "101"), "steps", "Adaptation steps"),
-    key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training; 0: only when it is over"),
+    key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training, on held-out tasks that are never those of a report; 0: only when it is over"),
 
     key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden tanh layers"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),

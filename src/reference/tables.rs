@@ -195,7 +195,7 @@ pub(super) const CHOICES: &[Entry] = &[
     entry(
         Clock,
         "episode",
-        "Episodes finished: the value is constant within an episode",
+        "Episodes finished in this phase, and those that fit into the phases before: the value is constant within an episode. `describe` and `plot` show lanes whose episodes last to the time limit",
         &[],
         "drift.actuator_gain = { kind = \"steps\", at = [1, 2], values = [1.0, 0.8, 0.6], clock = \"episode\" }",
     ),

@@ -38,8 +38,8 @@ pub enum RunDirError {
     },
     /// The name of the preset or the run cannot name a folder.
     #[error(
-        "runs/{preset}/{name} cannot be the folder of a run: use letters, digits and `-_.=,+`, no other first character \
-         than a letter or digit, and neither `latest` nor, for the preset, `tb`; or give --run-dir"
+        "runs/{preset}/{name} cannot be the folder of a run: use at most 200 letters, digits and `-_.=,+`, none of `-.` first, \
+         and neither `latest` nor, for the preset, `tb`; or give --run-dir"
     )]
     BadName {
         /// Of the preset.

@@ -40,6 +40,19 @@ pub fn refuse_links(dir: &Path) -> Result<(), RunDirError> {
 const FILES: [&str; 6] =
     ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "evaluations.csv"];
 
+/// Whether a file that was to be written at `path` would replace one that a run needs.
+pub fn owns(path: &Path) -> bool {
+    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
+        return false;
+    };
+    let is_run = |dir: &Path| dir.join("config.toml").is_file() && dir.join("checkpoints").is_dir();
+    let inside = ["checkpoints", "tb"]
+        .iter()
+        .any(|inner| folder.ancestors().take(3).any(|dir| dir.ends_with(inner) && dir.parent().is_some_and(is_run)));
+    inside || (FILES.contains(&name) && is_run(folder))
+}
+
 /// Opens a regular file of ours to read and write, made if it is missing, never through a link.
 pub(super) fn open_own(path: &Path) -> Result<File, RunDirError> {
     use std::os::unix::fs::OpenOptionsExt;

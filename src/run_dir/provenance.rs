@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError};
 /// The build of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
-    /// The git commit it was built from, changes that were not committed aside; nothing if it was built without git.
+    /// The git commit it was built from, with `-dirty` if files were changed since; nothing if it was built without git.
     pub commit: Option<String>,
     /// Version of the compiler.
     pub rustc: String,

@@ -23,6 +23,9 @@ pub(super) fn normal(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -
         return Some(format!("std = {std}, but a normal law needs std > 0"));
     }
     let (a, b) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+    if a > b {
+        return Some(format!("low = {a} is above high = {b}"));
+    }
     if a.max(mean - 8.0 * std) > b.min(mean + 8.0 * std) {
         return Some(format!("[{a}, {b}] lies beyond eight standard deviations from mean = {mean}"));
     }

@@ -69,14 +69,16 @@ const MAX_PHASES: usize = 256;
 fn parse_task(text: &str) -> Result<(Split, u32, u32), WrongUsage> {
     let wrong = || {
         WrongUsage(format!(
-            "--task {text}: it must be SPLIT/INDEX or SPLIT/ITERATION/INDEX, for example ood/3, with numbers below {MAX_INDEX}"
+            "--task {text}: it must be SPLIT/INDEX or SPLIT/ITERATION/INDEX, for example ood/3 or train/1/3, iterations counted \
+             from 1, with numbers below {MAX_INDEX}"
         ))
     };
     let parts: Vec<&str> = text.split('/').collect();
     let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
     let (split, iteration, index) = match parts[..] {
         [split, index] => (split, 0, number(index)?),
-        [split, iteration, index] => (split, number(iteration)?, number(index)?),
+        // as in the logs the first iteration is 1
+        [split, iteration, index] => (split, number(iteration)?.checked_sub(1).ok_or_else(wrong)?, number(index)?),
         _ => return Err(wrong()),
     };
     if index >= MAX_INDEX || iteration >= MAX_INDEX {
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn a_task_is_named_by_split_iteration_and_index() {
         assert_eq!(parse_task("ood/3").unwrap(), (Split::Ood, 0, 3));
-        assert_eq!(parse_task("train/7/12").unwrap(), (Split::Train, 7, 12));
+        assert_eq!(parse_task("train/7/12").unwrap(), (Split::Train, 6, 12));
         for wrong in ["", "3", "ood", "ood/x", "old/3", "ood/3/4/5", "ood/16777216", "train/16777216/0", "ood/-1"] {
             assert!(parse_task(wrong).is_err(), "{wrong}");
         }

@@ -171,7 +171,9 @@ fn rows(tasks: &[Task], all: &[Channel], course: Course) -> Vec<Row> {
 /// What `tasks audit` found, if it was asked.
 fn measured(what: &str, audit: Option<&Audit>) -> String {
     let Some(audit) = audit else {
-        return format!("No audit yet. Run: metadrift tasks audit {what}\n");
+        let preset = !what.ends_with(".toml");
+        let advice = if preset { "No audit yet. Run" } else { "What knowing these tasks is worth" };
+        return format!("{advice}: metadrift tasks audit {what}\n");
     };
     let mut text = audit.to_text();
     for split in &audit.splits {
