@@ -39,6 +39,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
             "rollout.num_envs",
         ),
         ("train tiny.toml --run-dir new --no-evaluate --set policy.hidden=[4096,4096,4096,4096,4096]", "policy.hidden"),
+        #[cfg(feature = "torch")]
         (
             "train tiny.toml --run-dir new --no-evaluate --backend tch --set rollout.num_envs=20000 --set task.horizon=500",
             "rollout.num_envs",

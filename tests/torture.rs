@@ -25,7 +25,7 @@ use metadrift::{
 };
 
 /// Settings of the run: it evaluates while it trains, so that a best checkpoint is kept, too.
-const SETS: &str = "--set iterations=4 --set evaluation.every=2 --set evaluation.tasks=3 --set evaluation.episodes=2";
+const SETS: &str = "--set evaluation.every=2 --set evaluation.tasks=3 --set evaluation.episodes=2";
 
 /// What may be tried on a run: its folder, and how many file operations a training and a resume of it take.
 struct Victim {
@@ -39,6 +39,7 @@ struct Victim {
 impl Victim {
     fn new() -> Self {
         let place = Place::new();
+        fs::write(place.path("tiny.toml"), command::TINY.replace("iterations = 6", "iterations = 4")).unwrap();
         let whole = place.path("whole");
         let (_, operations) = attack(&place, &train("whole"), Fault { at: 0, errno: 0, stays: false }, "whole");
         assert!(operations > 100, "{operations} file operations");

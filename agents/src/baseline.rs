@@ -191,7 +191,14 @@ mod tests {
     fn a_value_of_products_of_two_observations_or_squares_is_found_exactly() {
         // episodes of one step, so the value is the reward
         let steps = 600;
-        let number = |i: usize| (i * 7919 % 2003) as f32 / 1001.0 - 1.0;
+        // so mixed that no two observations of a step are near a function of each other
+        let mix = |i: u64| (i ^ i >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // and each step once with the other sign: squares are those of deviations from the mean, which is then 0
+        let number = |i: usize| {
+            let (step, part) = (i / 3, i % 3);
+            let x = (mix(mix((step / 2 * 3 + part) as u64 + 1)) >> 40) as f32 / (1 << 23) as f32 - 1.0;
+            if step.is_multiple_of(2) { x } else { -x }
+        };
         let obs: Vec<f32> = (0..3 * steps).map(number).collect();
         let squares = |x: &[f32]| x[0] * x[0] * x[2] * x[2] - 2.0 * x[1].powi(4);
         let products = |x: &[f32]| x[0] - 2.0 * x[0] * x[1] + 3.0 * x[0] * x[2] - 4.0 * x[1] * x[2] + 5.0 * x[2] * x[2];

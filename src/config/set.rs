@@ -16,7 +16,9 @@ pub(super) fn check(sets: &[String]) -> Result<(), ConfigError> {
     for (index, later) in sets.iter().enumerate() {
         let (path, below) = (key(later), format!("{}.", key(later)));
         if let Some(first) = sets[..index].iter().find(|set| key(set) == path || key(set).starts_with(&below)) {
-            let message = format!("it undoes --set {}; leave one of them out", short(first));
+            let short_forms = ["seed", "iterations"].contains(&path.as_str());
+            let hint = if short_forms { format!(" (--{path} is the same setting)") } else { String::new() };
+            let message = format!("it undoes --set {}{hint}; leave one of them out", short(first));
             return Err(ConfigError::Text { origin: format!("--set {}", short(later)), message });
         }
     }

@@ -223,7 +223,7 @@ mod tests {
     fn programs_get_every_task() {
         let rows: Vec<String> = evaluation(1.0).to_csv().lines().map(str::to_owned).collect();
         assert_eq!(rows.len(), 1 + 2 * 2 * 2);
-        assert_eq!(rows[6], "ood,1,b,1,most likely,230,200");
+        assert_eq!(rows[6], "ood,1,b,1,most likely,230,200,40");
         let json = serde_json::to_value(evaluation(1.0)).unwrap();
         assert_eq!(json["curve"][1]["deterministic"]["mean"], 170.0);
         assert_eq!(json["curve"][1]["deterministic"]["returns"], serde_json::json!([110.0, 230.0]));

@@ -139,7 +139,9 @@ mod tests {
     fn a_task_is_named_by_split_iteration_and_index() {
         assert_eq!(parse_task("ood/3").unwrap(), (Split::Ood, 0, 3));
         assert_eq!(parse_task("train/7/12").unwrap(), (Split::Train, 6, 12));
-        for wrong in ["", "3", "ood", "ood/x", "old/3", "ood/3/4/5", "ood/16777216", "train/16777216/0", "ood/-1"] {
+        for wrong in
+            ["", "3", "ood", "ood/x", "old/3", "ood/3/4/5", "ood/16777216", "train/16777217/0", "train/0/1", "ood/-1"]
+        {
             assert!(parse_task(wrong).is_err(), "{wrong}");
         }
     }
