@@ -1,6 +1,7 @@
 #!/bin/sh
-# All checks: format, clippy, documentation, tests without and with libtorch. Needs the set-up (./x setup --torch); ./x
-# test does both. `scripts/check.sh STEP...` runs only some of them: format, scripts, clippy, docs, test, torch.
+# All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside. Needs the set-up (./x setup --torch); ./x
+# test does both. `scripts/check.sh STEP...` runs only some of them: format, scripts, package, clippy, docs, test,
+# torch, example.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,7 +19,7 @@ run() { # name, command...
     fi
 }
 
-[ $# -gt 0 ] || set -- format scripts clippy docs test torch
+[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -30,6 +31,11 @@ for step; do
     docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
     test) run test cargo test --workspace --locked ;;
     torch) run torch cargo test --workspace --features metadrift/torch --locked ;;
+    example)
+        run example sh scripts/example.sh
+        run example-torch sh scripts/example.sh --features torch
+        ;;
+    package) run package cargo package --workspace --no-verify --allow-dirty --locked --quiet ;;
     *) echo "[check] no such step: $step" >&2; exit 2 ;;
     esac
 done
