@@ -156,10 +156,10 @@ impl Entry {
                 self.lost += values as u64;
                 if !self.failing {
                     self.failing = true;
-                    let target = self.sink.target();
+                    let (target, remedy) = (self.sink.target(), remedy(error.kind()));
                     report(&format!(
                         "{target}: cannot log: {error}. Training goes on without it and tries again at each \
-                         iteration; mend that to get the rest logged"
+                         iteration; {remedy} to get the rest logged"
                     ));
                 }
             }
@@ -184,6 +184,16 @@ impl Entry {
                  of this file. Log every tag from the first iteration on, as NaN where there is no value"
             ));
         }
+    }
+}
+
+/// The remedy for an error of a log.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match kind {
+        StorageFull | QuotaExceeded | FileTooLarge => "free some space or raise the limit",
+        PermissionDenied | ReadOnlyFilesystem => "fix the permissions",
+        _ => "mend that",
     }
 }
 
