@@ -66,9 +66,7 @@ fn between_iterations_all_is_saved() {
 
 #[test]
 fn a_long_iteration_is_not_waited_out_and_not_saved_by_halves() {
-    for (run, set) in
-        [("maml", ""), ("ppo", "--set learner=ppo --set rollout.num_steps=400")]
-    {
+    for (run, set) in [("maml", ""), ("ppo", "--set learner=ppo --set rollout.num_steps=400")] {
         let place = Place::new();
         let tasks = if run == "maml" { "--set rollout.num_tasks=8" } else { "" };
         let args = format!("train tiny.toml --run-dir {run} --iterations 3 {LONG} {tasks} {set}");
