@@ -4,6 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
+# a project outside has to say itself where its programs find libtorch
+LD_LIBRARY_PATH=${LIBTORCH:-$root/.libtorch/torch}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 cargo build --locked --manifest-path examples/own_environment/Cargo.toml "$@"
 program=$CARGO_TARGET_DIR/debug/own-environment
