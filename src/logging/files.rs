@@ -42,7 +42,7 @@ impl RowFile {
             let missing = last.unwrap_or(0).saturating_sub(rows);
             if self.dense && missing > 0 {
                 let path = self.path.display();
-                message::warn(&format!("{path}: rows of {missing} iterations before this one are missing"));
+                message::warn(&format!("{path}: iterations before this one without a row: {missing}"));
             }
             file.set_len(keep)?;
             file.seek(SeekFrom::Start(keep))?;

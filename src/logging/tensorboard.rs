@@ -79,7 +79,8 @@ impl TensorBoard {
     /// Replaces all event files by one without what lies beyond `step`, and goes on in it.
     fn rewind(&mut self, step: u64) -> io::Result<()> {
         let old = event_files(&self.dir)?;
-        let mut new = output::temporary(&self.dir, ".rewind-")?;
+        remove_leftovers(&self.dir)?;
+        let mut new = output::temporary(&self.dir, UNFINISHED)?;
         // a TensorBoard that is open meanwhile forgets what it has read, for all of it comes again
         let mut bytes = file_version()?;
         bytes.extend(record(session_start(), 0)?);
@@ -225,6 +226,20 @@ fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The beginning of the name of a file that a rewind has not finished.
+const UNFINISHED: &str = ".rewind-";
+
+/// Removes what rewinds that were killed have left.
+fn remove_leftovers(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// At this event TensorBoard forgets what it has read of its step and later ones.
