@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-/// What stands between two arguments.
+/// The separator of two arguments.
 const SEPARATOR: &str = "\u{1f}";
 
 fn main() {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside. Needs the set-up (./x setup --torch); ./x
-# test does both. `scripts/check.sh STEP...` runs only some of them: format, scripts, package, clippy, docs, test,
-# torch, example.
+# All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside.
+# Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
+# scripts, package, clippy, docs, test, torch, example.
 set -eu
 cd "$(dirname "$0")/.."
 

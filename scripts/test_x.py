@@ -84,6 +84,7 @@ class X(unittest.TestCase):
         self.assertNotIn("--features", self.log.read_text())
         self.assertIn("nothing to set up", self.run_x("setup").stderr)
         self.assertIn("--torch or --cuda", self.run_x("setup", "--offline", code=5).stderr)
+        self.assertIn("usage", self.run_x("setup", "--help").stdout)
         self.assertFalse((self.root / ".torch").exists())
         self.env["LIBTORCH"] = own
         self.run_x("setup", "--torch")

@@ -125,7 +125,7 @@ pub struct TrainArgs {
     /// How work is spread.
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Folder of the run; must be new or empty [default: runs/PRESET/DATE-sSEED-SETTINGS-XXXX]
+    /// Folder of the run; must be new or empty [default: runs/PRESET/DATE-sSEED-SETTINGS-DIGITS]
     #[arg(long, value_name = "DIR", group = "place")]
     pub run_dir: Option<PathBuf>,
     /// Name of the run: its folder is runs/PRESET/NAME, which must be new or empty

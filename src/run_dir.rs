@@ -74,7 +74,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// Whether `dir` holds a run that can be resumed: one with a checkpoint.
+    /// Says whether `dir` holds a run that can be resumed: one with a checkpoint.
     pub fn is_run(dir: &Path) -> bool {
         let kept = |names: Vec<String>| names.iter().any(|name| !name.starts_with(".tmp-"));
         dir.join("config.toml").exists() && names(&dir.join("checkpoints")).is_ok_and(kept)

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use metadrift_agents::{
     backend::BackendChoice,
     device::Device,
-    native,
     stop::{self, Stopped},
 };
 
@@ -34,7 +33,7 @@ pub use stored::{read_config, warn_of_changes};
 pub use validation::Best;
 
 use diagnosis::Diagnosis;
-use shown::{headline, hparams, progress_line};
+use shown::{headline, hparams, progress_line, slowness};
 use stored::extended;
 use validation::{BEST, is_due, validate};
 
@@ -326,19 +325,6 @@ impl Session {
             (Ok(Err(_)), None) => unreachable!("stopping was held back"),
             (Err(payload), _) => Err(WorkerPanic::new(payload.as_ref()).into()),
         }
-    }
-}
-
-/// Why gradients take longer than a user may expect.
-fn slowness(backend: BackendChoice, asked: Option<BackendChoice>, config: &Config) -> Option<&'static str> {
-    match backend {
-        BackendChoice::Native => (native::instructions() == "portable").then_some(
-            "this processor has no AVX2 with fused multiply-add: the portable kernels take several times as long",
-        ),
-        _ => (asked.unwrap_or_default() == BackendChoice::Auto && config.maml.tasks_per_chunk > 1).then_some(
-            "maml.tasks_per_chunk asks for several tasks at once, so the gradients come from libtorch: on a CPU that takes \
-             several times as long as the native backend",
-        ),
     }
 }
 

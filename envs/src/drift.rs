@@ -1,7 +1,7 @@
 //! A channel that follows a schedule: which clock it reads, and how the schedule's value becomes
 //! the channel's.
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Clocks};
 use crate::env::Bounds;
@@ -60,22 +60,15 @@ pub struct Timing {
     /// Ticks of the clock between two updates, at least 1.
     pub hold: u64,
     /// First tick of the drift and first after it; the channel has its undrifted value outside.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "pair")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::number::two")]
     pub window: Option<[u64; 2]>,
     /// What happens at the bounds. Where nothing is said, a schedule whose values are known
     /// ahead must stay inside (`error`), a random one without limits is clamped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_bound: Option<OnBound>,
     /// Smallest and largest value of the channel, within its legal range.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "pair")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::number::two")]
     pub bounds: Option<[f64; 2]>,
-}
-
-/// Reads two numbers: a third one would be dropped in silence by the reader of arrays in flattened tables.
-fn pair<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<[T; 2]>, D::Error> {
-    let numbers = Vec::deserialize(deserializer)?;
-    let count = numbers.len();
-    numbers.try_into().map(Some).map_err(|_| D::Error::invalid_length(count, &"two numbers, [first, last]"))
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

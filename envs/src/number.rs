@@ -79,3 +79,12 @@ impl<'de> Deserialize<'de> for Number {
         deserializer.deserialize_any(NumberVisitor)
     }
 }
+
+/// Reads two numbers: a third one would be dropped in silence by the reader of arrays in flattened tables.
+pub(crate) fn two<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<[T; 2]>, D::Error> {
+    let numbers = Vec::deserialize(deserializer)?;
+    let count = numbers.len();
+    numbers.try_into().map(Some).map_err(|_| serde::de::Error::invalid_length(count, &"two numbers, [first, last]"))
+}

@@ -116,7 +116,7 @@ mod tests {
 
     /// Writes the reference anew: `cargo test -p metadrift --features torch --lib write_reference -- --ignored`.
     #[test]
-    #[ignore = "minutes; only where the gradients are to change"]
+    #[ignore = "writes the reference anew, which takes minutes"]
     fn write_reference() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands/selftest/reference.json");
         std::fs::write(path, serde_json::to_string(&reference(60)).unwrap() + "\n").unwrap();

@@ -18,7 +18,7 @@ struct RowFile {
     file: Option<File>,
     /// Bytes of whole rows (B); what lies beyond is torn.
     len: u64,
-    /// Whether every iteration has a row.
+    /// True if every iteration has a row.
     dense: bool,
 }
 
@@ -90,8 +90,8 @@ enum Line {
     Damaged,
 }
 
-/// The length (B) of the part to keep, and its rows: whole lines up to and with `last`, nothing for a new run. A damaged line before
-/// the end is an error, so that nothing behind it is thrown away.
+/// The length (B) of the part to keep, and its rows: whole lines up to and with `last`, nothing for a new run. A damaged
+/// line before the end is an error, so that nothing behind it is thrown away.
 fn whole_rows(file: &mut File, last: Option<u64>, iteration_of: fn(&[u8]) -> Line) -> io::Result<(u64, u64)> {
     let Some(last) = last else { return Ok((0, 0)) };
     file.seek(SeekFrom::Start(0))?;

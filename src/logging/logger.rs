@@ -147,7 +147,7 @@ impl Logger {
 }
 
 impl Entry {
-    /// Books the result of a call. A row of failures is reported at its first, and once more when it is over.
+    /// Books the result of a call. A row of failures is reported at its first.
     fn settle(&mut self, result: io::Result<()>, values: usize, report: &mut Report) {
         match result {
             // a flush of nothing proves nothing
@@ -166,7 +166,7 @@ impl Entry {
         }
     }
 
-    /// Books that values were written.
+    /// Books that values were written: the end of a row of failures is reported.
     fn works(&mut self, report: &mut Report) {
         if std::mem::replace(&mut self.failing, false) {
             let target = self.sink.target();

@@ -42,9 +42,9 @@ pub enum RunDirError {
          and neither `latest` nor, for the preset, `tb`; or give --run-dir"
     )]
     BadName {
-        /// Of the preset.
+        /// Name of the preset.
         preset: String,
-        /// Of the run.
+        /// Name of the run.
         name: String,
     },
     /// Event files of an earlier run of that name.

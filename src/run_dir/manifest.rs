@@ -145,7 +145,7 @@ impl Manifest {
         self.configs.push(digest);
     }
 
-    /// Whether the program wrote this config.toml; true of every one where nothing tells.
+    /// Says whether the program wrote this config.toml; it is taken to be so where no digest is known.
     pub fn wrote(&self, text: &[u8]) -> bool {
         self.configs.is_empty() || self.configs.contains(&sha256(text))
     }

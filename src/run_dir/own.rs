@@ -40,7 +40,7 @@ pub fn refuse_links(dir: &Path) -> Result<(), RunDirError> {
 const FILES: [&str; 6] =
     ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "evaluations.csv"];
 
-/// Whether a file that was to be written at `path` would replace one that a run needs.
+/// Says whether a file written at `path` would replace one that a run needs.
 pub fn owns(path: &Path) -> bool {
     let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {

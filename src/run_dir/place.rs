@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-/// Whether `name` can name a folder in another.
+/// Says whether `name` can name a folder in another.
 fn is_legal(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.=,+".contains(c);
     !name.is_empty() && name.len() <= LONGEST_NAME && !name.starts_with(['.', '-']) && name.chars().all(allowed)

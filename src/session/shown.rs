@@ -1,5 +1,7 @@
 //! A run as people see it: its first lines, its progress line, and the settings that TensorBoard compares runs by.
 
+use metadrift_agents::{backend::BackendChoice, native};
+
 use super::Session;
 use crate::{
     config::{Config, Learner},
@@ -49,6 +51,19 @@ pub(super) fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
         kl: find(&report.metrics, "kl/meta"),
         steps_per_second: find(&report.timing, "steps_per_second").unwrap_or(0.0),
         seconds: find(&report.timing, "time/iteration_s").unwrap_or(0.0),
+    }
+}
+
+/// The reason why gradients take longer than a user may expect; none where they do not.
+pub(super) fn slowness(backend: BackendChoice, asked: Option<BackendChoice>, config: &Config) -> Option<&'static str> {
+    match backend {
+        BackendChoice::Native => (native::instructions() == "portable").then_some(
+            "this processor has no AVX2 with fused multiply-add: the portable kernels take several times as long",
+        ),
+        _ => (asked.unwrap_or_default() == BackendChoice::Auto && config.maml.tasks_per_chunk > 1).then_some(
+            "maml.tasks_per_chunk asks for several tasks at once, so the gradients come from libtorch: on a CPU that takes \
+             several times as long as the native backend",
+        ),
     }
 }
 
