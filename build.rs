@@ -27,7 +27,7 @@ fn provenance() {
         println!("cargo::rustc-env=METADRIFT_COMMIT={commit}{}", if changed { "-dirty" } else { "" });
     }
     // what may have been changed since
-    for path in ["src", "agents/src", "envs/src", "presets", "Cargo.lock", "build.rs"] {
+    for path in ["src", "agents/src", "envs/src", "random/src", "presets", "Cargo.lock", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // changes with each commit and checkout; a path that is not there would make cargo run this always
