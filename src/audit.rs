@@ -7,7 +7,7 @@ use metadrift_envs::{EnvKind, Split, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{ConfigError, Experiment},
     control::{
         Random,
         episodes::{obs_dim, returns},
@@ -112,9 +112,9 @@ const SEARCH_DRAWS: u32 = 1;
 ///
 /// # Errors
 /// If the configuration does not hold together.
-pub fn audit(config: &Config, effort: &Effort) -> Result<Audit, ConfigError> {
-    memory::audit(config, effort.tasks, effort.lanes)?.check()?;
-    let env = config.env()?;
+pub fn audit(config: &Experiment, effort: &Effort) -> Result<Audit, ConfigError> {
+    memory::audit(config, effort.tasks, effort.lanes).check()?;
+    let env = config.env();
     let measured: Vec<Result<SplitAudit, ConfigError>> = std::thread::scope(|scope| {
         let threads = Split::ALL.map(|split| scope.spawn(move || audit_split(config, env, split, effort)));
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
@@ -134,8 +134,8 @@ pub fn audit(config: &Config, effort: &Effort) -> Result<Audit, ConfigError> {
     })
 }
 
-fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> Result<SplitAudit, ConfigError> {
-    let distribution = config.tasks(split)?;
+fn audit_split(config: &Experiment, env: EnvKind, split: Split, effort: &Effort) -> Result<SplitAudit, ConfigError> {
+    let distribution = config.tasks(split);
     let draw = |iteration, count: usize| -> Vec<Task> {
         let sample = |index| {
             stop::check();
@@ -143,7 +143,7 @@ fn audit_split(config: &Config, env: EnvKind, split: Split, effort: &Effort) -> 
         };
         (0..count).map(sample).collect()
     };
-    let life = Life::of(config, split)?;
+    let life = Life::of(config, split);
     let (tasks, others) = (draw(0, effort.tasks), draw(SEARCH_DRAWS, effort.search.tasks));
     let moves = tasks.iter().any(|task| !task.drifts.is_empty());
     let phases = (0..if moves { life.phases } else { 1 }).map(|k| scores(env, &tasks, &others, (life, k), effort));
@@ -176,7 +176,7 @@ pub fn stored(name: &str) -> Option<Audit> {
 
 /// The scores that were measured of the very tasks that `config` describes: those of the preset of its name, unless
 /// they were changed.
-pub fn of(config: &Config) -> Option<Audit> {
+pub fn of(config: &Experiment) -> Option<Audit> {
     let audit = stored(&config.name)?;
     (digest(config, audit.seed).ok()? == audit.digest).then_some(audit)
 }
@@ -186,13 +186,13 @@ pub fn of(config: &Config) -> Option<Audit> {
 ///
 /// # Errors
 /// If the configuration does not hold together.
-pub fn digest(config: &Config, seed: u64) -> Result<String, ConfigError> {
+pub fn digest(config: &Experiment, seed: u64) -> Result<String, ConfigError> {
     let mut text = toml::to_string(&config.task).expect("a configuration always has a TOML form");
-    let spec = config.env()?.spec();
+    let spec = config.env().spec();
     for split in Split::ALL {
-        let Life { horizon, phase_steps, episodes, .. } = Life::of(config, split)?;
+        let Life { horizon, phase_steps, episodes, .. } = Life::of(config, split);
         let _ = write!(text, "\n{split} {horizon} {phase_steps} {episodes:?}");
-        let distribution = config.tasks(split)?;
+        let distribution = config.tasks(split);
         for index in 0..DIGESTED {
             let _ = write!(text, " {:016x}", distribution.sample(seed, 0, index).digest(spec));
         }

@@ -21,6 +21,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use metadrift_agents::state::State;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,19 @@ pub struct Checkpoint {
     pub tensors: Vec<(String, Vec<f32>)>,
     /// Everything else: counters, positions. Finite f64 come back bit by bit; JSON has no other ones.
     pub state: serde_json::Value,
+}
+
+impl Checkpoint {
+    /// `state` after `step` iterations.
+    pub fn of(step: u64, state: State) -> Self {
+        Checkpoint { step, tensors: state.tensors, state: state.values.into() }
+    }
+
+    /// Its content, by name.
+    pub fn state(&self) -> State {
+        let values = self.state.as_object().cloned().unwrap_or_default();
+        State { tensors: self.tensors.clone(), values }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use metadrift_envs::{Split, rng::MAX_INDEX};
 
 use crate::{checkpoint::Which, device::DeviceChoice};
 
-pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, ManArgs, ReferenceFormat};
+pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
@@ -42,6 +42,9 @@ pub enum Command {
     /// List the presets that come with the program, or show one
     #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
     Presets(PresetsCommand),
+    /// List the learners, or describe one
+    #[command(subcommand, after_help = "Example:\n  metadrift learners show ppo")]
+    Learners(LearnersCommand),
     /// Explain the configuration keys
     #[command(subcommand, after_help = "Example:\n  metadrift config keys maml")]
     Config(ConfigCommand),

@@ -61,7 +61,7 @@ pub fn switches(values: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::Episodes;
+    use metadrift_agents::settings::Episodes;
     use metadrift_envs::{CartPole, Env, Schedule};
 
     #[test]

@@ -1,6 +1,6 @@
 //! Errors as the shell sees them: one message, one exit code.
 
-use metadrift_agents::{backend::NoBackend, maml::Diverged};
+use metadrift_agents::{backend::NoBackend, learner::Diverged, state::Misfit};
 use metadrift_envs::TaskError;
 
 use crate::{
@@ -11,9 +11,7 @@ use crate::{
     },
     config::ConfigError,
     device::DeviceError,
-    evaluate::EvaluationError,
     run_dir::RunDirError,
-    train::{Misfit, TrainerError},
 };
 
 /// Exit codes, apart from 0 (done), 1 (anything else) and 2 (wrong usage).
@@ -88,18 +86,6 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(match error {
             ReplayError::Line { fault: Fault::BadValue(_), .. } => code::CONFIG,
             _ => code::FILE,
-        });
-    }
-    if let Some(error) = cause.downcast_ref::<TrainerError>() {
-        return Some(match error {
-            TrainerError::Config(_) => code::CONFIG,
-            TrainerError::Backend(_) => code::DEVICE,
-        });
-    }
-    if let Some(error) = cause.downcast_ref::<EvaluationError>() {
-        return Some(match error {
-            EvaluationError::Config(_) => code::CONFIG,
-            EvaluationError::Diverged(_) => code::DIVERGED,
         });
     }
     if let Some(error) = cause.downcast_ref::<CheckpointError>() {

@@ -38,4 +38,4 @@ pub mod stats;
 pub mod train;
 pub mod trained;
 
-pub use program::{Own, main_with, own};
+pub use program::{Own, main_with, own, own_learner};

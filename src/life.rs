@@ -7,12 +7,10 @@
 //!
 //! Ticks count the time of the task: they run on from phase to phase. Every phase begins with new initial states.
 
+use metadrift_agents::{settings::Episodes, source::Demand};
 use metadrift_envs::{Clocks, Split};
 
-use crate::{
-    config::{Config, ConfigError, Learner},
-    rollout::Episodes,
-};
+use crate::config::Experiment;
 
 /// The stretch of a task's time that a lane sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,36 +26,29 @@ pub struct Life {
 }
 
 impl Life {
-    /// The life that training gives a task. Plain PPO does not adapt: its lanes keep a task for one phase.
-    ///
-    /// # Errors
-    /// If the environment does not exist.
-    pub fn training(config: &Config) -> Result<Life, ConfigError> {
-        let (phase_steps, episodes, phases) = match config.learner {
-            Learner::Maml => (config.num_steps()?, config.episodes(), config.maml.inner_steps + 1),
-            Learner::Ppo => (config.whole_episodes()?, config.episodes(), 1),
-        };
-        Ok(Life { horizon: config.horizon()?, phase_steps, episodes, phases })
+    /// The life that training gives a task. Lanes that live on keep a task for one phase.
+    pub fn training(config: &Experiment) -> Life {
+        let horizon = config.horizon();
+        match config.demand() {
+            Demand::Tasks { steps, episodes, phases, .. } => Life { horizon, phase_steps: steps, episodes, phases },
+            Demand::Lanes { episodes, .. } => {
+                Life { horizon, phase_steps: config.settings().whole_episodes(), episodes, phases: 1 }
+            }
+        }
     }
 
     /// The life that an evaluation gives a task: `[evaluation]`, the same for every learner.
-    ///
-    /// # Errors
-    /// If the environment does not exist.
-    pub fn evaluation(config: &Config) -> Result<Life, ConfigError> {
-        let horizon = config.horizon()?;
-        let (phase_steps, episodes) = match config.evaluation.steps() {
+    pub fn evaluation(config: &Experiment) -> Life {
+        let horizon = config.horizon();
+        let (phase_steps, episodes) = match config.evaluation.steps {
             0 => (horizon as usize, Episodes::Count(1)),
             steps => (steps, Episodes::Endless),
         };
-        Ok(Life { horizon, phase_steps, episodes, phases: config.evaluation.adapt_steps() + 1 })
+        Life { horizon, phase_steps, episodes, phases: config.evaluation.adapt_steps + 1 }
     }
 
     /// The life of the tasks of `split`: that of training, or that of an evaluation.
-    ///
-    /// # Errors
-    /// If the environment does not exist.
-    pub fn of(config: &Config, split: Split) -> Result<Life, ConfigError> {
+    pub fn of(config: &Experiment, split: Split) -> Life {
         match split {
             Split::Train => Life::training(config),
             Split::InDist | Split::Ood => Life::evaluation(config),
@@ -95,25 +86,18 @@ impl Life {
     }
 }
 
-/// Says whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: only one that
-/// could last to the time limit does. Its own end plays no part, so the mean is not biased, and an episode that the end
-/// of the data cuts off is never taken for a whole one.
-pub fn counts(start: usize, horizon: u32, steps: usize) -> bool {
-    start + horizon as usize <= steps
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(sets: &[&str]) -> Config {
+    fn config(sets: &[&str]) -> Experiment {
         let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-        Config::parse("x", "name = \"x\"\ntask = { env = \"cartpole\", horizon = 100 }\n", &sets).unwrap()
+        Experiment::parse("x", "name = \"x\"\ntask = { env = \"cartpole\", horizon = 100 }\n", &sets).unwrap()
     }
 
     #[test]
     fn phases_follow_each_other_without_a_gap() {
-        let life = Life::training(&config(&["maml.inner_steps=2"])).unwrap();
+        let life = Life::training(&config(&["maml.inner_steps=2"]));
         assert_eq!((life.phase_steps, life.phases, life.ticks()), (100, 3, 300));
         assert_eq!(
             life.start(7, 2),
@@ -125,7 +109,7 @@ mod tests {
             assert_eq!(clocks.episode * 100 + clocks.episode_step, tick);
         }
         // 2.5 episodes a phase: the third is cut off, and the next phase begins a new one
-        let life = Life::training(&config(&["rollout.num_steps=250", "rollout.episodes_per_env=0"])).unwrap();
+        let life = Life::training(&config(&["rollout.num_steps=250", "rollout.episodes_per_env=0"]));
         assert_eq!(
             life.clocks(0, 249),
             Clocks { episode_step: 49, lifetime_step: 249, episode: 2, ..Clocks::default() }
@@ -137,23 +121,18 @@ mod tests {
     #[test]
     fn an_evaluation_lives_by_its_own_table_whoever_learns() {
         let drift = ["rollout.num_steps=250", "rollout.episodes_per_env=0"];
-        let usual = Life::evaluation(&config(&drift)).unwrap();
+        let usual = Life::evaluation(&config(&drift));
         assert_eq!((usual.phase_steps, usual.episodes, usual.phases), (250, Episodes::Endless, 2));
         // several episodes of a lane are its life in an evaluation, too
         let several = config(&["rollout.episodes_per_env=3"]);
-        let (training, held_out) = (Life::training(&several).unwrap(), Life::evaluation(&several).unwrap());
+        let (training, held_out) = (Life::training(&several), Life::evaluation(&several));
         assert_eq!((training.phase_steps, held_out.phase_steps, held_out.ticks()), (300, 300, training.ticks()));
         // plain PPO collects in short pieces; its evaluation does not
         let ppo = config(&["learner=ppo", "rollout.num_steps=32", "evaluation.adapt_steps=2"]);
-        let life = Life::evaluation(&ppo).unwrap();
+        let life = Life::evaluation(&ppo);
         assert_eq!((life.phase_steps, life.episodes, life.phases), (100, Episodes::Count(1), 3));
         assert_eq!([0, 1, 2].map(|k| life.start(0, k).lifetime_step), [0, 100, 200]);
-        let own = Life::evaluation(&config(&["learner=ppo", "evaluation.steps=250"])).unwrap();
+        let own = Life::evaluation(&config(&["learner=ppo", "evaluation.steps=250"]));
         assert_eq!((own.phase_steps, own.episodes), (250, Episodes::Endless));
-    }
-
-    #[test]
-    fn only_episodes_that_could_be_whole_count() {
-        assert_eq!([0, 100, 150, 151, 200].map(|start| counts(start, 100, 250)), [true, true, true, false, false]);
     }
 }

@@ -1,9 +1,13 @@
-//! The `metadrift` program, and how a program with environments of one's own is made of it.
+//! The `metadrift` program, and the way to make a program with environments and learners of one's own.
 
 use std::{process::ExitCode, sync::OnceLock};
 
 use clap::Parser;
-use metadrift_agents::stop::{self, Stopped};
+use metadrift_agents::{
+    learner::Entry,
+    learners,
+    stop::{self, Stopped},
+};
 use metadrift_envs::{Dynamics, Env, EnvKind, dynamics};
 
 use crate::{
@@ -14,29 +18,44 @@ use crate::{
     message, signals,
 };
 
-/// An environment of one's own for [`main_with`].
+/// A part of one's own for [`main_with`].
 #[derive(Clone, Copy)]
-pub struct Own {
-    dynamics: &'static dyn Dynamics,
-    check: fn() -> Vec<Check>,
+pub enum Own {
+    /// An environment.
+    Environment {
+        /// The environment without its type.
+        dynamics: &'static dyn Dynamics,
+        /// The checks of `env check`.
+        check: fn() -> Vec<Check>,
+    },
+    /// A learner.
+    Learner(&'static Entry),
 }
 
-/// `E` for [`main_with`].
+/// The environment `E` for [`main_with`].
 pub fn own<E: Env>() -> Own {
-    Own { dynamics: dynamics::<E>(), check: check_type::<E> }
+    Own::Environment { dynamics: dynamics::<E>(), check: check_type::<E> }
 }
 
-/// The environments that the program was given.
+/// A learner for [`main_with`].
+pub fn own_learner(entry: &'static Entry) -> Own {
+    Own::Learner(entry)
+}
+
+/// The parts that the program was given.
 static OWN: OnceLock<Vec<Own>> = OnceLock::new();
 
 /// [`check_type`] for the environment of that name among those that [`main_with`] was given.
 pub(crate) fn check_own(name: &str) -> Vec<Check> {
-    let found = OWN.get().into_iter().flatten().find(|own| own.dynamics.spec().name == name);
-    found.map_or_else(Vec::new, |own| (own.check)())
+    let check = |own: &Own| match own {
+        Own::Environment { dynamics, check } if dynamics.spec().name == name => Some(check()),
+        _ => None,
+    };
+    OWN.get().into_iter().flatten().find_map(check).unwrap_or_default()
 }
 
-/// The whole program: `train`, `resume`, `evaluate`, `tasks`, `record` and the rest, which know `environments` by the names
-/// in their descriptions besides those that the program has.
+/// The whole program: `train`, `resume`, `evaluate`, `tasks`, `record` and the rest, which know the environments and
+/// learners in `own` by their names besides those that the program has.
 ///
 /// ```no_run
 /// # use metadrift_envs::CartPole as Mine;
@@ -44,13 +63,12 @@ pub(crate) fn check_own(name: &str) -> Vec<Check> {
 ///     metadrift::main_with(&[metadrift::own::<Mine>()])
 /// }
 /// ```
-pub fn main_with(environments: &[Own]) -> ExitCode {
-    let dynamics: Vec<&'static dyn Dynamics> = environments.iter().map(|own| own.dynamics).collect();
-    if let Err(reason) = EnvKind::register(&dynamics) {
+pub fn main_with(own: &[Own]) -> ExitCode {
+    if let Err(reason) = register(own) {
         message::say(&format!("error: {reason}"));
         return ExitCode::from(code::CONFIG);
     }
-    OWN.get_or_init(|| environments.to_vec());
+    OWN.get_or_init(|| own.to_vec());
     // SAFETY: nothing has started a thread yet.
     unsafe { device::prepare() };
     signals::ignore_file_size_limit();
@@ -81,6 +99,14 @@ pub fn main_with(environments: &[Own]) -> ExitCode {
     }
 }
 
+/// Makes environments and learners known by their names.
+fn register(own: &[Own]) -> Result<(), String> {
+    let environment = |own: &Own| if let Own::Environment { dynamics, .. } = own { Some(*dynamics) } else { None };
+    let learner = |own: &Own| if let Own::Learner(entry) = own { Some(*entry) } else { None };
+    EnvKind::register(&own.iter().filter_map(environment).collect::<Vec<_>>())?;
+    learners::register(&own.iter().filter_map(learner).collect::<Vec<_>>())
+}
+
 /// Says whether signals end a command in good order, rather than at once.
 fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
@@ -89,7 +115,7 @@ fn is_long(command: &Command) -> bool {
         Command::Bench(_) | Command::Selftest(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
-        Command::Presets(_) | Command::Config(_) | Command::Doctor(_) => false,
+        Command::Presets(_) | Command::Learners(_) | Command::Config(_) | Command::Doctor(_) => false,
         Command::Completions(_) | Command::Man(_) => false,
     }
 }
@@ -119,6 +145,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Presets(command) => commands::presets::run(command)?,
         Command::Tasks(command) => commands::tasks::run(command)?,
         Command::Env(command) => commands::env::run(command)?,
+        Command::Learners(command) => commands::learners::run(command)?,
         Command::Config(command) => commands::config::run(command)?,
         Command::Record(args) => commands::record::run(args)?,
         Command::Doctor(args) => commands::doctor::run(args.format)?,

@@ -1,7 +1,9 @@
-//! Where environments and learners meet: the shape of a policy for an environment.
+//! The meeting of environments and learners: the shape of a policy for an environment.
 
 use metadrift_agents::layout::{Head, Layout};
 use metadrift_envs::{ActionSpace, EnvSpec, TaskSettings, obs_dim};
+
+use crate::config::Experiment;
 
 /// A policy network with these hidden layers for what `spec` shows under `settings`: categorical for indices, Gaussian for vectors.
 pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layout {
@@ -10,4 +12,9 @@ pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layo
         ActionSpace::Box { dim, .. } => Head::Gaussian(dim),
     };
     Layout::new(obs_dim(spec, settings), hidden, head)
+}
+
+/// The policy network of an experiment.
+pub fn policy(config: &Experiment) -> Layout {
+    layout(config.env().spec(), &config.task.settings(), &config.policy.hidden)
 }

@@ -15,7 +15,7 @@ use metadrift_agents::{
 
 use crate::{
     checkpoint::{self, Which},
-    config::Config,
+    config::Experiment,
     device::{self, DeviceChoice},
     failure::WorkerPanic,
     logging::{At, Logger, Outcome, Progress},
@@ -91,7 +91,7 @@ impl Session {
     ///
     /// # Errors
     /// If the folder is taken, the device is not there, or nothing can be written.
-    pub fn begin(config: Config, place: &Place, options: RunOptions) -> Result<Self> {
+    pub fn begin(config: Experiment, place: &Place, options: RunOptions) -> Result<Self> {
         let device = device::open(options.device)?;
         let asked = options.backend.unwrap_or_default();
         let mut trainer = Trainer::new(config, device, asked, options.actors)?;
@@ -128,7 +128,7 @@ impl Session {
         let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
         if let Some(iterations) = iterations {
-            config = extended(config, iterations, chosen.step)?;
+            config = extended(&config, iterations, chosen.step)?;
         }
         let device = device::open(options.device)?;
         // a manifest only informs; a run goes on without one
@@ -198,7 +198,7 @@ impl Session {
         let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
         self.run.warnings().iter().for_each(|w| progress.warn(w));
         progress.note(&headline(self));
-        if let Some(reason) = slowness(self.trainer.learner().backend().choice(), self.options.backend, &config) {
+        if let Some(reason) = slowness(self.trainer.agent().backend().choice(), self.options.backend, &config) {
             progress.warn(reason);
         }
         let evaluates = config.evaluation.every > 0;
@@ -231,9 +231,9 @@ impl Session {
         Ok(ended)
     }
 
-    fn train(&mut self, config: &Config, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
+    fn train(&mut self, config: &Experiment, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let began = Instant::now();
-        let mut diagnosis = Diagnosis::new(config.env()?.spec().action);
+        let mut diagnosis = Diagnosis::new(config.env().spec().action);
         let mut said = false;
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = match self.iterate()? {
@@ -275,7 +275,7 @@ impl Session {
     }
 
     /// Saves the state as it is between two iterations.
-    fn save(&mut self, config: &Config, logger: &mut Logger) -> Result<()> {
+    fn save(&mut self, config: &Experiment, logger: &mut Logger) -> Result<()> {
         logger.flush();
         let mut checkpoint = self.trainer.checkpoint();
         if let (Some(best), Some(state)) = (self.best, checkpoint.state.as_object_mut()) {
@@ -332,7 +332,7 @@ impl Session {
 fn describe(manifest: &mut Manifest, trainer: &Trainer, device: Device, options: &RunOptions) -> String {
     let text = trainer.config().to_toml();
     (manifest.device, manifest.actors) = (device.to_string(), options.actors);
-    manifest.backend = trainer.learner().backend().choice();
+    manifest.backend = trainer.agent().backend().choice();
     manifest.knows(text.as_bytes());
     text
 }

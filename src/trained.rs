@@ -4,26 +4,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use metadrift_agents::backend::BackendChoice;
-use metadrift_agents::device::Device;
+use metadrift_agents::{agent::Agent, backend::BackendChoice, device::Device};
 
 use crate::{
     checkpoint::{self, Which},
-    config::Config,
+    config::Experiment,
     message,
     run_dir::{Manifest, refuse_links},
     session::{read_config, warn_of_changes},
-    train::Trainer,
+    train,
 };
 
 /// A run as it was when it was opened. Nothing in its folder is changed.
 pub struct Trained {
     /// The folder without links: what is stored with the run lands there even if `latest` moves on meanwhile.
     pub dir: PathBuf,
-    /// What was trained.
-    pub config: Config,
-    /// The state after [`Trainer::iteration`] iterations.
-    pub trainer: Trainer,
+    /// The experiment that was trained.
+    pub config: Experiment,
+    /// The policy as it is deployed.
+    pub agent: Box<dyn Agent>,
+    /// Iterations it was trained for.
+    pub iteration: u64,
 }
 
 impl Trained {
@@ -46,8 +47,8 @@ impl Trained {
         let (checkpoint, skipped) = checkpoint::choose(&dir.join("checkpoints"), which)?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
         let backend = backend.map_or_else(|| Manifest::backend_of(&dir), Ok)?;
-        let mut trainer = Trainer::new(config.clone(), device, backend, actors)?;
-        trainer.restore(&checkpoint)?;
-        Ok(Trained { dir, config, trainer })
+        let mut learner = train::learner(&config, device, backend, actors)?;
+        learner.load(&checkpoint.state())?;
+        Ok(Trained { dir, config, agent: learner.agent(), iteration: checkpoint.step })
     }
 }

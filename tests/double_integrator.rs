@@ -1,16 +1,16 @@
 //! The first environment that a control engineer would write, trained by the library.
 
-use metadrift::{
-    registry,
-    rollout::{Rollout, Shape},
-    stats::mean,
-};
+use metadrift::{registry, stats::mean};
 use metadrift_agents::{
+    advantage::Estimator,
     backend::{self, BackendChoice},
     batch::MetaBatch,
     host_policy::HostPolicy,
     layout::Layout,
-    maml::{Maml, MamlConfig, PpoConfig},
+    learners::maml::Maml,
+    params::POLICY,
+    rollout::{Rollout, Shape},
+    settings::{MamlConfig, PpoConfig},
 };
 use metadrift_envs::{
     ActionSpace, Bounds, Clocks, Env, EnvSpec, LaneStreams, ParamSpec, Purpose, Real, StepView, Stream, Task,
@@ -110,19 +110,20 @@ fn train(dies: bool) -> Vec<f64> {
     let backend =
         backend::open(BackendChoice::Auto, layout.clone(), metadrift_agents::device::Device::Cpu, 0, 2).unwrap();
     let maml = MamlConfig { inner_lr: 0.0, ..Default::default() };
-    let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta);
-    let mut rollout = Rollout::new(Shape { tasks: TASKS, steps: STEPS, envs: ENVS, obs_dim: 2, act_dim: 1 });
+    let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta, 2);
+    let mut rollout =
+        Rollout::new(Shape { tasks: TASKS, steps: STEPS, envs: ENVS, obs_dim: 2, act_dim: 1 }, STEPS as u32);
     let iteration = |iteration| {
         let mut phase = |phase| {
-            collect(&layout, &learner.meta_params, iteration, phase, dies, &mut rollout);
-            let (batches, estimate) = rollout.batches(0.99, 0.97, 2);
+            collect(&layout, learner.params().part(POLICY), iteration, phase, dies, &mut rollout);
+            let (batches, estimate) = rollout.batches(Estimator { gamma: 0.99, gae_lambda: 0.97, threads: 2 });
             // rewards are at most 0, so values are
             assert!(estimate.value_mean < 0.0, "{estimate}");
             batches
         };
         let data = MetaBatch { supports: vec![phase(0)], query: phase(1) };
         learner.update(&data).unwrap();
-        mean(&rollout.returns(STEPS as u32))
+        mean(&rollout.returns())
     };
     (0..40).map(iteration).collect()
 }

@@ -152,5 +152,5 @@ fn an_evaluation_through_a_link_is_stored_with_the_run_it_read() {
     place.expect(0, "train tiny.toml -q --no-evaluate --iterations 2 --seed 1");
     assert_ne!(fs::canonicalize(&latest).unwrap(), first);
     assert_eq!(trained.dir, first);
-    assert_eq!(trained.trainer.iteration(), 2);
+    assert_eq!(trained.iteration, 2);
 }

@@ -1,19 +1,25 @@
 //! The learner on environments whose answer is known.
 
 use metadrift::{
-    config::Config,
+    config::Experiment,
     registry,
-    rollout::{Collection, Episodes, Phase, Rollout, Shape, collect_all},
+    rollout::{Collection, Phase, collect_all},
     train::Trainer,
 };
-use metadrift_agents::device::Device;
-use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
+use metadrift_agents::{
+    backend::BackendChoice,
+    baseline::LinearBaseline,
+    device::Device,
+    rollout::{Rollout, Shape},
+    settings::Episodes,
+    source::Policies,
+};
 use metadrift_envs::{Clocks, EnvKind, Task, TaskSettings};
 
 /// Mean returns without and after adaptation over the last ten of `iterations`.
 fn train(env: &str, iterations: u64, settings: &str, backend: BackendChoice) -> (f64, f64) {
     let text = format!("name = \"probe\"\niterations = {iterations}\ntask.env = \"{env}\"\n{settings}\n");
-    let mut trainer = Trainer::new(Config::parse("probe", &text, &[]).unwrap(), Device::Cpu, backend, 2).unwrap();
+    let mut trainer = Trainer::new(Experiment::parse("probe", &text, &[]).unwrap(), Device::Cpu, backend, 2).unwrap();
     let reports: Vec<_> = (0..iterations).map(|_| trainer.iterate().unwrap()).collect();
     let last = &reports[reports.len() - 10..];
     let mean = |of: fn(&metadrift::train::Report) -> f64| last.iter().map(of).sum::<f64>() / 10.0;
@@ -68,11 +74,19 @@ fn maml_learns_to_adapt_where_nothing_else_helps() {
 fn values(env: EnvKind, gamma: f64) -> Vec<(u32, f32, f64)> {
     let layout = registry::layout(env.spec(), &TaskSettings::default(), &[]);
     let horizon = env.spec().horizon;
-    let mut rollout = Rollout::new(Shape { tasks: 1, steps: horizon as usize, envs: 200, obs_dim: 1, act_dim: 1 });
-    let collection = Collection { env, horizon, layout: &layout, num_actors: 1 };
+    let mut rollout =
+        Rollout::new(Shape { tasks: 1, steps: horizon as usize, envs: 200, obs_dim: 1, act_dim: 1 }, horizon);
+    let collection = Collection { env, horizon, num_actors: 1 };
     let phase = Phase::training(0, 0, Clocks::default(), Episodes::Count(1));
     let params = vec![vec![0.0; layout.num_params()]];
-    collect_all(&collection, &[Task::nominal(env.spec())], &params, &phase, &mut rollout).unwrap();
+    collect_all(
+        &collection,
+        &[Task::nominal(env.spec())],
+        Policies { layout: &layout, params: &params },
+        &phase,
+        &mut rollout,
+    )
+    .unwrap();
     let data = rollout.task(0);
     let (value, _) = LinearBaseline::fit(&data, gamma).values(&data);
     (0..value.len()).map(|row| (data.episode_step[row], data.obs[row], value[row])).collect()

@@ -7,7 +7,7 @@ use std::fs;
 
 use command::Place;
 use metadrift::{
-    config::Config,
+    config::Experiment,
     evaluate::{Protocol, evaluate},
     train::Trainer,
 };
@@ -48,7 +48,7 @@ hidden = [8]
 
 fn trainer(text: &str, sets: &[&str]) -> Trainer {
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
-    let config = Config::parse("x", text, &sets).unwrap();
+    let config = Experiment::parse("x", text, &sets).unwrap();
     Trainer::new(config, Device::Cpu, BackendChoice::Auto, 2).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn without_a_step_there_is_no_gain_however_the_world_moves() {
     let config = trainer.config().clone();
     let protocol = Protocol { tasks: 5, ..Protocol::of(&config, Split::Ood) };
     assert_eq!(protocol.adapt_steps, 2);
-    let evaluation = evaluate(&config, &trainer.learner(), 2, &protocol).unwrap();
+    let evaluation = evaluate(&config, &*trainer.agent(), 2, &protocol).unwrap();
     for point in &evaluation.curve {
         for score in [&point.deterministic, &point.stochastic] {
             assert_eq!((score.returns.len(), &score.returns), (5, &score.unadapted));
@@ -93,7 +93,7 @@ fn an_episode_that_the_end_of_the_data_cuts_off_is_not_a_whole_one() {
     }
     let config = trainer.config().clone();
     let protocol = Protocol { tasks: 4, ..Protocol::of(&config, Split::InDist) };
-    let evaluation = evaluate(&config, &trainer.learner(), 1, &protocol).unwrap();
+    let evaluation = evaluate(&config, &*trainer.agent(), 1, &protocol).unwrap();
     assert!(evaluation.curve.iter().all(|point| point.deterministic.summary.mean == 5.0), "{evaluation:?}");
     let place = Place::new();
     fs::write(place.path("x.toml"), CUT_OFF).unwrap();
@@ -109,7 +109,7 @@ fn an_episode_that_the_end_of_the_data_cuts_off_is_not_a_whole_one() {
 #[test]
 fn a_phase_without_a_whole_episode_is_refused() {
     for set in ["rollout.num_steps=4", "evaluation.steps=4"] {
-        let error = Config::parse("x", CUT_OFF, &[set.to_owned()]).unwrap_err().to_string();
+        let error = Experiment::parse("x", CUT_OFF, &[set.to_owned()]).unwrap_err().to_string();
         assert!(error.contains(set.split('=').next().unwrap()) && error.contains("task.horizon"), "{error}");
     }
 }
@@ -169,11 +169,10 @@ fn plain_ppo_is_evaluated_on_the_same_ticks_as_the_meta_learner() {
     let ppo = trainer(LATE_FAULT.replace("num_tasks = 3\n", "").as_str(), &["learner=ppo", "rollout.num_steps=16"]);
     let config = ppo.config().clone();
     let protocol = Protocol { tasks: 2, episodes: 3, ..Protocol::of(&config, Split::InDist) };
-    let seen = evaluate(&config, &ppo.learner(), 1, &protocol).unwrap();
+    let seen = evaluate(&config, &*ppo.agent(), 1, &protocol).unwrap();
     // the same policy as a meta-learner that does not step lives through the same ticks
-    let mut meta = config.clone();
-    meta.learner = metadrift::config::Learner::Maml;
-    let again = evaluate(&meta, &ppo.learner(), 1, &protocol).unwrap();
+    let meta = trainer(LATE_FAULT, &["evaluation.steps=0", "maml.inner_steps=1"]).config().clone();
+    let again = evaluate(&meta, &*ppo.agent(), 1, &protocol).unwrap();
     assert_eq!(seen, again);
 }
 

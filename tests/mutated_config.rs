@@ -1,9 +1,9 @@
 //! Configurations with mistakes in them are refused with an error, never with a panic.
 
 use metadrift::{
-    config::Config,
+    config::Experiment,
     control::{
-        Random,
+        Controlled, Random,
         episodes::{Stretch, run},
         privileged,
     },
@@ -85,22 +85,24 @@ fn mutated_configurations_never_panic() {
         let mut rng = Stream::new(1, Purpose::Init).iteration(i).rng();
         let text = mutated(texts[i as usize % texts.len()], &mut rng);
         let result = std::panic::catch_unwind(|| {
-            let Ok(config) = Config::parse("x.toml", &text, &[]) else { return false };
+            let Ok(config) = Experiment::parse("x.toml", &text, &[]) else { return false };
             for split in Split::ALL {
                 for index in 0..3 {
-                    let task = config.tasks(split).unwrap().sample(1, 2, index);
+                    let task = config.tasks(split).sample(1, 2, index);
                     for tick in [0, 1, 77, 5_000, u64::MAX] {
                         let values = task.values_at(tick);
                         assert!(values.iter().all(|value| value.is_finite()), "{values:?}");
                     }
                     // a few steps, too, of random actions and of full knowledge
-                    let (env, life) = (config.env().unwrap(), Life::of(&config, split).unwrap());
+                    let (env, life) = (config.env(), Life::of(&config, split));
                     let stretch = Stretch { limit: 3, ..Stretch::new(life, 0..1) };
                     let space = env.spec().action;
                     let tasks = [task];
-                    run(env, &tasks, 2, &stretch, 1, |_, _| Random::new(space, 1, 0), |_| ());
+                    let mut random = Controlled::new(env, (&tasks, 2), |_, _| Random::new(space, 1, 0));
+                    run(env, (&tasks, 2), &stretch, 1, &mut random, |_| ()).unwrap();
                     if let Some(known) = privileged::controller(env) {
-                        run(env, &tasks, 2, &stretch, 1, |_, _| known.clone(), |_| ());
+                        let mut oracle = Controlled::new(env, (&tasks, 2), |_, _| known.clone());
+                        run(env, (&tasks, 2), &stretch, 1, &mut oracle, |_| ()).unwrap();
                     }
                 }
             }
@@ -118,6 +120,6 @@ fn mutated_configurations_never_panic() {
 
 #[test]
 fn everything_at_once_is_legal_and_survives_being_written() {
-    let config = Config::parse("everything.toml", EVERYTHING, &[]).unwrap();
-    assert_eq!(Config::parse("again", &config.to_toml(), &[]).unwrap(), config);
+    let config = Experiment::parse("everything.toml", EVERYTHING, &[]).unwrap();
+    assert_eq!(Experiment::parse("again", &config.to_toml(), &[]).unwrap(), config);
 }

@@ -3,34 +3,47 @@
 use std::{collections::BTreeSet, path::Path};
 
 use metadrift::{
-    config::Config,
+    config::{Config, Experiment},
     reference::{
-        keys::{Absent, KEYS, Key, Legal, Reader, with_prefix},
+        keys::{self, readers, with_prefix},
         keys_markdown,
         language::{EXAMPLE_HEAD, Entry, Section, entries},
         language_markdown,
     },
+};
+use metadrift_agents::{
+    keys::{Absent, Key, Legal},
+    learners,
 };
 use metadrift_envs::{DriftConfig, Law, TaskConfig};
 use serde::de::DeserializeOwned;
 
 /// The smallest file that reads a key.
 fn minimal(key: &Key) -> String {
-    let learner = if key.learner == Reader::Ppo { "ppo" } else { "maml" };
+    let readers = readers(key);
+    let learner = if readers == "all" { "maml" } else { readers.split(',').next().unwrap() };
     let env =
         if key.key.starts_with("task.filter.e") || key.key.ends_with("authority") { "pendulum" } else { "cartpole" };
     let filter = if key.key.starts_with("task.filter.") { "filter = {}\n" } else { "" };
     format!("name = \"x\"\nlearner = \"{learner}\"\n[task]\nenv = \"{env}\"\n{filter}")
 }
 
-fn with(key: &Key, value: &str) -> Result<Config, String> {
+fn with(key: &Key, value: &str) -> Result<Experiment, String> {
     let set = format!("{}={value}", key.key);
-    Config::parse("x", &minimal(key), &[set]).map_err(|error| error.to_string())
+    Experiment::parse("x", &minimal(key), &[set]).map_err(|error| error.to_string())
 }
 
 /// The names that serde lists when it meets one that it does not know.
 fn known<T: DeserializeOwned>(text: &str) -> BTreeSet<String> {
-    let message = toml::from_str::<T>(text).err().expect("`zzz` is refused").to_string();
+    listed(&toml::from_str::<T>(text).err().expect("`zzz` is refused").to_string())
+}
+
+/// The same of a whole configuration.
+fn known_keys(text: &str) -> BTreeSet<String> {
+    listed(&Experiment::parse("x", text, &[]).err().expect("`zzz` is refused").to_string())
+}
+
+fn listed(message: &str) -> BTreeSet<String> {
     let line = message.lines().find(|line| line.contains("`zzz`, ")).unwrap_or_else(|| panic!("{message}"));
     let common = line.split_once(", or of all kinds").map_or(line, |(own, _)| own);
     let names = common.split('`').skip(3).step_by(2);
@@ -47,15 +60,15 @@ fn below(table: &str) -> BTreeSet<String> {
         "" => Some(key),
         _ => key.strip_prefix(table)?.strip_prefix('.'),
     };
-    names(KEYS.iter().filter_map(|key| rest(key.key)?.split('.').next()))
+    names(keys::all().filter_map(|key| rest(key.key)?.split('.').next()))
 }
 
 #[test]
 fn the_keys_are_those_that_the_parser_knows() {
     let start = "name = \"x\"\ntask = { env = \"cartpole\" }\n";
-    assert_eq!(known::<Config>(&format!("{start}zzz = 1")), below(""));
+    assert_eq!(known_keys(&format!("{start}zzz = 1")), below(""));
     for table in ["rollout", "evaluation", "policy", "maml", "ppo", "ppo_learner", "checkpoint", "log"] {
-        assert_eq!(known::<Config>(&format!("{start}{table}.zzz = 1")), below(table), "{table}");
+        assert_eq!(known_keys(&format!("{start}{table}.zzz = 1")), below(table), "{table}");
     }
     assert_eq!(known::<TaskConfig>("env = \"cartpole\"\nzzz = 1"), below("task"));
     for table in ["notify", "filter", "split"] {
@@ -63,17 +76,17 @@ fn the_keys_are_those_that_the_parser_knows() {
         assert_eq!(known::<TaskConfig>(&text), below(&format!("task.{table}")), "{table}");
     }
     // and no table of the configuration is missing above
-    let tables: BTreeSet<&str> = KEYS.iter().filter_map(|key| Some(key.key.split_once('.')?.0)).collect();
+    let tables: BTreeSet<&str> = keys::all().filter_map(|key| Some(key.key.split_once('.')?.0)).collect();
     assert_eq!(tables.len(), 9, "{tables:?}: a table that this test does not know");
 }
 
 #[test]
 fn a_default_that_is_written_out_changes_nothing() {
-    for key in KEYS {
-        let without = Config::parse("x", &minimal(key), &[]).unwrap();
-        let written = toml::Table::try_from(&without).unwrap();
+    for key in keys::all() {
+        let without = Experiment::parse("x", &minimal(key), &[]).unwrap();
+        let written = toml::Table::try_from(Config::clone(&without)).unwrap();
         match key.default {
-            Absent::Is(default) => assert_eq!(with(key, default).unwrap(), without, "{} = {default}", key.key),
+            Absent::Is(default) => assert_eq!(*with(key, default).unwrap(), *without, "{} = {default}", key.key),
             Absent::Required => assert!(["name", "task.env"].contains(&key.key), "{}", key.key),
             // `[evaluation]` is resolved and then written
             Absent::Words(_) if key.key.starts_with("evaluation.") || key.legal == Legal::Table => {}
@@ -87,7 +100,7 @@ fn a_default_that_is_written_out_changes_nothing() {
 
 #[test]
 fn what_lies_outside_the_legal_values_is_refused_in_the_same_words() {
-    for key in KEYS {
+    for key in keys::all() {
         match key.legal {
             Legal::Range { words, refused } => {
                 let message = with(key, refused).err().unwrap_or_else(|| panic!("{} = {refused} is accepted", key.key));
@@ -119,9 +132,9 @@ fn quoted_after_expected(message: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_key_that_only_one_learner_reads_is_refused_by_the_other() {
-    for key in KEYS.iter().filter(|key| key.learner != Reader::Both) {
-        let other = if key.learner == Reader::Maml { "ppo" } else { "maml" };
+fn a_key_that_a_learner_does_not_read_is_refused_by_it() {
+    let mut refusals = 0;
+    for key in keys::all().filter(|key| readers(key) != "all") {
         let another = match key.default {
             Absent::Is("false") => "true",
             Absent::Is("[64, 64]") => "[8]",
@@ -129,10 +142,15 @@ fn a_key_that_only_one_learner_reads_is_refused_by_the_other() {
             _ => "3",
         };
         assert!(with(key, another).is_ok(), "{} = {another} is refused by its own learner", key.key);
-        let sets = [format!("learner={other}"), format!("{}={another}", key.key)];
-        let refused = Config::parse("x", &minimal(key), &sets).unwrap_err().to_string();
-        assert!(refused.contains(key.key.split('.').next().unwrap()), "{}: {refused}", key.key);
+        let readers = readers(key);
+        for other in learners::all().filter(|entry| !readers.split(", ").any(|reader| reader == entry.name)) {
+            let sets = [format!("learner={}", other.name), format!("{}={another}", key.key)];
+            let refused = Experiment::parse("x", &minimal(key), &sets).unwrap_err().to_string();
+            assert!(refused.contains(key.key.split('.').next().unwrap()), "{}: {refused}", key.key);
+            refusals += 1;
+        }
     }
+    assert_eq!(refusals, 11, "six keys of the meta-learner and five of plain PPO");
 }
 
 fn of(section: Section) -> impl Iterator<Item = &'static Entry> {
@@ -220,9 +238,9 @@ fn every_example_loads_and_shows_its_word() {
     for entry in entries() {
         let text = format!("{EXAMPLE_HEAD}{}\n", entry.example);
         let config =
-            Config::parse("example.toml", &text, &[]).unwrap_or_else(|e| panic!("{}: {e}\n{text}", entry.name));
+            Experiment::parse("example.toml", &text, &[]).unwrap_or_else(|e| panic!("{}: {e}\n{text}", entry.name));
         for split in metadrift_envs::Split::ALL {
-            config.tasks(split).unwrap().sample(0, 0, 0);
+            config.tasks(split).sample(0, 0, 0);
         }
         assert!(entry.example.contains(entry.name), "{}: {}", entry.name, entry.example);
     }
@@ -232,11 +250,11 @@ fn every_example_loads_and_shows_its_word() {
 fn the_task_in_the_readme_is_what_its_name_says() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let config = Config::parse("README.md", text, &[]).unwrap();
+    let config = Experiment::parse("README.md", text, &[]).unwrap();
     assert_eq!(config.name, "weak-motor");
-    let spec = config.env().unwrap().spec();
+    let spec = config.env().spec();
     let gain = metadrift_envs::channel_index(spec, "actuator_gain").unwrap();
-    let tasks = config.tasks(metadrift_envs::Split::Train).unwrap();
+    let tasks = config.tasks(metadrift_envs::Split::Train);
     let at_start: Vec<f64> = (0..64).map(|index| tasks.sample(0, 0, index).values_at(0)[gain]).collect();
     let mean = at_start.iter().sum::<f64>() / 64.0;
     // 0.8 + 0.3 sin of a random phase: standard error 0.3 / sqrt(2 * 64)

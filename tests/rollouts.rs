@@ -3,12 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metadrift::{
-    config::Config,
+    config::Experiment,
     life::Life,
     registry,
-    rollout::{Actions, Collection, Episodes, Phase, Rollout, Shape, collect_all},
+    rollout::{Actions, Collection, Phase, collect_all},
 };
-use metadrift_agents::layout::Layout;
+use metadrift_agents::{
+    layout::Layout,
+    rollout::{Rollout, Shape},
+    settings::Episodes,
+    source::Policies,
+};
 use metadrift_envs::{Clocks, Env, EnvKind, Purpose, Split, StepView, Stream, Task, TaskSettings, VecEnv, with_env};
 
 const STEPS: usize = 60;
@@ -20,7 +25,7 @@ fn setting(env: EnvKind) -> (Layout, Vec<Task>, Vec<Vec<f32>>) {
          [task.drift]\nactuator_gain = {{ kind = \"linear\", from = 1.0, to = -1.0, over = 40 }}\n",
         env.spec().name
     );
-    let tasks = Config::parse("x", &text, &[]).unwrap().tasks(Split::Train).unwrap();
+    let tasks = Experiment::parse("x", &text, &[]).unwrap().tasks(Split::Train).clone();
     let tasks: Vec<_> = (0..5).map(|i| tasks.sample(9, 0, i)).collect();
     let layout = registry::layout(env.spec(), &TaskSettings::default(), &[16, 16]);
     let mut seed = 0u32;
@@ -34,17 +39,17 @@ fn setting(env: EnvKind) -> (Layout, Vec<Task>, Vec<Vec<f32>>) {
 
 fn collect(env: EnvKind, actors: usize, episodes: Episodes, actions: Actions, rollout: &mut Rollout) {
     let (layout, tasks, params) = setting(env);
-    let collection = Collection { env, horizon: 25, layout: &layout, num_actors: actors };
+    let collection = Collection { env, horizon: 25, num_actors: actors };
     let phase = Phase {
         actions,
         ..Phase::training(4, 3, Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() }, episodes)
     };
-    collect_all(&collection, &tasks, &params, &phase, rollout).unwrap();
+    collect_all(&collection, &tasks, Policies { layout: &layout, params: &params }, &phase, rollout).unwrap();
 }
 
 fn empty(env: EnvKind) -> Rollout {
     let (obs_dim, act_dim) = (env.spec().obs_dim(), env.spec().act_dim());
-    Rollout::new(Shape { tasks: 5, steps: STEPS, envs: ENVS, obs_dim, act_dim })
+    Rollout::new(Shape { tasks: 5, steps: STEPS, envs: ENVS, obs_dim, act_dim }, 25)
 }
 
 #[test]
@@ -92,7 +97,7 @@ fn lanes_stop_after_their_episodes_and_observations_follow_each_other() {
     // a return is the mean length of a CartPole episode
     let data = rollout.task(0);
     let steps: u32 = data.valid_steps.iter().sum();
-    assert_eq!(rollout.returns(25)[0], f64::from(steps) / (2 * ENVS) as f64);
+    assert_eq!(rollout.returns()[0], f64::from(steps) / (2 * ENVS) as f64);
 }
 
 #[test]
@@ -127,10 +132,12 @@ fn an_actor_that_panics_ends_the_collection_with_its_message() {
     let env = EnvKind::CartPole;
     let (layout, mut tasks, params) = setting(env);
     tasks[3] = Task::nominal(EnvKind::Pendulum.spec()); // of another environment: the engine refuses it
-    let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
+    let collection = Collection { env, horizon: 25, num_actors: 2 };
     let phase = Phase::training(0, 0, Clocks::default(), Episodes::Endless);
     let mut rollout = empty(env);
-    let run = AssertUnwindSafe(|| collect_all(&collection, &tasks, &params, &phase, &mut rollout));
+    let run = AssertUnwindSafe(|| {
+        collect_all(&collection, &tasks, Policies { layout: &layout, params: &params }, &phase, &mut rollout)
+    });
     let payload = catch_unwind(run).unwrap_err();
     let message = metadrift::failure::WorkerPanic::new(payload.as_ref()).to_string();
     assert!(message.contains("channels"), "{message}");
@@ -141,9 +148,11 @@ fn a_policy_that_is_not_finite_is_an_error_that_names_the_task() {
     let env = EnvKind::Pendulum;
     let (layout, tasks, mut params) = setting(env);
     params[1][0] = f32::NAN;
-    let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
+    let collection = Collection { env, horizon: 25, num_actors: 2 };
     let phase = Phase::training(0, 0, Clocks::default(), Episodes::Endless);
-    let error = collect_all(&collection, &tasks, &params, &phase, &mut empty(env)).unwrap_err();
+    let error =
+        collect_all(&collection, &tasks, Policies { layout: &layout, params: &params }, &phase, &mut empty(env))
+            .unwrap_err();
     assert!(error.to_string().contains("task 1"), "{error}");
 }
 
@@ -155,17 +164,17 @@ fn readings(clock: &str, episodes_per_env: u32) -> Vec<Vec<f32>> {
          from = 0.0\nto = 1.0\nover = 1000.0\nclock = \"{clock}\"\n\
          [rollout]\nnum_tasks = 3\nnum_envs = 2\nnum_steps = 4\nepisodes_per_env = {episodes_per_env}\n"
     );
-    let config = Config::parse("x", &text, &[]).unwrap();
-    let env = config.env().unwrap();
-    let tasks = config.tasks(Split::Train).unwrap();
+    let config = Experiment::parse("x", &text, &[]).unwrap();
+    let env = config.env();
+    let tasks = config.tasks(Split::Train);
     let tasks: Vec<_> = (0..3).map(|i| tasks.sample(0, 2, i)).collect();
     let layout = registry::layout(env.spec(), &TaskSettings::default(), &[4]);
     let params = vec![vec![0.0; layout.num_params()]; 3];
-    let collection = Collection { env, horizon: 2, layout: &layout, num_actors: 1 };
+    let collection = Collection { env, horizon: 2, num_actors: 1 };
     let shape = Shape { tasks: 3, steps: 4, envs: 2, obs_dim: env.spec().obs_dim(), act_dim: env.spec().act_dim() };
-    let mut rollout = Rollout::new(shape);
-    let phase = Phase::training(0, 2, Life::training(&config).unwrap().start(6, 1), config.episodes());
-    collect_all(&collection, &tasks, &params, &phase, &mut rollout).unwrap();
+    let mut rollout = Rollout::new(shape, 2);
+    let phase = Phase::training(0, 2, Life::training(&config).start(6, 1), config.settings().episodes());
+    collect_all(&collection, &tasks, Policies { layout: &layout, params: &params }, &phase, &mut rollout).unwrap();
     let mut read = vec![Vec::new(); 3];
     for (slab, read) in rollout.slabs().into_iter().zip(&mut read) {
         for row in (0..4).map(|step| step * 2).filter(|row| *row / 2 < slab.valid_steps[0] as usize) {

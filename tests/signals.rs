@@ -86,13 +86,13 @@ fn a_long_iteration_is_not_waited_out_and_not_saved_by_halves() {
 
 #[test]
 fn an_iteration_that_was_stopped_is_done_again_to_the_byte() {
-    use metadrift::{config::Config, train::Trainer};
+    use metadrift::{config::Experiment, train::Trainer};
     use metadrift_agents::{backend::BackendChoice, stop as request};
     for learner in ["maml", "ppo"] {
         let text = command::TINY.replace("num_tasks = 3, ", "");
         let sets = [format!("learner={learner}"), "rollout.num_envs=32".to_owned()];
         let new = || {
-            let config = Config::parse("x", &text, &sets).unwrap();
+            let config = Experiment::parse("x", &text, &sets).unwrap();
             Trainer::new(config, metadrift_agents::device::Device::Cpu, BackendChoice::Auto, 2).unwrap()
         };
         let (mut whole, mut stopped) = (new(), new());

@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use metadrift::{config::Config, presets};
+use metadrift::{config::Experiment, presets};
 use metadrift_envs::Split;
 
 /// Tasks of a list by split.
 const COUNTS: [(Split, u32); 3] = [(Split::Train, 256), (Split::InDist, 64), (Split::Ood, 64)];
 
 /// One line a task: split, index, digest.
-fn list(config: &Config) -> String {
-    let spec = config.env().unwrap().spec();
+fn list(config: &Experiment) -> String {
+    let spec = config.env().spec();
     let mut text = String::from("# split index digest; written by tests/task_lists.rs\n");
     for (split, count) in COUNTS {
-        for (index, task) in config.tasks(split).unwrap().list(count).iter().enumerate() {
+        for (index, task) in config.tasks(split).list(count).iter().enumerate() {
             let _ = writeln!(text, "{split} {index} {:016x}", task.digest(spec));
         }
     }

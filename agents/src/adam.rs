@@ -1,5 +1,7 @@
 //! Adam on one flat vector, with its whole state in the open: tch can neither save nor read an optimiser's.
 
+use crate::state::{Misfit, State};
+
 /// First and second moments and the step count (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
@@ -19,6 +21,22 @@ impl Adam {
     /// No steps taken yet.
     pub fn new(num_params: usize) -> Self {
         Adam { m: vec![0.0; num_params], v: vec![0.0; num_params], step: 0 }
+    }
+
+    /// Puts moments and steps into `state`, as `NAME_m`, `NAME_v` and `NAME_step`.
+    pub fn save(&self, state: &mut State, name: &str) {
+        state.put(&format!("{name}_m"), &self.m);
+        state.put(&format!("{name}_v"), &self.v);
+        state.set(&format!("{name}_step"), self.step);
+    }
+
+    /// The optimiser of `num_params` parameters that [`Adam::save`] stored under `name`.
+    ///
+    /// # Errors
+    /// If it is not there, or of other parameters.
+    pub fn load(state: &State, name: &str, num_params: usize) -> Result<Self, Misfit> {
+        let moment = |moment| state.tensor(&format!("{name}_{moment}"), num_params);
+        Ok(Adam { m: moment("m")?, v: moment("v")?, step: state.value(&format!("{name}_step"))? })
     }
 
     /// One step downhill along `gradient`, with learning rate `lr`; all `[num_params]`.

@@ -3,7 +3,26 @@
 use crate::{
     baseline::LinearBaseline,
     batch::{Batch, Trajectories},
+    settings::PpoConfig,
 };
+
+/// The estimator of advantages, and the threads it runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimator {
+    /// Discount factor.
+    pub gamma: f64,
+    /// Trace decay.
+    pub gae_lambda: f64,
+    /// Threads.
+    pub threads: usize,
+}
+
+impl Estimator {
+    /// The estimator that `[ppo]` asks for.
+    pub fn new(ppo: &PpoConfig, threads: usize) -> Self {
+        Estimator { gamma: ppo.gamma, gae_lambda: ppo.gae_lambda, threads }
+    }
+}
 
 /// Advantages of one task, not yet normalised, `[steps, envs]`; padding stays 0.
 ///

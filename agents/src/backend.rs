@@ -12,6 +12,7 @@ use crate::{
     layout::Layout,
     native::NativeBackend,
     objective::{Objective, ObjectiveStats},
+    params::Params,
 };
 
 /// Adaptation and gradients, one way or the other; any two agree up to rounding.
@@ -34,14 +35,9 @@ pub trait Backend: Debug + Send + Sync {
 
 /// The meta-objective on fixed data.
 pub trait Problem {
-    /// Gradient of the objective, mean over tasks, by the meta-parameters, `[num_params]`, and by the inner rates:
-    /// `[num_params]` if the objective learns them, else empty or zeros, as the backend likes.
-    fn meta_gradient(
-        &mut self,
-        theta: &[f32],
-        rates: &[f32],
-        objective: &Objective,
-    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats);
+    /// Gradient of the objective at `at`, mean over tasks, by what is learned: the policy, `[num_params]`, and behind it
+    /// the inner rates, `[num_params]`, if the objective learns them.
+    fn gradient(&mut self, at: &Params, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
 }
 
 /// Gradients of plain PPO.

@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+use metadrift_random::StreamRng;
+use rand_distr::{Distribution, StandardNormal};
+
 /// What the last layer of a policy parameterises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
@@ -103,6 +106,11 @@ impl Layout {
     /// Where `log_std` lies, if the head has one.
     pub fn log_std(&self) -> Option<Range<usize>> {
         matches!(self.head, Head::Gaussian(_)).then(|| self.blocks.last().unwrap().range.clone())
+    }
+
+    /// Fresh parameters `[num_params]` drawn from `rng`, see [`Layout::init`].
+    pub fn initial(&self, log_std: f32, rng: &mut StreamRng) -> Vec<f32> {
+        self.init(log_std, || StandardNormal.sample(rng))
     }
 
     /// Fresh parameters `[num_params]`: weights normal with variance 1 / fan-in, those of the last layer 100 times

@@ -12,16 +12,25 @@
 
 pub mod adam;
 pub mod advantage;
+pub mod agent;
 pub mod backend;
 pub mod baseline;
 pub mod batch;
 pub mod device;
 pub mod host_policy;
+pub mod keys;
 pub mod layout;
-pub mod maml;
+pub mod learner;
+pub mod learners;
+pub mod memory;
 pub mod native;
 pub mod objective;
-pub mod ppo;
+pub mod params;
+pub mod ranges;
+pub mod rollout;
+pub mod settings;
+pub mod source;
+pub mod state;
 pub mod stop;
 #[cfg(feature = "torch")]
 pub mod tch_backend;

@@ -1,4 +1,4 @@
-//! The meta-objective: what a backend differentiates, and what it tells about it.
+//! The meta-objective that a backend differentiates, and its statistics.
 
 /// The numbers that define the meta-objective.
 #[derive(Clone, Copy, Debug)]
@@ -30,4 +30,14 @@ pub struct ObjectiveStats {
     pub clip_fraction: f64,
     /// How far the adapted policy has moved from the one that collected the query data: mean of r - 1 - log r.
     pub approx_kl: f64,
+}
+
+/// Scales `gradient` down to `max_norm` and returns the norm it had.
+pub(crate) fn clip_norm(gradient: &mut [f32], max_norm: f64) -> f64 {
+    let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    if norm > max_norm {
+        let scale = (max_norm / norm) as f32;
+        gradient.iter_mut().for_each(|g| *g *= scale);
+    }
+    norm
 }

@@ -3,14 +3,19 @@
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
     advantage::{informative, prepare},
+    agent::Agent,
     backend::{self, BackendChoice},
     batch::{Batch, MetaBatch, Trajectories},
+    device::Device,
     layout::Layout,
-    maml::{Maml, MamlConfig, PpoConfig},
-    ppo::{Lesson, Network, Ppo, PpoLearnerConfig},
+    learners::{
+        maml::Maml,
+        ppo::{Experience, Network, Ppo, PpoLearnerConfig, Run},
+    },
+    params::POLICY,
+    settings::{MamlConfig, PpoConfig},
 };
 use synthetic::{Lcg, layouts, meta_batch, params};
 
@@ -112,19 +117,21 @@ fn adaptation_and_meta_update_stand_still_whatever_the_momentum() {
             let theta = params(&layout, &mut rng);
             let backend = backend::open(choice, layout.clone(), Device::Cpu, 1, 1).unwrap();
             let maml = MamlConfig { learn_inner_lr: true, ..MamlConfig::default() };
-            let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta);
-            learner.update(&meta_batch(&layout, &learner.meta_params.clone(), 1, 3, &mut rng)).unwrap();
+            let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta, 1);
+            learner.update(&meta_batch(&layout, &learner.params().part(POLICY).to_vec(), 1, 3, &mut rng)).unwrap();
             let before = learner.clone();
 
             let silent = |batch: &Batch| Batch { advantage: vec![0.0; batch.len()], ..batch.clone() };
-            let data = meta_batch(&layout, &learner.meta_params.clone(), 1, 3, &mut rng);
+            let data = meta_batch(&layout, &learner.params().part(POLICY).to_vec(), 1, 3, &mut rng);
             let silent = |batches: &[Batch]| batches.iter().map(silent).collect::<Vec<_>>();
-            let all = vec![learner.meta_params.clone(); 3];
-            assert_eq!(learner.adapt(&all, &silent(&data.supports[0])).unwrap(), all);
+            let mut agent = learner.adaptive();
+            agent.begin(3);
+            agent.step(&silent(&data.supports[0])).unwrap();
+            assert!(agent.policies().params.iter().all(|params| params == learner.params().part(POLICY)));
             let data = MetaBatch { supports: vec![silent(&data.supports[0])], query: silent(&data.query) };
             let metrics = learner.update(&data).unwrap();
-            assert_eq!((&learner.meta_params, &learner.inner_rates), (&before.meta_params, &before.inner_rates));
-            assert_eq!(learner.adam, before.adam);
+            assert_eq!(learner.params(), before.params());
+            assert_eq!(learner.adam(), before.adam());
             assert!(metrics.iter().any(|(name, value)| *name == "entropy" && value.is_finite()));
         }
     }
@@ -141,13 +148,15 @@ fn plain_ppo_keeps_its_policy_and_still_learns_values() {
             };
             let (policy, value) = (network(layout.clone()), network(Layout::value(layout.obs_dim(), &[5])));
             let config = PpoLearnerConfig { minibatch: 16, ..PpoLearnerConfig::default() };
-            let mut learner = Ppo::new(PpoConfig::default(), config, policy, value);
+            let run = Run { seed: 0, iterations: 1, lanes: ENVS, threads: 1 };
+            let settings = (PpoConfig::default(), config, MamlConfig::default());
+            let mut learner = Ppo::new(settings, policy, value, run);
             let mut update = |reward: &dyn Fn(usize, usize) -> f32| {
                 let before = learner.clone();
-                let mut lesson = Lesson::default();
-                Data::new(&layout, 12, false, reward).with(|data| learner.prepare(data, &mut lesson));
-                let order: Vec<u32> = (0..lesson.batch.len() as u32).collect();
-                learner.update(&lesson, &[order], 1.0, 1).unwrap();
+                let mut experience = Experience::default();
+                Data::new(&layout, 12, false, reward).with(|data| learner.prepare(data, &mut experience));
+                let order: Vec<u32> = (0..experience.batch.len() as u32).collect();
+                learner.update(&experience, &[order], 1.0, 1).unwrap();
                 let same = |a: &Network, b: &Network| a.params == b.params && a.adam == b.adam;
                 (same(&learner.policy, &before.policy), same(&learner.value, &before.value))
             };

@@ -5,8 +5,8 @@ use metadrift_agents::{
     batch::Trajectories,
     device::Device,
     layout::{Head, Layout},
-    maml::PpoConfig,
-    ppo::{Lesson, Network, Ppo, PpoLearnerConfig},
+    learners::ppo::{Experience, Network, Ppo, PpoLearnerConfig, Run},
+    settings::{MamlConfig, PpoConfig},
 };
 use serde::Deserialize;
 
@@ -52,10 +52,12 @@ impl Case {
         };
         let config = PpoLearnerConfig { minibatch: 5, value_lr: 2e-3, ..PpoLearnerConfig::default() };
         let policy = network(Layout::new(3, &[4], head(self.outputs)), &self.policy);
-        Ppo::new(ppo, config, policy, network(Layout::value(3, &[5]), &self.value))
+        let value = network(Layout::value(3, &[5]), &self.value);
+        let run = Run { seed: 0, iterations: 1, lanes: 2, threads: 1 };
+        Ppo::new((ppo, config, MamlConfig::default()), policy, value, run)
     }
 
-    fn lesson(&self, learner: &Ppo) -> Lesson {
+    fn experience(&self, learner: &Ppo) -> Experience {
         let data = Trajectories {
             envs: 2,
             obs: &self.obs,
@@ -68,9 +70,9 @@ impl Case {
             episode_step: &[0; 14],
             valid_steps: &[7; 2],
         };
-        let mut lesson = Lesson::default();
-        learner.prepare(&data, &mut lesson);
-        lesson
+        let mut experience = Experience::default();
+        learner.prepare(&data, &mut experience);
+        experience
     }
 }
 
@@ -87,10 +89,10 @@ fn a_whole_update_equals_the_numpy_one() {
         for backend in BackendChoice::ALL {
             let what = |of: &str| format!("{of}, {}, {backend:?}", case.head);
             let mut learner = case.learner(*backend);
-            let lesson = case.lesson(&learner);
-            assert_close(&lesson.batch.advantage, &case.advantage, 1e-4, &what("advantage"));
-            assert_close(&lesson.target, &case.target, 1e-5, &what("target"));
-            learner.update(&lesson, &case.orders, 1.0, 1).unwrap();
+            let experience = case.experience(&learner);
+            assert_close(&experience.batch.advantage, &case.advantage, 1e-4, &what("advantage"));
+            assert_close(&experience.target, &case.target, 1e-5, &what("target"));
+            learner.update(&experience, &case.orders, 1.0, 1).unwrap();
             // six steps of 3e-3 and 2e-3: the tolerance is 1 % of a step
             assert_close(&learner.policy.params, &case.new_policy, 3e-5, &what("policy"));
             assert_close(&learner.value.params, &case.new_value, 2e-5, &what("value"));
@@ -103,12 +105,12 @@ fn a_whole_update_equals_the_numpy_one() {
 fn updates_are_the_same_on_any_number_of_threads_and_a_failed_one_changes_nothing() {
     let case = &cases()[0];
     let mut one = case.learner(BackendChoice::Native);
-    let mut lesson = case.lesson(&one);
+    let mut experience = case.experience(&one);
     let mut two = one.clone();
-    assert_eq!(one.update(&lesson, &case.orders, 0.5, 1), two.update(&lesson, &case.orders, 0.5, 2));
+    assert_eq!(one.update(&experience, &case.orders, 0.5, 1), two.update(&experience, &case.orders, 0.5, 2));
     assert_eq!((&one.policy.params, &one.value.params), (&two.policy.params, &two.value.params));
-    lesson.target[3] = f32::NAN;
-    let error = two.update(&lesson, &case.orders, 0.5, 2).unwrap_err().to_string();
+    experience.target[3] = f32::NAN;
+    let error = two.update(&experience, &case.orders, 0.5, 2).unwrap_err().to_string();
     assert!(error.contains("value network in epoch 0"), "{error}");
     assert_eq!((&one.policy.params, &one.policy.adam.m), (&two.policy.params, &two.policy.adam.m));
 }

@@ -5,9 +5,9 @@ use crate::delay::DelayLines;
 use crate::faults::{Scene, Used, happens, whole};
 use crate::lanes::{Column, LANES, Lanes};
 use crate::real::Real;
-use metadrift_random::Purpose;
 use crate::simd::{Kernel, Proof, Simd};
 use crate::words::{Visit, Words};
+use metadrift_random::Purpose;
 
 const PURPOSES: [Purpose; 2] = [Purpose::Actuator, Purpose::EvaluationActuator];
 

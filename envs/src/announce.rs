@@ -7,10 +7,10 @@ use crate::env::EnvSpec;
 use crate::faults::{Scene, happens};
 use crate::gauss::normal;
 use crate::lanes::{Column, LANES};
-use metadrift_random::Purpose;
 use crate::settings::{Notify, NotifyLevel, TaskSettings};
 use crate::task::Task;
 use crate::words::{Visit, Words};
+use metadrift_random::Purpose;
 
 const PURPOSES: [Purpose; 2] = [Purpose::Notification, Purpose::EvaluationNotification];
 

@@ -11,9 +11,9 @@ use crate::env::EnvSpec;
 use crate::filter::Filter;
 use crate::noise::Noise;
 use crate::plan::{Entry, Plan, plans};
-use metadrift_random::{Purpose, Stream};
 use crate::settings::TaskSettings;
 use crate::task::{Channel, Split, Task, TaskError, TaskId, channels};
+use metadrift_random::{Purpose, Stream};
 
 /// A validated distribution over tasks of one environment and split.
 ///

@@ -7,9 +7,9 @@ use crate::clock::Clocks;
 use crate::distribution::TaskDistribution;
 use crate::env::{Array, Env, EnvSpec};
 use crate::replay::{Initial, Trajectory, replay_flat};
-use metadrift_random::Stream;
 use crate::task::{Task, TaskError};
 use crate::vec_env::{StepView, VecEnv, WrongState};
+use metadrift_random::Stream;
 
 /// An environment without its type; [`dynamics`] makes it of any [`Env`].
 pub trait Dynamics: Sync {

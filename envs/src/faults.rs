@@ -6,8 +6,8 @@ use crate::channel::MAX_DELAY;
 use crate::columns::Channels;
 use crate::gauss::normal;
 use crate::lanes::{Column, LANES};
-use metadrift_random::Purpose;
 use crate::streams::Streams;
+use metadrift_random::Purpose;
 
 /// Where a tick happens: the lanes' parameters and random streams.
 #[derive(Clone, Copy)]

@@ -88,6 +88,7 @@ pub use env::{ActionSpace, Array, Bounds, Env, EnvSpec, Level, ParamSpec, Transi
 pub use filter::Filter;
 pub use kind::EnvKind;
 pub use law::Law;
+pub use metadrift_random::{self as rng, Purpose, Stream, StreamRng, unit_f32};
 pub use navigation::{Navigation, NavigationParams, NavigationRotated};
 pub use noise::Noise;
 pub use number::{Number, Random};
@@ -96,7 +97,6 @@ pub use pendulum::{Pendulum, PendulumParams};
 pub use probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign};
 pub use real::{Divisor, Real};
 pub use replay::{Initial, Trajectory, replay, replay_kind};
-pub use metadrift_random::{self as rng, Purpose, Stream, StreamRng, unit_f32};
 pub use schedule::Schedule;
 pub use settings::{IntegratorKind, Notify, NotifyLevel, RewardKind, SensorFill, TaskSettings};
 pub use streams::LaneStreams;

@@ -6,10 +6,10 @@ use crate::faults::{Scene, Used, happens, normals};
 use crate::gauss::normal;
 use crate::lanes::{Column, LANES};
 use crate::real::Real;
-use metadrift_random::Purpose;
 use crate::settings::SensorFill;
 use crate::simd::{Kernel, Proof, Simd};
 use crate::words::{Visit, Words};
+use metadrift_random::Purpose;
 
 const PURPOSES: [Purpose; 2] = [Purpose::Sensor, Purpose::EvaluationSensor];
 

@@ -1,8 +1,8 @@
 //! The random streams of the lanes of a batch.
 
 use crate::lanes::{Column, LANES, Lanes};
-use metadrift_random::{MAX_INDEX, Purpose, Stream, unit_f32};
 use crate::simd::{Kernel, Proof, Simd};
+use metadrift_random::{MAX_INDEX, Purpose, Stream, unit_f32};
 
 /// Streams that differ in their task and env only.
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::{Format, FormatArgs};
+
 /// `config`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -55,4 +57,19 @@ pub struct ManArgs {
     /// Write a page for each command to this folder; without it, print the program's page
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+/// `learners`
+#[derive(Debug, Subcommand)]
+pub enum LearnersCommand {
+    /// List names with one line each
+    List(FormatArgs),
+    /// Describe a learner: the keys it has for itself, and those it does not read
+    Show {
+        /// Name of the learner
+        name: String,
+        /// Text for people, or JSON for programs
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
 }

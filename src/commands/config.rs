@@ -7,7 +7,7 @@ use crate::{
     commands::print,
     config::{ConfigError, nearest},
     reference::{
-        keys::{KEYS, with_prefix},
+        keys::{all, to_json, with_prefix},
         keys_markdown, keys_text,
     },
 };
@@ -20,14 +20,14 @@ pub fn run(command: &ConfigCommand) -> Result<()> {
     let ConfigCommand::Keys { prefix, format } = command;
     let keys = with_prefix(prefix);
     if keys.is_empty() {
-        let near = nearest(prefix, KEYS.iter().map(|key| key.key));
+        let near = nearest(prefix, all().map(|key| key.key));
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         return Err(ConfigError::NotFound(format!("no configuration key begins with `{prefix}`{near}")).into());
     }
     Ok(print(&match format {
         ReferenceFormat::Text => keys_text(&keys),
         ReferenceFormat::Json => {
-            let objects: Vec<serde_json::Value> = keys.iter().map(|key| key.to_json()).collect();
+            let objects: Vec<serde_json::Value> = keys.iter().map(|key| to_json(key)).collect();
             serde_json::to_string_pretty(&objects)? + "\n"
         }
         ReferenceFormat::Markdown => keys_markdown(&keys),

@@ -9,6 +9,7 @@ use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
     objective::Objective,
+    params::{POLICY, Params, RATES},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -183,9 +184,10 @@ fn meta_gradient(device: Device) -> Result<(), String> {
     let data = MetaBatch { supports: vec![vec![experience.clone()]], query: vec![experience] };
     let objective = Objective { clip_eps: 0.2, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
     let rates = vec![0.1; layout.num_params()];
+    let at = Params::new([(POLICY, theta), (RATES, rates)]);
     let choice = if cfg!(feature = "torch") { BackendChoice::Tch } else { BackendChoice::Native };
     let backend = backend::open(choice, layout, device, 0, 1).map_err(|error| error.to_string())?;
-    let (gradient, _, _) = backend.problem(&theta, &data).meta_gradient(&theta, &rates, &objective);
+    let (gradient, _) = backend.problem(at.part(POLICY), &data).gradient(&at, &objective);
     let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
     if norm.is_finite() && norm > 0.0 { Ok(()) } else { Err(format!("a meta-gradient has norm {norm}")) }
 }

@@ -24,7 +24,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     args.out.as_deref().map_or(Ok(()), output::check)?;
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
-    let Trained { dir, config, trainer } =
+    let Trained { dir, config, agent, iteration } =
         Trained::open(&args.run, args.checkpoint, device, args.compute.backend, actors)?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
@@ -34,10 +34,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         seed: args.seed,
         ..usual
     };
-    let arithmetic = Arithmetic::of(&config, trainer.learner().backend().choice(), device, actors)?;
-    memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic)?.check()?;
-    let evaluation = evaluate(&config, &trainer.learner(), actors, &protocol)?;
-    let evaluation = Evaluation { iteration: Some(trainer.iteration()), ..evaluation };
+    let arithmetic = Arithmetic::of(&config, agent.backend().choice(), device, actors)?;
+    memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic).check()?;
+    let evaluation = evaluate(&config, &*agent, actors, &protocol)?;
+    let evaluation = Evaluation { iteration: Some(iteration), ..evaluation };
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };
     print(&shown)?;

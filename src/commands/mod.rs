@@ -5,6 +5,7 @@ pub mod config;
 pub mod doctor;
 pub mod env;
 pub mod evaluate;
+pub mod learners;
 pub mod manual;
 pub mod presets;
 pub mod record;

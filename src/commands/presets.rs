@@ -19,7 +19,7 @@ pub fn run(command: &PresetsCommand) -> Result<()> {
         PresetsCommand::Show { name, format: Format::Text } => Ok(print(presets::text(name)?)?),
         PresetsCommand::Show { name, format: Format::Json } => {
             presets::text(name)?;
-            print_as(Format::Json, &presets::load(name, &[])?, String::new)
+            print_as(Format::Json, &*presets::load(name, &[])?, String::new)
         }
     }
 }

@@ -3,18 +3,15 @@
 use std::path::Path;
 
 use anyhow::Result;
-use metadrift_agents::{
-    host_policy::{HostPolicy, Scratch},
-    stop,
-};
-use metadrift_envs::{Task, channel_index};
+use metadrift_agents::{agent::Agent, settings::Episodes, stop};
+use metadrift_envs::{Purpose, Stream, Task, channel_index};
 
 use crate::{
     cli::RecordArgs,
     commands::print,
-    config::{Config, ConfigError},
+    config::{ConfigError, Experiment},
     control::{
-        Controller, Random, Seen,
+        Controlled, Random,
         episodes::{self, Stretch},
         privileged,
     },
@@ -28,28 +25,14 @@ use crate::{
         Canvas, decimal,
         scene::{Moment, Painter, SIZE},
     },
-    rollout::Episodes,
+    rollout::{Actions, Network, steps::Actor},
     trained::Trained,
 };
 
 /// Most frames of a picture.
 const FRAMES: usize = 600;
 
-/// The most likely action of a network.
-struct Network {
-    policy: HostPolicy,
-    out: Vec<f32>,
-    scratch: Scratch,
-}
-
-impl Controller for Network {
-    fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]) {
-        self.policy.forward(seen.obs, &mut self.out, &mut self.scratch);
-        self.policy.mode(&self.out, action);
-    }
-}
-
-/// One panel: a title and what happens in it.
+/// One panel: a title and its moments.
 struct Film {
     title: String,
     moments: Vec<Moment>,
@@ -66,7 +49,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     }
     output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
-    let task = config.tasks(args.split)?.sample(args.seed, 0, args.task);
+    let task = config.tasks(args.split).sample(args.seed, 0, args.task);
     let films = match &args.run {
         Some(run) => before_and_after(&config, run, &task, args)?,
         None => vec![unlearned(&config, &task, args)?],
@@ -84,87 +67,92 @@ pub fn run(args: &RecordArgs) -> Result<()> {
 }
 
 /// The controller with full knowledge or, where there is none, random actions.
-fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
-    let env = config.env()?;
+fn unlearned(config: &Experiment, task: &Task, args: &RecordArgs) -> Result<Film> {
+    let env = config.env();
+    let tasks = std::slice::from_ref(task);
     let title = |who: &str| format!("{who} on {}, task {}/{}", config.name, args.split, args.task);
-    Ok(match privileged::controller(env) {
-        Some(known) => film(config, task, args.seed, 0, title("oracle"), known)?,
-        None => {
-            let random = Random::new(env.spec().action, args.seed, 0);
-            film(config, task, args.seed, 0, title("random actions"), random)?
+    match privileged::controller(env) {
+        Some(known) => {
+            let mut actor = Controlled::new(env, (tasks, 1), |_, _| known.clone());
+            film(config, task, args.seed, 0, title("oracle"), &mut actor)
         }
-    })
+        None => {
+            let mut actor = Controlled::new(env, (tasks, 1), |_, _| Random::new(env.spec().action, args.seed, 0));
+            film(config, task, args.seed, 0, title("random actions"), &mut actor)
+        }
+    }
 }
 
 /// The meta-policy on the task with and without adaptation: the same ticks, from the same initial state.
-fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Film>> {
+fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Film>> {
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
-    let Trained { config: trained, trainer, .. } =
+    let Trained { config: trained, agent, .. } =
         Trained::open(run, args.checkpoint, device, args.compute.backend, actors)?;
-    if trained.task.env != config.task.env {
-        let message = format!("{} was trained on {}, not on {}", run.display(), trained.task.env, config.task.env);
-        return Err(ConfigError::NotFound(message).into());
-    }
-    let observations = |config: &Config| -> Result<usize, ConfigError> {
-        Ok(registry::layout(config.env()?.spec(), &config.task.settings(), &[]).obs_dim())
-    };
-    let (seen, shown) = (observations(&trained)?, observations(config)?);
-    if seen != shown {
-        return Err(ConfigError::NotFound(format!(
-            "{} was trained on observations of {seen} numbers, those of {} have {shown}: task.observe_actions and \
-             task.notify must be the same",
-            run.display(),
-            config.name
-        ))
-        .into());
-    }
-    let learner = trainer.learner();
-    let arithmetic = Arithmetic::of(&trained, learner.backend().choice(), device, actors)?;
-    memory::evaluation(config, 1, trained.evaluation.episodes(), arithmetic)?.check()?;
-    let steps = trained.evaluation.adapt_steps();
-    // the task's world is the preset's; how data become a gradient is the run's
-    let world = Config { ppo: trained.ppo.clone(), ..config.clone() };
+    check_same_world(&trained, config, run)?;
+    let arithmetic = Arithmetic::of(&trained, agent.backend().choice(), device, actors)?;
+    memory::evaluation(config, 1, trained.evaluation.episodes, arithmetic).check()?;
+    let steps = trained.evaluation.adapt_steps;
     let protocol = Protocol {
         split: args.split,
         tasks: 1,
-        episodes: trained.evaluation.episodes(),
+        episodes: trained.evaluation.episodes,
         adapt_steps: steps,
         seed: args.seed,
         draw: REPORTED,
     };
-    let adapted = adapt(&world, &learner, actors, &protocol, std::slice::from_ref(task))?;
-    let network = |params| {
-        let policy = HostPolicy::new(learner.layout(), params);
-        Network { out: vec![0.0; policy.outputs()], scratch: policy.scratch(), policy }
+    let tasks = std::slice::from_ref(task);
+    let film = |title: String, agent: &dyn Agent| {
+        let policies = agent.policies();
+        let policy = (policies.layout, &policies.params[0][..]);
+        let place = || format!("the film `{title}`");
+        let stream = Stream::new(args.seed, Purpose::EvaluationAction);
+        let of = (config.env().spec(), 1);
+        let mut actor = Network::new(policy, of, Actions::Deterministic, stream, &place);
+        film(config, task, args.seed, steps, title.clone(), &mut actor)
     };
-    let film = |title: String, params| film(config, task, args.seed, steps, title, network(params));
+    let unadapted = adapt(config, &*agent, actors, &Protocol { adapt_steps: 0, ..protocol }, tasks)?;
     if steps == 0 {
-        return Ok(vec![film(trained.name.clone(), &learner.meta_params)?]);
+        return Ok(vec![film(trained.name.clone(), &*unadapted)?]);
     }
-    let before = film("without adaptation".into(), &learner.meta_params)?;
-    let after = film("after adaptation".into(), &adapted[0])?;
-    Ok(vec![before, after])
+    let adapted = adapt(config, &*agent, actors, &protocol, tasks)?;
+    Ok(vec![film("without adaptation".into(), &*unadapted)?, film("after adaptation".into(), &*adapted)?])
+}
+
+/// Refuses a run that was trained on another environment, or on other observations, than those of `config`.
+fn check_same_world(trained: &Experiment, config: &Experiment, run: &Path) -> Result<(), ConfigError> {
+    let run = run.display();
+    if trained.task.env != config.task.env {
+        let message = format!("{run} was trained on {}, not on {}", trained.task.env, config.task.env);
+        return Err(ConfigError::NotFound(message));
+    }
+    let [seen, shown] = [trained, config].map(|config| registry::policy(config).obs_dim());
+    if seen == shown {
+        return Ok(());
+    }
+    Err(ConfigError::NotFound(format!(
+        "{run} was trained on observations of {seen} numbers, those of {} have {shown}: task.observe_actions and \
+         task.notify must be the same",
+        config.name
+    )))
 }
 
 /// The first episode of phase `phase` of the task's life.
 fn film(
-    config: &Config,
+    config: &Experiment,
     task: &Task,
     seed: u64,
     phase: usize,
     title: String,
-    controller: impl Controller,
-) -> Result<Film, ConfigError> {
-    memory::film(config.env()?.spec(), config.horizon()?.into()).check()?;
-    let usual = Stretch::new(Life::evaluation(config)?, phase..phase + 1);
+    actor: &mut dyn Actor,
+) -> Result<Film> {
+    memory::film(config.env().spec(), config.horizon().into()).check()?;
+    let usual = Stretch::new(Life::evaluation(config), phase..phase + 1);
     let stretch = Stretch { first_task: u64::from(task.id.index), episodes: Episodes::Count(1), ..usual };
     let mut moments: Vec<Moment> = Vec::new();
     let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
-    let mut controller = Some(controller);
-    let make = |_, _| controller.take().expect("one task, one lane");
     let mut earned = 0.0;
-    episodes::run(config.env()?, std::slice::from_ref(task), 1, &stretch, seed, make, |tick| {
+    episodes::run(config.env(), (std::slice::from_ref(task), 1), &stretch, seed, actor, |tick| {
         earned += f64::from(tick.reward);
         moments.push(Moment {
             state: wide(tick.state),
@@ -174,13 +162,13 @@ fn film(
             step: tick.clocks.episode_step + 1,
             over: tick.terminated || tick.truncated,
         });
-    });
+    })?;
     Ok(Film { title, moments })
 }
 
 /// The films side by side as a GIF, in real time as far as one can be, and the number of frames.
-fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usize)> {
-    let env = config.env()?;
+fn encode(config: &Experiment, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usize)> {
+    let env = config.env();
     let step = ["tau", "dt"].into_iter().find_map(|name| channel_index(env.spec(), name).ok());
     let step = step.map_or(0.05, |channel| task.values[channel]);
     let longest = films.iter().map(|film| film.moments.len()).max().unwrap_or(0);
@@ -208,9 +196,9 @@ fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usiz
 }
 
 /// The channels that make this task what it is: those that drift, then those with another value than usual.
-fn shown(config: &Config, task: &Task) -> Vec<usize> {
+fn shown(config: &Experiment, task: &Task) -> Vec<usize> {
     let drifting: Vec<usize> = task.drifts.iter().map(|drift| drift.channel).collect();
-    let spec = config.env().map(|env| metadrift_envs::channels(env.spec())).unwrap_or_default();
+    let spec = metadrift_envs::channels(config.env().spec());
     let unusual = (0..spec.len()).filter(|k| spec[*k].default != task.values[*k] && !drifting.contains(k));
     drifting.iter().copied().chain(unusual).collect()
 }

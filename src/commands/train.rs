@@ -12,7 +12,7 @@ use crate::{
     checkpoint::Which,
     cli::{ComputeArgs, Format, ResumeArgs, TrainArgs},
     commands::{evaluate::keep, print, print_as},
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Experiment},
     device,
     evaluate::{Evaluation, Protocol, evaluate},
     failure::code,
@@ -86,8 +86,8 @@ fn place(args: &TrainArgs) -> Place {
 }
 
 /// Refuses to go on with a run of other settings, the number of iterations aside.
-fn check_same(stored: &Config, asked: &Config, dir: &Path) -> Result<(), ConfigError> {
-    let asked = Config { iterations: stored.iterations, ..asked.clone() };
+fn check_same(stored: &Experiment, asked: &Experiment, dir: &Path) -> Result<(), ConfigError> {
+    let asked = Config { iterations: stored.iterations, ..Config::clone(asked) };
     let differing = stored.differences(&asked);
     let Some((key, there, now)) = differing.first() else { return Ok(()) };
     let more = if differing.len() > 1 { format!(" and {} more", differing.len() - 1) } else { String::new() };
@@ -170,20 +170,21 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
 
 /// Evaluates on held-out tasks and stores the result with the run. `tasks` replaces `evaluation.tasks`.
 fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Evaluation> {
-    let (trainer, config) = (session.trainer(), session.trainer().config());
+    let trainer = session.trainer();
+    let config = trainer.config();
     let usual = Protocol::of(config, split);
     let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
-    let found = evaluate(config, &trainer.learner(), session.num_actors(), &protocol)?;
+    let found = evaluate(config, &*trainer.agent(), session.num_actors(), &protocol)?;
     let evaluation = Evaluation { iteration: Some(trainer.iteration()), ..found };
     keep(session.path(), &protocol.file_stem(config), &evaluation)?;
     Ok(evaluation)
 }
 
 /// One iteration of everything: train, save, resume, evaluate. Without `--run-dir` nothing stays.
-fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<ExitCode> {
+fn smoke(config: Experiment, run_dir: Option<&Path>, options: RunOptions) -> Result<ExitCode> {
     let temporary = tempfile::tempdir()?;
     let dir = run_dir.map_or_else(|| temporary.path().join("run"), Path::to_owned);
-    let mut session = Session::begin(Config { iterations: 1, ..config }, &Place::Folder(dir.clone()), options.clone())?;
+    let mut session = Session::begin(config.with_iterations(1)?, &Place::Folder(dir.clone()), options.clone())?;
     let mut ended = session.run()?;
     drop(session);
     if matches!(ended, Ended::Finished | Ended::Solved) {
@@ -203,21 +204,21 @@ fn smoke(config: Config, run_dir: Option<&Path>, options: RunOptions) -> Result<
 }
 
 /// The size of a run, and the memory it takes with the evaluation at its end.
-fn size(config: &Config, options: &RunOptions, evaluates: bool) -> Result<(Training, Need)> {
+fn size(config: &Experiment, options: &RunOptions, evaluates: bool) -> Result<(Training, Need)> {
     let device = device::open(options.device)?;
     let arithmetic = Arithmetic::of(config, options.backend.unwrap_or_default(), device, options.actors)?;
-    let training = Training::of(config, arithmetic)?;
-    Ok((training, if evaluates { training.and_evaluation(config, arithmetic)? } else { training.need }))
+    let training = Training::of(config, arithmetic);
+    Ok((training, if evaluates { training.and_evaluation(config, arithmetic) } else { training.need }))
 }
 
-/// What `--dry-run` prints.
-fn plan(config: &Config, options: &RunOptions, evaluates: bool, format: Format) -> Result<()> {
-    let layout = registry::layout(config.env()?.spec(), &config.task.settings(), &config.policy.hidden);
+/// Prints the plan of `--dry-run`.
+fn plan(config: &Experiment, options: &RunOptions, evaluates: bool, format: Format) -> Result<()> {
+    let layout = registry::policy(config);
     let (training, need) = size(config, options, evaluates)?;
     let steps = training.steps * u128::from(config.iterations);
     let whole = |number: u128| u64::try_from(number).ok();
     let object = json!({
-        "config": config, "parameters": layout.num_params(), "env_steps_per_iteration": whole(training.steps),
+        "config": &**config, "parameters": layout.num_params(), "env_steps_per_iteration": whole(training.steps),
         "env_steps": whole(steps), "memory_bytes": whole(need.bytes), "fits": need.shortage().is_none(),
     });
     print_as(format, &object, || {

@@ -1,11 +1,14 @@
 //! The protocol of evaluation: the `[evaluation]` table. It belongs to the tasks and is the same for every learner.
 
+use metadrift_agents::{
+    ranges::{OutOfRange, check},
+    settings::{Episodes, MamlConfig},
+    source::Demand,
+};
+
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Config, ConfigError, Learner, check,
-    ranges::{MAX_ADAPT_STEPS, MAX_STEPS, MAX_WIDTH},
-};
+use super::ranges::{MAX_ADAPT_STEPS, MAX_STEPS, MAX_WIDTH};
 
 /// Tasks, data and adaptation of an evaluation. Keys that are left out are resolved once, when the configuration is
 /// read, and stored with the run.
@@ -34,57 +37,43 @@ impl Default for EvaluationConfig {
     }
 }
 
-/// Why a resolved key has a value.
-const RESOLVED: &str = "resolved when the configuration was read";
+/// The protocol with nothing left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// Held-out tasks.
+    pub tasks: usize,
+    /// Lanes per task.
+    pub episodes: usize,
+    /// Ticks of a lane in one phase; 0 for the length of one episode.
+    pub steps: usize,
+    /// Adaptation steps.
+    pub adapt_steps: usize,
+    /// Iterations between two evaluations during training; 0: none.
+    pub every: u64,
+}
 
 impl EvaluationConfig {
-    /// Lanes per task.
-    pub fn episodes(&self) -> usize {
-        self.episodes.expect(RESOLVED)
-    }
-
-    /// Ticks of a lane in one phase; 0 for the length of one episode.
-    pub fn steps(&self) -> usize {
-        self.steps.expect(RESOLVED)
-    }
-
-    /// Adaptation steps.
-    pub fn adapt_steps(&self) -> usize {
-        self.adapt_steps.expect(RESOLVED)
-    }
-}
-
-impl Config {
-    /// Fills in what `[evaluation]` leaves open.
-    pub(super) fn resolve_evaluation(&mut self) -> Result<(), ConfigError> {
-        let (episodes, steps) = match (self.learner, self.rollout.episodes_per_env) {
-            (Learner::Ppo, _) => (20, 0),
-            (Learner::Maml, 1) => (self.rollout.num_envs, 0),
+    /// Fills in the keys that were left out, and checks every key against its legal range.
+    pub(super) fn resolve(&mut self, demand: Demand, maml: &MamlConfig, horizon: u32) -> Result<Evaluated, OutOfRange> {
+        let (episodes, steps) = match demand {
+            Demand::Lanes { .. } => (20, 0),
+            Demand::Tasks { lanes, episodes: Episodes::Count(1), .. } => (lanes, 0),
             // the same lanes on the same ticks, also where a lane has several episodes
-            (Learner::Maml, _) => (self.rollout.num_envs, self.num_steps()?),
+            Demand::Tasks { lanes, steps, .. } => (lanes, steps),
         };
-        let adapt_steps = self.maml.inner_steps.max(1);
-        let evaluation = &mut self.evaluation;
-        evaluation.episodes.get_or_insert(episodes);
-        evaluation.steps.get_or_insert(steps);
-        evaluation.adapt_steps.get_or_insert(adapt_steps);
-        Ok(())
-    }
-
-    /// Every key of `[evaluation]` against its legal range, and whole episodes in every phase that is scored.
-    pub(super) fn check_evaluation(&self) -> Result<(), ConfigError> {
-        let (e, horizon, steps) = (&self.evaluation, self.horizon()? as usize, self.rollout.num_steps);
-        let whole = self.learner == Learner::Ppo || steps == 0 || steps >= horizon;
-        check("rollout.num_steps", steps, whole, SHORT)?;
-        check("evaluation.tasks", e.tasks, (1..=1_000_000).contains(&e.tasks), "1 to 1000000")?;
-        check("evaluation.episodes", e.episodes(), (1..=MAX_WIDTH as usize).contains(&e.episodes()), "1 to 100000")?;
-        let steps = e.steps();
-        let whole = steps == 0 || (horizon..=MAX_STEPS as usize).contains(&steps);
+        let evaluated = Evaluated {
+            tasks: self.tasks,
+            episodes: *self.episodes.get_or_insert(episodes),
+            steps: *self.steps.get_or_insert(steps),
+            adapt_steps: *self.adapt_steps.get_or_insert(maml.inner_steps.max(1)),
+            every: self.every,
+        };
+        let Evaluated { tasks, episodes, steps, adapt_steps, .. } = evaluated;
+        check("evaluation.tasks", tasks, (1..=1_000_000).contains(&tasks), "1 to 1000000")?;
+        check("evaluation.episodes", episodes, (1..=MAX_WIDTH as usize).contains(&episodes), "1 to 100000")?;
+        let whole = steps == 0 || (horizon as usize..=MAX_STEPS as usize).contains(&steps);
         check("evaluation.steps", steps, whole, "0 (one episode), or from task.horizon to 1000000")?;
-        check("evaluation.adapt_steps", e.adapt_steps(), e.adapt_steps() <= MAX_ADAPT_STEPS as usize, "0 to 100")
+        check("evaluation.adapt_steps", adapt_steps, adapt_steps <= MAX_ADAPT_STEPS as usize, "0 to 100")?;
+        Ok(evaluated)
     }
 }
-
-/// Returns are means over whole episodes, so a phase of the meta-learner holds one at least.
-const SHORT: &str =
-    "0, or at least task.horizon, so that a phase holds a whole episode; for shorter ones set task.horizon";

@@ -1,9 +1,8 @@
 //! `--set KEY=VALUE`.
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, ConfigError, parse_error};
+use super::{Config, ConfigError, error::parse_error};
 
 /// Most parts of a key path: more than any key has, and few enough to recurse over.
 const MAX_PARTS: usize = 16;
@@ -40,7 +39,7 @@ pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError>
     for value in readings(text) {
         let mut changed = table.clone();
         put(&mut changed, path, value).map_err(bad)?;
-        match Config::deserialize(changed.clone()) {
+        match Config::from_table(changed.clone()) {
             Ok(config) => {
                 *table = changed;
                 return Ok(config);
@@ -48,7 +47,7 @@ pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError>
             Err(error) => drop(first_error.get_or_insert(error)),
         }
     }
-    Err(parse_error(&origin(), &first_error.expect("a text has a reading")))
+    Err(parse_error(&origin(), &first_error.expect("a text has a reading").to_string()))
 }
 
 fn put(table: &mut Table, path: &str, value: Value) -> Result<(), String> {

@@ -1,21 +1,23 @@
 //! Errors that name their place, overrides, files of traces.
 
+use metadrift_envs::Split;
+
 use super::*;
 
 const MINIMAL: &str = "name = \"x\"\n[task]\nenv = \"cartpole\"\n";
 
 fn error(text: &str, sets: &[&str]) -> String {
     let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
-    Config::parse("x.toml", text, &sets).unwrap_err().to_string()
+    Experiment::parse("x.toml", text, &sets).unwrap_err().to_string()
 }
 
 #[test]
 fn sets_change_what_they_name_and_the_result_reads_back() {
     let sets = ["maml.inner_lr=0.25", "task.vary.gravity={ law = \"uniform\", low = 9.0, high = 10.0 }", "name=y"];
-    let config = Config::parse("x.toml", MINIMAL, &sets.map(String::from)).unwrap();
+    let config = Experiment::parse("x.toml", MINIMAL, &sets.map(String::from)).unwrap();
     assert_eq!((config.maml.inner_lr, config.name.as_str()), (0.25, "y"));
     assert_eq!(config.task.vary.len(), 1);
-    assert_eq!(Config::parse("again", &config.to_toml(), &[]).unwrap(), config);
+    assert_eq!(*Experiment::parse("again", &config.to_toml(), &[]).unwrap(), *config);
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn keys_that_the_learner_does_not_read_are_refused() {
     for set in ["maml.inner_steps=2", "maml.learn_inner_lr=true", "ppo.kl_coef=0.1", "rollout.num_tasks=3"] {
         let maml = error(MINIMAL, &["learner=ppo", set]);
         let key = set.split('=').next().unwrap();
-        assert!(maml.contains(key) && maml.contains("only the meta-learner reads it"), "{maml}");
+        assert!(maml.contains(key) && maml.contains("does not read it"), "{maml}");
     }
     let lanes = error(MINIMAL, &["learner=ppo", "rollout.num_envs=40"]);
     assert!(lanes.contains("rollout.num_envs = 40: must be at most 32 or a multiple of 32"), "{lanes}");
@@ -80,8 +82,9 @@ fn keys_that_the_learner_does_not_read_are_refused() {
     let typo = error(MINIMAL, &["learner=ppo", "ppo_learner.minibach=64"]);
     assert!(typo.contains("did you mean `minibatch`?"), "{typo}");
     assert!(error(MINIMAL, &["learner=pppo"]).contains("did you mean `ppo`?"));
-    let config = Config::parse("x", MINIMAL, &["learner=ppo".into(), "ppo_learner.stop_at_return=9.0".into()]).unwrap();
-    assert_eq!(Config::parse("again", &config.to_toml(), &[]).unwrap(), config);
+    let config =
+        Experiment::parse("x", MINIMAL, &["learner=ppo".into(), "ppo_learner.stop_at_return=9.0".into()]).unwrap();
+    assert_eq!(*Experiment::parse("again", &config.to_toml(), &[]).unwrap(), *config);
 }
 
 #[test]
@@ -90,14 +93,14 @@ fn traces_are_read_from_the_folder_of_the_configuration() {
     std::fs::write(folder.path().join("wind.csv"), "9.0\n9.5\n10.0\n").unwrap();
     let text = format!("{MINIMAL}drift.gravity = {{ kind = \"trace\", file = \"wind.csv\" }}\n");
     let origin = folder.path().join("x.toml");
-    let config = Config::parse(origin.to_str().unwrap(), &text, &[]).unwrap();
-    let task = config.tasks(Split::Train).unwrap().sample(0, 0, 0);
+    let config = Experiment::parse(origin.to_str().unwrap(), &text, &[]).unwrap();
+    let task = config.tasks(Split::Train).sample(0, 0, 0);
     assert_eq!([0, 1, 2].map(|tick| task.values_at(tick)[0]), [9.0, 9.5, 10.0]);
     let both = text.replace("kind =", "values = [1.0], kind =");
-    let message = Config::parse(origin.to_str().unwrap(), &both, &[]).unwrap_err().to_string();
+    let message = Experiment::parse(origin.to_str().unwrap(), &both, &[]).unwrap_err().to_string();
     assert!(message.contains("line 4") && message.contains("`values`"), "{message}");
     std::fs::write(folder.path().join("wind.csv"), "9,81\n").unwrap();
-    let message = Config::parse(origin.to_str().unwrap(), &text, &[]).unwrap_err().to_string();
+    let message = Experiment::parse(origin.to_str().unwrap(), &text, &[]).unwrap_err().to_string();
     assert!(message.contains("x.toml, line 4: ") && message.contains("wind.csv, line 1: `9,81`"), "{message}");
     let message = error(&text.replace("wind", "wnd"), &[]);
     assert!(message.contains("x.toml, line 4") && message.contains("cannot read wnd.csv"), "{message}");
@@ -105,7 +108,7 @@ fn traces_are_read_from_the_folder_of_the_configuration() {
 
 #[test]
 fn a_value_that_can_mean_one_thing_only_is_read_so() {
-    let with = |set: &str| Config::parse("x", MINIMAL, &[set.to_owned()]);
+    let with = |set: &str| Experiment::parse("x", MINIMAL, &[set.to_owned()]);
     assert_eq!(with("ppo.clip_eps=.1").unwrap().ppo.clip_eps, 0.1);
     assert_eq!(with("iterations=1e3").unwrap().iterations, 1000);
     assert_eq!(with("maml.inner_lr=1").unwrap().maml.inner_lr, 1.0);

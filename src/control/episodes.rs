@@ -1,14 +1,18 @@
-//! Running controllers on tasks, through the engine that learners train in.
+//! Lives of tasks under any actor, shown tick by tick or summed up, through the step loop that learners train in.
 
 use std::ops::Range;
 
-use metadrift_agents::stop;
-use metadrift_envs::{Batch, Clocks, EnvKind, Purpose, StepView, Stream, Task};
+use metadrift_agents::{
+    learner::Diverged,
+    rollout::{Rollout, Row, Shape, counts},
+    settings::Episodes,
+};
+use metadrift_envs::{Batch, Clocks, EnvKind, Purpose, Stream, Task};
 
-use super::{Controller, Seen};
+use super::{Controlled, Controller};
 use crate::{
-    life::{Life, counts},
-    rollout::Episodes,
+    life::Life,
+    rollout::steps::{self, Actor, Keeper, Rest},
 };
 
 /// Part of the lives of some tasks.
@@ -46,11 +50,11 @@ pub struct Tick<'a> {
     pub obs: &'a [f32],
     /// With which the step is made, `[channels]`.
     pub values: &'a [f64],
-    /// What the controller decided, `[act_dim]`.
+    /// The actor's command, `[act_dim]`.
     pub action: &'a [f32],
     /// The actuator's output for it, in the unit of a command, `[act_dim]`.
     pub applied: &'a [f32],
-    /// What the step earned.
+    /// Reward of the step.
     pub reward: f32,
     /// Whether the physics ended the episode.
     pub terminated: bool,
@@ -58,151 +62,121 @@ pub struct Tick<'a> {
     pub truncated: bool,
 }
 
-/// Runs `lanes` lanes on each task, each with the controller that `make(task, lane)` gives it, and shows every tick.
-/// `seed` names the initial states: they do not depend on the controllers.
-pub fn run<C: Controller>(
+/// Runs `lanes` lanes on each task under `actor` and shows every tick. `seed` names the initial states: they do not
+/// depend on the actor.
+///
+/// # Errors
+/// If an action is not finite.
+pub fn run(
     env: EnvKind,
-    tasks: &[Task],
-    lanes: usize,
-    stretch: &Stretch,
-    seed: u64,
-    make: impl FnMut(usize, usize) -> C,
-    show: impl FnMut(&Tick<'_>),
-) {
-    run_env(env, (tasks, lanes), stretch, seed, true, make, show);
-}
-
-fn run_env<C: Controller>(
-    kind: EnvKind,
     (tasks, lanes): (&[Task], usize),
     stretch: &Stretch,
     seed: u64,
-    shows_values: bool,
-    mut make: impl FnMut(usize, usize) -> C,
-    mut show: impl FnMut(&Tick<'_>),
-) {
-    let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, lanes)).collect();
-    let mut all: Vec<Lane<C>> = (0..tasks.len() * lanes).map(|at| Lane::new(make(at / lanes, at % lanes))).collect();
+    actor: &mut dyn Actor,
+    show: impl FnMut(&Tick<'_>),
+) -> Result<(), Diverged> {
+    let count = tasks.len() * lanes;
+    let mut shown = Shown {
+        tasks,
+        lanes,
+        act_dim: env.spec().act_dim(),
+        rest: Rest::new(count, stretch.episodes),
+        moments: vec![Moment::default(); count],
+        commands: Vec::new(),
+        applied: Vec::new(),
+        show,
+    };
     let mut left = stretch.limit;
     for phase in stretch.phases.clone() {
-        let index = u8::try_from(phase).expect("a life has at most 101 phases");
-        let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
-        let start = stretch.life.start(stretch.first_task, phase);
-        let env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
         let ticks = left.min(stretch.life.phase_steps as u64);
         left -= ticks;
-        let episodes = if let Episodes::Count(count) = stretch.episodes { count } else { u32::MAX };
-        all.iter_mut().for_each(|lane| lane.episodes_left = episodes);
-        let act_dim = kind.spec().act_dim();
-        run_phase(env, act_dim, (tasks, lanes), ticks as usize, shows_values, &mut all, &mut show);
+        shown.rest = Rest::new(count, stretch.episodes);
+        run_phase(env, (tasks, lanes), (stretch, phase), seed, ticks as usize, actor, &mut shown)?;
     }
+    Ok(())
 }
 
-/// One phase of all lanes.
-fn run_phase<C: Controller>(
-    mut env: Box<dyn Batch>,
-    act_dim: usize,
+/// One phase of all lanes, at most `ticks` long.
+fn run_phase(
+    kind: EnvKind,
     (tasks, lanes): (&[Task], usize),
+    (stretch, phase): (&Stretch, usize),
+    seed: u64,
     ticks: usize,
-    shows_values: bool,
-    all: &mut [Lane<C>],
-    show: &mut impl FnMut(&Tick<'_>),
-) {
-    let count = all.len();
-    let obs_dim = env.obs_dim();
-    let mut state = Vec::new();
-    let mut actions = vec![0.0; count * act_dim];
-    let (mut next_obs, mut reward) = (vec![0.0; count * obs_dim], vec![0.0; count]);
-    let (mut terminated, mut truncated) = (vec![false; count], vec![false; count]);
-    for _ in 0..ticks {
-        stop::check();
-        let live: Vec<usize> = (0..count).filter(|at| all[*at].episodes_left > 0).collect();
-        if live.is_empty() {
-            break;
-        }
-        for &at in &live {
-            env.copy_state(at, &mut state);
-            let seen = (&state[..], &env.obs()[at * obs_dim..][..obs_dim]);
-            let action = &mut actions[at * act_dim..][..act_dim];
-            let drifting = shows_values || all[at].controller.looks_at_values();
-            all[at].act((&tasks[at / lanes], drifting), seen, (at % lanes) as u32, env.clocks(at), action);
-        }
-        let applied = if shows_values { env.delivered(&actions) } else { Vec::new() };
-        let out = StepView {
-            next_obs: &mut next_obs,
-            reward: &mut reward,
-            terminated: &mut terminated,
-            truncated: &mut truncated,
-        };
-        env.step(&actions, out);
-        for &at in &live {
-            let (lane, of_lane) = (&mut all[at], at * act_dim..(at + 1) * act_dim);
-            let ended = (terminated[at], truncated[at]);
-            let drive = (&actions[of_lane.clone()], applied.get(of_lane).unwrap_or_default());
-            show(&lane.tick((at / lanes, at % lanes), drive, reward[at], ended));
-            lane.episodes_left -= u32::from(ended.0 || ended.1);
-        }
-    }
+    actor: &mut dyn Actor,
+    keeper: &mut dyn Keeper,
+) -> Result<(), Diverged> {
+    let pairs: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, lanes)).collect();
+    let index = u8::try_from(phase).expect("a life has at most 101 phases");
+    let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
+    let start = stretch.life.start(stretch.first_task, phase);
+    let mut env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
+    // one step, written over again and again
+    let act_dim = kind.spec().act_dim();
+    let shape = Shape { tasks: 1, steps: 1, envs: tasks.len() * lanes, obs_dim: env.obs_dim(), act_dim };
+    let mut step = Rollout::new(shape, stretch.life.horizon);
+    let slab = step.slabs().pop();
+    steps::run(&mut *env, actor, keeper, &mut slab.expect("there is one task"), ticks)
 }
 
-/// A lane's controller, and what it saw last.
-struct Lane<C> {
-    controller: C,
-    /// Until it rests, in this phase.
-    episodes_left: u32,
-    /// Ticks lived, over all phases.
-    age: u32,
+/// Shows every tick.
+struct Shown<'a, S> {
+    tasks: &'a [Task],
+    lanes: usize,
+    act_dim: usize,
+    rest: Rest,
+    /// Each lane before the step, `[tasks * lanes]`.
+    moments: Vec<Moment>,
+    commands: Vec<f32>,
+    applied: Vec<f32>,
+    show: S,
+}
+
+/// A lane before a step.
+#[derive(Clone, Debug, Default)]
+struct Moment {
     clocks: Clocks,
     state: Vec<f32>,
-    obs: Vec<f32>,
     values: Vec<f64>,
 }
 
-impl<C: Controller> Lane<C> {
-    fn new(controller: C) -> Self {
-        let (state, obs, values) = (Vec::new(), Vec::new(), Vec::new());
-        Lane { controller, episodes_left: 0, age: 0, clocks: Clocks::default(), state, obs, values }
-    }
-
-    /// Lets the controller decide; `seen` is state and observation. Values that drift are kept up if `drifting`.
-    fn act(
-        &mut self,
-        (task, drifting): (&Task, bool),
-        (state, obs): (&[f32], &[f32]),
-        lane: u32,
-        clocks: Clocks,
-        action: &mut [f32],
-    ) {
-        let place = (lane, self.age);
-        (self.clocks, self.age) = (clocks, self.age + 1);
-        let episode_step = u32::try_from(clocks.episode_step).expect("a horizon is a u32");
-        if self.values.is_empty() || (drifting && !task.drifts.is_empty()) {
-            self.values = task.values_on(&self.clocks);
+impl<S: FnMut(&Tick<'_>)> Keeper for Shown<'_, S> {
+    fn before(&mut self, env: &dyn Batch, commands: &[f32], live: &[usize]) {
+        for &at in live {
+            let moment = &mut self.moments[at];
+            moment.clocks = env.clocks(at);
+            moment.values = self.tasks[at / self.lanes].values_on(&moment.clocks);
+            env.copy_state(at, &mut moment.state);
         }
-        replace(&mut self.state, state);
-        replace(&mut self.obs, obs);
-        self.controller.act(&Seen { obs, state, values: &self.values, episode_step, place }, action);
+        self.applied = env.delivered(commands);
+        self.commands.clear();
+        self.commands.extend_from_slice(commands);
     }
 
-    /// The tick it has just lived through: action and actuator's output, reward; `ended` is terminated and truncated.
-    fn tick<'a>(
-        &'a self,
-        place: (usize, usize),
-        (action, applied): (&'a [f32], &'a [f32]),
-        reward: f32,
-        (terminated, truncated): (bool, bool),
-    ) -> Tick<'a> {
-        let Lane { clocks, state, obs, values, .. } = self;
-        Tick { place, clocks: *clocks, state, obs, values, action, applied, reward, terminated, truncated }
+    fn after(&mut self, _t: usize, _env: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>) {
+        let obs_dim = row.obs.len() / row.reward.len();
+        for &at in &*live {
+            let Moment { clocks, state, values } = &self.moments[at];
+            let of_lane = at * self.act_dim..(at + 1) * self.act_dim;
+            (self.show)(&Tick {
+                place: (at / self.lanes, at % self.lanes),
+                clocks: *clocks,
+                state,
+                obs: &row.obs[at * obs_dim..(at + 1) * obs_dim],
+                values,
+                action: &self.commands[of_lane.clone()],
+                applied: &self.applied[of_lane],
+                reward: row.reward[at],
+                terminated: row.terminated[at],
+                truncated: row.truncated[at],
+            });
+        }
+        self.rest.count(row, live, |_| ());
     }
 }
 
-fn replace<T: Copy>(to: &mut Vec<T>, from: &[T]) {
-    to.clear();
-    to.extend_from_slice(from);
-}
-
-/// Mean return per episode of each task in phase `phase` of `life`, `[tasks]`, over the episodes that [`counts`] says.
+/// Mean return per episode of each task in phase `phase` of `life`, `[tasks]`, over the episodes that [`counts`] says,
+/// with the controller that `make(task, lane)` gives each lane.
 pub fn returns<C: Controller>(
     env: EnvKind,
     tasks: &[Task],
@@ -212,18 +186,37 @@ pub fn returns<C: Controller>(
     make: impl FnMut(usize, usize) -> C,
 ) -> Vec<f64> {
     let stretch = Stretch::new(life, phase..phase + 1);
-    let began = life.start(0, phase).lifetime_step;
-    let mut sums = vec![(0.0, 0_u32); tasks.len()];
-    let count = |tick: &Tick<'_>| {
-        let (sum, episodes) = &mut sums[tick.place.0];
-        let start = tick.clocks.lifetime_step - began - tick.clocks.episode_step;
-        if counts(start as usize, life.horizon, life.phase_steps) {
-            *sum += f64::from(tick.reward);
-            *episodes += u32::from(tick.clocks.episode_step == 0);
+    let mut actor = Controlled::new(env, (tasks, lanes), make);
+    let rest = Rest::new(tasks.len() * lanes, stretch.episodes);
+    let mut summed = Summed { lanes, life, rest, sums: vec![(0.0, 0); tasks.len()] };
+    let lived = run_phase(env, (tasks, lanes), (&stretch, phase), seed, life.phase_steps, &mut actor, &mut summed);
+    lived.expect("controllers do not diverge");
+    summed.sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes)).collect()
+}
+
+/// Sums up the rewards of the episodes that count.
+struct Summed {
+    lanes: usize,
+    life: Life,
+    rest: Rest,
+    /// Rewards and episodes of each task, `[tasks]`.
+    sums: Vec<(f64, u32)>,
+}
+
+impl Keeper for Summed {
+    fn before(&mut self, _: &dyn Batch, _: &[f32], _: &[usize]) {}
+
+    fn after(&mut self, t: usize, _env: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>) {
+        for &at in &*live {
+            let episode_step = row.episode_step[at] as usize;
+            if counts(t - episode_step, self.life.horizon, self.life.phase_steps) {
+                let (sum, episodes) = &mut self.sums[at / self.lanes];
+                *sum += f64::from(row.reward[at]);
+                *episodes += u32::from(episode_step == 0);
+            }
         }
-    };
-    run_env(env, (tasks, lanes), &stretch, seed, false, make, count);
-    sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes)).collect()
+        self.rest.count(row, live, |_| ());
+    }
 }
 
 /// Length of the observations of `task`.

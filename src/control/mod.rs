@@ -1,20 +1,23 @@
-//! Controllers that are not learned: what the tasks of a preset are measured with.
+//! Controllers that are not learned: the measures of a preset's tasks.
 //!
 //! [`feedback`] holds fixed policies, which see what a learner sees; [`privileged`] those that know the state and the
 //! current parameters; [`search`] finds the best fixed one; [`episodes`] runs any of them on tasks.
 
+mod controlled;
 pub mod episodes;
 pub mod feedback;
 pub mod lqr;
 pub mod privileged;
 pub mod search;
 
+pub use controlled::Controlled;
+
 use metadrift_envs::{ActionSpace, Purpose, Stream, unit_f32};
 
-/// What there is to see before a step. A fixed policy looks at the observation only.
+/// The view of a lane before a step. A fixed policy looks at the observation only.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// What the sensors show, `[obs_dim]`.
+    /// The readings of the sensors, `[obs_dim]`.
     pub obs: &'a [f32],
     /// The physical state, `[state_dim]`.
     pub state: &'a [f32],
@@ -26,7 +29,7 @@ pub struct Seen<'a> {
     pub place: (u32, u32),
 }
 
-/// Decides what one lane does.
+/// Decides for one lane.
 pub trait Controller {
     /// Writes the action for the coming step, `[act_dim]`.
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]);

@@ -1,173 +1,73 @@
-//! Every key of a configuration file.
+//! Every key of a configuration file: those of the common sections, and those of each learner's own.
 
+use metadrift_agents::{
+    keys::{Absent, INTEGER, Key, LAYERS, Legal, NOT_NEGATIVE, NUMBER, SWITCH, WIDTHS, key, range},
+    learner::Entry,
+    learners,
+};
 use serde_json::json;
 
-/// One key: its type, its default, what it may be, and what it does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Key {
-    /// Path, as `--set` takes it.
-    pub key: &'static str,
-    /// Type in words.
-    pub kind: &'static str,
-    /// What holds when the key is left out.
-    pub default: Absent,
-    /// Values that are accepted.
-    pub legal: Legal,
-    /// Unit; empty for what has none.
-    pub unit: &'static str,
-    /// Who reads it.
-    pub learner: Reader,
-    /// One line on what it does.
-    pub meaning: &'static str,
+/// The learners that read a key: `all`, or their names. A key that the learner of a configuration does not read must have
+/// its default.
+pub fn readers(key: &Key) -> String {
+    let reads = |entry: &&Entry| match entry.own.filter(|own| own.keys.contains(key)) {
+        Some(_) => true,
+        None => !entry.ignores.contains(&key.key) && !is_own(key),
+    };
+    let names: Vec<&str> = learners::all().filter(reads).map(|entry| entry.name).collect();
+    if names.len() == learners::all().count() { "all".into() } else { names.join(", ") }
 }
 
-/// The value of a key that is left out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Absent {
-    /// Nothing: the key must be there.
-    Required,
-    /// This value, as TOML.
-    Is(&'static str),
-    /// What these words say; there is no value to write.
-    Words(&'static str),
+/// Whether a learner has the key for itself.
+fn is_own(key: &Key) -> bool {
+    learners::all().filter_map(|entry| entry.own).any(|own| own.keys.contains(key))
 }
 
-/// Values that a key accepts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Legal {
-    /// In words, as an error message says them, with a value that is refused.
-    Range {
-        /// The words.
-        words: &'static str,
-        /// A TOML value outside.
-        refused: &'static str,
-    },
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-    /// Whatever the type allows.
-    Any,
-    /// A table of the task language.
-    Table,
+/// A key for programs.
+pub fn to_json(key: &Key) -> serde_json::Value {
+    let choices = if let Legal::OneOf(words) = key.legal { Some(words) } else { None };
+    json!({
+        "key": key.key, "type": key.kind, "required": key.default == Absent::Required,
+        "default": key.default.value(), "default_text": key.default.text(), "legal": key.legal.text(),
+        "choices": choices, "unit": key.unit, "learner": readers(key), "meaning": key.meaning,
+    })
 }
 
-/// The learner that reads a key. A key that the learner of a configuration does not read must have its default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
-    /// Both.
-    Both,
-    /// The meta-learner, `learner = "maml"`.
-    Maml,
-    /// Plain PPO, `learner = "ppo"`.
-    Ppo,
-}
-
-impl Reader {
-    /// `both`, `maml` or `ppo`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reader::Both => "both",
-            Reader::Maml => "maml",
-            Reader::Ppo => "ppo",
-        }
-    }
-}
-
-impl Key {
-    /// For programs.
-    pub fn to_json(&self) -> serde_json::Value {
-        let choices = if let Legal::OneOf(words) = self.legal { Some(words) } else { None };
-        json!({
-            "key": self.key, "type": self.kind, "required": self.default == Absent::Required,
-            "default": self.default.value(), "default_text": self.default.text(), "legal": self.legal.text(),
-            "choices": choices, "unit": self.unit, "learner": self.learner.name(), "meaning": self.meaning,
-        })
-    }
-}
-
-impl Absent {
-    /// The value as TOML, where there is one.
-    pub fn value(self) -> Option<toml::Value> {
-        let Absent::Is(text) = self else { return None };
-        toml::from_str::<toml::Table>(&format!("v = {text}")).ok()?.remove("v")
-    }
-
-    /// For people.
-    pub fn text(self) -> &'static str {
-        match self {
-            Absent::Required => "required",
-            Absent::Is(text) | Absent::Words(text) => text,
-        }
-    }
-}
-
-impl Legal {
-    /// For people.
-    pub fn text(self) -> String {
-        match self {
-            Legal::Range { words, .. } => words.into(),
-            Legal::OneOf(words) => words.join(", "),
-            Legal::Any => "any".into(),
-            Legal::Table => "see `metadrift tasks laws`".into(),
-        }
-    }
+/// Every key, in the order of the documents: a learner's own ones behind those of the policy and the loops.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    let own = learners::all().filter_map(|entry| entry.own).flat_map(|own| own.keys);
+    let (before, after) = KEYS.split_at(KEYS.iter().position(|key| key.key.starts_with("checkpoint.")).unwrap_or(0));
+    before.iter().chain(own).chain(after)
 }
 
 /// The keys that begin with `prefix`; all for an empty one.
 pub fn with_prefix(prefix: &str) -> Vec<&'static Key> {
-    KEYS.iter().filter(|key| key.key.starts_with(prefix)).collect()
+    all().filter(|key| key.key.starts_with(prefix)).collect()
 }
 
-const INTEGER: &str = "whole number";
-const NUMBER: &str = "number";
 const TEXT: &str = "text";
 const WORD: &str = "word";
-const SWITCH: &str = "true or false";
-const WIDTHS: &str = "list of whole numbers";
 const TABLE: &str = "table";
 
-/// A key that both learners read.
-const fn key(
-    key: &'static str,
-    kind: &'static str,
-    default: Absent,
-    legal: Legal,
-    unit: &'static str,
-    meaning: &'static str,
-) -> Key {
-    Key { key, kind, default, legal, unit, learner: Reader::Both, meaning }
-}
-
-/// The same key for one learner only.
-const fn only(learner: Reader, key: Key) -> Key {
-    Key { learner, ..key }
-}
-
-/// The same key for the task, where a table of the language is meant.
+/// A key of the task where a table of the language is meant.
 const fn table(name: &'static str, kind: &'static str, meaning: &'static str) -> Key {
     key(name, kind, Words("none"), Legal::Table, "", meaning)
 }
 
-const fn range(words: &'static str, refused: &'static str) -> Legal {
-    Legal::Range { words, refused }
-}
-
-const NOT_NEGATIVE: Legal = range("0, or from 1.2e-38 to 3.4e38", "-1.0");
 const SHARE: Legal = range("above 0 and below 1", "1.0");
-const LAYERS: Legal = range("at most 8 widths of 1 to 4096", "[0]");
 const POSITIVE: Legal = range("a positive number", "0.0");
 const PROBABILITY: Legal = range("0 to 1", "1.5");
 
 use Absent::{Is, Required, Words};
-use Reader::{Maml, Ppo};
 
-/// Every key, in the order of the documents. `tests/reference.rs` compares it with what the parser knows.
+/// The keys of the common sections, in the order of the documents. `tests/reference.rs` compares them with the parser's.
 #[rustfmt::skip]
-pub const KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     key("name", TEXT, Required, range("letters, digits, `-`, `_` and `.`, not starting with `.`", "\"a b\""), "", "Name of the run's folder and of its evaluations"),
     key("description", TEXT, Is("\"\""), Legal::Any, "", "One line on the tasks"),
     key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Whether the tasks need adaptation (adaptation) or one fixed policy solves them all (control)"),
     key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Every random number of the run follows from it"),
-    key("learner", WORD, Is("\"maml\""), Legal::OneOf(&["maml", "ppo"]), "", "A meta-policy that adapts to each task (maml), or one policy for all tasks (ppo)"),
+    key("learner", WORD, Is("\"maml\""), range("one of `metadrift learners list`", "\"nobody\""), "", "The learner"),
     key("iterations", INTEGER, Is("100"), range("1 to 16777216", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
 
     key("task.env", WORD, Required, range("one of `metadrift env list`", "\"nowhere\""), "", "Environment"),
@@ -196,7 +96,7 @@ pub const KEYS: &[Key] = &[
     table("task.split.in_dist", TABLE, "Changes for the held-out tasks of the training distribution"),
     table("task.split.ood", TABLE, "Changes for the tasks outside the training distribution"),
 
-    only(Maml, key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration")),
+    key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration"),
     key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes: of each task (maml), in all (ppo; at most 32 or a multiple of 32)"),
     key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
     key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
@@ -211,26 +111,20 @@ pub const KEYS: &[Key] = &[
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
 
     key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),
-    only(Maml, key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes")),
-    only(Maml, key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased")),
-    only(Maml, key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)")),
+    key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes"),
+    key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased"),
+    key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)"),
     key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Whether adaptation changes the exploration noise of a Gaussian policy"),
-    only(Maml, key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU")),
+    key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU"),
 
     key("ppo.outer_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the policy"),
     key("ppo.outer_epochs", INTEGER, Is("5"), range("1 to 1000", "0"), "epochs", "Passes over the experience of an iteration"),
     key("ppo.clip_eps", NUMBER, Is("0.2"), SHARE, "", "Probability ratios count up to 1 plus or minus this"),
-    only(Maml, key("ppo.kl_coef", NUMBER, Is("5e-4"), NOT_NEGATIVE, "", "Weight of KL(old || new meta-policy) on the support states")),
+    key("ppo.kl_coef", NUMBER, Is("5e-4"), NOT_NEGATIVE, "", "Weight of KL(old || new meta-policy) on the support states"),
     key("ppo.ent_coef", NUMBER, Is("0.0"), NOT_NEGATIVE, "", "Weight of the policy's entropy"),
     key("ppo.max_grad_norm", NUMBER, Is("0.5"), range("from 1.2e-38 to 3.4e38", "0.0"), "", "Longer gradients are scaled down to this Euclidean norm"),
     key("ppo.gamma", NUMBER, Is("0.99"), SHARE, "", "Discount factor per step"),
     key("ppo.gae_lambda", NUMBER, Is("0.97"), range("0 to 1", "1.5"), "", "Trace decay of the advantage estimate"),
-
-    only(Ppo, key("ppo_learner.minibatch", INTEGER, Is("256"), range("1 to 100000000", "0"), "samples", "Samples per gradient step")),
-    only(Ppo, key("ppo_learner.value_hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden tanh layers")),
-    only(Ppo, key("ppo_learner.value_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the value network")),
-    only(Ppo, key("ppo_learner.anneal", SWITCH, Is("false"), Legal::Any, "", "Let both learning rates fall linearly to 0 over the iterations")),
-    only(Ppo, key("ppo_learner.stop_at_return", NUMBER, Words("never"), range("a finite number", "inf"), "the reward's", "Training ends when the mean return of the last 100 episodes reaches it")),
 
     key("checkpoint.every", INTEGER, Is("10"), range("1 or more", "0"), "iterations", "Iterations between two checkpoints; the first and the last always have one"),
     key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "How many of the newest are kept"),

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use metadrift_agents::keys::Key;
+
 use super::{
-    keys::Key,
+    keys::readers,
     language::{EXAMPLE_HEAD, Entry, Section},
 };
 
@@ -14,8 +16,8 @@ pub fn keys_markdown(keys: &[&Key]) -> String {
          This file is generated: `metadrift config keys --format markdown > docs/config.md`.\n\n\
          A configuration is one TOML file. `metadrift train FILE.toml --dry-run` checks it and prints every value;\n\
          `--set KEY=VALUE` changes one. Unknown keys and values outside their range are refused. The column *learner* says\n\
-         who reads a key: `maml` (the meta-learner), `ppo` (plain PPO) or both. A key that the learner does not read must\n\
-         have its default. The words are explained in [glossary.md](glossary.md), the tables under `[task]` in\n\
+         who reads a key: learners by name, or all. A key that the learner of a configuration does not read must have its\n\
+         default. The words are explained in [glossary.md](glossary.md), the tables under `[task]` in\n\
          [task-language.md](task-language.md).\n",
     );
     let mut section = None;
@@ -42,7 +44,7 @@ fn row(key: &Key) -> String {
         default(key.default.text()),
         key.legal.text(),
         key.unit.into(),
-        key.learner.name().into(),
+        readers(key),
         key.meaning.into(),
     ];
     format!("| {} |\n", cells.map(|cell| escaped(&cell)).join(" | "))

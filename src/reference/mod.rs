@@ -1,6 +1,6 @@
 //! The reference of the configuration and of the task language.
 //!
-//! One table each ([`keys::KEYS`], [`language::entries`]) is the source of `metadrift config keys`,
+//! One table each ([`keys::all`], [`language::entries`]) is the source of `metadrift config keys`,
 //! `metadrift tasks laws`, `docs/config.md` and `docs/task-language.md`. `tests/reference.rs` holds the tables to what
 //! serde and the range checks accept, and the documents to the tables.
 

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use metadrift_agents::keys::Key;
+
 use super::{
-    keys::Key,
+    keys::readers,
     language::{Entry, Section},
 };
 use crate::commands::aligned;
@@ -15,7 +17,7 @@ pub fn keys_text(keys: &[&Key]) -> String {
         let unit = if key.unit.is_empty() { String::new() } else { format!(" ({})", key.unit) };
         let _ = writeln!(text, "{}: {}{unit}, default {}", key.key, key.kind, key.default.text());
         let _ = writeln!(text, "    {}", key.meaning);
-        let _ = writeln!(text, "    legal: {}; learner: {}", key.legal.text(), key.learner.name());
+        let _ = writeln!(text, "    legal: {}; learner: {}", key.legal.text(), readers(key));
     }
     text
 }

@@ -181,13 +181,13 @@ fn signed(number: f64, digits: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use metadrift_agents::settings::Episodes;
     use metadrift_envs::Task;
 
     use super::*;
     use crate::{
-        control::{Controller, Seen, episodes},
+        control::{Controlled, Controller, Seen, episodes},
         life::Life,
-        rollout::Episodes,
     };
 
     /// The same action at every step.
@@ -207,20 +207,16 @@ mod tests {
         let painter = Painter::new(env, Vec::new());
         let mut legends = Vec::new();
         let stretch = episodes::Stretch::new(life, 0..1);
-        episodes::run(
-            env,
-            &[task],
-            1,
-            &stretch,
-            1,
-            |_, _| Always(action),
-            |tick| {
-                let wide = |numbers: &[f32]| numbers.iter().copied().map(f64::from).collect();
-                let (state, applied) = (wide(tick.state), wide(tick.applied));
-                let moment = Moment { state, values: tick.values.to_vec(), applied, ..Moment::default() };
-                legends.push(painter.legend(&moment));
-            },
-        );
+        let tasks = [task];
+        let mut actor = Controlled::new(env, (&tasks, 1), |_, _| Always(action));
+        episodes::run(env, (&tasks, 1), &stretch, 1, &mut actor, |tick| {
+            let wide = |numbers: &[f32]| numbers.iter().copied().map(f64::from).collect();
+            let state = wide(tick.state);
+            let applied = wide(tick.applied);
+            let moment = Moment { state, values: tick.values.to_vec(), applied, ..Moment::default() };
+            legends.push(painter.legend(&moment));
+        })
+        .unwrap();
         legends.try_into().unwrap()
     }
 

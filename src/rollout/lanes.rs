@@ -1,29 +1,33 @@
 //! Lanes that live on from one rollout to the next, each with tasks of its own.
 
-use metadrift_agents::{host_policy::HostPolicy, layout::Layout, maml::Diverged, stop, threads::run_jobs};
-use metadrift_envs::{Batch, EnvKind, Purpose, StepView, Stream, Task, TaskDistribution, rng::MAX_INDEX};
+use metadrift_agents::{
+    learner::Diverged,
+    rollout::{Rollout, Row, Shape, Slab},
+    settings::Episodes,
+    source::{Demand, Policies, Source},
+    state::{Misfit, State},
+    threads::run_jobs,
+};
+use metadrift_envs::{Batch, EnvKind, Purpose, Split, Stream, Task, TaskDistribution, rng::MAX_INDEX};
 
 use super::{
-    buffer::{Rollout, Slab},
-    collect::{Actions, Episodes, LivePolicy},
+    network::{Actions, Network},
+    steps::{self, Keeper},
 };
+use crate::{config::Experiment, registry};
 
 /// Lanes that one actor steps together, whatever the number of actors: at most this many.
 pub const GROUP: usize = 32;
 
-/// What the lanes do, the same for all.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// Which environment.
-    pub env: EnvKind,
+/// The life of every lane.
+struct Life {
+    env: EnvKind,
     /// Time limit of an episode (steps).
-    pub horizon: u32,
-    /// What tasks are drawn from.
-    pub tasks: TaskDistribution,
-    /// How long a lane keeps a task before it draws the next one.
-    pub episodes: Episodes,
-    /// Seed of the run.
-    pub seed: u64,
+    horizon: u32,
+    tasks: TaskDistribution,
+    /// Time for which a lane keeps a task before it draws the next one.
+    episodes: Episodes,
+    seed: u64,
 }
 
 impl Life {
@@ -41,73 +45,101 @@ impl Life {
     fn renews(&self, done: u32) -> bool {
         matches!(self.episodes, Episodes::Count(n) if done.is_multiple_of(n))
     }
+
+    fn groups(&self, done: &[u32]) -> Vec<Group> {
+        done.chunks(GROUP).enumerate().map(|(index, done)| Group::new(self, index, done)).collect()
+    }
 }
 
 /// All lanes of a run, in groups.
 pub struct Lanes {
     life: Life,
     groups: Vec<Group>,
+    num_actors: usize,
+    iteration: u32,
+    /// The last iteration, `[groups, steps, lanes of a group]`.
+    rollout: Rollout,
+    env_steps: u64,
 }
 
 impl Lanes {
-    /// `num_envs` lanes (at most [`GROUP`], or a multiple of it) at the beginning of their first episodes.
-    pub fn new(life: Life, num_envs: usize) -> Self {
-        let done = vec![0; num_envs];
-        Lanes { groups: groups(&life, &done), life }
+    /// The lanes that the learner of `config` asks for (at most [`GROUP`], or a multiple of it), at the beginning of their
+    /// first episodes, stepped by `num_actors` threads.
+    ///
+    /// # Panics
+    /// If it asks for something else.
+    pub fn new(config: &Experiment, num_actors: usize) -> Self {
+        let Demand::Lanes { lanes, steps, episodes } = config.demand() else { panic!("the learner asks for tasks") };
+        let env = config.env();
+        let horizon = config.horizon();
+        let shape = Shape {
+            tasks: lanes.div_ceil(GROUP),
+            steps,
+            envs: lanes.min(GROUP),
+            obs_dim: registry::policy(config).obs_dim(),
+            act_dim: env.spec().act_dim(),
+        };
+        let life = Life { env, horizon, tasks: config.tasks(Split::Train).clone(), episodes, seed: config.seed };
+        let groups = life.groups(&vec![0; lanes]);
+        Lanes { life, groups, num_actors, iteration: 0, rollout: Rollout::new(shape, horizon), env_steps: 0 }
+    }
+}
+
+impl Source for Lanes {
+    fn begin(&mut self, iteration: u32) -> usize {
+        self.iteration = iteration;
+        1
     }
 
-    /// Fills `rollout`, `[groups, steps, lanes of a group]`, with what the policy `params` does from where the lanes
-    /// stand. `iteration` names the random numbers of its actions.
-    ///
-    /// # Errors
-    /// If an output of the policy is not finite.
-    pub fn collect(
-        &mut self,
-        layout: &Layout,
-        params: &[f32],
-        iteration: u32,
-        actors: usize,
-        rollout: &mut Rollout,
-    ) -> Result<(), Diverged> {
+    fn collect(&mut self, _phase: usize, policies: Policies<'_>) -> Result<&Rollout, Diverged> {
         let life = &self.life;
+        let iteration = self.iteration;
         let mut outcomes = vec![Ok(()); self.groups.len()];
-        let jobs = self.groups.iter_mut().zip(rollout.slabs()).zip(&mut outcomes).enumerate().collect();
-        run_jobs(jobs, actors, |(index, ((group, slab), outcome)): Job<'_>| {
+        let jobs = self.groups.iter_mut().zip(self.rollout.slabs()).zip(&mut outcomes).enumerate().collect();
+        run_jobs(jobs, self.num_actors, |(index, ((group, slab), outcome)): Job<'_>| {
             let draws = Stream::new(life.seed, Purpose::Action).iteration(iteration).task(index as u32);
-            *outcome = group.collect(life, HostPolicy::new(layout, params), draws, slab);
+            *outcome = group.collect(life, policies, draws, slab);
         });
-        outcomes.into_iter().collect()
+        outcomes.into_iter().collect::<Result<(), Diverged>>()?;
+        self.env_steps += self.rollout.num_valid();
+        Ok(&self.rollout)
     }
 
-    /// Episodes that each lane has ended, `[lanes]`, and the state of each group's environment.
-    pub fn save(&mut self) -> (Vec<u32>, Vec<Vec<u32>>) {
-        let done = self.groups.iter().flat_map(|group| group.done.clone()).collect();
-        (done, self.groups.iter_mut().map(|group| group.env.save()).collect())
+    fn compare(&mut self, _phase: usize, _policies: Policies<'_>) -> Result<Option<&Rollout>, Diverged> {
+        Ok(None)
     }
 
-    /// Goes on from what [`Lanes::save`] gave; says what does not fit.
-    ///
-    /// # Errors
-    /// If it is of other lanes.
-    pub fn restore(&mut self, done: &[u32], saved: &[Vec<u32>]) -> Result<(), String> {
+    fn env_steps(&self) -> u64 {
+        self.env_steps
+    }
+
+    fn save(&mut self, state: &mut State) {
+        state.set("env_steps", self.env_steps);
+        // episodes that each lane has ended, and the state of each group's environment
+        state.set("episodes", self.groups.iter().flat_map(|group| group.done.clone()).collect::<Vec<u32>>());
+        let words: Vec<Vec<u32>> = self.groups.iter_mut().map(|group| group.env.save()).collect();
+        state.put_words("lanes", &words);
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), Misfit> {
+        let env_steps = state.value("env_steps")?;
+        let done: Vec<u32> = state.value("episodes")?;
+        let saved = state.words("lanes", self.groups.len())?;
         let lanes: usize = self.groups.iter().map(|group| group.done.len()).sum();
-        if (done.len(), saved.len()) != (lanes, self.groups.len()) {
-            return Err(format!("{} lanes where the configuration asks for {lanes}", done.len()));
+        if done.len() != lanes {
+            let found = done.len();
+            return Err(Misfit(format!("`lanes` has {found} lanes where the configuration asks for {lanes}")));
         }
-        let mut restored = groups(&self.life, done);
-        for (group, saved) in restored.iter_mut().zip(saved) {
-            group.env.restore(saved).map_err(|error| error.to_string())?;
+        let mut groups = self.life.groups(&done);
+        for (group, saved) in groups.iter_mut().zip(&saved) {
+            group.env.restore(saved).map_err(|error| Misfit(format!("`lanes` has {error}")))?;
         }
-        self.groups = restored;
+        (self.groups, self.env_steps) = (groups, env_steps);
         Ok(())
     }
 }
 
 type Job<'a> = (usize, ((&'a mut Group, Slab<'a>), &'a mut Result<(), Diverged>));
-
-fn groups(life: &Life, done: &[u32]) -> Vec<Group> {
-    done.chunks(GROUP).enumerate().map(|(index, done)| Group::new(life, index, done)).collect()
-}
 
 /// Lanes that are stepped together.
 struct Group {
@@ -128,39 +160,43 @@ impl Group {
         Group { env, first, done: done.to_vec() }
     }
 
-    /// Fills the slab; an episode that ends is followed by another one, every so many in another task.
-    fn collect(&mut self, life: &Life, policy: HostPolicy, draws: Stream, mut slab: Slab<'_>) -> Result<(), Diverged> {
+    /// Fills the slab from where the lanes stand.
+    fn collect(
+        &mut self,
+        life: &Life,
+        policies: Policies<'_>,
+        draws: Stream,
+        mut slab: Slab<'_>,
+    ) -> Result<(), Diverged> {
         crate::fault::trip("actor");
-        let (env, lanes) = (&mut self.env, slab.envs);
-        let (steps, obs_dim) = (slab.reward.len() / lanes, env.obs_dim());
-        let mut policy = LivePolicy::new(policy, draws, life.env.spec(), lanes);
+        let Group { env, first, done } = self;
+        let place = || format!("lanes from {first}");
+        let policy = (policies.layout, &policies.params[0][..]);
+        let mut policy = Network::new(policy, (life.env.spec(), slab.envs), Actions::Sampled, draws, &place);
+        let steps = slab.steps();
         slab.valid_steps.fill(steps as u32);
-        for t in 0..steps {
-            stop::check();
-            let rows = t * lanes..(t + 1) * lanes;
-            let of_obs = rows.start * obs_dim..rows.end * obs_dim;
-            slab.obs[of_obs.clone()].copy_from_slice(env.obs());
-            slab.episode_step[rows.clone()].copy_from_slice(env.episode_step());
-            policy.act(t as u32, Actions::Sampled, env.obs(), &mut slab, rows.start);
-            policy.check(|| format!("lanes from {}", self.first))?;
-            env.step(
-                policy.commands(),
-                StepView {
-                    next_obs: &mut slab.next_obs[of_obs],
-                    reward: &mut slab.reward[rows.clone()],
-                    terminated: &mut slab.terminated[rows.clone()],
-                    truncated: &mut slab.truncated[rows.clone()],
-                },
-            );
-            for (lane, row) in rows.enumerate() {
-                if slab.terminated[row] || slab.truncated[row] {
-                    self.done[lane] += 1;
-                    if life.renews(self.done[lane]) {
-                        env.renew(lane, &life.task(self.first + lane, self.done[lane]));
-                    }
+        steps::run(&mut **env, &mut policy, &mut Renewed { life, first: *first, done }, &mut slab, steps)
+    }
+}
+
+/// An episode that ends is followed by another one, every so many in another task.
+struct Renewed<'a> {
+    life: &'a Life,
+    first: usize,
+    done: &'a mut Vec<u32>,
+}
+
+impl Keeper for Renewed<'_> {
+    fn before(&mut self, _: &dyn Batch, _: &[f32], _: &[usize]) {}
+
+    fn after(&mut self, _t: usize, env: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>) {
+        for &lane in &*live {
+            if row.terminated[lane] || row.truncated[lane] {
+                self.done[lane] += 1;
+                if self.life.renews(self.done[lane]) {
+                    env.renew(lane, &self.life.task(self.first + lane, self.done[lane]));
                 }
             }
         }
-        Ok(())
     }
 }

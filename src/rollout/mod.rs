@@ -1,14 +1,16 @@
-//! Experience: actors step the environments with plain-f32 policies and write into one shared buffer.
+//! Experience: actors step the environments and write into one shared buffer.
 //!
-//! A job is one task: its slab of the [`Rollout`], its parameters, its random streams. Actors take jobs off a closed
-//! queue, so results are in place when the last one is done, and equal to the byte for any number of actors.
+//! [`steps`] is the one step loop. A job is one task or one group of lanes: its slab of the
+//! [`Rollout`](metadrift_agents::rollout::Rollout), its policy, its random streams. Threads take jobs off a closed queue,
+//! so results are in place when the last one is done, and equal to the byte for any number of threads.
 
-mod actors;
-mod buffer;
 mod collect;
 mod lanes;
+mod network;
+pub mod steps;
+mod tasks;
 
-pub use actors::collect_all;
-pub use buffer::{Rollout, Shape, Slab};
-pub use collect::{Actions, Collection, Episodes, Phase};
-pub use lanes::{GROUP, Lanes, Life};
+pub use collect::{Collection, Phase, collect_all};
+pub use lanes::{GROUP, Lanes};
+pub use network::{Actions, Network};
+pub use tasks::TaskLives;

@@ -9,7 +9,7 @@ use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use super::own::sha256;
-use crate::config::{Config, ConfigError};
+use crate::config::{ConfigError, Experiment};
 
 /// The build of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +74,11 @@ const DIGESTED: u32 = 16;
 ///
 /// # Errors
 /// If the configuration does not hold together.
-pub fn task_digests(config: &Config) -> Result<BTreeMap<String, String>, ConfigError> {
-    let spec = config.env()?.spec();
+pub fn task_digests(config: &Experiment) -> Result<BTreeMap<String, String>, ConfigError> {
+    let spec = config.env().spec();
     let mut digests = BTreeMap::new();
     for split in Split::ALL {
-        let distribution = config.tasks(split)?;
+        let distribution = config.tasks(split);
         let digest = |index| distribution.sample(config.seed, 0, index).digest(spec).to_le_bytes();
         let bytes: Vec<u8> = (0..DIGESTED).flat_map(digest).collect();
         digests.insert(split.to_string(), sha256(&bytes));

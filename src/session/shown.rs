@@ -4,7 +4,7 @@ use metadrift_agents::{backend::BackendChoice, native};
 
 use super::Session;
 use crate::{
-    config::{Config, Learner},
+    config::Experiment,
     logging::{Hparam, ProgressLine},
     message,
     train::Report,
@@ -13,15 +13,7 @@ use crate::{
 /// The lines a run begins with.
 pub(super) fn headline(session: &Session) -> String {
     let config = session.trainer.config();
-    let r = &config.rollout;
-    let size = match config.learner {
-        Learner::Maml => {
-            let steps = config.maml.inner_steps;
-            let plural = if steps == 1 { "" } else { "s" };
-            format!("{} tasks x {} lanes, {steps} inner step{plural}", r.num_tasks, r.num_envs)
-        }
-        Learner::Ppo => format!("plain PPO, {} lanes", r.num_envs),
-    };
+    let size = (config.learner.size)(config.settings());
     let begin = match session.resumed {
         None => format!("Training {}", config.name),
         Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
@@ -30,7 +22,7 @@ pub(super) fn headline(session: &Session) -> String {
         "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
          Watch: tensorboard --logdir {}",
         size,
-        session.trainer.learner().layout().num_params(),
+        session.trainer.agent().policies().layout.num_params(),
         session.manifest.device,
         format!("{:?}", session.manifest.backend).to_lowercase(),
         session.options.actors,
@@ -55,7 +47,11 @@ pub(super) fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
 }
 
 /// The reason why gradients take longer than a user may expect; none where they do not.
-pub(super) fn slowness(backend: BackendChoice, asked: Option<BackendChoice>, config: &Config) -> Option<&'static str> {
+pub(super) fn slowness(
+    backend: BackendChoice,
+    asked: Option<BackendChoice>,
+    config: &Experiment,
+) -> Option<&'static str> {
     match backend {
         BackendChoice::Native => (native::instructions() == "portable").then_some(
             "this processor has no AVX2 with fused multiply-add: the portable kernels take several times as long",
@@ -68,7 +64,7 @@ pub(super) fn slowness(backend: BackendChoice, asked: Option<BackendChoice>, con
 }
 
 /// The settings that runs are compared by. Those that say nothing of what is learned are left out.
-pub(super) fn hparams(config: &Config) -> Vec<(String, Hparam)> {
+pub(super) fn hparams(config: &Experiment) -> Vec<(String, Hparam)> {
     let says_nothing = |key: &str| {
         let section = key.split('.').next().unwrap_or_default();
         ["description", "role", "checkpoint", "log"].contains(&section)

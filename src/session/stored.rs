@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use metadrift_agents::ranges::check;
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{ConfigError, Experiment},
     message,
     run_dir::{Manifest, RunDirError, read_own},
 };
@@ -14,14 +15,14 @@ use crate::{
 ///
 /// # Errors
 /// If it cannot be read or is not valid.
-pub fn read_config(dir: &Path) -> Result<Config> {
+pub fn read_config(dir: &Path) -> Result<Experiment> {
     let path = dir.join("config.toml");
     if !path.exists() {
         return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
     }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(Config::parse(&path.display().to_string(), &text, &[])?)
+    Ok(Experiment::parse(&path.display().to_string(), &text, &[])?)
 }
 
 /// Warns if the configuration in run folder `dir` is not the one that the program wrote there.
@@ -42,16 +43,8 @@ pub fn warn_of_changes(dir: &Path) -> Result<()> {
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 /// The configuration with another number of iterations, at least as many as are done.
-pub(super) fn extended(mut config: Config, iterations: u64, done: u64) -> Result<Config> {
-    config.iterations = iterations;
-    let config = Config::parse("--iterations", &config.to_toml(), &[])?;
-    if iterations < done {
-        return Err(ConfigError::OutOfRange {
-            key: "iterations",
-            value: iterations.to_string(),
-            legal: "at least as many as the run has done".into(),
-        }
-        .into());
-    }
-    Ok(config)
+pub(super) fn extended(config: &Experiment, iterations: u64, done: u64) -> Result<Experiment> {
+    let legal = "at least as many as the run has done";
+    check("iterations", iterations, iterations >= done, legal).map_err(ConfigError::from)?;
+    Ok(config.with_iterations(iterations)?)
 }

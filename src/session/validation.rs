@@ -5,7 +5,7 @@ use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::Config,
+    config::Experiment,
     evaluate::{Protocol, VALIDATION, evaluate},
     train::Trainer,
 };
@@ -41,7 +41,7 @@ pub(super) struct Validation {
 
 /// Says whether an evaluation follows iteration `done`. The last iteration is no exception: a run that is extended later
 /// equals one that was longer from the beginning.
-pub(super) fn is_due(config: &Config, done: u64) -> bool {
+pub(super) fn is_due(config: &Experiment, done: u64) -> bool {
     let every = config.evaluation.every;
     every > 0 && done.is_multiple_of(every)
 }
@@ -51,12 +51,13 @@ pub(super) fn is_due(config: &Config, done: u64) -> bool {
 /// # Errors
 /// If an adapted policy is not finite.
 pub(super) fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
-    let (config, learner) = (trainer.config(), trainer.learner());
+    let config = trainer.config();
+    let agent = trainer.agent();
     let mut scalars = Vec::new();
     let mut score = f64::NAN;
     for split in [Split::InDist, Split::Ood] {
         let protocol = Protocol { draw: VALIDATION, ..Protocol::of(config, split) };
-        let evaluation = evaluate(config, &learner, actors, &protocol)?;
+        let evaluation = evaluate(config, &*agent, actors, &protocol)?;
         scalars.extend(evaluation.scalars());
         if split == Split::InDist {
             score = evaluation.curve.last().expect("a curve begins without adaptation").deterministic.summary.mean;

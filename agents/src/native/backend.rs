@@ -6,6 +6,7 @@ use crate::{
     batch::{Batch, MetaBatch},
     layout::Layout,
     objective::{Objective, ObjectiveStats},
+    params::{POLICY, Params, RATES},
 };
 
 impl Backend for NativeBackend {
@@ -31,13 +32,13 @@ impl Backend for NativeBackend {
 }
 
 impl Problem for (&NativeBackend, Prepared<f32>) {
-    fn meta_gradient(
-        &mut self,
-        theta: &[f32],
-        rates: &[f32],
-        objective: &Objective,
-    ) -> (Vec<f32>, Vec<f32>, ObjectiveStats) {
-        self.0.meta_gradient(theta, rates, &mut self.1, objective)
+    fn gradient(&mut self, at: &Params, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
+        let (mut gradient, by_rates, stats) =
+            self.0.meta_gradient(at.part(POLICY), at.part(RATES), &mut self.1, objective);
+        if objective.learn_rates {
+            gradient.extend(by_rates);
+        }
+        (gradient, stats)
     }
 }
 

@@ -6,8 +6,8 @@ use crate::distribution::TaskDistribution;
 use crate::env::Env;
 use crate::faults::Scene;
 use crate::moving::Drifting;
-use metadrift_random::Stream;
 use crate::task::{Task, channels};
+use metadrift_random::Stream;
 
 impl<E: Env> VecEnv<E> {
     /// A lane for each of `tasks`, ready for any other task of `distribution` ([`VecEnv::renew`]). `horizon` and

@@ -12,12 +12,12 @@ use crate::env::{Env, Level, Version};
 use crate::faults::Used;
 use crate::lanes::{Column, LANES, Lanes};
 use crate::moving::{Apart, Drifting, Together};
-use metadrift_random::{Purpose, Stream};
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind, TaskSettings};
 use crate::simd::Simd;
 use crate::streams::Streams;
 use crate::task::Task;
+use metadrift_random::{Purpose, Stream};
 
 impl<E: Env> VecEnv<E> {
     /// Lanes at the start of their first episodes: for each task, so many consecutive lanes.

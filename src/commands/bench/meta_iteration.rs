@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use metadrift_agents::device::Device;
-use metadrift_agents::{backend::BackendChoice, maml::Metrics};
+use metadrift_agents::{backend::BackendChoice, learner::Metrics};
 
 use super::{Row, Subject};
-use crate::{config::Config, train::Trainer};
+use crate::{config::Experiment, train::Trainer};
 
 const REPEATS: usize = 5;
 /// A slow machine may do fewer repeats: none is begun after this time.
@@ -46,7 +46,7 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
     let lanes = config.rollout.num_tasks * config.rollout.num_envs;
     let mut trainer = Trainer::new(config, device, backend, threads)?;
     let repeats = timings(&mut trainer)?;
-    let computes_by = trainer.learner().backend().choice();
+    let computes_by = trainer.agent().backend().choice();
     let row = |&(variants, names): &([&'static str; 2], &[&str])| {
         let variant = variants[usize::from(computes_by == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
@@ -81,7 +81,7 @@ impl Size {
 
 /// Every lane runs from episode to episode, so every iteration of the usual size has 160,000 steps whatever the policy
 /// does.
-pub(super) fn config(subject: &Subject, size: Size) -> Result<Config> {
+pub(super) fn config(subject: &Subject, size: Size) -> Result<Experiment> {
     let Subject { kind, param, low, high } = subject;
     let Size { tasks, lanes, steps, width } = size;
     let text = format!(
@@ -94,11 +94,13 @@ pub(super) fn config(subject: &Subject, size: Size) -> Result<Config> {
          [ppo]\nouter_epochs = 5\ngamma = 0.99\ngae_lambda = 0.95\n",
         kind.spec().name
     );
-    Ok(Config::parse("bench", &text, &[])?)
+    Ok(Experiment::parse("bench", &text, &[])?)
 }
 
 #[cfg(test)]
 mod tests {
+    use metadrift_agents::{settings::Episodes, source::Demand};
+
     use super::super::SUBJECTS;
     use super::*;
 
@@ -106,10 +108,11 @@ mod tests {
     fn an_iteration_is_160_000_steps() {
         for subject in &SUBJECTS {
             let config = config(subject, Size::USUAL).unwrap();
-            let r = &config.rollout;
-            let phases = config.maml.inner_steps + 1;
-            assert_eq!(r.num_tasks * r.num_envs * config.num_steps().unwrap() * phases, 160_000);
-            assert_eq!(config.episodes(), crate::rollout::Episodes::Endless);
+            let Demand::Tasks { tasks, lanes, steps, episodes, phases } = config.demand() else {
+                panic!("a meta-learner asks for tasks")
+            };
+            assert_eq!(tasks * lanes * steps * phases, 160_000);
+            assert_eq!(episodes, Episodes::Endless);
         }
     }
 }

@@ -69,7 +69,7 @@ fn row(
 ) -> Result<Row> {
     let config = config(subject, size)?;
     let choice = backend.unwrap_or_default();
-    Training::of(&config, Arithmetic::of(&config, choice, device, threads)?)?.need.check()?;
+    Training::of(&config, Arithmetic::of(&config, choice, device, threads)?).need.check()?;
     let mut trainer = Trainer::new(config, device, choice, threads)?;
     let total = |timing: Vec<(&str, f64)>| timing.iter().find(|(name, _)| *name == "time/iteration_s").map(|(_, s)| *s);
     let seconds = timings(&mut trainer)?.into_iter().filter_map(total).collect();

@@ -1,4 +1,4 @@
-//! Seconds of training until a preset has what it is for.
+//! Training time until a preset reaches its target.
 
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ pub(super) fn measure(
     let mut env = "";
     for seed in 0..seeds {
         let config = presets::load(preset, &[format!("seed={seed}")])?;
-        env = config.env()?.spec().name;
+        env = config.env().spec().name;
         let began = Instant::now();
         let mut trainer = Trainer::new(config, device, backend.unwrap_or_default(), threads)?;
         while trainer.iteration() < trainer.config().iterations && !trainer.solved() {
@@ -49,10 +49,10 @@ pub(super) fn measure(
     Ok(Row::new(("time_to_result", env, variant, "s"), seeds as usize, threads, seconds))
 }
 
-/// Says on standard error what the training has come to.
+/// Reports the outcome of the training on standard error.
 fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()> {
     let (config, steps) = (trainer.config(), trainer.env_steps());
-    if let Some(goal) = config.ppo_learner.stop_at_return {
+    if let Some(goal) = trainer.goal() {
         if !trainer.solved() {
             bail!("{preset}, seed {seed}: no mean return of {goal} after {steps} steps");
         }
@@ -60,7 +60,7 @@ fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()
         return Ok(());
     }
     let protocol = Protocol::of(config, Split::InDist);
-    let evaluation = evaluate(config, &trainer.learner(), threads, &protocol)?;
+    let evaluation = evaluate(config, &*trainer.agent(), threads, &protocol)?;
     let after = evaluation.curve[1].deterministic.summary;
     message::say(&format!(
         "[bench] {preset}, seed {seed}: {:.1} after one step on 100 held-out tasks, worst tenth {:.1}",

@@ -7,8 +7,8 @@ use crate::{
     cli::{PolicyChoice, TraceArgs},
     commands::print,
     control::{
-        Controller, Random,
-        episodes::{Stretch, Tick, run as run_episodes},
+        Controlled, Controller, Random,
+        episodes::{self, Stretch, Tick},
         privileged,
     },
     failure::WrongUsage,
@@ -24,11 +24,11 @@ use crate::{
 pub fn run(args: &TraceArgs) -> Result<()> {
     output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
-    let env = config.env()?;
+    let env = config.env();
     let spec = env.spec();
     let (split, iteration, index) = parse_task(&args.task)?;
-    let task = config.tasks(split)?.sample(args.seed, iteration, index);
-    let life = Life::of(&config, split)?;
+    let task = config.tasks(split).sample(args.seed, iteration, index);
+    let life = Life::of(&config, split);
     let drawn_before = u64::from(iteration) * config.rollout.num_tasks as u64;
     let limit = args.steps.map_or(u64::MAX, u64::from);
     let phases = if args.steps.is_some() { 0..MAX_PHASES } else { 0..life.phases };
@@ -54,7 +54,8 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     };
     let mut controller = Some(controller);
     let make = |_, _| controller.take().expect("one task, one lane");
-    run_episodes(env, &tasks, 1, &stretch, args.seed, make, show);
+    let mut actor = Controlled::new(env, (&tasks, 1), make);
+    episodes::run(env, (&tasks, 1), &stretch, args.seed, &mut actor, show)?;
     for row in rows {
         out.write_record(row)?;
     }

@@ -8,6 +8,7 @@ use metadrift_agents::{
     host_policy::HostPolicy,
     layout::Layout,
     objective::Objective,
+    params::{POLICY, Params, RATES},
 };
 use metadrift_envs::{EnvKind, Purpose, Stream, StreamRng, TaskSettings};
 use rand::Rng;
@@ -79,10 +80,11 @@ impl Problem {
             Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.01, first_order: false, learn_rates: true };
         let rates = vec![0.1; self.theta.len()];
         let mut problem = backend.problem(&self.collected, &self.data);
-        let (by_theta, by_rates, _) = problem.meta_gradient(&self.theta, &rates, &objective);
+        let at = Params::new([(POLICY, self.theta.clone()), (RATES, rates)]);
+        let (gradient, _) = problem.gradient(&at, &objective);
         let mut signs = Stream::new(2, Purpose::Init).rng();
         let mut project = || {
-            let all = by_theta.iter().chain(&by_rates);
+            let all = gradient.iter();
             all.map(|g| if signs.next_u32() & 1 == 0 { f64::from(*g) } else { -f64::from(*g) }).sum()
         };
         (0..PROJECTIONS).map(|_| project()).collect()

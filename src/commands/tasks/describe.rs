@@ -77,19 +77,20 @@ enum Role {
 pub fn run(what: &str, format: Format) -> Result<()> {
     let config = presets::load(what, &[])?;
     config.warnings()?.iter().for_each(|warning| warn(warning));
-    let spec = config.env()?.spec();
+    let spec = config.env().spec();
     let mut splits = Vec::new();
     for split in Split::ALL {
-        let distribution = config.tasks(split)?;
+        let distribution = config.tasks(split);
         let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
-        let life = Life::of(&config, split)?;
+        let life = Life::of(&config, split);
         memory::series(DRAWN, life.ticks()).check()?;
         let channels = rows(&tasks, &channels(spec), Course::of(life));
         splits.push(SplitDescription { split, phases: life.phases, phase_steps: life.phase_steps, channels });
     }
     let audit = audit::stored(&config.name);
-    let horizon = config.horizon()?;
-    let (name, description) = (config.name, config.description);
+    let horizon = config.horizon();
+    let name = config.name.clone();
+    let description = config.description.clone();
     let found = Description { name, description, env: spec.name, horizon, drawn: DRAWN, splits, audit };
     print_as(format, &found, || found.to_text(what))
 }

@@ -37,13 +37,13 @@ pub struct Asked {
 pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
     output::check(out)?;
     let config = presets::load(what, &[])?;
-    let life = Life::of(&config, asked.split)?;
-    let distribution = config.tasks(asked.split)?;
+    let life = Life::of(&config, asked.split);
+    let distribution = config.tasks(asked.split);
     let tasks: Vec<Task> = (0..asked.count).map(|index| distribution.sample(asked.seed, 0, index)).collect();
     let ticks = asked.ticks.map_or(life.ticks(), u64::from);
     let course = Course { life, ticks, stride: ticks.div_ceil(POINTS) };
     let mut panels = Vec::new();
-    for (index, channel) in channels(config.env()?.spec()).iter().enumerate() {
+    for (index, channel) in channels(config.env().spec()).iter().enumerate() {
         if !tasks.iter().any(|task| task.drifts.iter().any(|drift| drift.channel == index)) {
             continue;
         }

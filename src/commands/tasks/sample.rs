@@ -26,8 +26,8 @@ struct Row<'a> {
 /// As [`super::run`].
 pub fn run(what: &str, split: Split, count: u32, seed: u64, format: Format) -> Result<()> {
     let config = presets::load(what, &[])?;
-    let distribution = config.tasks(split)?;
-    let all = channels(config.env()?.spec());
+    let distribution = config.tasks(split);
+    let all = channels(config.env().spec());
     let tasks = (0..count).map(|index| distribution.sample(seed, 0, index));
     let mut text = String::new();
     for task in tasks {

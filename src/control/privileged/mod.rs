@@ -144,7 +144,8 @@ impl Actuator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{control::episodes::returns, life::Life, rollout::Episodes};
+    use crate::{control::episodes::returns, life::Life};
+    use metadrift_agents::settings::Episodes;
     use metadrift_envs::{Schedule, Task};
 
     /// Mean return of full knowledge on the unperturbed environment with these channels changed.

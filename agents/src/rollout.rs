@@ -1,13 +1,11 @@
-//! Where actors write what they see: one column per quantity, axes `[tasks, steps, envs, ...]`, reused from iteration
-//! to iteration.
+//! The buffer that actors write to: one column per quantity, axes `[tasks, steps, envs, ...]`, reused from iteration to
+//! iteration. Examples without an environment fit in, too: episodes of one step whose action is the label.
 
-use metadrift_agents::{
-    advantage::{self, Estimate},
+use crate::{
+    advantage::{self, Estimate, Estimator},
     batch::{Batch, Trajectories},
     threads::run_jobs,
 };
-
-use crate::life::counts;
 
 /// Extents of a [`Rollout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +28,8 @@ pub struct Rollout {
     shape: Shape,
     /// How many numbers of an observation are the environment's own.
     own_obs: usize,
+    /// Time limit of an episode (steps).
+    horizon: u32,
     obs: Vec<f32>,
     next_obs: Vec<f32>,
     action: Vec<f32>,
@@ -66,14 +66,79 @@ pub struct Slab<'a> {
     pub valid_steps: &'a mut [u32],
 }
 
+/// One step of a [`Slab`]: the columns without task and step axes.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// `[envs, obs_dim]`
+    pub obs: &'a mut [f32],
+    /// `[envs, obs_dim]`
+    pub next_obs: &'a mut [f32],
+    /// `[envs, act_dim]`
+    pub action: &'a mut [f32],
+    /// `[envs]`
+    pub log_prob: &'a mut [f32],
+    /// `[envs]`
+    pub reward: &'a mut [f32],
+    /// `[envs]`
+    pub terminated: &'a mut [bool],
+    /// `[envs]`
+    pub truncated: &'a mut [bool],
+    /// `[envs]`
+    pub episode_step: &'a mut [u32],
+}
+
+impl Slab<'_> {
+    /// Steps of every lane.
+    pub fn steps(&self) -> usize {
+        self.reward.len() / self.envs
+    }
+
+    /// Step `t`.
+    pub fn row(&mut self, t: usize) -> Row<'_> {
+        let rows = t * self.envs..(t + 1) * self.envs;
+        let obs_dim = self.obs.len() / self.reward.len();
+        let act_dim = self.action.len() / self.reward.len();
+        let wide = |width: usize| rows.start * width..rows.end * width;
+        Row {
+            obs: &mut self.obs[wide(obs_dim)],
+            next_obs: &mut self.next_obs[wide(obs_dim)],
+            action: &mut self.action[wide(act_dim)],
+            log_prob: &mut self.log_prob[rows.clone()],
+            reward: &mut self.reward[rows.clone()],
+            terminated: &mut self.terminated[rows.clone()],
+            truncated: &mut self.truncated[rows.clone()],
+            episode_step: &mut self.episode_step[rows],
+        }
+    }
+
+    /// Zeroes everything behind a lane's valid steps, so that equal experience is equal to the byte whatever the buffer
+    /// held before.
+    pub fn clear_padding(&mut self) {
+        let (steps, envs) = (self.steps(), self.envs);
+        let obs_dim = self.obs.len() / self.reward.len();
+        let act_dim = self.action.len() / self.reward.len();
+        for env in 0..envs {
+            for t in self.valid_steps[env] as usize..steps {
+                let row = self.row(t);
+                row.obs[env * obs_dim..(env + 1) * obs_dim].fill(0.0);
+                row.next_obs[env * obs_dim..(env + 1) * obs_dim].fill(0.0);
+                row.action[env * act_dim..(env + 1) * act_dim].fill(0.0);
+                (row.log_prob[env], row.reward[env], row.episode_step[env]) = (0.0, 0.0, 0);
+                (row.terminated[env], row.truncated[env]) = (false, false);
+            }
+        }
+    }
+}
+
 impl Rollout {
-    /// Room for `shape`, all of whose observations are the environment's own.
-    pub fn new(shape: Shape) -> Self {
+    /// Room for `shape`, all of whose observations are the environment's own; episodes last `horizon` steps at most.
+    pub fn new(shape: Shape, horizon: u32) -> Self {
         let lanes = shape.tasks * shape.envs;
         let rows = lanes * shape.steps;
         Rollout {
             shape,
             own_obs: shape.obs_dim,
+            horizon,
             obs: vec![0.0; rows * shape.obs_dim],
             next_obs: vec![0.0; rows * shape.obs_dim],
             action: vec![0.0; rows * shape.act_dim],
@@ -87,7 +152,7 @@ impl Rollout {
     }
 
     /// Says that only the first `own_obs` numbers of an observation are the environment's own; what settings append is
-    /// worth less to a baseline, see [`metadrift_agents::baseline::LinearBaseline::fit_own`].
+    /// worth less to a baseline, see [`crate::baseline::LinearBaseline::fit_own`].
     pub fn with_own_obs(self, own_obs: usize) -> Self {
         Rollout { own_obs, ..self }
     }
@@ -153,8 +218,8 @@ impl Rollout {
 
     /// Mean undiscounted return per episode of each task, `[tasks]`, over the episodes that [`counts`] says; NaN if the
     /// rollout is shorter than an episode may be.
-    pub fn returns(&self, horizon: u32) -> Vec<f64> {
-        let whole = |&(_, start, _): &(usize, usize, usize)| counts(start, horizon, self.shape.steps);
+    pub fn returns(&self) -> Vec<f64> {
+        let whole = |&(_, start, _): &(usize, usize, usize)| counts(start, self.horizon, self.shape.steps);
         let mean = |data: Trajectories<'_>| {
             let earned =
                 |(env, start, end)| (start..end).map(|t| f64::from(data.reward[data.row(t, env)])).sum::<f64>();
@@ -166,8 +231,8 @@ impl Rollout {
     }
 
     /// Every task's valid steps with their advantages, `[tasks]`, and what the baselines make of them, mean over tasks.
-    /// On `threads` threads.
-    pub fn batches(&self, gamma: f64, gae_lambda: f64, threads: usize) -> (Vec<Batch>, Estimate) {
+    pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Estimate) {
+        let Estimator { gamma, gae_lambda, threads } = estimator;
         let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
         run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, Estimate))| {
             *slot = advantage::prepare_own(&data, self.own_obs, gamma, gae_lambda);
@@ -179,5 +244,22 @@ impl Rollout {
     /// Valid steps of all tasks.
     pub fn num_valid(&self) -> u64 {
         self.valid_steps.iter().map(|&n| u64::from(n)).sum()
+    }
+}
+
+/// Says whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: only one that
+/// could last to the time limit does. Its own end plays no part, so the mean is not biased, and an episode that the end
+/// of the data cuts off is never taken for a whole one.
+pub fn counts(start: usize, horizon: u32, steps: usize) -> bool {
+    start + horizon as usize <= steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_episodes_that_could_be_whole_count() {
+        assert_eq!([0, 100, 150, 151, 200].map(|start| counts(start, 100, 250)), [true, true, true, false, false]);
     }
 }

@@ -1,0 +1,94 @@
+//! The policy as it is deployed: one path for training, evaluation and films.
+
+use std::sync::Arc;
+
+use crate::{
+    advantage::Estimator, backend::Backend, batch::Batch, layout::Layout, learner::Diverged, rollout::Rollout,
+    source::Policies,
+};
+
+/// A policy for each of some tasks, and the way it adapts to them.
+pub trait Agent: Send {
+    /// Forgets what it has adapted to and takes up `tasks` new tasks.
+    fn begin(&mut self, tasks: usize);
+
+    /// The policies as they are now, one for each task.
+    fn policies(&self) -> Policies<'_>;
+
+    /// Adapts to the phase that the policies have just lived through.
+    ///
+    /// # Errors
+    /// If an adapted parameter is not finite.
+    fn adapt(&mut self, seen: &Rollout) -> Result<(), Diverged>;
+
+    /// The arithmetic it adapts by.
+    fn backend(&self) -> &dyn Backend;
+
+    /// Another agent in the same state.
+    fn duplicate(&self) -> Box<dyn Agent>;
+}
+
+/// An agent that takes one gradient step of the inner loss on each phase: the same routine in training, evaluation and
+/// deployment.
+#[derive(Clone, Debug)]
+pub struct Adaptive {
+    backend: Arc<dyn Backend>,
+    estimator: Estimator,
+    /// The policy before adaptation, `[num_params]`.
+    start: Vec<f32>,
+    /// Step size of each parameter, `[num_params]`.
+    rates: Vec<f32>,
+    /// The policy of each task, `[tasks][num_params]`.
+    adapted: Vec<Vec<f32>>,
+}
+
+impl Adaptive {
+    /// An agent without tasks at `start`, with step sizes `rates`; both `[num_params]`.
+    pub fn new(backend: Arc<dyn Backend>, estimator: Estimator, start: Vec<f32>, rates: Vec<f32>) -> Self {
+        Adaptive { backend, estimator, start, rates, adapted: Vec::new() }
+    }
+
+    /// One gradient step of every task on its batch.
+    ///
+    /// # Errors
+    /// [`Diverged`] if an adapted parameter is not finite.
+    pub fn step(&mut self, support: &[Batch]) -> Result<(), Diverged> {
+        self.adapted = self.backend.adapt(&self.adapted, &self.rates, support);
+        for (task, params) in self.adapted.iter().enumerate() {
+            Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Agent for Adaptive {
+    fn begin(&mut self, tasks: usize) {
+        self.adapted = vec![self.start.clone(); tasks];
+    }
+
+    fn policies(&self) -> Policies<'_> {
+        Policies { layout: self.backend.layout(), params: &self.adapted }
+    }
+
+    fn adapt(&mut self, seen: &Rollout) -> Result<(), Diverged> {
+        let (support, _) = seen.batches(self.estimator);
+        self.step(&support)
+    }
+
+    fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    fn duplicate(&self) -> Box<dyn Agent> {
+        Box::new(self.clone())
+    }
+}
+
+/// The step size of each parameter where all are `rate`, `[num_params]`; 0 for the exploration noise unless it adapts.
+pub fn even_rates(layout: &Layout, rate: f64, adapt_log_std: bool) -> Vec<f32> {
+    let mut rates = vec![rate as f32; layout.num_params()];
+    if let (Some(log_std), false) = (layout.log_std(), adapt_log_std) {
+        rates[log_std].fill(0.0);
+    }
+    rates
+}

@@ -1,0 +1,95 @@
+//! The learners, a file each, and the list of them.
+
+use std::{fmt, ops::Deref, sync::OnceLock};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::learner::Entry;
+
+pub mod maml;
+pub mod ppo;
+
+/// The learners of this crate, the default first.
+pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY];
+
+/// Learners of other crates, told once at the start of the program.
+static OWN: OnceLock<Vec<&'static Entry>> = OnceLock::new();
+
+/// Makes learners of other crates known by their names, once in a process and before any is asked for.
+///
+/// # Errors
+/// Names one whose name or section another one has, or says that this was done before.
+pub fn register(own: &[&'static Entry]) -> Result<(), String> {
+    for (index, entry) in own.iter().enumerate() {
+        let others = || ALL.iter().chain(&own[..index]);
+        if others().any(|other| other.name == entry.name) {
+            return Err(format!("two learners have the name `{}`", entry.name));
+        }
+        let section = |entry: &Entry| entry.own.map(|section| section.name);
+        if section(entry).is_some() && others().any(|other| section(other) == section(entry)) {
+            return Err(format!("two learners have the section [{}]", section(entry).unwrap_or_default()));
+        }
+    }
+    OWN.set(own.to_vec()).map_err(|_| "learners are registered already".to_owned())
+}
+
+/// All learners that have a name: those of this crate, and those that were registered.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    ALL.iter().chain(OWN.get().into_iter().flatten()).copied()
+}
+
+/// A learner chosen by its name.
+#[derive(Clone, Copy)]
+pub struct Kind(&'static Entry);
+
+impl Kind {
+    /// The learner of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        all().find(|entry| entry.name == name).map(Kind)
+    }
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Kind(ALL[0])
+    }
+}
+
+impl Deref for Kind {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        self.0
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Two kinds are the same if their names are.
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kind {}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Kind::from_name(&name).ok_or_else(|| {
+            let known: Vec<String> = all().map(|entry| format!("`{}`", entry.name)).collect();
+            D::Error::custom(format!("unknown variant `{name}`, expected one of {}", known.join(", ")))
+        })
+    }
+}

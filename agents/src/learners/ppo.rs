@@ -1,0 +1,203 @@
+//! Plain PPO (Schulman et al. 2017, arXiv 1707.06347): one policy for all tasks, and a network that estimates the value
+//! of states. It does not adapt: the measure of a meta-learner.
+//!
+//! Two things differ from Stable-Baselines3 and CleanRL. Policy and value network have an optimiser each and are clipped
+//! each by its own gradient norm, so that neither crowds the other out and there is no weight between their losses to
+//! tune. And the value network answers in units of 1 / (1 - gamma), which makes its answers as large as a reward,
+//! whatever gamma is.
+
+use metadrift_random::{Purpose, Stream};
+
+use crate::{
+    advantage::Estimator,
+    agent::{Adaptive, Agent, even_rates},
+    backend::{self, NoBackend},
+    keys::{Section, own},
+    layout::Layout,
+    learner::{Diverged, Entry, Ground, Learner, Report, Stopwatch},
+    memory::{Sizes, Taken},
+    settings::{MamlConfig, PpoConfig, Settings},
+    source::{Demand, Policies, Source},
+    state::{Misfit, State},
+};
+
+mod config;
+mod experience;
+mod network;
+mod score;
+mod update;
+
+pub use config::PpoLearnerConfig;
+pub use experience::Experience;
+pub use network::Network;
+use score::Score;
+
+/// `learner = "ppo"`
+pub const ENTRY: Entry = Entry {
+    name: "ppo",
+    about: "Plain PPO: one policy for all tasks, each lane drawing a new one from time to time",
+    ignores: &[
+        "rollout.num_tasks",
+        "maml.inner_steps",
+        "maml.first_order",
+        "maml.learn_inner_lr",
+        "maml.tasks_per_chunk",
+        "ppo.kl_coef",
+    ],
+    own: Some(Section::of::<PpoLearnerConfig>()),
+    demand,
+    size,
+    memory,
+    build,
+};
+
+/// The learner.
+#[derive(Clone, Debug)]
+pub struct Ppo {
+    /// The policy.
+    pub policy: Network,
+    /// The value network, one output; see [`Layout::value`].
+    pub value: Network,
+    ppo: PpoConfig,
+    config: PpoLearnerConfig,
+    /// The inner loop, by which the policy adapts when it is evaluated.
+    maml: MamlConfig,
+    score: Score,
+    run: Run,
+}
+
+/// The run that the learner is part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Every random number of the run follows from it.
+    pub seed: u64,
+    /// Iterations that are planned.
+    pub iterations: u64,
+    /// Lanes that are stepped.
+    pub lanes: usize,
+    /// Threads for gradients and estimates.
+    pub threads: usize,
+}
+
+impl Ppo {
+    /// A learner at the beginning.
+    pub fn new(
+        (ppo, config, maml): (PpoConfig, PpoLearnerConfig, MamlConfig),
+        policy: Network,
+        value: Network,
+        run: Run,
+    ) -> Self {
+        Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), run }
+    }
+
+    /// The share of the learning rates that is left in iteration `iteration`.
+    fn rate(&self, iteration: u32) -> f64 {
+        let done = f64::from(iteration) / self.run.iterations as f64;
+        if self.config.anneal { 1.0 - done } else { 1.0 }
+    }
+}
+
+impl Learner for Ppo {
+    /// One iteration:
+    ///
+    /// ```text
+    /// step all lanes on from where they stand, with actions drawn from the policy
+    /// estimate advantages: a death is worth nothing afterwards, a time limit what the value network says
+    /// policy, value <- some epochs of gradient steps on shuffled minibatches
+    /// ```
+    fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
+        let mut watch = Stopwatch::start();
+        source.begin(iteration);
+        let params = std::slice::from_ref(&self.policy.params);
+        let rollout = source.collect(0, Policies { layout: self.policy.layout(), params })?;
+        watch.lap("time/rollout_s");
+        let mut score = self.score.clone();
+        score.add(rollout);
+        let mut experience = Experience::default();
+        rollout.tasks().for_each(|data| self.prepare(&data, &mut experience));
+        let steps = rollout.num_valid();
+        watch.lap("time/advantage_s");
+        let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
+        let samples = experience.batch.len() as u32;
+        let orders: Vec<_> =
+            (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
+        let learned = self.update(&experience, &orders, self.rate(iteration), self.run.threads)?;
+        watch.lap("time/update_s");
+        self.score = score;
+        let return_post = self.score.mean();
+        let mut metrics = vec![("return", return_post), ("env_steps", source.env_steps() as f64)];
+        metrics.extend(learned);
+        let informative = experience.batch.tells();
+        Ok(Report { metrics, timing: watch.timing(steps), return_post, return_unadapted: None, informative })
+    }
+
+    /// The policy as one that can adapt: by plain gradient steps of `maml.inner_lr`.
+    fn agent(&self) -> Box<dyn Agent> {
+        let backend = self.policy.backend().clone();
+        let rates = even_rates(backend.layout(), self.maml.inner_lr, self.maml.adapt_log_std);
+        let estimator = Estimator::new(&self.ppo, self.run.threads);
+        Box::new(Adaptive::new(backend, estimator, self.policy.params.clone(), rates))
+    }
+
+    fn goal(&self) -> Option<f64> {
+        self.config.stop_at_return
+    }
+
+    fn solved(&self) -> bool {
+        self.goal().is_some_and(|goal| self.score.reaches(goal))
+    }
+
+    fn save(&self, state: &mut State) {
+        self.policy.save(state, "meta_params", "adam");
+        self.value.save(state, "value_params", "value_adam");
+        self.score.save(state);
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), Misfit> {
+        let policy = self.policy.loaded(state, "meta_params", "adam")?;
+        let value = self.value.loaded(state, "value_params", "value_adam")?;
+        self.score = self.score.loaded(state)?;
+        (self.policy, self.value) = (policy, value);
+        Ok(())
+    }
+}
+
+fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let config: PpoLearnerConfig = own(&settings.own);
+    let Ground { layout, device, backend, threads } = ground;
+    let value = Layout::value(layout.obs_dim(), &config.value_hidden);
+    let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
+    let mut network = |layout: Layout| {
+        let params = layout.initial(settings.policy.init_log_std, &mut rng);
+        Ok(Network::new(backend::open(backend, layout, device, 0, 1)?, params))
+    };
+    let (policy, value) = (network(layout)?, network(value)?);
+    let Settings { seed, iterations, .. } = *settings;
+    let run = Run { seed, iterations, lanes: settings.rollout.num_envs, threads };
+    Ok(Box::new(Ppo::new((settings.ppo.clone(), config, settings.maml.clone()), policy, value, run)))
+}
+
+fn demand(settings: &Settings) -> Demand {
+    let asked = settings.rollout.num_steps;
+    let steps = if asked == 0 { settings.horizon as usize } else { asked };
+    Demand::Lanes { lanes: settings.rollout.num_envs, steps, episodes: settings.episodes() }
+}
+
+fn size(settings: &Settings) -> String {
+    format!("plain PPO, {} lanes", settings.rollout.num_envs)
+}
+
+fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
+    let config: PpoLearnerConfig = own(&settings.own);
+    let samples = settings.rollout.num_envs as u128 * demand(settings).steps() as u128;
+    let value = Layout::value(sizes.obs_dim, &config.value_hidden);
+    let widest = sizes.hidden.max(4 * config.value_hidden.iter().map(|width| *width as u128).sum::<u128>());
+    let minibatch = samples.min(config.minibatch as u128) * (8 * widest + 2 * sizes.sample);
+    // an order of the samples for every epoch
+    let copies = samples * (2 * sizes.sample + 16 + 4 * settings.ppo.outer_epochs as u128);
+    Taken {
+        data: copies + minibatch,
+        networks: sizes.networks(sizes.params + 4 * value.num_params() as u128, 1),
+        keys: "rollout.num_envs, rollout.num_steps, ppo.outer_epochs, ppo_learner.minibatch or policy.hidden",
+    }
+}

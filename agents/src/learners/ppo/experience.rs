@@ -1,0 +1,110 @@
+//! An iteration's experience with advantages and targets, and minibatches of it.
+
+use super::Ppo;
+use crate::{
+    advantage::{Fit, gae, informative, rounding},
+    batch::{Batch, Trajectories},
+    host_policy::HostPolicy,
+    settings::PpoConfig,
+};
+
+/// An iteration's experience, ready to learn from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Experience {
+    /// Advantages as they were estimated: each minibatch normalises its own.
+    pub batch: Batch,
+    /// Targets of the value network, `[samples]`.
+    pub target: Vec<f32>,
+    /// Mean of the values it did answer, a value for each sample.
+    pub value_mean: f64,
+    /// How well these explain what was earned.
+    pub fit: Fit,
+    /// Standard deviation up to which advantages are rounding.
+    pub noise: f64,
+}
+
+impl Ppo {
+    /// Adds advantages and targets of `data`, all of whose steps must be valid, to `experience`. Where every action
+    /// earned the same, advantages are 0: the errors of the value network are none.
+    pub fn prepare(&self, data: &Trajectories<'_>, experience: &mut Experience) {
+        let unit = 1.0 - self.ppo.gamma;
+        let answers = self.values(data.obs);
+        let value: Vec<f64> = answers.iter().map(|v| f64::from(*v) / unit).collect();
+        let next_value = self.next_values(data, &value);
+        let PpoConfig { gamma, gae_lambda, .. } = self.ppo;
+        let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
+        let told = if informative(data) { 1.0 } else { 0.0 };
+        let before = experience.batch.len() as f64;
+        let sum = experience.value_mean * before + value.iter().sum::<f64>();
+        experience.value_mean = sum / (before + value.len() as f64);
+        experience.fit.add(data, &value, gamma);
+        experience.noise = experience.noise.max(rounding(data, gamma, gae_lambda));
+        experience.batch.obs.extend_from_slice(data.obs);
+        experience.batch.action.extend_from_slice(data.action);
+        experience.batch.log_prob.extend_from_slice(data.log_prob);
+        experience.batch.advantage.extend(advantage.iter().map(|a| (*a * told) as f32));
+        experience.target.extend(advantage.iter().zip(&value).map(|(a, v)| ((a + v) * unit) as f32));
+    }
+
+    /// Values after each step: of the next one's state and, where the episode was cut by a time limit or the data end, of
+    /// the true next observation. Not read after a terminal step.
+    fn next_values(&self, data: &Trajectories<'_>, value: &[f64]) -> Vec<f64> {
+        let (mut next, mut cut, mut obs) = (vec![0.0; value.len()], Vec::new(), Vec::new());
+        for (env, start, end) in data.episodes() {
+            (start..end - 1).for_each(|t| next[data.row(t, env)] = value[data.row(t + 1, env)]);
+            let last = data.row(end - 1, env);
+            if !data.terminated[last] {
+                cut.push(last);
+                obs.extend_from_slice(data.obs_at(data.next_obs, last));
+            }
+        }
+        let unit = 1.0 - self.ppo.gamma;
+        cut.into_iter().zip(self.values(&obs)).for_each(|(row, v)| next[row] = f64::from(v) / unit);
+        next
+    }
+
+    /// The value network's answers to `obs` `[samples, obs_dim]`, `[samples]`.
+    fn values(&self, obs: &[f32]) -> Vec<f32> {
+        let layout = self.value.layout();
+        let network = HostPolicy::new(layout, &self.value.params);
+        let mut values = vec![0.0; obs.len() / layout.obs_dim()];
+        network.forward(obs, &mut values, &mut network.scratch());
+        values
+    }
+}
+
+/// The samples `rows` as a batch of their own.
+pub(super) fn minibatch(experience: &Experience, rows: &[u32], batch: &mut Batch) {
+    let all = &experience.batch;
+    let act_dim = all.action.len() / all.len();
+    minibatch_obs(experience, rows, &mut batch.obs);
+    batch.action.clear();
+    batch.log_prob.clear();
+    batch.advantage.clear();
+    for row in rows.iter().map(|row| *row as usize) {
+        batch.action.extend_from_slice(&all.action[row * act_dim..(row + 1) * act_dim]);
+        batch.log_prob.push(all.log_prob[row]);
+        batch.advantage.push(all.advantage[row]);
+    }
+}
+
+pub(super) fn minibatch_obs(experience: &Experience, rows: &[u32], obs: &mut Vec<f32>) {
+    let dim = experience.batch.obs.len() / experience.batch.len();
+    obs.clear();
+    rows.iter().for_each(|row| obs.extend_from_slice(&experience.batch.obs[*row as usize * dim..][..dim]));
+}
+
+/// To mean 0 and standard deviation 1, the latter by the unbiased estimate; all to 0 if it is no larger than `noise`. One
+/// value alone stays as it is.
+pub(super) fn normalise(values: &mut [f32], noise: f64) {
+    let count = values.len() as f64;
+    if count < 2.0 {
+        return;
+    }
+    let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
+    let squares = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
+    let deviation = (squares / (count - 1.0)).sqrt();
+    // what is not a number goes on and is found
+    let scale = if deviation <= noise { 0.0 } else { 1.0 / deviation };
+    values.iter_mut().for_each(|v| *v = ((f64::from(*v) - mean) * scale) as f32);
+}

@@ -1,0 +1,51 @@
+//! A network with its optimiser.
+
+use std::sync::Arc;
+
+use crate::{
+    adam::Adam,
+    backend::Backend,
+    layout::Layout,
+    state::{Misfit, State},
+};
+
+/// A network that learns.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// `[num_params]`
+    pub params: Vec<f32>,
+    /// `[num_params]`
+    pub adam: Adam,
+    pub(super) backend: Arc<dyn Backend>,
+}
+
+impl Network {
+    /// A network at `params`.
+    pub fn new(backend: Arc<dyn Backend>, params: Vec<f32>) -> Self {
+        assert_eq!(params.len(), backend.layout().num_params(), "parameter vector and layout differ");
+        Network { adam: Adam::new(params.len()), params, backend }
+    }
+
+    /// Its shape.
+    pub fn layout(&self) -> &Layout {
+        self.backend.layout()
+    }
+
+    /// Which arithmetic it learns by.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Puts parameters, as `name`, and the optimiser, as `adam`, into `state`.
+    pub(super) fn save(&self, state: &mut State, name: &str, adam: &str) {
+        state.put(name, &self.params);
+        self.adam.save(state, adam);
+    }
+
+    /// The same network as [`Network::save`] stored it.
+    pub(super) fn loaded(&self, state: &State, name: &str, adam: &str) -> Result<Self, Misfit> {
+        let params = state.tensor(name, self.params.len())?;
+        let adam = Adam::load(state, adam, self.params.len())?;
+        Ok(Network { params, adam, backend: self.backend.clone() })
+    }
+}

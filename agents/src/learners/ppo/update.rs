@@ -1,0 +1,171 @@
+//! Gradient steps on shuffled minibatches.
+
+use super::{
+    Ppo,
+    experience::{Experience, minibatch, minibatch_obs, normalise},
+    network::Network,
+};
+use crate::{
+    batch::Batch,
+    learner::{Diverged, Metrics},
+    objective::{Objective, ObjectiveStats, clip_norm},
+    settings::PpoConfig,
+    stop,
+    threads::run_jobs,
+};
+
+/// As in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: gradients of minibatches are noise at the end.
+const ADAM_EPSILON: f32 = 1e-5;
+
+impl Ppo {
+    /// One update; the two networks side by side on up to `threads` threads:
+    ///
+    /// ```text
+    /// for each epoch
+    ///     deal the samples out in a new order
+    ///     for each minibatch
+    ///         normalise its advantages
+    ///         policy <- Adam step along the gradient of the clipped loss, its norm clipped; none without advantages
+    ///         value  <- Adam step along the gradient of half the squared error, its norm clipped
+    /// ```
+    ///
+    /// `orders` `[epochs][samples]` are permutations; `rate` is the share of the learning rates that is left.
+    ///
+    /// # Errors
+    /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was.
+    pub fn update(
+        &mut self,
+        experience: &Experience,
+        orders: &[Vec<u32>],
+        rate: f64,
+        threads: usize,
+    ) -> Result<Metrics, Diverged> {
+        let mut policy = self.policy.clone();
+        let mut value = self.value.clone();
+        let mut of_policy = Ok(Tally::default());
+        let mut of_value = Ok(Tally::default());
+        let jobs: Vec<(Part, &mut Network, &mut Result<Tally, Diverged>)> =
+            vec![(Part::Policy, &mut policy, &mut of_policy), (Part::Value, &mut value, &mut of_value)];
+        run_jobs(jobs, threads, |(part, network, result)| {
+            *result = self.descend(part, network, experience, orders, rate);
+        });
+        let of_policy = of_policy?;
+        let of_value = of_value?;
+        (self.policy, self.value) = (policy, value);
+        let steps = of_policy.steps.max(1) as f64;
+        Ok(vec![
+            ("loss/policy", of_policy.stats.loss / steps),
+            ("loss/value", of_value.stats.loss / steps),
+            ("entropy", of_policy.stats.entropy / steps),
+            ("approx_kl", of_policy.stats.approx_kl / steps),
+            ("clip_fraction", of_policy.stats.clip_fraction / steps),
+            ("grad_norm", of_policy.norm / steps),
+            ("grad_norm/value", of_value.norm / steps),
+            ("explained_variance", experience.fit.explained_variance()),
+            ("value_mean", experience.value_mean),
+        ])
+    }
+
+    /// All epochs of one network.
+    fn descend(
+        &self,
+        part: Part,
+        network: &mut Network,
+        experience: &Experience,
+        orders: &[Vec<u32>],
+        rate: f64,
+    ) -> Result<Tally, Diverged> {
+        let Network { params, adam, backend } = network;
+        let mut gradients = backend.minibatches();
+        let objective = self.objective();
+        let mut tally = Tally::default();
+        let mut batch = Batch::default();
+        let mut target = Vec::new();
+        for (epoch, order) in orders.iter().enumerate() {
+            for rows in order.chunks(self.config.minibatch) {
+                stop::check();
+                let (mut gradient, stats, lr) = match part {
+                    Part::Policy => {
+                        minibatch(experience, rows, &mut batch);
+                        normalise(&mut batch.advantage, experience.noise);
+                        let (gradient, stats) = gradients.clipped(params, &batch, &objective);
+                        (gradient, stats, self.informed(&batch).then_some(self.ppo.outer_lr))
+                    }
+                    Part::Value => {
+                        minibatch_obs(experience, rows, &mut batch.obs);
+                        target.clear();
+                        target.extend(rows.iter().map(|row| experience.target[*row as usize]));
+                        let (gradient, loss) = gradients.squared(params, &batch.obs, &target);
+                        (gradient, ObjectiveStats { loss, ..Default::default() }, Some(self.config.value_lr))
+                    }
+                };
+                let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
+                let place = || format!("the {part} in epoch {epoch}");
+                Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)
+                    .map_err(|diverged| diverged.advising(part.rate()))?;
+                if let Some(lr) = lr {
+                    adam.step_with(params, &gradient, lr * rate, ADAM_EPSILON);
+                }
+                tally.add(stats, norm);
+            }
+            Diverged::check(params, "a parameter", || format!("the {part} after epoch {epoch}"))
+                .map_err(|diverged| diverged.advising(part.rate()))?;
+        }
+        Ok(tally)
+    }
+
+    /// Whether the policy is to move: if not, its momentum does not move it either.
+    fn informed(&self, batch: &Batch) -> bool {
+        self.ppo.ent_coef != 0.0 || batch.tells()
+    }
+
+    fn objective(&self) -> Objective {
+        let PpoConfig { clip_eps, ent_coef, .. } = self.ppo;
+        Objective { clip_eps, kl_coef: 0.0, ent_coef, first_order: true, learn_rates: false }
+    }
+}
+
+/// One of the two networks.
+#[derive(Clone, Copy)]
+enum Part {
+    Policy,
+    Value,
+}
+
+impl Part {
+    /// The key of its learning rate.
+    fn rate(self) -> &'static str {
+        match self {
+            Part::Policy => "ppo.outer_lr",
+            Part::Value => "ppo_learner.value_lr",
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Part::Policy => "policy",
+            Part::Value => "value network",
+        })
+    }
+}
+
+/// Sums over the gradient steps of an update.
+#[derive(Default)]
+struct Tally {
+    steps: usize,
+    stats: ObjectiveStats,
+    norm: f64,
+}
+
+impl Tally {
+    fn add(&mut self, stats: ObjectiveStats, norm: f64) {
+        self.steps += 1;
+        self.stats.loss += stats.loss;
+        self.stats.entropy += stats.entropy;
+        self.stats.approx_kl += stats.approx_kl;
+        self.stats.clip_fraction += stats.clip_fraction;
+        self.norm += norm;
+    }
+}

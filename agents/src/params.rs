@@ -1,0 +1,77 @@
+//! One flat parameter vector with named parts: what is learned, saved and differentiated together.
+
+use std::ops::Range;
+
+/// The parameters of a policy.
+pub const POLICY: &str = "meta_params";
+/// The inner step size of each parameter of the policy.
+pub const RATES: &str = "inner_rates";
+
+/// A flat vector `[len]` whose parts have names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Params {
+    values: Vec<f32>,
+    parts: Vec<(&'static str, Range<usize>)>,
+}
+
+impl Params {
+    /// The parts one behind the other.
+    pub fn new<const N: usize>(parts: [(&'static str, Vec<f32>); N]) -> Self {
+        let mut params = Params { values: Vec::new(), parts: Vec::new() };
+        for (name, values) in parts {
+            let start = params.values.len();
+            params.values.extend(values);
+            params.parts.push((name, start..params.values.len()));
+        }
+        params
+    }
+
+    /// The whole vector.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The whole vector, to be changed.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// Names and values, in the order of the vector.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
+        self.parts.iter().map(|(name, range)| (*name, &self.values[range.clone()]))
+    }
+
+    /// The place of a part in the vector.
+    ///
+    /// # Panics
+    /// If there is no part of that name.
+    pub fn range(&self, name: &str) -> Range<usize> {
+        let found = self.parts.iter().find(|(known, _)| *known == name);
+        found.unwrap_or_else(|| panic!("no parameters are called `{name}`")).1.clone()
+    }
+
+    /// The values of a part.
+    ///
+    /// # Panics
+    /// If there is no part of that name.
+    pub fn part(&self, name: &str) -> &[f32] {
+        &self.values[self.range(name)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_lie_one_behind_the_other() {
+        let mut params = Params::new([("policy", vec![1.0, 2.0]), ("rates", vec![0.1, 0.2, 0.3])]);
+        assert_eq!(params.values(), [1.0, 2.0, 0.1, 0.2, 0.3]);
+        params.values_mut()[3] = 7.0;
+        assert_eq!((params.part("policy"), params.part("rates")), (&[1.0, 2.0][..], &[0.1, 7.0, 0.3][..]));
+        assert_eq!(
+            params.parts().map(|(name, values)| (name, values.len())).collect::<Vec<_>>(),
+            [("policy", 2), ("rates", 3)]
+        );
+    }
+}

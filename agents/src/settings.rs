@@ -1,0 +1,159 @@
+//! The settings that every learner gets: the sections of a configuration that belong to no learner alone.
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of a run as a learner sees them.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Every random number of the run follows from it.
+    pub seed: u64,
+    /// Iterations that are planned.
+    pub iterations: u64,
+    /// Time limit of an episode (steps).
+    pub horizon: u32,
+    /// `[rollout]`
+    pub rollout: RolloutConfig,
+    /// `[policy]`
+    pub policy: PolicyConfig,
+    /// `[maml]`
+    pub maml: MamlConfig,
+    /// `[ppo]`
+    pub ppo: PpoConfig,
+    /// The learner's own section, every key filled in; empty where it has none.
+    pub own: toml::Table,
+}
+
+impl Settings {
+    /// Steps of `episodes_per_env` episodes, at least one, that all last to the time limit.
+    pub fn whole_episodes(&self) -> usize {
+        (self.horizon as usize).saturating_mul(self.rollout.episodes_per_env.max(1) as usize)
+    }
+
+    /// How long a lane runs in one phase, or keeps a task.
+    pub fn episodes(&self) -> Episodes {
+        match self.rollout.episodes_per_env {
+            0 => Episodes::Endless,
+            n => Episodes::Count(n),
+        }
+    }
+}
+
+/// How long a lane runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Episodes {
+    /// To the end of this many episodes; the rest of its rows is padding.
+    Count(u32),
+    /// From episode to episode until the buffer is full.
+    Endless,
+}
+
+/// Experience per meta-iteration and phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RolloutConfig {
+    /// Tasks drawn for each meta-iteration.
+    pub num_tasks: usize,
+    /// Lanes per task: with one episode per lane, the episodes of an adaptation step.
+    pub num_envs: usize,
+    /// Steps of each lane per phase; 0 lets `episodes_per_env` episodes last to the time limit.
+    pub num_steps: usize,
+    /// Episodes after which a lane stops; 0 runs from episode to episode until `num_steps`.
+    pub episodes_per_env: u32,
+}
+
+impl Default for RolloutConfig {
+    fn default() -> Self {
+        RolloutConfig { num_tasks: 20, num_envs: 20, num_steps: 0, episodes_per_env: 1 }
+    }
+}
+
+/// The policy network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Widths of the hidden tanh layers.
+    pub hidden: Vec<usize>,
+    /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
+    pub init_log_std: f32,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        PolicyConfig { hidden: vec![64, 64], init_log_std: 0.0 }
+    }
+}
+
+/// The inner loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MamlConfig {
+    /// Step size of the adaptation; the starting point if it is learned.
+    pub inner_lr: f64,
+    /// Gradient steps of the adaptation, each on fresh data; 0 is plain PPO over all tasks.
+    pub inner_steps: usize,
+    /// Leave the second derivatives out (FOMAML): cheaper and biased.
+    pub first_order: bool,
+    /// Learn one inner rate per parameter along with the policy (Meta-SGD, Li et al. 2017, arXiv 1707.09835).
+    pub learn_inner_lr: bool,
+    /// Whether adaptation may change the exploration noise of a Gaussian policy.
+    pub adapt_log_std: bool,
+    /// Tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch backend.
+    pub tasks_per_chunk: usize,
+}
+
+impl MamlConfig {
+    /// Whether inner rates are learned: without inner steps there are none to learn.
+    pub fn learns_rates(&self) -> bool {
+        self.learn_inner_lr && self.inner_steps > 0
+    }
+}
+
+impl Default for MamlConfig {
+    fn default() -> Self {
+        MamlConfig {
+            inner_lr: 0.1,
+            inner_steps: 1,
+            first_order: false,
+            learn_inner_lr: false,
+            adapt_log_std: true,
+            tasks_per_chunk: 0,
+        }
+    }
+}
+
+/// The outer loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PpoConfig {
+    /// Adam's learning rate.
+    pub outer_lr: f64,
+    /// Meta-gradient steps per iteration, each of which redoes the adaptation.
+    pub outer_epochs: usize,
+    /// The ratio of the adapted policy to the collecting one counts up to 1 ± this.
+    pub clip_eps: f64,
+    /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
+    pub kl_coef: f64,
+    /// Weight of the adapted policy's entropy.
+    pub ent_coef: f64,
+    /// The meta-gradient is scaled down to this Euclidean norm.
+    pub max_grad_norm: f64,
+    /// Discount factor.
+    pub gamma: f64,
+    /// Trace decay of the advantage estimate.
+    pub gae_lambda: f64,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        PpoConfig {
+            outer_lr: 1e-3,
+            outer_epochs: 5,
+            clip_eps: 0.2,
+            kl_coef: 5e-4,
+            ent_coef: 0.0,
+            max_grad_norm: 0.5,
+            gamma: 0.99,
+            gae_lambda: 0.97,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A configuration that was checked: everything that follows from it is there and cannot fail.
+
+use std::ops::Deref;
+
+use metadrift_agents::{
+    keys::Section,
+    learners,
+    ranges::{OutOfRange, check},
+    settings::Settings,
+    source::Demand,
+};
+use metadrift_envs::{EnvKind, Split, TaskDistribution};
+use toml::{Table, Value};
+
+use super::{Config, ConfigError, evaluation::Evaluated, set};
+use crate::rollout::GROUP;
+
+/// A checked [`Config`] with everything that follows from it. It cannot be changed, so it stays checked.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    config: Config,
+    /// The protocol of evaluation, with nothing left open.
+    pub evaluation: Evaluated,
+    env: EnvKind,
+    settings: Settings,
+    demand: Demand,
+    tasks: Vec<TaskDistribution>,
+}
+
+impl Experiment {
+    /// Parses `text`, lays the `sets` (`key.path=value`) over it, and checks everything.
+    ///
+    /// # Errors
+    /// On the first thing that is wrong; `origin` says where `text` came from.
+    pub fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Experiment, ConfigError> {
+        let mut config = Config::from_text(origin, text)?;
+        let mut table: Table = toml::from_str(text).expect("the text was read before");
+        set::check(sets)?;
+        for set in sets {
+            config = set::apply(&mut table, set)?;
+        }
+        let read = config.load_traces(origin);
+        read.and_then(|()| Experiment::new(config)).map_err(|error| error.at(origin, text, sets))
+    }
+
+    /// Checks every number against its legal range and every task law against its channel's, and fills in what was
+    /// left out.
+    ///
+    /// # Errors
+    /// On the first thing that is wrong.
+    pub fn new(mut config: Config) -> Result<Experiment, ConfigError> {
+        let env = EnvKind::from_name(&config.task.env)?;
+        let horizon = config.task.horizon.unwrap_or(env.spec().horizon);
+        config.check_name()?;
+        config.check_ranges()?;
+        config.settle_sections()?;
+        config.check_ignored()?;
+        let settings = config.settings(horizon);
+        let demand = (config.learner.demand)(&settings);
+        check_demand(&config, demand, horizon)?;
+        let evaluation = config.evaluation.resolve(demand, &config.maml, horizon)?;
+        let tasks = Split::ALL.iter().map(|split| TaskDistribution::new(env.spec(), &config.task, *split));
+        let tasks = tasks.collect::<Result<_, _>>()?;
+        check("task.horizon", horizon, (1..=1_000_000).contains(&horizon), "1 to 1000000")?;
+        Ok(Experiment { config, evaluation, env, settings, demand, tasks })
+    }
+
+    /// The same with another number of iterations.
+    ///
+    /// # Errors
+    /// If that number is not legal.
+    pub fn with_iterations(&self, iterations: u64) -> Result<Experiment, ConfigError> {
+        Experiment::new(Config { iterations, ..self.config.clone() })
+    }
+
+    /// The environment.
+    pub fn env(&self) -> EnvKind {
+        self.env
+    }
+
+    /// Time limit of an episode (steps).
+    pub fn horizon(&self) -> u32 {
+        self.settings.horizon
+    }
+
+    /// The settings as the learner sees them.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The experience that the learner asks for.
+    pub fn demand(&self) -> Demand {
+        self.demand
+    }
+
+    /// The tasks of a split.
+    pub fn tasks(&self, split: Split) -> &TaskDistribution {
+        let at = Split::ALL.iter().position(|known| *known == split);
+        &self.tasks[at.expect("all splits are in the list of them")]
+    }
+
+    /// Notes for the user about tasks that are legal: splits that share some.
+    ///
+    /// # Errors
+    /// If the laws of a split cannot be compared.
+    pub fn warnings(&self) -> Result<Vec<String>, ConfigError> {
+        let overlaps = self.task.overlaps(self.env.spec())?;
+        Ok(overlaps.iter().map(|overlap| format!("task: {overlap}")).collect())
+    }
+}
+
+/// Two experiments are the same if their configurations are.
+impl PartialEq for Experiment {
+    fn eq(&self, other: &Self) -> bool {
+        self.config == other.config
+    }
+}
+
+impl Deref for Experiment {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Config {
+    /// Leaves only the section of the learner that learns, every key of it filled in and checked. Another one's section
+    /// may be there if it says nothing: earlier versions wrote it out with every run.
+    fn settle_sections(&mut self) -> Result<(), ConfigError> {
+        let resolve = |section: &Section, found: Option<Value>| {
+            let table = found.and_then(|value| value.try_into::<Table>().ok()).unwrap_or_default();
+            (section.resolve)(table).expect("the section was read before")
+        };
+        let mut settled = Table::new();
+        for entry in learners::all() {
+            let Some(section) = entry.own else { continue };
+            let found = resolve(&section, self.own.remove(section.name));
+            if entry.name == self.learner.name {
+                (section.check)(&found)?;
+                settled.insert(section.name.to_owned(), found.into());
+            } else if found != resolve(&section, None) {
+                return Err(ConfigError::Unread { section: section.name, learner: entry.name });
+            }
+        }
+        self.own = settled;
+        Ok(())
+    }
+
+    /// Refuses keys that the learner does not read: they must not look as if they did something. Defaults are written
+    /// out with each run, so these may be there.
+    fn check_ignored(&self) -> Result<(), ConfigError> {
+        let fresh = Config {
+            rollout: Default::default(),
+            policy: Default::default(),
+            maml: Default::default(),
+            ppo: Default::default(),
+            ..self.clone()
+        };
+        for (key, value, _) in self.differences(&fresh) {
+            if let Some(key) = self.learner.ignores.iter().find(|ignored| **ignored == key) {
+                let legal = format!("left out: learner = \"{}\" does not read it", self.learner.name).into();
+                return Err(OutOfRange { key, value, legal }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn settings(&self, horizon: u32) -> Settings {
+        let own = self.own.values().next().and_then(Value::as_table);
+        Settings {
+            seed: self.seed,
+            iterations: self.iterations,
+            horizon,
+            rollout: self.rollout.clone(),
+            policy: self.policy.clone(),
+            maml: self.maml.clone(),
+            ppo: self.ppo.clone(),
+            own: own.cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// Refuses experience that a source cannot give.
+fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), OutOfRange> {
+    match demand {
+        Demand::Tasks { .. } => {
+            let steps = config.rollout.num_steps;
+            check("rollout.num_steps", steps, steps == 0 || steps >= horizon as usize, SHORT)
+        }
+        Demand::Lanes { lanes, .. } => {
+            let whole = lanes <= GROUP || lanes.is_multiple_of(GROUP);
+            let legal = format!("at most 32 or a multiple of 32 with learner = \"{}\"", config.learner.name);
+            let refused = OutOfRange { key: "rollout.num_envs", value: lanes.to_string(), legal: legal.into() };
+            if whole { Ok(()) } else { Err(refused) }
+        }
+    }
+}
+
+/// Returns are means over whole episodes, so a phase of the meta-learner holds one at least.
+const SHORT: &str =
+    "0, or at least task.horizon, so that a phase holds a whole episode; for shorter ones set task.horizon";

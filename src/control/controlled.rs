@@ -1,0 +1,66 @@
+//! A controller for each lane as an actor.
+
+use metadrift_agents::{learner::Diverged, rollout::Row};
+use metadrift_envs::{Batch, EnvKind, Task};
+
+use super::{Controller, Seen};
+use crate::rollout::steps::Actor;
+
+/// Controllers on some tasks, each with the memory of its lane.
+pub struct Controlled<'a, C> {
+    tasks: &'a [Task],
+    /// Lanes of each task.
+    lanes: usize,
+    act_dim: usize,
+    all: Vec<Lane<C>>,
+    /// `[tasks * lanes, act_dim]`
+    commands: Vec<f32>,
+}
+
+/// A controller, and the numbers that it looks at.
+struct Lane<C> {
+    controller: C,
+    /// Ticks lived, over all phases.
+    age: u32,
+    state: Vec<f32>,
+    values: Vec<f64>,
+}
+
+impl<'a, C: Controller> Controlled<'a, C> {
+    /// `lanes` lanes on each task of `env`, each with the controller that `make(task, lane)` gives it.
+    pub fn new(env: EnvKind, (tasks, lanes): (&'a [Task], usize), mut make: impl FnMut(usize, usize) -> C) -> Self {
+        let count = tasks.len() * lanes;
+        let lane = |controller| Lane { controller, age: 0, state: Vec::new(), values: Vec::new() };
+        let all = (0..count).map(|at| lane(make(at / lanes, at % lanes))).collect();
+        let act_dim = env.spec().act_dim();
+        Controlled { tasks, lanes, act_dim, all, commands: vec![0.0; count * act_dim] }
+    }
+}
+
+impl<C: Controller> Actor for Controlled<'_, C> {
+    fn act(&mut self, _t: usize, env: &dyn Batch, live: &[usize], row: &mut Row<'_>) -> Result<(), Diverged> {
+        let obs_dim = row.obs.len() / row.reward.len();
+        for &at in live {
+            let Lane { controller, age, state, values } = &mut self.all[at];
+            let task = &self.tasks[at / self.lanes];
+            if values.is_empty() || (controller.looks_at_values() && !task.drifts.is_empty()) {
+                *values = task.values_on(&env.clocks(at));
+            }
+            env.copy_state(at, state);
+            let seen = Seen {
+                obs: &row.obs[at * obs_dim..(at + 1) * obs_dim],
+                state,
+                values,
+                episode_step: row.episode_step[at],
+                place: ((at % self.lanes) as u32, *age),
+            };
+            controller.act(&seen, &mut self.commands[at * self.act_dim..(at + 1) * self.act_dim]);
+            *age += 1;
+        }
+        Ok(())
+    }
+
+    fn commands(&self) -> &[f32] {
+        &self.commands
+    }
+}

@@ -1,0 +1,225 @@
+//! The contract of all learners, and a learner of another crate.
+
+use std::collections::BTreeMap;
+
+use metadrift::{config::Experiment, train::Trainer};
+use metadrift_agents::{
+    advantage::Estimator,
+    agent::{Adaptive, Agent, even_rates},
+    backend::{self, BackendChoice, NoBackend},
+    device::Device,
+    keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
+    learner::{Diverged, Entry, Ground, Learner, Report, Stopwatch},
+    learners,
+    memory::{Sizes, Taken},
+    ranges::{OutOfRange, Range, check_in},
+    settings::Settings,
+    source::{Demand, Policies, Source},
+    state::{Misfit, State},
+};
+use metadrift_envs::{Purpose, Stream};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+/// `[climber]`
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ClimberConfig {
+    /// Standard deviation of a change.
+    sigma: f64,
+}
+
+impl Default for ClimberConfig {
+    fn default() -> Self {
+        ClimberConfig { sigma: 0.5 }
+    }
+}
+
+impl OwnConfig for ClimberConfig {
+    const SECTION: &'static str = "climber";
+    const KEYS: &'static [Key] =
+        &[key("climber.sigma", NUMBER, Absent::Is("0.5"), NOT_NEGATIVE, "", "Standard deviation of a change")];
+
+    fn check(&self) -> Result<(), OutOfRange> {
+        check_in("climber.sigma", self.sigma, self.sigma, Range::NotNegative)
+    }
+}
+
+const CLIMBER: Entry = Entry {
+    name: "climber",
+    about: "Random changes to one policy, kept where they help",
+    ignores: &["maml.inner_steps", "ppo.outer_lr", "ppo.clip_eps"],
+    own: Some(Section::of::<ClimberConfig>()),
+    demand,
+    size: |settings| format!("a climber on {} tasks", settings.rollout.num_tasks),
+    memory: |_, sizes: &Sizes| Taken { data: 0, networks: sizes.networks(sizes.params, 1), keys: "policy.hidden" },
+    build,
+};
+
+fn demand(settings: &Settings) -> Demand {
+    let rollout = &settings.rollout;
+    let (tasks, lanes, steps) = (rollout.num_tasks, rollout.num_envs, settings.whole_episodes());
+    Demand::Tasks { tasks, lanes, steps, episodes: settings.episodes(), phases: 1 }
+}
+
+fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
+    let best = ground.layout.initial(0.0, &mut rng);
+    let config: ClimberConfig = own(&settings.own);
+    Ok(Box::new(Climber { best, score: None, config, settings: settings.clone(), ground }))
+}
+
+struct Climber {
+    best: Vec<f32>,
+    score: Option<f64>,
+    config: ClimberConfig,
+    settings: Settings,
+    ground: Ground,
+}
+
+impl Learner for Climber {
+    fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
+        let watch = Stopwatch::start();
+        let mut rng = Stream::new(self.settings.seed, Purpose::Shuffle).iteration(iteration).rng();
+        let mut change = || -> f32 { StandardNormal.sample(&mut rng) };
+        let tried: Vec<f32> = self.best.iter().map(|p| p + self.config.sigma as f32 * change()).collect();
+        let params = vec![tried.clone(); source.begin(iteration)];
+        let rollout = source.collect(0, Policies { layout: &self.ground.layout, params: &params })?;
+        let returns = rollout.returns();
+        let score = returns.iter().sum::<f64>() / returns.len() as f64;
+        if self.score.is_none_or(|best| score > best) {
+            (self.best, self.score) = (tried, Some(score));
+        }
+        let metrics = vec![("return", score), ("return/best", self.score.unwrap_or(score))];
+        let timing = watch.timing(rollout.num_valid());
+        Ok(Report { metrics, timing, return_post: score, return_unadapted: None, informative: true })
+    }
+
+    fn agent(&self) -> Box<dyn Agent> {
+        let Ground { layout, device, backend, threads } = self.ground.clone();
+        let rates = even_rates(&layout, self.settings.maml.inner_lr, true);
+        let backend = backend::open(backend, layout, device, 0, threads).unwrap();
+        let estimator = Estimator::new(&self.settings.ppo, threads);
+        Box::new(Adaptive::new(backend, estimator, self.best.clone(), rates))
+    }
+
+    fn goal(&self) -> Option<f64> {
+        None
+    }
+
+    fn solved(&self) -> bool {
+        false
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put("best", &self.best);
+        state.set("score", self.score);
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), Misfit> {
+        let score = state.value("score")?;
+        self.best = state.tensor("best", self.best.len())?;
+        self.score = score;
+        Ok(())
+    }
+}
+
+/// Every learner there is, the toy among them.
+fn all() -> Vec<&'static Entry> {
+    static REGISTERED: std::sync::Once = std::sync::Once::new();
+    REGISTERED.call_once(|| learners::register(&[&CLIMBER]).unwrap());
+    learners::all().collect()
+}
+
+fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
+    all();
+    let text = format!(
+        "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\npolicy.hidden = [4]\nrollout.num_envs = 8\n\
+         [task]\nenv = \"probe-action\"\n"
+    );
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Experiment::parse("x", &text, &sets).map_err(|error| error.to_string())
+}
+
+fn trainer(learner: &str, actors: usize) -> Trainer {
+    Trainer::new(experiment(learner, &[]).unwrap(), Device::Cpu, BackendChoice::Native, actors).unwrap()
+}
+
+#[test]
+fn any_number_of_actors_learns_the_same() {
+    for entry in all() {
+        let (mut one, mut three) = (trainer(entry.name, 1), trainer(entry.name, 3));
+        for _ in 0..3 {
+            assert_eq!(one.iterate().unwrap().metrics, three.iterate().unwrap().metrics, "{}", entry.name);
+        }
+        assert!(one.checkpoint() == three.checkpoint(), "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_saved_learner_goes_on_to_the_byte_and_a_misfit_changes_nothing() {
+    for entry in all() {
+        let mut whole = trainer(entry.name, 2);
+        whole.iterate().unwrap();
+        let saved = whole.checkpoint();
+        let mut again = trainer(entry.name, 2);
+        again.restore(&saved).unwrap();
+        assert!(again.checkpoint() == saved, "{}", entry.name);
+        whole.iterate().unwrap();
+        again.iterate().unwrap();
+        let now = again.checkpoint();
+        assert!(now == whole.checkpoint() && now != saved, "{}", entry.name);
+        for at in 0..saved.tensors.len() {
+            let mut wrong = saved.clone();
+            wrong.tensors[at].1.push(0.5);
+            assert!(again.restore(&wrong).is_err(), "{}: {}", entry.name, wrong.tensors[at].0);
+            assert!(again.checkpoint() == now, "{}: {}", entry.name, wrong.tensors[at].0);
+        }
+    }
+}
+
+#[test]
+fn an_agent_adapts_copies_of_what_was_learned_and_forgets() {
+    for entry in all() {
+        let mut trainer = trainer(entry.name, 1);
+        trainer.iterate().unwrap();
+        let mut agent = trainer.agent();
+        agent.begin(2);
+        let before: Vec<Vec<f32>> = agent.policies().params.to_vec();
+        assert_eq!(before.len(), 2);
+        let copy = agent.duplicate();
+        assert_eq!(copy.policies().params, before);
+        agent.begin(3);
+        assert_eq!(agent.policies().params[2], before[0]);
+    }
+}
+
+#[test]
+fn a_learner_of_another_crate_is_known_everywhere() {
+    let refused = experiment("climber", &["climber.sigma=-1.0"]).unwrap_err();
+    assert!(refused.contains("climber.sigma = -1: must be 0, or from"), "{refused}");
+    let typo = experiment("climber", &["climber.sigm=1.0"]).unwrap_err();
+    assert!(typo.contains("did you mean `sigma`?"), "{typo}");
+    let ignored = experiment("climber", &["ppo.clip_eps=0.1"]).unwrap_err();
+    assert!(
+        ignored.contains("ppo.clip_eps = 0.1: must be left out: learner = \"climber\" does not read it"),
+        "{ignored}"
+    );
+    let foreign = experiment("maml", &["climber.sigma=0.1"]).unwrap_err();
+    assert!(foreign.contains("[climber] is only used with learner = \"climber\""), "{foreign}");
+    let written = experiment("climber", &["climber.sigma=0.25"]).unwrap().to_toml();
+    assert!(written.contains("[climber]\nsigma = 0.25"), "{written}");
+    let keys: BTreeMap<&str, String> =
+        metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
+    assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo"));
+}
+
+#[test]
+fn the_toy_climbs() {
+    let mut trainer = trainer("climber", 2);
+    let reports: Vec<Report> = (0..40).map(|_| trainer.iterate().unwrap()).collect();
+    let best = |report: &Report| report.metrics[1].1;
+    assert!(reports.windows(2).all(|pair| best(&pair[0]) <= best(&pair[1])));
+    // at random an action earns 0 on average, the right one 1
+    assert!(best(&reports[39]) > 0.9, "{}", best(&reports[39]));
+}
