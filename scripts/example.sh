@@ -27,4 +27,6 @@ grep -q '^double-integrator' listed
 "$program" tasks audit integrator.toml --tasks 4 --lanes 2 --rounds 1 >audited 2>&1
 "$program" record integrator.toml --run run --out film.gif >recorded
 test -s film.gif
-echo "[example] train, resume, evaluate, env, tasks and record work on an environment of one's own" >&2
+"$program" bench --only env-step --format json >measured
+grep -q '"bench":"env_step","env":"double-integrator","n":1024' measured
+echo "[example] train, resume, evaluate, env, tasks, record and bench work on an environment of one's own" >&2

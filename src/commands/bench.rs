@@ -4,15 +4,16 @@ mod env_step;
 mod meta_iteration;
 mod policy;
 mod scaling;
+mod subject;
 mod time_to_result;
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use metadrift_agents::{device::Device, stop};
-use metadrift_envs::EnvKind;
 use serde::Serialize;
 
+use self::subject::{SUBJECTS, subjects};
 use crate::{
     cli::{BenchArgs, BenchPart, Format},
     commands::print,
@@ -25,19 +26,6 @@ const LANES: [usize; 4] = [1, 64, 1024, 16384];
 const REPEATS: usize = 5;
 /// How long each of these takes, roughly.
 const REPEAT_TIME: Duration = Duration::from_millis(60);
-
-/// The environments that are measured: the physical parameter that differs from task to task, and its range.
-const SUBJECTS: [Subject; 2] = [
-    Subject { kind: EnvKind::CartPole, param: "half_length", low: 0.25, high: 1.0 },
-    Subject { kind: EnvKind::Pendulum, param: "length", low: 0.7, high: 1.3 },
-];
-
-struct Subject {
-    kind: EnvKind,
-    param: &'static str,
-    low: f64,
-    high: f64,
-}
 
 /// One figure.
 #[derive(Debug, PartialEq, Serialize)]
@@ -71,10 +59,12 @@ impl Row {
         Row { bench, env, n, threads, variant, value: repeats[repeats.len() / 2], unit, min, max }
     }
 
-    fn to_text(&self) -> String {
+    fn to_text(&self, width: usize) -> String {
         let Row { bench, env, n, threads, variant, value, unit, min, max } = self;
         let [value, min, max] = [value, min, max].map(|x| short(*x));
-        format!("{bench:<15} {env:<9} {n:>6} {threads:>7}  {variant:<10} {value:>9} {unit:<13} {min:>9} {max:>9}\n")
+        format!(
+            "{bench:<15} {env:<width$} {n:>6} {threads:>7}  {variant:<10} {value:>9} {unit:<13} {min:>9} {max:>9}\n"
+        )
     }
 }
 
@@ -87,19 +77,23 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if cfg!(debug_assertions) {
         message::warn("this is not a release build; for figures that count: cargo run --release -- bench");
     }
+    let width = subjects().map(|subject| subject.name().len()).fold(9, usize::max);
     if args.format == Format::Text {
-        print("bench           env            n threads  variant       median unit                min       max\n")?;
+        let env = "env";
+        print(&format!(
+            "bench           {env:<width$}      n threads  variant       median unit                min       max\n"
+        ))?;
     }
-    let show = |rows: Vec<Row>| rows.iter().try_for_each(|row| print_row(row, args.format));
+    let show = |rows: Vec<Row>| rows.iter().try_for_each(|row| print_row(row, args.format, width));
     let usual = [BenchPart::EnvStep, BenchPart::Policy, BenchPart::MetaIteration];
     let parts = if args.only.is_empty() { &usual[..] } else { &args.only };
     let threads = args.compute.num_actors();
     for part in parts {
         match part {
             BenchPart::EnvStep => {
-                for subject in &SUBJECTS {
-                    message::say(&format!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name));
-                    show(env_step::measure(subject, &LANES, REPEAT_TIME)?)?;
+                for subject in subjects() {
+                    message::say(&format!("[bench] {}: environment steps, 1 thread", subject.name()));
+                    show(env_step::measure(&subject, &LANES, REPEAT_TIME)?)?;
                 }
             }
             BenchPart::Policy => {
@@ -107,13 +101,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
                 show(policy::measure(&LANES, REPEAT_TIME))?;
             }
             BenchPart::MetaIteration => {
-                for subject in &SUBJECTS {
-                    message::say(&format!(
-                        "[bench] {}: meta-iterations on {}",
-                        subject.kind.spec().name,
-                        place(device, threads)
-                    ));
-                    show(meta_iteration::measure(subject, device, args.compute.backend, threads)?)?;
+                for subject in subjects() {
+                    message::say(&format!("[bench] {}: meta-iterations on {}", subject.name(), place(device, threads)));
+                    show(meta_iteration::measure(&subject, device, args.compute.backend, threads)?)?;
                 }
             }
             BenchPart::Tasks => {
@@ -148,9 +138,9 @@ fn place(device: Device, threads: usize) -> String {
     format!("{}, {threads} thread{}", device, if threads == 1 { "" } else { "s" })
 }
 
-fn print_row(row: &Row, format: Format) -> Result<()> {
+fn print_row(row: &Row, format: Format, width: usize) -> Result<()> {
     Ok(print(&match format {
-        Format::Text => row.to_text(),
+        Format::Text => row.to_text(width),
         Format::Json => serde_json::to_string(row)? + "\n",
     })?)
 }
@@ -189,7 +179,9 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use metadrift_envs::{EnvKind, Navigation, ProbeConstant, dynamics};
+
+    use super::{subject::Subject, *};
 
     #[test]
     fn a_row_has_the_median_and_the_extremes() {
@@ -220,7 +212,9 @@ mod tests {
     #[test]
     fn every_section_measures_something() {
         let quick = Duration::from_micros(50);
-        for subject in &SUBJECTS {
+        // one of another crate, and one without a parameter
+        let own = [dynamics::<Navigation>(), dynamics::<ProbeConstant>()].map(|own| Subject::of(EnvKind::Own(own)));
+        for subject in SUBJECTS.iter().chain(&own) {
             let rows = env_step::measure(subject, &[1, 20], quick).unwrap();
             assert_eq!(rows.len(), 2 * env_step::VARIANTS.len());
             assert!(rows.iter().all(|row| row.value > 0.0 && row.unit == "steps/s"), "{rows:?}");

@@ -7,7 +7,7 @@ use metadrift_envs::{
 };
 use rand::Rng;
 
-use super::{Row, Subject, rates};
+use super::{Row, rates, subject::Subject};
 
 /// Arrays of random actions that are used in turn.
 const RING: usize = 8;
@@ -42,7 +42,7 @@ pub(super) fn measure(subject: &Subject, lanes: &[usize], time: Duration) -> Res
         for &n in lanes {
             let tasks = tasks(subject, variant, n)?;
             let speeds = speeds(subject.kind, &tasks, n, time);
-            rows.push(Row::new(("env_step", subject.kind.spec().name, name, "steps/s"), n, 1, speeds));
+            rows.push(Row::new(("env_step", subject.name(), name, "steps/s"), n, 1, speeds));
         }
     }
     Ok(rows)

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use metadrift_agents::device::Device;
-use metadrift_agents::{backend::BackendChoice, maml::Metrics};
+use metadrift_agents::{backend::BackendChoice, device::Device, maml::Metrics};
 
-use super::{Row, Subject};
+use super::{Row, subject::Subject};
 use crate::{config::Config, train::Trainer};
 
 const REPEATS: usize = 5;
@@ -50,7 +49,7 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
     let row = |&(variants, names): &([&'static str; 2], &[&str])| {
         let variant = variants[usize::from(computes_by == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
-        let env = subject.kind.spec().name;
+        let env = subject.name();
         Row::new(("meta_iteration", env, variant, "s"), lanes, threads, repeats.iter().map(sum).collect())
     };
     Ok(PARTS.iter().map(row).collect())
@@ -99,8 +98,7 @@ pub(super) fn config(subject: &Subject, size: Size) -> Result<Config> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SUBJECTS;
-    use super::*;
+    use super::{super::subject::SUBJECTS, *};
 
     #[test]
     fn an_iteration_is_160_000_steps() {

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use metadrift_agents::backend::BackendChoice;
-use metadrift_agents::device::Device;
+use metadrift_agents::{backend::BackendChoice, device::Device};
 use metadrift_envs::Split;
 
 use super::Row;
