@@ -1,4 +1,4 @@
-//! The `metadrift` program, and how a program with environments of one's own is made of it.
+//! The `metadrift` program, also as the body of programs with environments of one's own.
 
 use std::{process::ExitCode, sync::OnceLock};
 
@@ -21,7 +21,7 @@ pub struct Own {
     check: fn() -> Vec<Check>,
 }
 
-/// `E` for [`main_with`].
+/// The environment `E` for [`main_with`].
 pub fn own<E: Env>() -> Own {
     Own { dynamics: dynamics::<E>(), check: check_type::<E> }
 }
@@ -81,7 +81,7 @@ pub fn main_with(environments: &[Own]) -> ExitCode {
     }
 }
 
-/// Says whether signals end a command in good order, rather than at once.
+/// Says whether signals end a command cleanly, rather than at once.
 fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {
@@ -94,7 +94,7 @@ fn is_long(command: &Command) -> bool {
     }
 }
 
-/// Help, version, or what is wrong with the arguments: in colours, unless they would have to be escaped.
+/// Prints help, the version, or the error in the arguments: in colours, unless they would have to be escaped.
 fn show_usage(usage: &clap::Error) -> ExitCode {
     let plain = usage.to_string();
     let shown = if message::shown(&plain) == plain {

@@ -20,7 +20,7 @@ fn sample(step: u64) -> Checkpoint {
     Checkpoint { step, tensors, state: json!({"step": step, "words": "x".repeat(3_000)}) }
 }
 
-/// Not a test: the process that [`killing_the_writer_never_costs_a_checkpoint`] starts and kills.
+/// The process that [`killing_the_writer_never_costs_a_checkpoint`] starts and kills; not a test.
 #[test]
 #[ignore = "run by the test below"]
 fn saver() {
@@ -36,7 +36,7 @@ fn saver() {
         step += 1;
         save(&dir, &sample(step)).unwrap();
         println!("saved {step}");
-        // there and back: the exchange with a checkpoint that is there is killed too
+        // forwards and backwards, so that an exchange with an existing checkpoint is killed, too
         save(&dir, &Checkpoint { state: json!("replaced"), ..sample(step) }).unwrap();
         save(&dir, &sample(step)).unwrap();
         prune(&dir, 3, step, None).unwrap();

@@ -80,7 +80,8 @@ fn numbers_read_back_to_the_bit() {
     }
 }
 
-/// For every cut k and every number of bytes of the next rows that the killed run still wrote.
+/// A resumed file has the bytes of an uninterrupted one, for every cut k and every number of bytes of the next rows
+/// that the killed run still wrote.
 #[test]
 fn a_resumed_run_has_the_bytes_of_an_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();

@@ -13,10 +13,10 @@ use metadrift::{
 use metadrift_envs::{Purpose, Split, Stream, StreamRng};
 use rand::Rng;
 
-/// Every part of the task language at once.
+/// A configuration with every part of the task language.
 const EVERYTHING: &str = include_str!("everything.toml");
 
-/// What mistakes are made of.
+/// The material of the mistakes.
 const FRAGMENTS: &[&str] = &[
     "nan",
     "-inf",
@@ -94,7 +94,8 @@ fn mutated_configurations_never_panic() {
                         assert!(values.iter().all(|value| value.is_finite()), "{values:?}");
                     }
                     // a few steps, too, of random actions and of full knowledge
-                    let (env, life) = (config.env().unwrap(), Life::of(&config, split).unwrap());
+                    let env = config.env().unwrap();
+                    let life = Life::of(&config, split).unwrap();
                     let stretch = Stretch { limit: 3, ..Stretch::new(life, 0..1) };
                     let space = env.spec().action;
                     let tasks = [task];

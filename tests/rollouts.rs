@@ -1,4 +1,4 @@
-//! Rollouts: equal for any number of actors, contiguous in time, loud when an actor dies.
+//! Rollouts are equal for any number of actors and contiguous in time, and report an actor's panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -58,7 +58,7 @@ fn any_number_of_actors_gives_the_same_bytes() {
             let mut one = empty(env);
             collect(env, 1, episodes, actions, &mut one);
             for actors in [2, 3, 8] {
-                // into a buffer that has been used for something else
+                // the buffer holds the data of another rollout before
                 let mut many = empty(env);
                 collect(env, actors, Episodes::Endless, Actions::Sampled, &mut many);
                 collect(env, actors, episodes, actions, &mut many);
@@ -107,7 +107,8 @@ fn what_is_stored_is_what_the_environment_did() {
         let stream = Stream::new(4, Purpose::Reset).iteration(3).phase(1).task(2);
         let start = Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() };
         let mut engine = VecEnv::<E>::new(&[(&tasks[2], ENVS)], 25, stream, start);
-        let (mut next_obs, mut reward) = (vec![0.0; ENVS * E::SPEC.obs_dim()], vec![0.0; ENVS]);
+        let mut next_obs = vec![0.0; ENVS * E::SPEC.obs_dim()];
+        let mut reward = vec![0.0; ENVS];
         let (mut terminated, mut truncated) = (vec![false; ENVS], vec![false; ENVS]);
         for t in 0..STEPS {
             let rows = t * ENVS..(t + 1) * ENVS;
@@ -126,7 +127,7 @@ fn what_is_stored_is_what_the_environment_did() {
 fn an_actor_that_panics_ends_the_collection_with_its_message() {
     let env = EnvKind::CartPole;
     let (layout, mut tasks, params) = setting(env);
-    tasks[3] = Task::nominal(EnvKind::Pendulum.spec()); // of another environment: the engine refuses it
+    tasks[3] = Task::nominal(EnvKind::Pendulum.spec()); // a task of another environment, which the engine refuses
     let collection = Collection { env, horizon: 25, layout: &layout, num_actors: 2 };
     let phase = Phase::training(0, 0, Clocks::default(), Episodes::Endless);
     let mut rollout = empty(env);
@@ -147,7 +148,8 @@ fn a_policy_that_is_not_finite_is_an_error_that_names_the_task() {
     assert!(error.to_string().contains("task 1"), "{error}");
 }
 
-/// What `clock` shows on three tasks of iteration 2 in the phase after one adaptation step, `[tasks][steps]` of lane 0.
+/// The values of a drift on `clock`, on three tasks of iteration 2 in the phase after one adaptation step,
+/// `[tasks][steps]` of lane 0.
 fn readings(clock: &str, episodes_per_env: u32) -> Vec<Vec<f32>> {
     // the probe pays plus or minus the gain and ends after every step; the gain is the clock's reading in thousandths
     let text = format!(

@@ -9,7 +9,7 @@ use metadrift_envs::Split;
 /// Tasks of a list by split.
 const COUNTS: [(Split, u32); 3] = [(Split::Train, 256), (Split::InDist, 64), (Split::Ood, 64)];
 
-/// One line a task: split, index, digest.
+/// The text of a list, one line per task: split, index, digest.
 fn list(config: &Config) -> String {
     let spec = config.env().unwrap().spec();
     let mut text = String::from("# split index digest; written by tests/task_lists.rs\n");

@@ -16,7 +16,7 @@ pub enum Which {
     Last,
     /// The one that did best on held-out tasks, by the state of the newest: `"best": {"step": n, "return": x}`.
     Best,
-    /// The one after so many iterations.
+    /// The checkpoint after this number of iterations.
     Step(u64),
 }
 

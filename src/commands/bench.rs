@@ -1,4 +1,4 @@
-//! `bench`: what this machine does per second.
+//! `bench`: the speed of this machine.
 
 mod env_step;
 mod meta_iteration;
@@ -20,20 +20,20 @@ use crate::{
     device, message,
 };
 
-/// Lanes that a batch has.
+/// Lanes of a batch.
 const LANES: [usize; 4] = [1, 64, 1024, 16384];
-/// How often a rate is measured.
+/// Measurements of each rate.
 const REPEATS: usize = 5;
-/// How long each of these takes, roughly.
+/// Approximate duration of a measurement.
 const REPEAT_TIME: Duration = Duration::from_millis(60);
 
 /// One figure.
 #[derive(Debug, PartialEq, Serialize)]
 struct Row {
-    /// What was measured: `env_step`, `policy`, `meta_iteration`, `scaling`, `time_to_result`, `memory`.
+    /// Part: `env_step`, `policy`, `meta_iteration`, `scaling`, `time_to_result`, `memory`.
     bench: &'static str,
     env: &'static str,
-    /// Lanes, or what `variant` counts.
+    /// Number of lanes, or of the units that `variant` names.
     n: usize,
     threads: usize,
     variant: &'static str,
@@ -89,38 +89,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let parts = if args.only.is_empty() { &usual[..] } else { &args.only };
     let threads = args.compute.num_actors();
     for part in parts {
-        match part {
-            BenchPart::EnvStep => {
-                for subject in subjects() {
-                    message::say(&format!("[bench] {}: environment steps, 1 thread", subject.name()));
-                    show(env_step::measure(&subject, &LANES, REPEAT_TIME)?)?;
-                }
-            }
-            BenchPart::Policy => {
-                message::say("[bench] policy inferences, 1 thread");
-                show(policy::measure(&LANES, REPEAT_TIME))?;
-            }
-            BenchPart::MetaIteration => {
-                for subject in subjects() {
-                    message::say(&format!("[bench] {}: meta-iterations on {}", subject.name(), place(device, threads)));
-                    show(meta_iteration::measure(&subject, device, args.compute.backend, threads)?)?;
-                }
-            }
-            BenchPart::Tasks => {
-                message::say(&format!("[bench] meta-iterations of more tasks on {}", place(device, threads)));
-                scaling::tasks(&SUBJECTS[0], device, args.compute.backend, threads, &args.tasks, show)?;
-            }
-            BenchPart::Scaling => {
-                message::say(&format!("[bench] meta-iterations of other sizes on {}", place(device, threads)));
-                scaling::sizes(&SUBJECTS[0], device, args.compute.backend, threads, show)?;
-            }
-            BenchPart::TimeToResult => {
-                for result in time_to_result::RESULTS {
-                    message::say(&format!("[bench] training {} on {}", result.0, place(device, threads)));
-                    show(vec![time_to_result::measure(result, device, args.compute.backend, threads)?])?;
-                }
-            }
-        }
+        measure(*part, args, device, &show)?;
     }
     if let Some(bytes) = peak_memory() {
         show(vec![Row::new(("memory", "-", "peak", "MB"), 0, threads, vec![bytes as f64 / 1e6])])?;
@@ -128,12 +97,52 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// The most memory this process has had at once (bytes), where the system says so.
+/// Measures one part and shows its rows.
+fn measure(part: BenchPart, args: &BenchArgs, device: Device, show: &impl Fn(Vec<Row>) -> Result<()>) -> Result<()> {
+    let threads = args.compute.num_actors();
+    let backend = args.compute.backend;
+    match part {
+        BenchPart::EnvStep => {
+            for subject in subjects() {
+                message::say(&format!("[bench] {}: environment steps, 1 thread", subject.name()));
+                show(env_step::measure(&subject, &LANES, REPEAT_TIME)?)?;
+            }
+        }
+        BenchPart::Policy => {
+            message::say("[bench] policy inferences, 1 thread");
+            show(policy::measure(&LANES, REPEAT_TIME))?;
+        }
+        BenchPart::MetaIteration => {
+            for subject in subjects() {
+                message::say(&format!("[bench] {}: meta-iterations on {}", subject.name(), place(device, threads)));
+                show(meta_iteration::measure(&subject, device, backend, threads)?)?;
+            }
+        }
+        BenchPart::Tasks => {
+            message::say(&format!("[bench] meta-iterations by number of tasks on {}", place(device, threads)));
+            scaling::tasks(&SUBJECTS[0], device, backend, threads, &args.tasks, show)?;
+        }
+        BenchPart::Scaling => {
+            message::say(&format!("[bench] meta-iterations by size on {}", place(device, threads)));
+            scaling::sizes(&SUBJECTS[0], device, backend, threads, show)?;
+        }
+        BenchPart::TimeToResult => {
+            for result in time_to_result::RESULTS {
+                message::say(&format!("[bench] training {} on {}", result.0, place(device, threads)));
+                show(vec![time_to_result::measure(result, device, backend, threads)?])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Peak memory of this process (bytes), if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| 1024 * kib)
 }
+
 fn place(device: Device, threads: usize) -> String {
     format!("{}, {threads} thread{}", device, if threads == 1 { "" } else { "s" })
 }
@@ -153,7 +162,7 @@ fn rates(units: usize, time: Duration, mut work: impl FnMut()) -> Vec<f64> {
         (0..calls).for_each(|_| work());
         start.elapsed().as_secs_f64().max(1e-9)
     };
-    // doubling warms caches and clock up; the last round is long enough to tell the pace
+    // doubling warms up caches and clock; the last round is long enough for an estimate of the rate
     let mut calls = 1;
     let pace = loop {
         let taken = seconds(calls);
@@ -166,7 +175,7 @@ fn rates(units: usize, time: Duration, mut work: impl FnMut()) -> Vec<f64> {
     (0..REPEATS).map(|_| calls as f64 * units as f64 / seconds(calls)).collect()
 }
 
-/// Four significant digits, with M or k where there are many.
+/// Four significant digits, with M or k for large numbers.
 fn short(value: f64) -> String {
     let (scaled, unit) = match value {
         v if v >= 1e6 => (v / 1e6, " M"),

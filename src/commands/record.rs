@@ -32,7 +32,7 @@ use crate::{
     trained::Trained,
 };
 
-/// Most frames of a picture.
+/// Largest number of frames of a film.
 const FRAMES: usize = 600;
 
 /// The most likely action of a network.
@@ -49,7 +49,7 @@ impl Controller for Network {
     }
 }
 
-/// One panel: a title and what happens in it.
+/// One panel: a title and its moments.
 struct Film {
     title: String,
     moments: Vec<Moment>,
@@ -83,7 +83,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
 }
 
-/// The controller with full knowledge or, where there is none, random actions.
+/// The oracle or, if the environment has none, random actions.
 fn unlearned(config: &Config, task: &Task, args: &RecordArgs) -> Result<Film, ConfigError> {
     let env = config.env()?;
     let title = |who: &str| format!("{who} on {}, task {}/{}", config.name, args.split, args.task);
@@ -109,7 +109,8 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let observations = |config: &Config| -> Result<usize, ConfigError> {
         Ok(registry::layout(config.env()?.spec(), &config.task.settings(), &[]).obs_dim())
     };
-    let (seen, shown) = (observations(&trained)?, observations(config)?);
+    let seen = observations(&trained)?;
+    let shown = observations(config)?;
     if seen != shown {
         return Err(ConfigError::NotFound(format!(
             "{} was trained on observations of {seen} numbers, those of {} have {shown}: task.observe_actions and \
@@ -123,7 +124,7 @@ fn before_and_after(config: &Config, run: &Path, task: &Task, args: &RecordArgs)
     let arithmetic = Arithmetic::of(&trained, learner.backend().choice(), device, actors)?;
     memory::evaluation(config, 1, trained.evaluation.episodes(), arithmetic)?.check()?;
     let steps = trained.evaluation.adapt_steps();
-    // the task's world is the preset's; how data become a gradient is the run's
+    // the tasks are the preset's; the arithmetic of the gradient is the run's
     let world = Config { ppo: trained.ppo.clone(), ..config.clone() };
     let protocol = Protocol {
         split: args.split,
@@ -178,7 +179,7 @@ fn film(
     Ok(Film { title, moments })
 }
 
-/// The films side by side as a GIF, in real time as far as one can be, and the number of frames.
+/// The films side by side as a GIF, as near to real time as the format allows, and the number of frames.
 fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usize)> {
     let env = config.env()?;
     let step = ["tau", "dt"].into_iter().find_map(|name| channel_index(env.spec(), name).ok());
@@ -207,7 +208,7 @@ fn encode(config: &Config, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usiz
     Ok((encoder.into_inner()?, frames))
 }
 
-/// The channels that make this task what it is: those that drift, then those with another value than usual.
+/// The channels that distinguish this task: those that drift, then those with another value than their default.
 fn shown(config: &Config, task: &Task) -> Vec<usize> {
     let drifting: Vec<usize> = task.drifts.iter().map(|drift| drift.channel).collect();
     let spec = config.env().map(|env| metadrift_envs::channels(env.spec())).unwrap_or_default();

@@ -2,40 +2,40 @@
 
 use serde_json::json;
 
-/// One key: its type, its default, what it may be, and what it does.
+/// One key: its type, default, legal values and meaning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Key {
     /// Path, as `--set` takes it.
     pub key: &'static str,
     /// Type in words.
     pub kind: &'static str,
-    /// What holds when the key is left out.
+    /// The default.
     pub default: Absent,
     /// Values that are accepted.
     pub legal: Legal,
-    /// Unit; empty for what has none.
+    /// Unit; empty if there is none.
     pub unit: &'static str,
-    /// Who reads it.
+    /// The learner that reads it.
     pub learner: Reader,
-    /// One line on what it does.
+    /// Its meaning in one line.
     pub meaning: &'static str,
 }
 
 /// The value of a key that is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Absent {
-    /// Nothing: the key must be there.
+    /// No default: the key must be there.
     Required,
     /// This value, as TOML.
     Is(&'static str),
-    /// What these words say; there is no value to write.
+    /// A default in words, for which there is no value to write.
     Words(&'static str),
 }
 
 /// Values that a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Legal {
-    /// In words, as an error message says them, with a value that is refused.
+    /// A range, in the words of the error message, with a value outside.
     Range {
         /// The words.
         words: &'static str,
@@ -44,7 +44,7 @@ pub enum Legal {
     },
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// Whatever the type allows.
+    /// Every value of the type.
     Any,
     /// A table of the task language.
     Table,
@@ -73,7 +73,7 @@ impl Reader {
 }
 
 impl Key {
-    /// For programs.
+    /// The key as JSON, for programs.
     pub fn to_json(&self) -> serde_json::Value {
         let choices = if let Legal::OneOf(words) = self.legal { Some(words) } else { None };
         json!({
@@ -85,13 +85,13 @@ impl Key {
 }
 
 impl Absent {
-    /// The value as TOML, where there is one.
+    /// The value as TOML, if there is one.
     pub fn value(self) -> Option<toml::Value> {
         let Absent::Is(text) = self else { return None };
         toml::from_str::<toml::Table>(&format!("v = {text}")).ok()?.remove("v")
     }
 
-    /// For people.
+    /// The text for people.
     pub fn text(self) -> &'static str {
         match self {
             Absent::Required => "required",
@@ -101,7 +101,7 @@ impl Absent {
 }
 
 impl Legal {
-    /// For people.
+    /// The text for people.
     pub fn text(self) -> String {
         match self {
             Legal::Range { words, .. } => words.into(),
@@ -137,12 +137,12 @@ const fn key(
     Key { key, kind, default, legal, unit, learner: Reader::Both, meaning }
 }
 
-/// The same key for one learner only.
+/// `key`, read by one learner only.
 const fn only(learner: Reader, key: Key) -> Key {
     Key { learner, ..key }
 }
 
-/// The same key for the task, where a table of the language is meant.
+/// A key of `[task]` that holds a table of the task language.
 const fn table(name: &'static str, kind: &'static str, meaning: &'static str) -> Key {
     key(name, kind, Words("none"), Legal::Table, "", meaning)
 }
@@ -165,18 +165,18 @@ use Reader::{Maml, Ppo};
 pub const KEYS: &[Key] = &[
     key("name", TEXT, Required, range("letters, digits, `-`, `_` and `.`, not starting with `.`", "\"a b\""), "", "Name of the run's folder and of its evaluations"),
     key("description", TEXT, Is("\"\""), Legal::Any, "", "One line on the tasks"),
-    key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Whether the tasks need adaptation (adaptation) or one fixed policy solves them all (control)"),
-    key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Every random number of the run follows from it"),
+    key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Purpose of the tasks: they need adaptation (adaptation), or one fixed policy solves them all (control)"),
+    key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Seed of every random number of the run"),
     key("learner", WORD, Is("\"maml\""), Legal::OneOf(&["maml", "ppo"]), "", "A meta-policy that adapts to each task (maml), or one policy for all tasks (ppo)"),
     key("iterations", INTEGER, Is("100"), range("1 to 16777216", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
 
     key("task.env", WORD, Required, range("one of `metadrift env list`", "\"nowhere\""), "", "Environment"),
     key("task.horizon", INTEGER, Words("the environment's"), range("1 to 1000000", "1000001"), "steps", "Time limit of an episode"),
-    key("task.observe_actions", INTEGER, Is("0"), range("0 to 64", "65"), "actions", "How many of the last actions are appended to the observation"),
-    key("task.integrator", WORD, Words("cartpole: euler, pendulum: semi_implicit"), Legal::OneOf(&["euler", "semi_implicit", "rk4"]), "", "How the state is advanced: CartPole has all, Pendulum semi_implicit only"),
+    key("task.observe_actions", INTEGER, Is("0"), range("0 to 64", "65"), "actions", "Number of last actions that are appended to the observation"),
+    key("task.integrator", WORD, Words("cartpole: euler, pendulum: semi_implicit"), Legal::OneOf(&["euler", "semi_implicit", "rk4"]), "", "Integration method: CartPole has all, Pendulum semi_implicit only"),
     key("task.reward", WORD, Words("cartpole and pendulum: gym"), Legal::OneOf(&["gym", "sutton_barto", "quadratic"]), "", "Reward of a step: CartPole has all, Pendulum gym only"),
     key("task.sensor_fill", WORD, Is("\"zero\""), Legal::OneOf(&["zero", "last"]), "", "Reading that stands in for one that was dropped: 0, or the last that came through"),
-    key("task.notify.level", WORD, Is("\"none\""), Legal::OneOf(&["none", "flag", "delta", "value"]), "", "What the observation tells of a change: nothing, that there was one, its size, or the new value"),
+    key("task.notify.level", WORD, Is("\"none\""), Legal::OneOf(&["none", "flag", "delta", "value"]), "", "Report of a change in the observation: nothing, that there was one, its size, or the new value"),
     key("task.notify.delay", INTEGER, Is("0"), range("0 to 64", "65"), "ticks", "Time between a change and its notification"),
     key("task.notify.noise_std", NUMBER, Is("0.0"), range("0 to 1e6", "-1.0"), "the channel's", "Standard deviation of the noise on a reported size or value"),
     key("task.notify.miss_prob", NUMBER, Is("0.0"), PROBABILITY, "", "Probability that a change goes unreported"),
@@ -197,7 +197,7 @@ pub const KEYS: &[Key] = &[
     table("task.split.ood", TABLE, "Changes for the tasks outside the training distribution"),
 
     only(Maml, key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration")),
-    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes: of each task (maml), in all (ppo; at most 32 or a multiple of 32)"),
+    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo; at most 32 or a multiple of 32)"),
     key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
     key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
 
@@ -214,7 +214,7 @@ pub const KEYS: &[Key] = &[
     only(Maml, key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes")),
     only(Maml, key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased")),
     only(Maml, key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)")),
-    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Whether adaptation changes the exploration noise of a Gaussian policy"),
+    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Adapt the exploration noise of a Gaussian policy, too"),
     only(Maml, key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU")),
 
     key("ppo.outer_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the policy"),
@@ -233,7 +233,7 @@ pub const KEYS: &[Key] = &[
     only(Ppo, key("ppo_learner.stop_at_return", NUMBER, Words("never"), range("a finite number", "inf"), "the reward's", "Training ends when the mean return of the last 100 episodes reaches it")),
 
     key("checkpoint.every", INTEGER, Is("10"), range("1 or more", "0"), "iterations", "Iterations between two checkpoints; the first and the last always have one"),
-    key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "How many of the newest are kept"),
+    key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "Number of newest checkpoints that are kept"),
 
     key("log.x_axis", WORD, Is("\"iteration\""), Legal::OneOf(&["iteration", "env_steps"]), "", "Horizontal axis in TensorBoard: iterations, or environment steps"),
 ];

@@ -1,4 +1,4 @@
-//! How the time of a meta-iteration grows with its extents, one at a time.
+//! Growth of a meta-iteration's time with each of its extents.
 
 use anyhow::Result;
 use metadrift_agents::{backend::BackendChoice, device::Device};
@@ -13,7 +13,7 @@ use crate::{
     train::Trainer,
 };
 
-/// How many times the usual extent.
+/// Multiples of the usual extent.
 const FACTORS: [usize; 3] = [1, 4, 16];
 
 /// One row for each number of tasks; `n` is that number.

@@ -1,4 +1,4 @@
-//! Seconds of training until a preset has what it is for.
+//! Training time until a preset reaches its target.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     train::Trainer,
 };
 
-/// Presets, what their row is called, and how many seeds are trained, from 0 on. Those of plain PPO stop at their
+/// Presets, each with the variant of its row and its number of seeds, from 0 on. Presets of plain PPO stop at their
 /// return; the others train to the end and are then evaluated.
 pub(super) const RESULTS: [(&str, &str, u64); 4] = [
     ("cartpole-ppo", "ppo", 5),
@@ -25,7 +25,7 @@ pub(super) const RESULTS: [(&str, &str, u64); 4] = [
 /// One row; `n` is the number of seeds.
 ///
 /// # Errors
-/// If a preset of plain PPO does not reach the return it is to stop at.
+/// If a preset of plain PPO does not reach its return.
 pub(super) fn measure(
     (preset, variant, seeds): (&str, &'static str, u64),
     device: Device,
@@ -48,9 +48,10 @@ pub(super) fn measure(
     Ok(Row::new(("time_to_result", env, variant, "s"), seeds as usize, threads, seconds))
 }
 
-/// Says on standard error what the training has come to.
+/// Reports the outcome of a training on standard error.
 fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()> {
-    let (config, steps) = (trainer.config(), trainer.env_steps());
+    let config = trainer.config();
+    let steps = trainer.env_steps();
     if let Some(goal) = config.ppo_learner.stop_at_return {
         if !trainer.solved() {
             bail!("{preset}, seed {seed}: no mean return of {goal} after {steps} steps");

@@ -49,7 +49,7 @@ fn row<'a>(task: &'a Task, all: &'a [Channel]) -> Row<'a> {
     }
 }
 
-/// One line for what is fixed, one for each drift; what is as in the unperturbed environment is left out.
+/// One line for the fixed values and one for each drift; values of the unperturbed environment are left out.
 fn describe(text: &mut String, task: &Task, all: &[Channel]) -> Result<()> {
     let _ = write!(text, "{}/{}  {:016x}", task.id.split, task.id.index, task.fingerprint());
     for (channel, value) in all.iter().zip(&task.values).filter(|(channel, value)| channel.default != **value) {
