@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
-# a project outside has to say itself where its programs find libtorch
+# programs of an outside project do not know the place of libtorch
 LD_LIBRARY_PATH=${LIBTORCH:-$root/.libtorch/torch}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
