@@ -15,9 +15,11 @@ mod own;
 mod place;
 mod provenance;
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
 
 pub use error::RunDirError;
 pub use manifest::{Manifest, RunState};

@@ -1,8 +1,10 @@
 //! Checkpoints: a saved one loads to the same bytes, and a damaged one never loads.
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
 
 use metadrift::checkpoint::{
     Checkpoint, CheckpointError, load, newest, prune, remove_leftovers, save, set_aside_after, steps,

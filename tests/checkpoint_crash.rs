@@ -3,10 +3,12 @@
 //! `METADRIFT_KILLS=1000 cargo test --test checkpoint_crash` kills more often.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use metadrift::checkpoint::{Checkpoint, CheckpointError, load, newest, prune, remove_leftovers, save, steps};
 use serde_json::json;

@@ -2,8 +2,10 @@
 
 mod faults;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use faults::forged::{FILES, Forged, ForgedTensor, reseal};
 

@@ -6,11 +6,12 @@
 
 mod event_file;
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use metadrift::checkpoint::{Checkpoint, load, newest, save};
-use metadrift::logging::{At, Logger, Outcome, XAxis};
+use metadrift::{
+    checkpoint::{Checkpoint, load, newest, save},
+    logging::{At, Logger, Outcome, XAxis},
+};
 use serde_json::json;
 
 /// Limits how long a file can get (B); none lifts the limit. Going beyond is then an error (EFBIG), not a signal.

@@ -6,8 +6,7 @@ use metadrift::{
     rollout::{Collection, Episodes, Phase, Rollout, Shape, collect_all},
     train::Trainer,
 };
-use metadrift_agents::device::Device;
-use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline};
+use metadrift_agents::{backend::BackendChoice, baseline::LinearBaseline, device::Device};
 use metadrift_envs::{Clocks, EnvKind, Task, TaskSettings};
 
 /// Mean returns without and after adaptation over the last ten of `iterations`.

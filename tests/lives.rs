@@ -10,8 +10,7 @@ use metadrift::{
     evaluate::{Protocol, evaluate},
     train::Trainer,
 };
-use metadrift_agents::backend::BackendChoice;
-use metadrift_agents::device::Device;
+use metadrift_agents::{backend::BackendChoice, device::Device};
 use metadrift_envs::Split;
 use serde_json::Value;
 

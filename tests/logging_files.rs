@@ -1,9 +1,11 @@
 //! metrics.csv, metrics.jsonl and timing.csv: their form, and equal bytes after a resume wherever the run was cut.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use metadrift::logging::{At, CsvFile, JsonLinesFile, Logger, Outcome, Sink, Start, XAxis};
 

@@ -1,9 +1,11 @@
 //! Run folders: places, refusals, and the lock.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use metadrift::run_dir::{Manifest, Place, RunDir, RunDirError, RunState, write_atomic};
 

@@ -1,7 +1,6 @@
 //! The checked-in task lists: published numbers refer to these tasks.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use metadrift::{config::Config, presets};
 use metadrift_envs::Split;

@@ -2,10 +2,12 @@
 
 mod event_file;
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use event_file::{Message, events, files, scalars};
 use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};

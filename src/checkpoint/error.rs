@@ -1,8 +1,9 @@
 //! Errors of checkpoints, each with its remedy.
 
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 /// An error of saving or loading a checkpoint.
 #[derive(Debug, thiserror::Error)]

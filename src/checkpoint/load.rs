@@ -1,15 +1,17 @@
 //! Loading of checkpoints that may be damaged or malicious.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::path::Path;
+use std::{
+    fs::{File, OpenOptions},
+    io::Read,
+    path::Path,
+};
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::error::io_error;
 use super::{
     Checkpoint, CheckpointError, FileEntry, MANIFEST, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES, MAX_PARAMS_BYTES,
-    MAX_STATE_BYTES, Manifest, PARAMS, SCHEMA, STATE, Skipped, TensorEntry, check_names, sha256, step_of, steps,
+    MAX_STATE_BYTES, Manifest, PARAMS, SCHEMA, STATE, Skipped, TensorEntry, check_names, error::io_error, sha256,
+    step_of, steps,
 };
 
 /// Loads one checkpoint, or says why it cannot be used. It reads only the three files, none through a symlink, and no

@@ -1,12 +1,8 @@
 //! The choice of a run's checkpoint.
 
-use std::fmt;
-use std::io::ErrorKind::NotFound;
-use std::path::Path;
-use std::str::FromStr;
+use std::{fmt, io::ErrorKind::NotFound, path::Path, str::FromStr};
 
-use super::load::LISTINGS;
-use super::{Checkpoint, CheckpointError, Skipped, at, newest};
+use super::{Checkpoint, CheckpointError, Skipped, at, load::LISTINGS, newest};
 
 /// One checkpoint of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

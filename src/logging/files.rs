@@ -4,9 +4,11 @@
 //! On resume the rows of later iterations and a torn last line are cut off, so the continued file has the bytes of one
 //! that was never interrupted.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    path::PathBuf,
+};
 
 use super::{Sink, Start};
 use crate::message;

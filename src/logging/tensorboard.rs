@@ -14,18 +14,21 @@
 
 mod rewind;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
-use protobuf::Message;
-use protobuf::well_known_types::Value;
-use tensorboard_proto::api::Status;
-use tensorboard_proto::event::{Event, SessionLog_SessionStatus};
-use tensorboard_proto::plugin_hparams::HParamsPluginData;
-use tensorboard_proto::summary::{Summary, Summary_Value};
-use tensorboard_proto::tensor::TensorProto;
-use tensorboard_proto::types::DataType;
+use protobuf::{Message, well_known_types::Value};
+use tensorboard_proto::{
+    api::Status,
+    event::{Event, SessionLog_SessionStatus},
+    plugin_hparams::HParamsPluginData,
+    summary::{Summary, Summary_Value},
+    tensor::TensorProto,
+    types::DataType,
+};
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{Hparam, Outcome, Sink, Start, logger::wall_time};

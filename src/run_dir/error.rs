@@ -1,7 +1,9 @@
 //! Errors of run folders, each with its remedy.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::message::quoted;
 

@@ -1,9 +1,11 @@
 //! `manifest.json`: the record of a run, its environment and its end.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use metadrift_agents::backend::BackendChoice;
 use serde::{Deserialize, Serialize};

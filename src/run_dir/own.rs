@@ -1,8 +1,10 @@
 //! The files of a run folder. No link in it is followed, for the folder may come from an untrusted place.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::path::Path;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read},
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 

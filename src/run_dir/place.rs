@@ -1,12 +1,15 @@
 //! The place of a new run: its folder, its name, and the folder of its event files.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use super::error::{RunDirError, io_error};
-use super::manifest;
+use super::{
+    error::{RunDirError, io_error},
+    manifest,
+};
 
 /// The folder under `runs` for the event files of all runs whose folder the program chose. They lie beside the runs,
 /// not in them: TensorBoard follows links, and would show the newest run a second time, as `latest`.

@@ -1,8 +1,7 @@
 //! Provenance of a run's results: the program's build, the machine, the tasks. If all of these are the same, so are the
 //! bytes.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use metadrift_agents::native;
 use metadrift_envs::Split;

@@ -1,8 +1,10 @@
 //! A reader of event files that shares no code with the writer: framing, CRC-32C and protobuf from their specifications.
 #![allow(dead_code)] // no test uses all of it
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// One field of a protobuf message.
 #[derive(Clone, Debug)]

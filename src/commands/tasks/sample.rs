@@ -1,7 +1,6 @@
 //! `tasks sample PRESET`
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::Result;
 use metadrift_envs::{Channel, Drift, Split, Task, TaskId, channels};
