@@ -5,7 +5,7 @@ use crate::delay::DelayLines;
 use crate::faults::{Scene, Used, happens, whole};
 use crate::lanes::{Column, LANES, Lanes};
 use crate::real::Real;
-use crate::rng::Purpose;
+use metadrift_random::Purpose;
 use crate::simd::{Kernel, Proof, Simd};
 use crate::words::{Visit, Words};
 

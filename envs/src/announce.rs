@@ -7,7 +7,7 @@ use crate::env::EnvSpec;
 use crate::faults::{Scene, happens};
 use crate::gauss::normal;
 use crate::lanes::{Column, LANES};
-use crate::rng::Purpose;
+use metadrift_random::Purpose;
 use crate::settings::{Notify, NotifyLevel, TaskSettings};
 use crate::task::Task;
 use crate::words::{Visit, Words};

@@ -11,7 +11,7 @@ use crate::env::EnvSpec;
 use crate::filter::Filter;
 use crate::noise::Noise;
 use crate::plan::{Entry, Plan, plans};
-use crate::rng::{Purpose, Stream};
+use metadrift_random::{Purpose, Stream};
 use crate::settings::TaskSettings;
 use crate::task::{Channel, Split, Task, TaskError, TaskId, channels};
 
@@ -79,7 +79,7 @@ impl TaskDistribution {
         &self.settings
     }
 
-    /// Task `index` (below [`crate::rng::MAX_INDEX`]) of `iteration`: pure, so any task can be
+    /// Task `index` (below [`metadrift_random::MAX_INDEX`]) of `iteration`: pure, so any task can be
     /// drawn at any time. Each channel has its own random stream: what is said about one channel
     /// does not change the draws of another.
     pub fn sample(&self, seed: u64, iteration: u32, index: u32) -> Task {

@@ -7,7 +7,7 @@ use crate::clock::Clocks;
 use crate::distribution::TaskDistribution;
 use crate::env::{Array, Env, EnvSpec};
 use crate::replay::{Initial, Trajectory, replay_flat};
-use crate::rng::Stream;
+use metadrift_random::Stream;
 use crate::task::{Task, TaskError};
 use crate::vec_env::{StepView, VecEnv, WrongState};
 

@@ -6,7 +6,7 @@ use crate::channel::MAX_DELAY;
 use crate::columns::Channels;
 use crate::gauss::normal;
 use crate::lanes::{Column, LANES};
-use crate::rng::Purpose;
+use metadrift_random::Purpose;
 use crate::streams::Streams;
 
 /// Where a tick happens: the lanes' parameters and random streams.
@@ -75,7 +75,7 @@ pub(crate) fn whole(count: f32) -> u32 {
 /// Whether an event of that probability happens: never for 0, always for 1.
 #[inline(always)]
 pub(crate) fn happens(word: u32, probability: f32) -> bool {
-    crate::rng::unit_f32(word) < probability
+    metadrift_random::unit_f32(word) < probability
 }
 
 /// Which channels the tasks of a batch use: not at their defaults, or drifting.

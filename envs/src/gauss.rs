@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 
 use crate::real::Real;
-use crate::rng::unit_f32;
+use metadrift_random::unit_f32;
 
 /// A standard normal number from two random words (Box and Muller 1958); at most 6.8 in size.
 #[inline(always)]
@@ -50,7 +50,7 @@ fn ln(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{Purpose, Stream};
+    use metadrift_random::{Purpose, Stream};
 
     #[test]
     fn the_logarithm_is_that_of_f64() {

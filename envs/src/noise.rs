@@ -7,7 +7,7 @@ use rand::TryRng;
 use serde::{Deserialize, Serialize};
 
 use crate::normal;
-use crate::rng::{Stream, philox4x32_10};
+use metadrift_random::{Stream, philox4x32_10};
 
 /// The randomness of one process, named by 64 bits: those of a drift follow from seed, split,
 /// iteration, task and channel.

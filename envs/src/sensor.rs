@@ -6,7 +6,7 @@ use crate::faults::{Scene, Used, happens, normals};
 use crate::gauss::normal;
 use crate::lanes::{Column, LANES};
 use crate::real::Real;
-use crate::rng::Purpose;
+use metadrift_random::Purpose;
 use crate::settings::SensorFill;
 use crate::simd::{Kernel, Proof, Simd};
 use crate::words::{Visit, Words};

@@ -1,7 +1,7 @@
 //! The random streams of the lanes of a batch.
 
 use crate::lanes::{Column, LANES, Lanes};
-use crate::rng::{MAX_INDEX, Purpose, Stream, unit_f32};
+use metadrift_random::{MAX_INDEX, Purpose, Stream, unit_f32};
 use crate::simd::{Kernel, Proof, Simd};
 
 /// Streams that differ in their task and env only.

@@ -1,7 +1,7 @@
 //! Drifts evaluated ahead.
 
 use super::*;
-use crate::rng::{Purpose, Stream};
+use metadrift_random::{Purpose, Stream};
 
 #[test]
 fn ticks_evaluated_at_once_are_those_of_each() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::rng::{Purpose, Stream};
+use metadrift_random::{Purpose, Stream};
 
 #[test]
 fn values_match_those_worked_out_by_hand() {

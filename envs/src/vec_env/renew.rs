@@ -6,7 +6,7 @@ use crate::distribution::TaskDistribution;
 use crate::env::Env;
 use crate::faults::Scene;
 use crate::moving::Drifting;
-use crate::rng::Stream;
+use metadrift_random::Stream;
 use crate::task::{Task, channels};
 
 impl<E: Env> VecEnv<E> {

@@ -12,7 +12,7 @@ use crate::env::{Env, Level, Version};
 use crate::faults::Used;
 use crate::lanes::{Column, LANES, Lanes};
 use crate::moving::{Apart, Drifting, Together};
-use crate::rng::{Purpose, Stream};
+use metadrift_random::{Purpose, Stream};
 use crate::sensor::Sensors;
 use crate::settings::{IntegratorKind, RewardKind, TaskSettings};
 use crate::simd::Simd;

@@ -1,10 +1,18 @@
-//! Counter-based random numbers: every draw has a name, so results depend neither on the order
-//! of drawing nor on threads, and nothing has to be checkpointed.
+//! Random streams with names: every draw is a pure function of a seed and a [`Stream`], so results depend neither on
+//! the order of drawing nor on threads, and a checkpoint holds no state of a generator.
 //!
-//! The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
-//! easy as 1, 2, 3", SC 2011): a bijection of 128-bit counters for every 64-bit key. The key is
-//! the seed of the run. The counter spells out what is drawn, each part in its own bits, so two
-//! different names never share a counter:
+//! ```
+//! use metadrift_random::{Purpose, Stream};
+//!
+//! let actions = Stream::new(7, Purpose::Action).task(3).env(12);
+//! // the words of step 41, without those of the steps before
+//! assert_eq!(actions.block(41), actions.block(41));
+//! assert_ne!(actions.block(41), actions.env(13).block(41));
+//! ```
+//!
+//! The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+//! SC 2011): a bijection of 128-bit counters for every 64-bit key. The key is the seed of the run. The counter encodes
+//! the name of the stream and the step, each part in its own bits, so two different names never share a counter:
 //!
 //! | word | bits 0..24 | bits 24..32 |
 //! |---|---|---|
@@ -12,12 +20,18 @@
 //! | 1 | iteration | part |
 //! | 2 | env | phase |
 //! | 3 | task | purpose |
+//!
+//! [`StreamRng`] reads a stream word by word, as a generator of the `rand` crates.
+
+mod philox;
 
 use std::convert::Infallible;
 
 use rand::TryRng;
 
-/// What random numbers are drawn for. The numbers are frozen: changing one changes results.
+pub use philox::philox4x32_10;
+
+/// The purpose of random numbers. The codes are frozen: changing one changes results.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -35,7 +49,7 @@ pub enum Purpose {
     EvaluationReset = 6,
     /// Actions sampled during evaluation.
     EvaluationAction = 7,
-    /// The order in which samples are learned from.
+    /// Order in which samples are learned from.
     Shuffle = 8,
     /// Candidates of the search for the best fixed law.
     Search = 9,
@@ -63,11 +77,11 @@ pub const MAX_INDEX: u32 = 1 << 24;
 pub struct Stream {
     /// Seed of the run.
     pub seed: u64,
-    /// What the numbers are for.
+    /// Purpose of the numbers.
     pub purpose: Purpose,
     /// Iteration of the meta loop, below [`MAX_INDEX`].
     pub iteration: u32,
-    /// Which of several blocks that are drawn in the same step.
+    /// Number of the block, if several are drawn in the same step.
     pub part: u8,
     /// Adaptation phase within the iteration.
     pub phase: u8,
@@ -79,36 +93,43 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of `seed` for `purpose`, all indices zero.
+    #[inline]
     pub fn new(seed: u64, purpose: Purpose) -> Stream {
         Stream { seed, purpose, iteration: 0, part: 0, phase: 0, task: 0, env: 0 }
     }
 
     /// The same stream for another iteration.
+    #[inline]
     pub fn iteration(self, iteration: u32) -> Stream {
         Stream { iteration, ..self }
     }
 
     /// The same stream for another part of each step.
+    #[inline]
     pub fn part(self, part: u8) -> Stream {
         Stream { part, ..self }
     }
 
     /// The same stream for another purpose.
+    #[inline]
     pub fn purpose(self, purpose: Purpose) -> Stream {
         Stream { purpose, ..self }
     }
 
     /// The same stream for another adaptation phase.
+    #[inline]
     pub fn phase(self, phase: u8) -> Stream {
         Stream { phase, ..self }
     }
 
     /// The same stream for another task.
+    #[inline]
     pub fn task(self, task: u32) -> Stream {
         Stream { task, ..self }
     }
 
     /// The same stream for another env.
+    #[inline]
     pub fn env(self, env: u32) -> Stream {
         Stream { env, ..self }
     }
@@ -129,9 +150,9 @@ impl Stream {
         self.block_unchecked(step)
     }
 
-    /// [`Stream::block`] where the indices are known to be legal.
+    /// [`Stream::block`] without the check of the indices; with one that is too large, two names share numbers.
     #[inline(always)]
-    pub(crate) fn block_unchecked(&self, step: u32) -> [u32; 4] {
+    pub fn block_unchecked(&self, step: u32) -> [u32; 4] {
         let counter = [
             step,
             self.iteration | u32::from(self.part) << 24,
@@ -148,6 +169,7 @@ impl Stream {
     }
 
     /// A sequential generator over the blocks 0, 1, 2, ... of this stream.
+    #[inline]
     pub fn rng(self) -> StreamRng {
         StreamRng { stream: self, next_block: 0, words: [0; 4], used: 4 }
     }
@@ -175,6 +197,7 @@ pub struct StreamRng {
 }
 
 impl StreamRng {
+    #[inline]
     fn next_word(&mut self) -> u32 {
         if self.used == 4 {
             self.words = self.stream.block(self.next_block);
@@ -189,11 +212,13 @@ impl StreamRng {
 impl TryRng for StreamRng {
     type Error = Infallible;
 
+    #[inline]
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         Ok(self.next_word())
     }
 
     /// Two words, the lower half first.
+    #[inline]
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
         let low = u64::from(self.next_word());
         Ok(low | u64::from(self.next_word()) << 32)
@@ -213,43 +238,11 @@ pub fn unit_f32(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// The ten-round bijection itself.
-#[inline(always)]
-pub(crate) fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    // words in 64 bits: loops over lanes then need no shuffles
-    const LOW: u64 = 0xffff_ffff;
-    let [mut c0, mut c1, mut c2, mut c3] = counter.map(u64::from);
-    let [mut k0, mut k1] = key;
-    for _ in 0..10 {
-        let first = c0 * 0xD251_1F53;
-        let second = c2 * 0xCD9E_8D57;
-        c0 = (second >> 32) ^ c1 ^ u64::from(k0);
-        c1 = second & LOW;
-        c2 = (first >> 32) ^ c3 ^ u64::from(k1);
-        c3 = first & LOW;
-        k0 = k0.wrapping_add(0x9E37_79B9);
-        k1 = k1.wrapping_add(0xBB67_AE85);
-    }
-    [c0, c1, c2, c3].map(|word| word as u32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rand::Rng;
     use rand_distr::{Distribution, Normal};
-
-    #[test]
-    fn philox_gives_the_known_answers_of_random123() {
-        // tests/kat_vectors of DEShawResearch/random123, lines "philox4x32 10"
-        let ones = u32::MAX;
-        assert_eq!(philox4x32_10([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
-        assert_eq!(philox4x32_10([ones; 4], [ones; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
-        assert_eq!(
-            philox4x32_10([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
-            [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]
-        );
-    }
 
     #[test]
     fn every_part_of_the_name_has_its_own_bits() {
