@@ -11,7 +11,7 @@ fn main() {
     }
 }
 
-/// The compiler and, where this folder is a git repository of its own, the commit. Without git there is none.
+/// The compiler and, if this folder is a git repository of its own, the commit.
 fn provenance() {
     let compiler = std::env::var_os("RUSTC").and_then(|rustc| output(Command::new(rustc).arg("--version")));
     println!("cargo::rustc-env=METADRIFT_RUSTC={}", compiler.unwrap_or_default());
@@ -26,11 +26,11 @@ fn provenance() {
         let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some();
         println!("cargo::rustc-env=METADRIFT_COMMIT={commit}{}", if changed { "-dirty" } else { "" });
     }
-    // what may have been changed since
+    // files that may have changed since
     for path in ["src", "agents/src", "envs/src", "random/src", "presets", "Cargo.lock", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
-    // changes with each commit and checkout; a path that is not there would make cargo run this always
+    // these change with each commit and checkout; a missing path would make cargo run this script always
     for path in ["logs/HEAD", "HEAD"].iter().filter_map(|name| git(&["rev-parse", "--git-path", name])) {
         if Path::new(&path).exists() {
             println!("cargo::rerun-if-changed={path}");

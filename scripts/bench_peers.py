@@ -31,7 +31,7 @@ def ours(part):
 
 
 def solve(env, seed):
-    """Seconds from process start to solved by plain PPO, and those of training alone; nothing if it was not solved."""
+    """Seconds from process start to solved by plain PPO, and those of training alone; none if it was not solved."""
     preset = f"{env}-ppo"
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -48,7 +48,7 @@ def solve(env, seed):
 
 
 class Table:
-    """Figures by (what, who), and which of two is better."""
+    """Figures by (quantity, system), and the better of two."""
 
     def __init__(self):
         self.values = {}

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
-# a project outside has to say itself where its programs find libtorch
+# programs of an outside project do not know the place of libtorch
 LD_LIBRARY_PATH=${LIBTORCH:-$root/.libtorch/torch}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
@@ -27,4 +27,6 @@ grep -q '^double-integrator' listed
 "$program" tasks audit integrator.toml --tasks 4 --lanes 2 --rounds 1 >audited 2>&1
 "$program" record integrator.toml --run run --out film.gif >recorded
 test -s film.gif
-echo "[example] train, resume, evaluate, env, tasks and record work on an environment of one's own" >&2
+"$program" bench --only env-step --format json >measured
+grep -q '"bench":"env_step","env":"double-integrator","n":1024' measured
+echo "[example] train, resume, evaluate, env, tasks, record and bench work on an environment of one's own" >&2

@@ -12,7 +12,7 @@ build)
     out=${2:?usage: scripts/gpu_check.sh build DIR}
     mkdir -p "$out"
     python3 scripts/libtorch.py setup
-    # a target folder of its own: other flags would make cargo build the usual one anew
+    # a separate target folder, because other flags would make cargo rebuild the usual one
     RUSTFLAGS="-C target-cpu=x86-64-v3 -C strip=symbols" CARGO_TARGET_DIR=target/x86-64-v3 \
         cargo build --release --locked -p metadrift --features torch
     cp target/x86-64-v3/release/metadrift scripts/gpu_check.sh "$out/"

@@ -30,14 +30,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYOUT = "2"  # raise it when KEEP changes, so that old trees are unpacked again
 UNAVAILABLE = 5  # the exit status for "no libtorch", as in the program itself
 
-# What is taken out of each wheel. The wheels' own folders are kept: the libraries find each other through
+# Files to unpack from each wheel. The wheels' own folders are kept: the libraries find each other through
 # RPATHs such as $ORIGIN/../../nvidia/cu13/lib. libtorch_cpu needs cudart and cupti even without a GPU.
 KEEP = {
     "slim": r"torch/include/.*|torch/lib/lib(c10|torch_cpu|torch|gomp[^/]*)\.so[^/]*"
     r"|nvidia/cu13/lib/lib(cudart|cupti)\.so\.13",
     "cuda": r"torch/include/.*|torch/lib/lib(c10|torch|gomp|caffe2_nvrtc)[^/]*\.so[^/]*|nvidia/[^/]+/lib/.*\.so[^/]*",
 }
-# The terms under which all this may be passed on.
+# The licence terms.
 TERMS = r"[^/]+\.dist-info/(licenses/.*|(?i:licen[cs]e|notice|copying)[^/]*)"
 DROP = r"torch/lib/libtorch_(python|global_deps)\.so"  # for Python programs only
 
@@ -101,7 +101,7 @@ def cache_dir():
 
 
 def users_own(version):
-    """Says where the user's own libtorch is, or returns None; it is never changed, only its version is looked at."""
+    """Says where the user's own libtorch is, or returns None; it is never changed, only its version is checked."""
     env = os.environ
     if "LIBTORCH_USE_PYTORCH" in env:
         try:
@@ -141,7 +141,7 @@ def check_platform(version):
 
 
 def good(wheel, folder):
-    """The wheel's path in a folder, if it is there and is the pinned one."""
+    """The path of the pinned wheel in a folder, if it is there."""
     path = folder / wheel.file
     if not path.is_file():
         return None
@@ -288,7 +288,7 @@ def numbers(version):
 
 
 def doctor(root):
-    """Prints what is there; True if nothing is missing."""
+    """Prints a report; True if nothing is missing."""
     lock, tree, bad = root / "scripts/libtorch.lock", root / ".libtorch", []
 
     def show(name, value, remedy, problem="MISSING"):

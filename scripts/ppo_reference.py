@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes agents/tests/data/ppo_reference.json: whole PPO updates worked out in f64 NumPy, without backpropagation.
+"""Writes agents/tests/data/ppo_reference.json: whole PPO updates computed in f64 NumPy, without backpropagation.
 
 Gradients are central differences of the losses as the papers state them, so nothing here shares a derivation with the
 crate. `python3 -m venv VENV && VENV/bin/pip install numpy && VENV/bin/python scripts/ppo_reference.py`
@@ -100,7 +100,7 @@ def case(head, seed):
     after = network(value, value_widths, next_obs.reshape(rows, OBS))[0].reshape(STEPS, ENVS) / (1 - GAMMA)
     advantage = np.zeros((STEPS, ENVS))
     for e in range(ENVS):
-        # by definition: the sum of (gamma lambda)^k delta over what is left of the episode
+        # by definition: the sum of (gamma lambda)^k delta over the rest of the episode
         for t in range(STEPS):
             weight = 1.0
             for u in range(t, STEPS):

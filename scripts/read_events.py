@@ -1,4 +1,4 @@
-"""Print what TensorBoard's own reader finds in a directory of event files, as JSON.
+"""Prints the events that TensorBoard's own reader finds in a directory of event files, as JSON.
 
     python3 scripts/read_events.py runs/<preset>/<name>/tb
 

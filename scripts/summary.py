@@ -1,4 +1,4 @@
-"""One row of the README's results table for each run folder given: what its evaluations say.
+"""One row of the README's results table for each run folder given, from its evaluations.
 
     python3 scripts/summary.py runs/reproduce/cartpole-flip-0 ...
     python3 scripts/summary.py --plot docs/learning.svg runs/reproduce/cartpole-flip-*

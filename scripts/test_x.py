@@ -1,6 +1,7 @@
 """Tests of ./x with a made-up cargo, program and libtorch; nothing is compiled or fetched."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -31,7 +32,7 @@ class X(unittest.TestCase):
         self.own, self.log = base / "torch", base / "log"
         for path in self.root / "scripts", self.caller, self.bin, self.own / "lib":
             path.mkdir(parents=True)
-        for name in "x", "Cargo.toml", "scripts/libtorch.py", "scripts/libtorch.lock":
+        for name in "x", "Cargo.toml", "rust-toolchain.toml", "scripts/libtorch.py", "scripts/libtorch.lock":
             shutil.copy(ROOT / name, self.root / name)
         (self.own / "lib/libtorch_cpu.so").touch()
         (self.own / "build-version").write_text("2.11.0\n")
@@ -104,6 +105,22 @@ class X(unittest.TestCase):
         self.assertIn("cargo 1.63.0 is too old", self.run_x("doctor", code=5, FAKE_VERSION="1.63.0").stderr)
         self.run_x("setup", "--torch")
         self.assertIn("TOO OLD: cargo 1.63.0", self.run_x("doctor", code=5, FAKE_VERSION="1.63.0").stdout)
+
+    def test_a_build_fetches_no_toolchain(self):
+        pinned = re.search('^channel = "(.*)"', (ROOT / "rust-toolchain.toml").read_text(), re.MULTILINE).group(1)
+        self.program("cargo", CARGO.replace("mkdir", 'echo "rust ${RUSTUP_TOOLCHAIN-}" >> "$FAKE_LOG"\nmkdir', 1))
+        for installed, default, chosen in [
+            ("stable-a (active, default)", "stable-a (default)", "stable-a"),
+            (f"stable-a (default)\n{pinned}-a", "stable-a (default)", f"{pinned}-a"),
+            ("no installed toolchains", "", ""),
+        ]:
+            listed = f"#!/bin/sh\n[ \"$1\" = default ] && echo '{default}' || echo '{installed}'\n"
+            self.program("rustup", listed)
+            self.log.unlink(missing_ok=True)
+            self.run_x("help")
+            self.assertIn(f"rust {chosen}\n", self.log.read_text())
+            self.run_x("help", RUSTUP_TOOLCHAIN="nightly")
+            self.assertIn("rust nightly\n", self.log.read_text())
 
     def test_install(self):
         self.run_x("setup", "--torch")

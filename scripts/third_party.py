@@ -44,7 +44,7 @@ The texts are in the sources that cargo keeps (`cargo vendor` collects them).
 
 
 def permissive(licence):
-    """Whether every part that must be met can be met by a permissive licence."""
+    """True if every required part of a licence expression can be met by a permissive licence."""
     text = re.sub(r"\s+WITH\s+\S+", "", licence).replace("/", " OR ").strip()
     if text.startswith("(") and ")" in text:
         inner, rest = text[1:].split(")", 1)

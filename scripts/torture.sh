@@ -1,5 +1,5 @@
 #!/bin/sh
-# The tests of what survives, at full length: 1,000 kills, 500 file operations that fail, and 10,000 mutations each of
+# The tests of recovery, at full length: 1,000 kills, 500 file operations that fail, and 10,000 mutations each of
 # configuration, run configuration, checkpoint and manifest. `scripts/torture.sh 0.1` does a tenth of each. Minutes.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what the README shows of a training from today's version: the transcript, docs/learning.svg, docs/tensorboard.png.
+"""Makes the README's transcript of a training, docs/learning.svg and docs/tensorboard.png from today's version.
 
     python3 scripts/transcripts.py            trains cartpole-flip with three seeds and writes all three
     python3 scripts/transcripts.py --check    exits 1 if the transcript in README.md is not what seed 0 prints
@@ -39,7 +39,7 @@ def train(program, run, seed, options):
 
 
 def transcript(lines):
-    """The first line, one in which adaptation begins to work, and the last, without what differs from run to run."""
+    """The first line, one in which adaptation begins to work, and the last, without the values that differ from run to run."""
     chosen = [lines[0], lines[min(29, len(lines) - 1)], lines[-1]]
     rows = [re.sub(r"(  kl \S+).*", r"\1  …", line) for line in dict.fromkeys(chosen)]
     return BEGIN + "```\n" + "\n".join(rows) + "\n```\n" + END

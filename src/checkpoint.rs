@@ -1,9 +1,9 @@
-//! Checkpoints that are whole or not there, whenever the process dies.
+//! Checkpoints that are complete or absent, whenever the process dies.
 //!
 //! ```text
 //! checkpoints/step-00000120/
 //!   params.safetensors    flat f32 vectors
-//!   state.json            counters and whatever else the trainer keeps
+//!   state.json            counters and other state of the trainer
 //!   MANIFEST.json         step; name, size, SHA-256 of each file; name and length of each tensor; SHA-256 of itself
 //! ```
 //!
@@ -17,9 +17,11 @@ mod error;
 mod load;
 mod which;
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use metadrift_agents::state::State;
 use safetensors::tensor::{Dtype, TensorView};
@@ -38,7 +40,7 @@ const PARAMS: &str = "params.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "MANIFEST.json";
 
-/// Caps, kept when saving and when loading: what a file may claim before it is refused.
+// Limits that hold when saving and when loading.
 const MAX_TENSORS: usize = 10_000;
 const MAX_NAME: usize = 100;
 const MAX_HEADER_BYTES: u64 = 1 << 20;
@@ -54,7 +56,7 @@ pub struct Checkpoint {
     /// Flat vectors by name, such as the meta-parameters and the moments of the optimiser. Names are made of `a-z`,
     /// `0-9`, `_` and `.`; values are finite. They come back bit by bit, in this order.
     pub tensors: Vec<(String, Vec<f32>)>,
-    /// Everything else: counters, positions. Finite f64 come back bit by bit; JSON has no other ones.
+    /// The other state: counters, positions. Finite f64 come back bit by bit; JSON has no other ones.
     pub state: serde_json::Value,
 }
 
@@ -78,7 +80,7 @@ struct Manifest {
     step: u64,
     files: Vec<FileEntry>,
     tensors: Vec<TensorEntry>,
-    /// Of this manifest with an empty string in this place.
+    /// Digest of this manifest with an empty string in this field.
     sha256: String,
 }
 
@@ -98,7 +100,7 @@ struct TensorEntry {
 }
 
 impl Manifest {
-    /// The one text of this manifest; a file with any other is damaged.
+    /// The canonical text of this manifest; a file with another text is damaged.
     fn to_text(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
@@ -112,10 +114,9 @@ impl Manifest {
 
 /// Saves a checkpoint in `dir` (created if missing) as `step-NNNNNNNN` and returns its path.
 ///
-/// A step that is there already, as after a resume, is left alone if it is whole and has the same content. Otherwise the
-/// new one takes its place in one atomic exchange (Linux; elsewhere, and on file systems without exchange, in two
-/// renames, with a moment in which only the other steps are there). On an error nothing that looks whole is left behind
-/// and the checkpoints in `dir` are as before.
+/// An existing checkpoint of that step, as after a resume, stays if it is valid and has the same content. Otherwise the
+/// new one replaces it in one atomic exchange (Linux; elsewhere, and on file systems without exchange, in two renames,
+/// between which the step is missing). On an error no partial checkpoint is left and those in `dir` are as before.
 pub fn save(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
     let (params, state, manifest) = encode(checkpoint)?;
     fs::create_dir_all(dir).map_err(io_error("create the directory", dir))?;
@@ -128,25 +129,24 @@ pub fn save(dir: &Path, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointEr
     let saved = write_files(&temporary, &params, &state, manifest.as_bytes())
         .and_then(|()| put_in_place(&temporary, &path))
         .and_then(|()| sync_dir(dir));
-    // after an exchange the old checkpoint lies here, after a failure the new one
+    // the old checkpoint after an exchange, the new one after a failure
     let cleaned = remove(&temporary);
     saved?;
     cleaned?;
     Ok(path)
 }
 
-/// Deletes old checkpoints: of those up to `current`, the one just saved, the newest `keep` stay, `current` always.
-/// `best` stays, too. Later ones belong to what came before a resume: they do not count and are not touched. Returns the
-/// deleted paths.
+/// Deletes old checkpoints and returns their paths. The newest `keep` up to `current`, the one just saved, stay, and so
+/// does `best`. Later ones date from before a resume: they do not count and are not touched.
 pub fn prune(dir: &Path, keep: usize, current: u64, best: Option<u64>) -> Result<Vec<PathBuf>, CheckpointError> {
     let old = steps(dir)?.into_iter().filter(|(step, _)| *step <= current).rev();
     let old = old.skip(keep.max(1)).filter(|(step, _)| best != Some(*step));
     delete(dir, old.map(|(_, path)| path))
 }
 
-/// Sets aside the checkpoints of steps after `step` as `aside-step-NNNNNNNN`, and returns where they are. For a resume
-/// from a checkpoint that is not the newest: the metrics after it are dropped, and the next resume must not find the
-/// abandoned steps. Nothing is deleted: somebody may want to look at them.
+/// Renames the checkpoints of steps after `step` to `aside-step-NNNNNNNN`, and returns the new paths. A resume from a
+/// checkpoint that is not the newest needs this: the metrics after it are dropped, and the next resume must not find
+/// the abandoned steps. They are not deleted, for inspection.
 pub fn set_aside_after(dir: &Path, step: u64) -> Result<Vec<PathBuf>, CheckpointError> {
     let mut moved = Vec::new();
     for (there, path) in steps(dir)?.into_iter().filter(|(there, _)| *there > step).rev() {
@@ -163,8 +163,8 @@ pub fn set_aside_after(dir: &Path, step: u64) -> Result<Vec<PathBuf>, Checkpoint
     Ok(moved)
 }
 
-/// Deletes what an interrupted save or prune left in `dir`. Only for the process that holds the run's lock: a reader
-/// would delete what the writer is at. Returns how many leftovers there were.
+/// Deletes the leftovers of an interrupted save or prune in `dir` and returns their number. Only the process that holds
+/// the run's lock may call it: a reader would delete the files of a save in progress.
 pub fn remove_leftovers(dir: &Path) -> Result<usize, CheckpointError> {
     let mut removed = 0;
     for (name, path) in entries(dir)? {
@@ -184,7 +184,7 @@ pub fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
     Ok(steps)
 }
 
-/// Name and path of everything in `dir`; nothing if there is no such directory.
+/// Name and path of every entry of `dir`; none if there is no such directory.
 fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, CheckpointError> {
     let listing = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -204,13 +204,13 @@ fn step_name(step: u64) -> String {
     format!("step-{step:08}")
 }
 
-/// The step in the name of a checkpoint; none for any other spelling of it.
+/// The step in the name of a checkpoint; none if the name is not spelt as [`step_name`] does.
 fn step_of(name: &str) -> Option<u64> {
     let step = name.strip_prefix("step-")?.parse().ok()?;
     (step_name(step) == name).then_some(step)
 }
 
-/// The bytes of the two files and the text of the manifest. Refuses what [`load`] would refuse.
+/// The bytes of the two files and the text of the manifest. Refuses a checkpoint that [`load`] would refuse.
 fn encode(checkpoint: &Checkpoint) -> Result<(Vec<u8>, Vec<u8>, String), CheckpointError> {
     check(checkpoint)?;
     let tensors = &checkpoint.tensors;
@@ -249,7 +249,7 @@ fn check(checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Checks the names of the tensors: how many, of which characters, each once.
+/// Checks the names of the tensors: their number, length and characters, and that each occurs once.
 fn check_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), String> {
     if names.len() > MAX_TENSORS {
         return Err(format!("{} tensors are more than {MAX_TENSORS}", names.len()));
@@ -282,7 +282,7 @@ fn write_files(dir: &Path, params: &[u8], state: &[u8], manifest: &[u8]) -> Resu
     sync_dir(dir)
 }
 
-/// Renames `temporary` to `path`; where there is something already, the two change places.
+/// Renames `temporary` to `path`; if `path` exists, the two are exchanged.
 fn put_in_place(temporary: &Path, path: &Path) -> Result<(), CheckpointError> {
     if fs::symlink_metadata(path).is_err() {
         return fs::rename(temporary, path).map_err(io_error("rename to", path));
@@ -311,7 +311,7 @@ fn exchange(_: &Path, _: &Path) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// Renames a checkpoint to a name that no reader looks at.
+/// Renames a checkpoint to a name that readers ignore.
 fn set_aside(path: &Path) -> Result<PathBuf, CheckpointError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(format!(".tmp-del-{name}"));
@@ -330,7 +330,7 @@ fn delete(dir: &Path, paths: impl Iterator<Item = PathBuf>) -> Result<Vec<PathBu
     Ok(paths)
 }
 
-/// Deletes a file or a directory with all in it; a symlink, not what it points at. Nothing there is fine.
+/// Deletes a file, a directory with its contents, or a symlink but not its target. A missing path is no error.
 fn remove(path: &Path) -> Result<(), CheckpointError> {
     let removed = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

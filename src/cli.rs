@@ -18,10 +18,11 @@ pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, T
 #[derive(Debug, Parser)]
 #[command(name = "metadrift", version, propagate_version = true, max_term_width = 110)]
 #[command(
-    after_help = "Example:\n  metadrift train cartpole-flip\n  metadrift evaluate runs/cartpole-flip/latest --split ood"
+    after_help = "Example:\n  metadrift train cartpole-flip\n  metadrift evaluate runs/cartpole-flip/latest --split ood\n\n\
+        docs/glossary.md explains the words, such as lane, phase, support and gap."
 )]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -81,14 +82,14 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// How work is spread.
+/// Device, arithmetic and threads.
 #[derive(Args, Clone, Debug)]
 pub struct ComputeArgs {
-    /// Where tensors live: cpu, cuda, cuda:N or auto
+    /// Device of the tensors: cpu, cuda, cuda:N or auto
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceChoice,
-    /// Arithmetic of the learner: native (CPU), tch (libtorch, CPU or GPU), or auto. They agree up to rounding; a run
-    /// goes on with the one it began with [default: auto]
+    /// Arithmetic of the learner: native (CPU), tch (libtorch, CPU or GPU), or auto. They agree up to rounding; a
+    /// resumed run keeps its own [default: auto]
     #[arg(long, value_name = "BACKEND", value_parser = parse_backend)]
     pub backend: Option<BackendChoice>,
     /// Threads that step environments and compute gradients [default: all cores]. Results do not depend on it
@@ -119,13 +120,13 @@ pub struct TrainArgs {
     /// Meta-iterations [default: those of the configuration]
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
-    /// Stop, saved, after this time: 90s, 10m, 2h, 1d
+    /// Save and stop after this time: 90s, 10m, 2h, 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_time: Option<Duration>,
     /// Result for people or, as one object, for programs
     #[arg(long, default_value = "text", conflicts_with = "smoke")]
     pub format: Format,
-    /// How work is spread.
+    /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Folder of the run; must be new or empty [default: runs/PRESET/DATE-sSEED-SETTINGS-DIGITS]
@@ -137,7 +138,7 @@ pub struct TrainArgs {
     /// Resume the run if its folder (--run-dir or --name) holds one of the same settings; begin it if not
     #[arg(long, requires = "place", conflicts_with_all = ["smoke", "dry_run"])]
     pub resume_if_exists: bool,
-    /// One iteration of everything: train, save, resume, evaluate
+    /// Try every part once: train an iteration, save, resume, evaluate
     #[arg(long, conflicts_with_all = ["iterations", "max_time", "dry_run"])]
     pub smoke: bool,
     /// Show the resolved configuration and what a run would need, and stop
@@ -146,7 +147,7 @@ pub struct TrainArgs {
     /// Leave out the evaluation on held-out tasks at the end
     #[arg(long, conflicts_with = "smoke")]
     pub no_evaluate: bool,
-    /// Only warnings, errors and the result
+    /// Print only warnings, errors and the result
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -157,13 +158,14 @@ pub struct ResumeArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Checkpoint to go on from; later ones are set aside: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
+    /// Checkpoint to resume from: an iteration, `best` on held-out tasks (see evaluation.every), or `last`. Later ones
+    /// are set aside
     #[arg(long, value_name = "STEP|best|last", default_value = "last")]
     pub checkpoint: Which,
     /// Extend the run to this many meta-iterations
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
-    /// Stop, saved, after this time: 90s, 10m, 2h, 1d
+    /// Save and stop after this time: 90s, 10m, 2h, 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_time: Option<Duration>,
     /// Leave out the evaluation on held-out tasks at the end
@@ -172,10 +174,10 @@ pub struct ResumeArgs {
     /// Result for people or, as one object, for programs
     #[arg(long, default_value = "text")]
     pub format: Format,
-    /// How work is spread.
+    /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Only warnings, errors and the result
+    /// Print only warnings, errors and the result
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -191,9 +193,9 @@ pub struct FormatArgs {
 /// Text for people or JSON for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
@@ -209,7 +211,7 @@ pub struct EvaluateArgs {
     /// Held-out tasks: from the training distribution (in-dist) or beyond it (ood)
     #[arg(long, default_value = "in-dist", value_parser = parse_split)]
     pub split: Split,
-    /// How many tasks [default: evaluation.tasks of the run]
+    /// Number of tasks [default: evaluation.tasks of the run]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub tasks: Option<u32>,
     /// Episodes per adaptation step (lanes) [default: evaluation.episodes of the run]
@@ -228,7 +230,7 @@ pub struct EvaluateArgs {
     /// keeps both in any case
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// How work is spread.
+    /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
@@ -251,17 +253,17 @@ pub enum PresetsCommand {
 /// `bench`
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Only these parts [default: env-step, policy, meta-iteration]
+    /// Measure only these parts [default: env-step, policy, meta-iteration]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
     pub only: Vec<BenchPart>,
-    /// Numbers of tasks for `--only tasks`, which times meta-iterations of each
+    /// Numbers of tasks for `--only tasks`, which times a meta-iteration of each
     #[arg(long, value_delimiter = ',', default_values_t = [20, 80, 320], value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub tasks: Vec<u32>,
     /// A table, or one JSON object per line
     #[arg(long, default_value = "text")]
     pub format: Format,
-    /// How work is spread.
+    /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
@@ -272,15 +274,15 @@ pub struct SelftestArgs {
     /// Meta-iterations of the training that is compared; 0 leaves it out
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_INDEX)))]
     pub iterations: u32,
-    /// How the result is printed.
+    /// Format of the result.
     #[command(flatten)]
     pub output: FormatArgs,
-    /// How work is spread.
+    /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
 
-/// What `bench` can measure.
+/// Parts of `bench`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BenchPart {
     /// Environment steps per second
@@ -289,9 +291,9 @@ pub enum BenchPart {
     Policy,
     /// Seconds per meta-iteration, by backend and phase
     MetaIteration,
-    /// Meta-iterations of more and more tasks
+    /// Meta-iterations with increasing numbers of tasks
     Tasks,
-    /// Meta-iterations of more lanes, steps, hidden units and actors
+    /// Meta-iterations with increasing numbers of lanes, steps, hidden units and actors
     Scaling,
     /// Whole trainings: plain PPO to its goal, and the flips (minutes)
     TimeToResult,

@@ -1,4 +1,4 @@
-//! How the channels of a task move over its life.
+//! The course of a task's channels over its life.
 
 use metadrift_envs::Task;
 
@@ -15,7 +15,7 @@ pub struct Course {
     pub stride: u64,
 }
 
-/// How large a share of a channel's range a change within a tick must be to count as a switch.
+/// Least change within a tick that counts as a switch, as a share of the channel's range.
 const SWITCH: f64 = 0.1;
 
 impl Course {
@@ -24,7 +24,7 @@ impl Course {
         Course { life, ticks: life.ticks(), stride: 1 }
     }
 
-    /// The ticks looked at.
+    /// The sampled ticks.
     pub fn points(&self) -> impl Iterator<Item = u64> + use<> {
         (0..self.ticks).step_by(self.stride as usize)
     }
@@ -41,7 +41,7 @@ impl Course {
     }
 }
 
-/// How far a quantity moves in all: the sum of its changes, whatever their sign.
+/// Total variation of a quantity: the sum of its absolute changes.
 pub fn budget(values: &[f64]) -> f64 {
     values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum()
 }
@@ -51,7 +51,7 @@ pub fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
 }
 
-/// Points at which the value is another than before by a large part of its range: the switches of a schedule.
+/// Indices of the points at which the value jumps: the switches of a schedule.
 pub fn switches(values: &[f64]) -> Vec<usize> {
     let (low, high) = range(values.iter().copied());
     let large = SWITCH * (high - low);

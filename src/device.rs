@@ -1,4 +1,4 @@
-//! The device that tensors live on. A program built with libtorch serves CPU and CUDA.
+//! The device of the tensors. A program built with libtorch runs on CPU and CUDA.
 
 use std::{fmt, str::FromStr};
 
@@ -7,14 +7,14 @@ pub use metadrift_agents::device::Device;
 /// Version of the libtorch that this program was built for, or `none`.
 pub const LIBTORCH_VERSION: &str = if cfg!(feature = "torch") { "2.11.0" } else { "none" };
 
-/// What the user asked for.
+/// The device that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// A GPU if there is one, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
-    /// This GPU or none; the first if no number was given.
+    /// This GPU and no other device; the first GPU if no number was given.
     Cuda(Option<usize>),
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// A GPU that is not there.
+/// The error if a GPU cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("--device {asked}: {reason}")]
 pub struct DeviceError {
@@ -56,7 +56,7 @@ pub struct DeviceError {
 /// The device for `choice`.
 ///
 /// # Errors
-/// If a GPU is asked for by name and cannot be used: says why.
+/// If a GPU is asked for by name and cannot be used.
 pub fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
     if choice == DeviceChoice::Cpu {
         return Ok(Device::Cpu);
@@ -80,7 +80,7 @@ pub fn open(choice: DeviceChoice) -> Result<Device, DeviceError> {
 /// Number of GPUs that this program can use.
 ///
 /// # Errors
-/// If none could ever be used: says why, and which command helps.
+/// If this build can use no GPU; the message names the command that helps.
 pub fn gpus() -> Result<usize, String> {
     #[cfg(feature = "torch")]
     return metadrift_agents::tch_backend::gpus()
@@ -89,16 +89,16 @@ pub fn gpus() -> Result<usize, String> {
     Err("this program was built without libtorch. Run `./x setup --cuda`; `./x` then builds with it".to_owned())
 }
 
-/// Settings of libtorch and of the allocator that this program always wants; call once, before any tensor or thread.
+/// Sets up libtorch and the allocator for this program; call it once, before any tensor or thread.
 ///
-/// TF32 off. glibc maps and unmaps every multi-megabyte tensor by default, and page faults then cost about a tenth of an
-/// update.
+/// TF32 is switched off. By default glibc maps and unmaps every multi-megabyte tensor, and the page faults cost about a
+/// tenth of an update.
 ///
 /// # Safety
-/// No other thread may run yet: one that reads the environment or allocates meanwhile is undefined behaviour.
+/// No other thread may run yet: if one reads the environment or allocates meanwhile, behaviour is undefined.
 pub unsafe fn prepare() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: plain settings of malloc; no other thread runs, by the caller's word.
+    // SAFETY: plain settings of malloc; the caller guarantees that no other thread runs.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_MMAP_MAX, 0);
@@ -106,7 +106,7 @@ pub unsafe fn prepare() {
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
     }
     if std::env::var_os("NVIDIA_TF32_OVERRIDE").is_none() {
-        // SAFETY: no other thread runs, by the caller's word.
+        // SAFETY: the caller guarantees that no other thread runs.
         unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
     }
 }

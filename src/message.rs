@@ -1,4 +1,4 @@
-//! Everything the program tells people goes through here: it is escaped, and what cannot be written stops nothing.
+//! Messages to people. Control characters are escaped, and a failed write does not stop the program.
 
 use std::{
     borrow::Cow,
@@ -8,8 +8,7 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-/// Writes a line to standard error. A reader that went away, or a full disk behind it, is no reason to stop: the line is
-/// then dropped.
+/// Writes a line to standard error. If the reader is gone or the disk full, the line is dropped.
 pub fn say(line: &str) {
     let _ = io::stderr().lock().write_all((shown(line) + "\n").as_bytes());
 }
@@ -31,8 +30,8 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// The text as a terminal may see it: control characters, and those that turn the direction of writing, as `\u001b`.
-/// Within a string of JSON or TOML that is the same character, so machine-readable output stays valid.
+/// The text made safe for a terminal: control characters, and those that turn the direction of writing, become escapes
+/// such as `\u001b`. In a string of JSON or TOML these mean the same character, so machine-readable output stays valid.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(is_dangerous) {
         return text.into();
@@ -83,12 +82,12 @@ fn ansi_c(bytes: &[u8]) -> String {
     text + "'"
 }
 
-/// The error and its causes in one line. Errors often repeat the text of their cause: every text is told once.
+/// The error and its causes in one line. Errors often repeat the text of their cause; each text appears once.
 pub fn of_error(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     let is_told_elsewhere = |at: usize| {
         let others = causes.iter().enumerate().filter(|(other, _)| *other != at);
-        // of two equal ones the first stays
+        // the first of two equal texts stays
         others.clone().any(|(other, text)| text.contains(&causes[at]) && (other < at || *text != causes[at]))
     };
     let told: Vec<&str> =

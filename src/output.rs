@@ -1,4 +1,4 @@
-//! Files that are whole or not there: those that a user asks for with `--out`, and those of a run folder.
+//! Files that are complete or absent: those that a user asks for with `--out`, and those of a run folder.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use crate::{failure::WrongUsage, run_dir};
 
-/// Refuses a place that cannot take a file. Called before the work whose result goes there; leaves nothing behind.
+/// Refuses a path that cannot be written. Called before the work whose result goes there; creates no file.
 ///
 /// # Errors
 /// If its folder does not exist or takes no files, a folder stands in the file's place, or the file belongs to a run.
@@ -34,10 +34,10 @@ fn plain(error: io::Error) -> io::Error {
 }
 
 /// Writes `bytes` to `path`: under a temporary name beside it, synced, renamed. On an error an older file is as it was.
-/// A pipe or a device is written to as it is; of a link, what it points at is replaced.
+/// A pipe or a device is written directly; a link stays, and its target is replaced.
 ///
 /// # Errors
-/// If anything fails, up to the last byte.
+/// If any step fails.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let written = match fs::metadata(path) {
         Ok(there) if !there.is_file() && !there.is_dir() => {
@@ -49,14 +49,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Bytes of one write: a disk that fills up is noticed before all is handed over.
+/// Bytes of one write, small enough to notice early that a disk fills up.
 const PIECE: usize = 1 << 16;
 
-/// Puts a file with these bytes in the place of what is at `path`: written under a temporary name, synced, renamed, the
-/// folder synced. The permissions of an older file stay.
+/// Replaces the file at `path` by one with these bytes: written under a temporary name, synced, renamed, the folder
+/// synced. The permissions of an older file stay.
 ///
 /// # Errors
-/// If anything fails, up to the last byte; what was there is then as it was.
+/// If any step fails; an older file is then unchanged.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder(path);
     let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(32).collect();
@@ -70,10 +70,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(&folder)
 }
 
-/// A new file in `folder` with the permissions of any new file, deleted unless it is put in place.
+/// A new file in `folder` with the usual permissions, deleted unless it is renamed into place.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub(crate) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -81,8 +81,8 @@ pub(crate) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile
     builder.prefix(prefix).tempfile_in(folder).map_err(plain)
 }
 
-/// Makes the names in a folder durable. Some network file systems cannot, and say so with one of these; there a crash
-/// of the server may lose the newest name, which is no reason not to train.
+/// Makes the names in a folder durable. Some network file systems cannot, and return one of these errors, which are
+/// ignored; a crash of the server may then lose the newest name.
 pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
     match File::open(dir).and_then(|dir| dir.sync_all()) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),

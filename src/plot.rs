@@ -7,16 +7,16 @@ use crate::course::range;
 /// A chart with its own vertical axis.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// What it shows, with the unit.
+    /// The quantity, with its unit.
     pub title: String,
-    /// At most eight lines are told apart.
+    /// The lines; the colours distinguish eight.
     pub lines: Vec<Line>,
 }
 
 /// One line of a panel.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// For the legend.
+    /// Name in the legend.
     pub name: String,
     /// (x, y), by growing x.
     pub points: Vec<(f64, f64)>,
@@ -24,7 +24,7 @@ pub struct Line {
     pub switches: Vec<usize>,
 }
 
-/// The colours of Okabe and Ito (2008), told apart by people who see few colours, too.
+/// The colours of Okabe and Ito (2008), which colour-blind readers can distinguish, too.
 const COLOURS: [&str; 8] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800"];
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 80.0;
@@ -78,7 +78,8 @@ fn draw(text: &mut String, panel: &Panel, top: f64, (x_low, x_high): (f64, f64))
     let _ =
         writeln!(text, "<text x=\"{LEFT}\" y=\"{}\" font-weight=\"bold\">{}</text>", top - 6.0, escaped(&panel.title));
     for y in ticks(low, high) {
-        let (line, label) = (at_y(y), at_y(y) + 4.0);
+        let line = at_y(y);
+        let label = at_y(y) + 4.0;
         let _ = writeln!(
             text,
             "<path d=\"M{LEFT} {line:.1}H{}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{label:.1}\" text-anchor=\"end\">{y}</text>",
@@ -96,21 +97,7 @@ fn draw(text: &mut String, panel: &Panel, top: f64, (x_low, x_high): (f64, f64))
     }
     for (index, line) in panel.lines.iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
-        let mut path = String::new();
-        for (k, (x, y)) in line.points.iter().enumerate() {
-            // a switch is a vertical line, and what does not move needs no points of its own
-            let previous = k.checked_sub(1).map(|before| line.points[before].1);
-            let next = line.points.get(k + 1).map(|(_, y)| *y);
-            if previous == Some(*y) && next == Some(*y) {
-                continue;
-            }
-            if line.switches.contains(&k) {
-                let _ = write!(path, "H{:.1}V{:.1}", at_x(*x), at_y(*y));
-            } else {
-                let command = if k == 0 { 'M' } else { 'L' };
-                let _ = write!(path, "{command}{:.1} {:.1}", at_x(*x), at_y(*y));
-            }
-        }
+        let path = path(line, at_x, at_y);
         let _ = writeln!(text, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>");
         for &k in &line.switches {
             let (x, y) = line.points[k];
@@ -122,6 +109,26 @@ fn draw(text: &mut String, panel: &Panel, top: f64, (x_low, x_high): (f64, f64))
         "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"{HEIGHT}\" fill=\"none\" stroke=\"#888\"/>",
         WIDTH - LEFT - RIGHT
     );
+}
+
+/// The path of a line in the coordinates that `at_x` and `at_y` give.
+fn path(line: &Line, at_x: impl Fn(f64) -> f64, at_y: impl Fn(f64) -> f64) -> String {
+    let mut path = String::new();
+    for (k, (x, y)) in line.points.iter().enumerate() {
+        // a switch is a vertical line, and a constant stretch needs no points in between
+        let previous = k.checked_sub(1).map(|before| line.points[before].1);
+        let next = line.points.get(k + 1).map(|(_, y)| *y);
+        if previous == Some(*y) && next == Some(*y) {
+            continue;
+        }
+        if line.switches.contains(&k) {
+            let _ = write!(path, "H{:.1}V{:.1}", at_x(*x), at_y(*y));
+        } else {
+            let command = if k == 0 { 'M' } else { 'L' };
+            let _ = write!(path, "{command}{:.1} {:.1}", at_x(*x), at_y(*y));
+        }
+    }
+    path
 }
 
 /// Round numbers from `low` to `high`, four to nine of them.

@@ -11,13 +11,13 @@ use crate::config::{ConfigError, Experiment, nearest};
 /// Longest configuration (B).
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A table of presets, and one of what was measured of them, from files that have their names.
+/// Makes a table of presets, and one of their measurements, from the files of these names.
 macro_rules! presets {
     ($($name:literal,)*) => {
         /// Name and text of every preset; the text is what `metadrift presets show` prints.
         pub const PRESETS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),*];
 
-        /// Name of every preset, and what `tasks audit` measured of it, as JSON.
+        /// Name of every preset with its results of `tasks audit`, as JSON.
         pub(crate) const AUDITS: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../presets/audit/", $name, ".json")))),*];
     };
@@ -66,7 +66,7 @@ presets! {
 /// The text of preset `name`.
 ///
 /// # Errors
-/// Names the nearest preset.
+/// If there is no such preset; the message names the nearest.
 pub fn text(name: &str) -> Result<&'static str, ConfigError> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The `metadrift` program, and the way to make a program with environments and learners of one's own.
+//! The `metadrift` program, also as the body of programs with environments of one's own.
 
 use std::{process::ExitCode, sync::OnceLock};
 
@@ -99,7 +99,7 @@ pub fn main_with(own: &[Own]) -> ExitCode {
     }
 }
 
-/// Makes environments and learners known by their names.
+/// Says whether signals end a command cleanly, rather than at once.
 fn register(own: &[Own]) -> Result<(), String> {
     let environment = |own: &Own| if let Own::Environment { dynamics, .. } = own { Some(*dynamics) } else { None };
     let learner = |own: &Own| if let Own::Learner(entry) = own { Some(*entry) } else { None };
@@ -120,7 +120,7 @@ fn is_long(command: &Command) -> bool {
     }
 }
 
-/// Help, version, or what is wrong with the arguments: in colours, unless they would have to be escaped.
+/// Prints help, the version, or the error in the arguments: in colours, unless they would have to be escaped.
 fn show_usage(usage: &clap::Error) -> ExitCode {
     let plain = usage.to_string();
     let shown = if message::shown(&plain) == plain {

@@ -15,9 +15,11 @@ mod own;
 mod place;
 mod provenance;
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
 
 pub use error::RunDirError;
 pub use manifest::{Manifest, RunState};
@@ -35,7 +37,7 @@ const LOCK: &str = ".lock";
 /// The folder of a run that this process trains in. The lock lasts as long as this value, at most as the process.
 #[derive(Debug)]
 pub struct RunDir {
-    /// Without links, so that a link that moves on leads nowhere else.
+    /// The path without links, so that a link that changes does not lead elsewhere.
     path: PathBuf,
     /// Event files for TensorBoard.
     tb: PathBuf,
@@ -46,9 +48,9 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the folder of a new run at the place asked for; one under `root/<preset>` becomes its `latest`, where a link
-    /// that cannot be made is only a warning. A chosen folder may be there if it is empty, or holds a run that was stopped
-    /// before its first checkpoint.
+    /// Makes the folder of a new run. One under `root/<preset>` becomes its `latest`; if the link cannot be made, that
+    /// is only a warning. A chosen folder may exist if it is empty or holds a run that was stopped before its first
+    /// checkpoint.
     pub fn create(root: &Path, preset: &str, place: &Place, seed: u64) -> Result<Self, RunDirError> {
         let path = place.make(root, preset, seed)?;
         refuse_full(&path)?;
@@ -61,7 +63,7 @@ impl RunDir {
         refuse_full(&run.path)?; // again, now that nobody else can fill it
         for dir in [run.checkpoints(), run.eval()] {
             match fs::create_dir(&dir) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // of a run without a checkpoint
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // left by a run without a checkpoint
                 made => made.map_err(io_error("create", &dir))?,
             }
         }
@@ -80,7 +82,7 @@ impl RunDir {
         dir.join("config.toml").exists() && names(&dir.join("checkpoints")).is_ok_and(kept)
     }
 
-    /// Opens the folder of a run to go on with it.
+    /// Opens the folder of a run to resume it.
     pub fn open(dir: &Path) -> Result<Self, RunDirError> {
         for missing in ["config.toml", "checkpoints"] {
             if !dir.join(missing).exists() {
@@ -108,7 +110,7 @@ impl RunDir {
                 let holder = if known { format!(" (process {process})") } else { String::new() };
                 return Err(RunDirError::Locked { dir: path, holder });
             }
-            // some network file systems have no locks: no reason not to train there
+            // some network file systems have no locks; training there is allowed
             Err(TryLockError::Error(error)) => {
                 warnings.push(format!(
                     "{} cannot be locked ({error}); do not start a second process in this folder",
@@ -131,18 +133,18 @@ impl RunDir {
         Err(RunDirError::Moved { dir: self.path.clone() })
     }
 
-    /// The folder as people write it.
+    /// The folder, as a path to show.
     pub fn shown(&self) -> PathBuf {
         shown(&self.path)
     }
 
-    /// The folder to give to TensorBoard, as people write it: that of all runs, or the run's own.
+    /// The folder to give to TensorBoard, as a path to show: that of all runs, or the run's own.
     pub fn logdir(&self) -> PathBuf {
         let all = self.tb.ancestors().nth(2).unwrap_or(&self.tb);
         shown(if self.tb.starts_with(&self.path) { &self.path } else { all })
     }
 
-    /// What did not work but stops nothing.
+    /// Failures that do not stop the run.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -193,14 +195,14 @@ impl RunDir {
     }
 }
 
-/// A path from where people are, if it lies below.
+/// A path relative to the current folder, if it lies below it.
 fn shown(path: &Path) -> PathBuf {
     let here = std::env::current_dir().and_then(fs::canonicalize);
     let below = here.ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_owned())
 }
 
-/// Refuses a folder in which there is anything but what a run makes before its first checkpoint.
+/// Refuses a folder with anything in it but the files that a run makes before its first checkpoint.
 fn refuse_full(dir: &Path) -> Result<(), RunDirError> {
     let full = || Err(RunDirError::NotEmpty { dir: dir.to_owned() });
     for name in names(dir)? {

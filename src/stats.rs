@@ -20,7 +20,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of `scores`, one per task; `seed` names the random numbers of the bootstrap.
+    /// The summary of `scores`, one per task; `seed` is that of the bootstrap.
     ///
     /// # Panics
     /// If there are none.
@@ -49,7 +49,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// `better - worse` by task, `[tasks]` each; `seed` names the random numbers of the bootstrap.
+    /// The summary of `better - worse`, `[tasks]` each; `seed` is that of the bootstrap.
     ///
     /// # Panics
     /// If there are no tasks, or the lengths differ.
@@ -60,13 +60,13 @@ impl Difference {
         Difference { mean, ci95 }
     }
 
-    /// Whether the whole interval lies below zero.
+    /// Says whether the whole interval lies below zero.
     pub fn is_negative(&self) -> bool {
         self.ci95[1] < 0.0
     }
 }
 
-/// Mean of `values`; NaN of none.
+/// Mean of `values`; NaN if there are none.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

@@ -1,8 +1,10 @@
-//! Checkpoints: what goes in comes out, and nothing else does.
+//! Checkpoints: a saved one loads to the same bytes, and a damaged one never loads.
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
 
 use metadrift::checkpoint::{
     Checkpoint, CheckpointError, load, newest, prune, remove_leftovers, save, set_aside_after, steps,
@@ -22,7 +24,7 @@ fn sample(step: u64) -> Checkpoint {
     }
 }
 
-/// A generator of its own, so that a failure can be repeated (SplitMix64).
+/// A separate generator (SplitMix64), so that a failure can be repeated.
 struct Random(u64);
 
 impl Random {
@@ -108,7 +110,8 @@ fn thousands_of_mutations_are_all_refused() {
     let good = FILES.map(|name| fs::read(path.join(name)).unwrap());
     let foreign = FILES.map(|name| fs::read(other.join(name)).unwrap());
     let mut random = Random(11);
-    let (mut tried, mut per_kind) = (0, [0; 8]);
+    let mut tried = 0;
+    let mut per_kind = [0; 8];
     while tried < 6_000 {
         let file = random.below(3);
         let kind = random.below(8);

@@ -3,10 +3,12 @@
 //! `METADRIFT_KILLS=1000 cargo test --test checkpoint_crash` kills more often.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use metadrift::checkpoint::{Checkpoint, CheckpointError, load, newest, prune, remove_leftovers, save, steps};
 use serde_json::json;
@@ -20,7 +22,7 @@ fn sample(step: u64) -> Checkpoint {
     Checkpoint { step, tensors, state: json!({"step": step, "words": "x".repeat(3_000)}) }
 }
 
-/// Not a test: the process that [`killing_the_writer_never_costs_a_checkpoint`] starts and kills.
+/// The process that [`killing_the_writer_never_costs_a_checkpoint`] starts and kills; not a test.
 #[test]
 #[ignore = "run by the test below"]
 fn saver() {
@@ -36,7 +38,7 @@ fn saver() {
         step += 1;
         save(&dir, &sample(step)).unwrap();
         println!("saved {step}");
-        // there and back: the exchange with a checkpoint that is there is killed too
+        // forwards and backwards, so that an exchange with an existing checkpoint is killed, too
         save(&dir, &Checkpoint { state: json!("replaced"), ..sample(step) }).unwrap();
         save(&dir, &sample(step)).unwrap();
         prune(&dir, 3, step, None).unwrap();

@@ -1,9 +1,11 @@
-//! Checkpoints made by hand with right checksums and wrong content: the checksums find damage, the rest must hold alone.
+//! Checkpoints made by hand with right checksums and wrong content: the other checks must refuse them.
 
 mod faults;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use faults::forged::{FILES, Forged, ForgedTensor, reseal};
 
@@ -105,7 +107,7 @@ fn forged_manifests_with_right_checksums_are_refused() {
     }
 }
 
-/// What no other file contradicts is under the checksum of the manifest itself.
+/// The checksum of the manifest itself covers the entries that no other file contradicts.
 #[test]
 fn a_manifest_changed_by_hand_is_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The command line from train to evaluate, and what it says to mistakes.
+//! The command line from train to evaluate, and its answers to mistakes.
 
 mod command;
 
@@ -11,7 +11,7 @@ fn from_train_to_evaluate() {
     let place = Place::new();
     let told = place.expect(0, "train tiny.toml --seed 3");
     assert!(told.contains("most likely actions") && told.contains("metadrift evaluate"), "{told}");
-    // one plain line per iteration where there is no terminal
+    // without a terminal there is one plain line per iteration
     assert_eq!(told.lines().filter(|l| l.starts_with("iter") && l.contains("->")).count(), 6, "{told}");
 
     let run = place.path("runs/tiny/latest");
@@ -80,7 +80,7 @@ fn one_command_begins_resumes_and_finds_a_finished_run() {
     let read = |run: &str| fs::read(place.path(run).join("metrics.csv")).unwrap();
     assert_eq!(read("whole"), read("r"));
     assert!(place.expect(0, again).contains("all iterations of this run are done"));
-    // a run that was extended by hand stays so
+    // a run that was extended by hand keeps its iterations
     place.expect(0, "resume r -q --no-evaluate --iterations 7");
     assert!(place.expect(0, again).contains("all iterations of this run are done"));
     // other settings are not the same run

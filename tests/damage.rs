@@ -1,5 +1,5 @@
-//! Run folders with mistakes in their configuration, manifest or checkpoints: refused or repaired with an error, never
-//! with a panic, and nothing that could be read is lost.
+//! Run folders with mistakes in their configuration, manifest or checkpoints are refused or repaired with an error,
+//! never with a panic, and no readable data are lost.
 //!
 //! `scripts/torture.sh` makes ten thousand mistakes in each.
 
@@ -38,7 +38,8 @@ fn finished() -> &'static Place {
 
 /// A copy of the run, and its path.
 fn copy() -> (tempfile::TempDir, PathBuf) {
-    let (place, run) = (tempfile::tempdir().unwrap(), finished().path("run"));
+    let place = tempfile::tempdir().unwrap();
+    let run = finished().path("run");
     for (name, bytes) in contents(&run) {
         let to = place.path().join("run").join(name);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -56,7 +57,7 @@ fn resume(run: &Path) -> anyhow::Result<ExitCode> {
     commands::train::resume(&args)
 }
 
-/// Damages the file `name` of a finished run again and again, and resumes. Where that is refused, nothing has changed.
+/// Damages the file `name` of a finished run again and again, and resumes. If a resume is refused, no file has changed.
 fn damage_one(test: u32, name: &str, damage: impl Fn(&[u8], u32) -> Vec<u8>) {
     let (_place, run) = copy();
     let good = contents(&run);
@@ -121,7 +122,7 @@ fn a_damaged_checkpoint_is_never_accepted() {
                 assert_eq!(found, before, "{what}: the one before is taken");
                 assert!(matches!(&skipped[..], [one] if one.to_string().contains("00000002")), "{what}: {skipped:?}");
             }
-            // another number of the format may be that of a newer version: nothing is decided over its head
+            // another format number may be that of a newer version, which the program leaves alone
             Err(CheckpointError::Newer { schema, .. }) => assert!(schema > 1 && file.ends_with(FILES[2]), "{what}"),
             Err(error) => panic!("{what}: {error}"),
         }
@@ -141,7 +142,7 @@ fn a_forged_checkpoint_never_panics() {
         let mut rng = random(4, index);
         let file = path.join(FILES[below(&mut rng, 2)]);
         let bytes = fs::read(&file).unwrap();
-        // a number of the same length now and then, which no form forbids
+        // half of the forgeries replace digits by 9: a well-formed file with other numbers
         let bad = match (below(&mut rng, 2), std::str::from_utf8(&bytes)) {
             (0, Ok(text)) => {
                 let digit = |c: char| if c.is_ascii_digit() && below(&mut rng, 9) == 0 { '9' } else { c };

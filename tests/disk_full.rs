@@ -1,15 +1,17 @@
-//! No space: a checkpoint is a typed error and leaves the earlier ones alone; logging goes on without losing whole rows.
+//! A full disk: saving a checkpoint returns a typed error and leaves the earlier ones alone; logging continues without
+//! losing whole rows.
 //!
 //! A limit on the size of files stands in for the full disk: it holds for the whole process, so the cases are one test.
 #![cfg(target_os = "linux")]
 
 mod event_file;
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use metadrift::checkpoint::{Checkpoint, load, newest, save};
-use metadrift::logging::{At, Logger, Outcome, XAxis};
+use metadrift::{
+    checkpoint::{Checkpoint, load, newest, save},
+    logging::{At, Logger, Outcome, XAxis},
+};
 use serde_json::json;
 
 /// Limits how long a file can get (B); none lifts the limit. Going beyond is then an error (EFBIG), not a signal.
@@ -31,7 +33,7 @@ fn no_space_is_an_error_and_never_a_loss() {
 }
 
 fn checkpoints_survive() {
-    // the largest file is once the tensors, once the state, once the manifest
+    // the largest file is the tensors, the state or the manifest, in turn
     let values = |n: usize| (0..n).map(|i| i as f32).collect::<Vec<f32>>();
     let shapes = [(values(3_000), json!({})), (values(1), json!("x".repeat(9_000))), (values(1), json!({}))];
     for (values, state) in shapes {
@@ -39,7 +41,8 @@ fn checkpoints_survive() {
         let sample = |step| Checkpoint { step, tensors: vec![("a".into(), values.clone())], state: state.clone() };
         let old = [1, 2].map(|step| save(dir.path(), &sample(step)).unwrap());
         let largest = fs::read_dir(&old[0]).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max().unwrap();
-        let (mut refused, step) = (0, largest as usize / 40 + 1);
+        let mut refused = 0;
+        let step = largest as usize / 40 + 1;
         for limit in (0..largest).step_by(step).chain([largest - 1]) {
             limit_files(Some(limit));
             let result = save(dir.path(), &sample(3));

@@ -76,7 +76,8 @@ fn collect(layout: &Layout, params: &[f32], iteration: u32, phase: u8, dies: boo
         let resets = stream(Purpose::Reset);
         let mut env = VecEnv::<DoubleIntegrator>::new(&[(&task, ENVS)], STEPS as u32, resets, Clocks::default());
         let policy = HostPolicy::new(layout, params);
-        let (mut scratch, mut streams) = (policy.scratch(), LaneStreams::new(stream(Purpose::Action), ENVS));
+        let mut scratch = policy.scratch();
+        let mut streams = LaneStreams::new(stream(Purpose::Action), ENVS);
         let mut out = vec![0.0; policy.outputs() * ENVS];
         slab.valid_steps.fill(STEPS as u32);
         for t in 0..STEPS {
@@ -86,7 +87,8 @@ fn collect(layout: &Layout, params: &[f32], iteration: u32, phase: u8, dies: boo
             slab.episode_step[rows.clone()].copy_from_slice(env.episode_step());
             policy.forward(env.obs(), &mut out, &mut scratch);
             streams.draw(t as u32);
-            let (action, log_prob) = (&mut slab.action[rows.clone()], &mut slab.log_prob[rows.clone()]);
+            let action = &mut slab.action[rows.clone()];
+            let log_prob = &mut slab.log_prob[rows.clone()];
             policy.sample(&out, |lane| streams.uniforms(lane), action, log_prob);
             env.step(
                 &slab.action[rows.clone()],
@@ -102,7 +104,7 @@ fn collect(layout: &Layout, params: &[f32], iteration: u32, phase: u8, dies: boo
     }
 }
 
-/// Mean return after each of 40 iterations of plain policy gradient, nothing adapted.
+/// Mean return after each of 40 iterations of plain policy gradient, without adaptation.
 fn train(dies: bool) -> Vec<f64> {
     let layout = registry::layout(&DoubleIntegrator::SPEC, &TaskSettings::default(), &[32, 32]);
     let mut rng = Stream::new(1, Purpose::Init).rng();

@@ -1,4 +1,4 @@
-//! Run folders that came from elsewhere, move, or cannot be read for a moment; and what is known of a run.
+//! Run folders that came from elsewhere, move, or cannot be read for a moment; and the provenance of a run.
 
 mod command;
 
@@ -21,7 +21,8 @@ fn links_in_a_run_folder_lead_nowhere() {
     for name in ["checkpoints", "tb", "eval", "config.toml", "manifest.json", "metrics.csv", "timing.csv", ".lock"] {
         let run = format!("run-{name}");
         place.expect(0, &format!("train tiny.toml -q --no-evaluate --iterations 2 --run-dir {run}"));
-        let (there, elsewhere) = (place.path(&run).join(name), place.path(&format!("elsewhere-{name}")));
+        let there = place.path(&run).join(name);
+        let elsewhere = place.path(&format!("elsewhere-{name}"));
         fs::rename(&there, &elsewhere).unwrap();
         symlink(&elsewhere, &there).unwrap();
         let before = tree(&elsewhere);
@@ -36,7 +37,7 @@ fn links_in_a_run_folder_lead_nowhere() {
     }
 }
 
-/// All files below, with their bytes.
+/// All files below a folder, with their bytes.
 fn tree(path: &Path) -> Vec<(String, Vec<u8>)> {
     if path.is_file() {
         return vec![(path.display().to_string(), fs::read(path).unwrap())];
@@ -96,7 +97,7 @@ fn the_manifest_says_what_made_the_run() {
     old["threads"] = json!(1);
     fs::write(place.path("a/manifest.json"), old.to_string()).unwrap();
     place.expect(0, "resume a -q --iterations 5");
-    // a newer one is named as such, and nothing is touched
+    // a newer manifest is named as such and left alone
     old["schema"] = json!(2);
     fs::write(place.path("a/manifest.json"), old.to_string()).unwrap();
     for command in ["resume a -q --iterations 6", "evaluate a --tasks 2 --episodes 2"] {

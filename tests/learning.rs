@@ -1,4 +1,4 @@
-//! The learner on environments whose answer is known.
+//! The learner on environments whose solution is known.
 
 use metadrift::{
     config::Experiment,

@@ -1,5 +1,4 @@
-//! Numbers that mean the same wherever a world moves and episodes are cut: one life for training, evaluation, audit and
-//! the tools that show a task.
+//! The life of a task: training, evaluation, audit and the tools that show a task count its ticks and episodes alike.
 
 mod command;
 
@@ -11,12 +10,11 @@ use metadrift::{
     evaluate::{Protocol, evaluate},
     train::Trainer,
 };
-use metadrift_agents::backend::BackendChoice;
-use metadrift_agents::device::Device;
+use metadrift_agents::{backend::BackendChoice, device::Device};
 use metadrift_envs::Split;
 use serde_json::Value;
 
-/// An actuator that turns round when the first phase is over.
+/// An actuator that reverses after the first phase.
 const LATE_FAULT: &str = r#"
 name = "late-fault"
 [task]
@@ -121,7 +119,7 @@ fn an_audit_measures_every_phase_on_its_own_ticks() {
     let audit = place.expect(0, "tasks audit x.toml --tasks 6 --lanes 2 --rounds 3 --format json");
     let audit: Value = serde_json::from_str(&audit).unwrap();
     for split in audit["splits"].as_array().unwrap() {
-        // within a phase nothing changes, so in each of them one fixed law is as good as full knowledge
+        // nothing changes within a phase, so in each of them a fixed law is as good as the oracle
         assert_eq!((&split["moves"], split["phases"].as_array().unwrap().len()), (&Value::Bool(true), 2));
         for phase in split["phases"].as_array().unwrap() {
             assert_eq!((&phase["fixed"], &phase["oracle"]), (&Value::from(50.0), &Value::from(50.0)), "{split}");

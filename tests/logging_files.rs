@@ -1,9 +1,11 @@
 //! metrics.csv, metrics.jsonl and timing.csv: their form, and equal bytes after a resume wherever the run was cut.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use metadrift::logging::{At, CsvFile, JsonLinesFile, Logger, Outcome, Sink, Start, XAxis};
 
@@ -80,7 +82,8 @@ fn numbers_read_back_to_the_bit() {
     }
 }
 
-/// For every cut k and every number of bytes of the next rows that the killed run still wrote.
+/// A resumed file has the bytes of an uninterrupted one, for every cut k and every number of bytes of the next rows
+/// that the killed run still wrote.
 #[test]
 fn a_resumed_run_has_the_bytes_of_an_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
-//! The memory that `--dry-run` prints against what a run really takes.
+//! The memory that `--dry-run` prints, compared with the peak of a run.
 #![cfg(target_os = "linux")]
 
 mod command;
 
 use command::Place;
 
-/// The most memory any child of this process has had (MB).
+/// Peak memory of any child of this process (MB).
 fn peak() -> f64 {
     // SAFETY: an all-zero rusage is a valid one for the call to fill.
     let usage = unsafe {
@@ -16,7 +16,7 @@ fn peak() -> f64 {
     usage.ru_maxrss as f64 / 1024.0
 }
 
-/// "about 310 MB of memory"
+/// The number in "about 310 MB of memory".
 fn foretold(told: &str) -> f64 {
     let figure = told.rsplit("about ").next().unwrap();
     let mut words = figure.split_whitespace();
@@ -43,7 +43,8 @@ fn a_run_takes_what_was_foretold() {
     ] {
         let told = place.expect(0, &format!("train tiny.toml --dry-run {sizes} {sets}"));
         place.expect(0, &format!("train tiny.toml {sizes} {sets}"));
-        let (foretold, taken) = (foretold(&told), peak() - idle);
+        let foretold = foretold(&told);
+        let taken = peak() - idle;
         assert!(taken <= 1.1 * foretold + 64.0, "{sets}: {taken:.0} MB taken, {foretold} foretold");
         assert!(foretold <= 3.0 * taken + 64.0, "{sets}: {taken:.0} MB taken, {foretold} foretold");
     }

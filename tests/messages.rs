@@ -1,4 +1,4 @@
-//! Messages on the terminal, and their loss where nobody reads them.
+//! Messages on the terminal, and their loss without a reader.
 #![cfg(target_os = "linux")]
 
 mod command;

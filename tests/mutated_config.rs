@@ -13,10 +13,10 @@ use metadrift::{
 use metadrift_envs::{Purpose, Split, Stream, StreamRng};
 use rand::Rng;
 
-/// Every part of the task language at once.
+/// A configuration with every part of the task language.
 const EVERYTHING: &str = include_str!("everything.toml");
 
-/// What mistakes are made of.
+/// The material of the mistakes.
 const FRAGMENTS: &[&str] = &[
     "nan",
     "-inf",

@@ -1,4 +1,5 @@
-//! The reference of configuration and task language covers exactly what the parsers know, and the documents show it.
+//! The reference of configuration and task language covers exactly the words that the parsers know, and the documents
+//! show it.
 
 use std::{collections::BTreeSet, path::Path};
 

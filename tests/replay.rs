@@ -1,4 +1,4 @@
-//! `metadrift env replay` as a user runs it: against trajectories recorded from Gymnasium, and on input that is wrong.
+//! `metadrift env replay` as a user runs it: against trajectories recorded from Gymnasium, and on wrong input.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -88,7 +88,8 @@ fn numbers_are_read_and_printed_to_the_last_bit() {
 fn each_line_is_answered_before_the_next_is_read() {
     let mut command = Command::new(PROGRAM);
     let mut child = command.args(["env", "replay", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut input, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut input = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
     for _ in 0..2 {
         input.write_all(b"{\"env\": \"pendulum\", \"initial_state\": [1, 0], \"actions\": [0]}\n").unwrap();
         let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! n iterations = k iterations + resume + (n - k), to the byte; and no moment at which a kill loses a run.
+//! A run of n iterations equals one of k, a resume and n - k more, to the byte; and no kill loses a run.
 
 mod command;
 
@@ -55,7 +55,7 @@ fn plain_ppo_resumes_exactly_in_the_middle_of_its_episodes() {
             assert_same_run(&place.path(env), &place.path(&run));
         }
     }
-    // the protocol is that of the tasks: one adaptation step, whoever learned
+    // the protocol is that of the tasks, one adaptation step for any learner
     let told = place.expect(0, "evaluate cartpole --tasks 3 --episodes 2");
     assert!(told.contains("    0  ") && told.contains("    1  ") && told.contains("gain"), "{told}");
     let told = place.expect(0, "evaluate cartpole --tasks 3 --episodes 2 --adapt-steps 0");

@@ -1,4 +1,4 @@
-//! Rollouts: equal for any number of actors, contiguous in time, loud when an actor dies.
+//! Rollouts are equal for any number of actors and contiguous in time, and report an actor's panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -63,7 +63,7 @@ fn any_number_of_actors_gives_the_same_bytes() {
             let mut one = empty(env);
             collect(env, 1, episodes, actions, &mut one);
             for actors in [2, 3, 8] {
-                // into a buffer that has been used for something else
+                // the buffer holds the data of another rollout before
                 let mut many = empty(env);
                 collect(env, actors, Episodes::Endless, Actions::Sampled, &mut many);
                 collect(env, actors, episodes, actions, &mut many);
@@ -112,7 +112,8 @@ fn what_is_stored_is_what_the_environment_did() {
         let stream = Stream::new(4, Purpose::Reset).iteration(3).phase(1).task(2);
         let start = Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() };
         let mut engine = VecEnv::<E>::new(&[(&tasks[2], ENVS)], 25, stream, start);
-        let (mut next_obs, mut reward) = (vec![0.0; ENVS * E::SPEC.obs_dim()], vec![0.0; ENVS]);
+        let mut next_obs = vec![0.0; ENVS * E::SPEC.obs_dim()];
+        let mut reward = vec![0.0; ENVS];
         let (mut terminated, mut truncated) = (vec![false; ENVS], vec![false; ENVS]);
         for t in 0..STEPS {
             let rows = t * ENVS..(t + 1) * ENVS;
@@ -156,7 +157,8 @@ fn a_policy_that_is_not_finite_is_an_error_that_names_the_task() {
     assert!(error.to_string().contains("task 1"), "{error}");
 }
 
-/// What `clock` shows on three tasks of iteration 2 in the phase after one adaptation step, `[tasks][steps]` of lane 0.
+/// The values of a drift on `clock`, on three tasks of iteration 2 in the phase after one adaptation step,
+/// `[tasks][steps]` of lane 0.
 fn readings(clock: &str, episodes_per_env: u32) -> Vec<Vec<f32>> {
     // the probe pays plus or minus the gain and ends after every step; the gain is the clock's reading in thousandths
     let text = format!(

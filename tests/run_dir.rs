@@ -1,9 +1,11 @@
-//! Run folders: where they are, what they refuse, and the lock.
+//! Run folders: places, refusals, and the lock.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use metadrift::run_dir::{Manifest, Place, RunDir, RunDirError, RunState, write_atomic};
 
@@ -56,7 +58,8 @@ fn a_run_can_be_named_once() {
     fs::write(run.config(), "").unwrap();
     fs::create_dir(run.checkpoints().join("step-00000000")).unwrap();
     assert!(RunDir::is_run(run.path()));
-    let (path, tb) = (run.path().to_owned(), run.tb().to_owned());
+    let path = run.path().to_owned();
+    let tb = run.tb().to_owned();
     drop(run);
     assert!(matches!(named("lr=0.3,s1"), Err(RunDirError::NotEmpty { .. })));
     // it finds its event files again, also under another root; alone, it has a folder of its own for them
@@ -134,7 +137,7 @@ fn only_a_run_can_be_opened() {
     RunDir::open(&path).unwrap();
 }
 
-/// Not a test: the process that [`the_lock_ends_with_its_process`] starts and kills.
+/// The process that [`the_lock_ends_with_its_process`] starts and kills; not a test.
 #[test]
 #[ignore = "run by the test below"]
 fn holder() {

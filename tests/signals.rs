@@ -1,4 +1,4 @@
-//! Signals count at any time: in an iteration, between two, in the evaluation at the end, in every long command.
+//! Signals stop the program at any time: in an iteration, between two, in the last evaluation, in every long command.
 #![cfg(unix)]
 
 mod command;

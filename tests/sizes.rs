@@ -1,4 +1,4 @@
-//! Legal sizes that no machine holds are refused before anything is made: exit code 3, with figures and the way out.
+//! Legal sizes beyond any machine's memory are refused before any file is made: exit code 3, with figures and a remedy.
 #![cfg(target_os = "linux")]
 
 mod command;

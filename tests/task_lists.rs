@@ -1,7 +1,6 @@
 //! The checked-in task lists: published numbers refer to these tasks.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use metadrift::{config::Experiment, presets};
 use metadrift_envs::Split;
@@ -9,7 +8,7 @@ use metadrift_envs::Split;
 /// Tasks of a list by split.
 const COUNTS: [(Split, u32); 3] = [(Split::Train, 256), (Split::InDist, 64), (Split::Ood, 64)];
 
-/// One line a task: split, index, digest.
+/// The text of a list, one line per task: split, index, digest.
 fn list(config: &Experiment) -> String {
     let spec = config.env().spec();
     let mut text = String::from("# split index digest; written by tests/task_lists.rs\n");

@@ -1,11 +1,13 @@
-//! Event files, read back by a parser of our own and, where it is installed, by TensorBoard itself.
+//! Event files, read back by an independent parser and, if it is installed, by TensorBoard itself.
 
 mod event_file;
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use event_file::{Message, events, files, scalars};
 use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
@@ -143,7 +145,7 @@ fn after_a_resume_every_step_is_there_once_in_one_file() {
     assert_eq!((left.len(), steps.iter().filter(|step| **step > 50).count()), (1, 10));
 }
 
-/// 70 iterations, of which the last 20 are lost, then 51 to 80 with other values.
+/// Logs 70 iterations, of which the last 20 are lost, then 51 to 80 with other values.
 fn interrupted(dir: &Path) {
     let mut sink = TensorBoard::new(dir, Start::New);
     sink.text("config", "first").unwrap();
@@ -160,7 +162,7 @@ fn interrupted(dir: &Path) {
     sink.flush().unwrap();
 }
 
-/// What TensorBoard's own reader finds in a directory; nothing if it is not installed.
+/// The events that TensorBoard's own reader finds in a directory; none if it is not installed.
 fn tensorboard_reads(dir: &Path) -> Option<serde_json::Value> {
     let python = std::env::var("METADRIFT_PYTHON").unwrap_or_else(|_| "python3".into());
     let has = Command::new(&python).args(["-c", "import tensorboard"]).output();

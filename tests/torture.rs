@@ -1,5 +1,5 @@
-//! Kills before any file operation, and file operations that fail: nothing is lost, nothing panics, and the run that goes
-//! on ends with the bytes of one that nothing happened to.
+//! Kills before any file operation, and file operations that fail: no data are lost, nothing panics, and the resumed
+//! run ends with the bytes of an undisturbed one.
 //!
 //! `scripts/torture.sh` does it a thousand times.
 #![cfg(target_os = "linux")]
@@ -27,7 +27,7 @@ use metadrift::{
 /// Settings of the run: it evaluates while it trains, so that a best checkpoint is kept, too.
 const SETS: &str = "--set evaluation.every=2 --set evaluation.tasks=3 --set evaluation.episodes=2";
 
-/// What may be tried on a run: its folder, and how many file operations a training and a resume of it take.
+/// A run to damage: its folder, and the number of file operations of a training and of a resume.
 struct Victim {
     place: Place,
     whole: PathBuf,
@@ -52,7 +52,7 @@ impl Victim {
         self.place.path("victim")
     }
 
-    /// Goes on as a user would: the same command again.
+    /// Resumes as a user would: the same command again.
     fn go_on(&self) {
         let options = RunOptions { device: DeviceChoice::Cpu, backend: None, actors: 1, max_time: None, quiet: true };
         let session = if RunDir::is_run(&self.run()) {
@@ -86,7 +86,7 @@ fn train(run: &str) -> String {
     format!("train tiny.toml {SETS} -q --no-evaluate --actors 1 --run-dir {run}")
 }
 
-/// Runs with a fault in the operations on the run folder; returns what came out, and how many operations there were.
+/// Runs with a fault in the operations on the run folder; returns the output and the number of operations.
 fn attack(place: &Place, args: &str, fault: Fault, run: &str) -> (Output, usize) {
     let counts = place.path("operations");
     let mut command = place.command(args);
@@ -108,7 +108,7 @@ fn a_kill_before_any_file_operation_costs_nothing() {
         let mut rng = random(1, index);
         let _ = fs::remove_dir_all(victim.run());
         let mut command = train("victim");
-        // one in three is killed again while it goes on
+        // one in three is killed again after its resume
         for attempt in 0..1 + usize::from(index % 3 == 0) {
             let before = good_steps(&victim.run());
             let fault = Fault { at: 1 + below(&mut rng, victim.operations), errno: 0, stays: false };
@@ -117,7 +117,8 @@ fn a_kill_before_any_file_operation_costs_nothing() {
             let killed = output.status.code().is_none();
             assert!(killed || output.status.success(), "{what}: {}", text(&output));
             assert!(!text(&output).contains("warning"), "{what}: {}", text(&output));
-            let (last, now) = (before.last(), good_steps(&victim.run()));
+            let last = before.last();
+            let now = good_steps(&victim.run());
             assert!(now.last() >= last, "{what}: had {before:?}, has {now:?}");
             if RunDir::is_run(&victim.run()) {
                 command = RESUME.to_owned();
@@ -128,7 +129,7 @@ fn a_kill_before_any_file_operation_costs_nothing() {
     }
 }
 
-/// EPERM, EIO, EACCES, EMFILE, ENOSPC, EROFS, EDQUOT.
+/// Errors to return: EPERM, EIO, EACCES, EMFILE, ENOSPC, EROFS, EDQUOT.
 const ERRORS: [i32; 7] = [1, 5, 13, 24, 28, 30, 122];
 /// Documented exit codes of a run that the file system failed: finished all the same, refused, no file, disk full.
 const CODES: [i32; 4] = [0, 2, 4, 8];
@@ -148,15 +149,17 @@ fn a_file_operation_that_fails_costs_no_checkpoint() {
         let at = 1 + below(&mut rng, victim.operations / if resumes { 2 } else { 1 });
         let fault = Fault { at, errno: ERRORS[below(&mut rng, ERRORS.len())], stays: below(&mut rng, 4) == 0 };
         let (output, _) = attack(&victim.place, &command, fault, "victim");
-        let (what, told) = (format!("error {index} in `{command}`, {fault:?}"), text(&output));
+        let what = format!("error {index} in `{command}`, {fault:?}");
+        let told = text(&output);
         let code = output.status.code();
         assert!(code.is_some_and(|code| CODES.contains(&code)), "{what}: {code:?}\n{told}");
         assert!(!told.contains("panicked"), "{what}: {told}");
         assert_ne!(code == Some(0), told.contains("error:"), "{what}: {told}");
-        let (last, now) = (before.last(), good_steps(&victim.run()));
+        let last = before.last();
+        let now = good_steps(&victim.run());
         assert!(now.last() >= last, "{what}: had {before:?}, has {now:?}");
         victim.go_on();
-        // values that a log did not take are told; all others are there
+        // values missing from a log are reported; all others are there
         victim.assert_whole(!told.contains("cannot log"), &format!("{what}\n{told}"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a batch promises: it refuses what is no action, keeps its tasks, and leaves its caller's numbers alone.
+//! Checks of a batch: it refuses invalid actions, keeps its tasks, and leaves its outputs alone.
 
 use metadrift_envs::{Array, Autoreset, Clocks, Env, Purpose, StepError, Stream, Task, VecEnv, channels};
 
@@ -27,7 +27,7 @@ pub(super) fn nan_is_refused<E: Env>() -> Check {
     verdict("an action that is not a number is refused", detail, failure)
 }
 
-/// After a reset the physics are still those of the task, and observations as long.
+/// After a reset the physics are still those of the task, and observations have the same length.
 pub(super) fn tasks_outlive_resets<E: Env>() -> Check {
     const HORIZON: u32 = 3;
     let params: Vec<_> = channels(&E::SPEC).into_iter().take(E::SPEC.params.len()).collect();
@@ -39,7 +39,8 @@ pub(super) fn tasks_outlive_resets<E: Env>() -> Check {
         for tick in 0..HORIZON {
             batch.step(tick);
         }
-        let (actions, width) = (batch.actions(HORIZON), batch.env.obs_dim());
+        let actions = batch.actions(HORIZON);
+        let width = batch.env.obs_dim();
         let before: Vec<_> = (0..4).map(|lane| batch.env.state(lane)).collect();
         let out = batch.step(HORIZON);
         let params = E::params(|index| task.values[index]);
@@ -59,7 +60,7 @@ pub(super) fn tasks_outlive_resets<E: Env>() -> Check {
     verdict("tasks outlive resets", detail, failure)
 }
 
-/// Neither another step nor another batch changes what a step has written, and a restored batch goes its own way.
+/// No step of another batch changes the outputs of a step, and a restored batch is independent of the original.
 pub(super) fn outputs_stay_what_they_are<E: Env>() -> Check {
     let task = Task::nominal(&E::SPEC);
     let mut one = Stepped::<E>::plain(&task, 5);
@@ -87,12 +88,13 @@ pub(super) fn outputs_stay_what_they_are<E: Env>() -> Check {
 pub(super) fn finished_lanes_wait<E: Env>() -> Check {
     let task = Task::nominal(&E::SPEC);
     let stream = Stream::new(SEED, Purpose::Reset);
-    // one step is all there is to an episode
+    // an episode lasts one step
     let env = VecEnv::<E>::new(&[(&task, 2)], 1, stream, Clocks::default()).with_autoreset(Autoreset::Disabled);
     let mut batch = Stepped::of(env, SEED, 2);
     let actions = batch.actions(0);
     let mut step = || batch.step_with(&actions).map(|_| ());
-    let (first, refused) = (step(), step());
+    let first = step();
+    let refused = step();
     batch.env.reset_lanes(&[true, true]);
     let again = batch.step_with(&actions).map(|_| ());
     let failure = match (first, refused, again) {

@@ -1,4 +1,4 @@
-//! What drifts: values at any tick, by themselves and in the engine, and legal ranges.
+//! Checks of drifting channels: values at any tick, by themselves and in the engine, and legal ranges.
 
 use metadrift_envs::{
     Channel, Clocks, Env, Noise, Notify, NotifyLevel, OnBound, Purpose, Schedule, Stream, Task, Timing, channels,
@@ -52,7 +52,7 @@ fn schedule(text: Value) -> Schedule {
     Schedule::deserialize(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// A schedule of one channel, which keeps to `bounds` in the way of `on_bound`.
+/// A task in which one channel follows `schedule`; `on_bound` says what happens at `bounds`.
 pub(super) fn drifting<E: Env>(name: &str, schedule: Schedule, bounds: [f64; 2], on_bound: OnBound) -> Option<Task> {
     let timing = Timing { on_bound: Some(on_bound), bounds: Some(bounds), ..Timing::default() };
     let noise = Noise::of(Stream::new(17, Purpose::Drift));
@@ -63,7 +63,7 @@ fn at(tick: u64) -> Clocks {
     Clocks { lifetime_step: tick, ..Clocks::default() }
 }
 
-/// Ticks that are looked at, one after the other.
+/// Consecutive ticks that are compared.
 const TICKS: u64 = 200;
 
 pub(super) fn values_can_be_sought<E: Env>() -> Check {
@@ -105,16 +105,17 @@ pub(super) fn bounds_are_enforced<E: Env>() -> Check {
     verdict("illegal values are refused", "beyond both ends, NaN and infinity, every channel", failure)
 }
 
-/// Where the gain stands among the channels.
+/// Index of the gain among the channels.
 fn gain<E: Env>() -> usize {
     channels(&E::SPEC).iter().position(|channel| channel.name == GAIN).expect("every environment has an actuator gain")
 }
 
-/// The values that the engine steps with, as a notification shows them, are those that can be asked for at any tick.
+/// The engine steps with the values that the task gives for each tick alone; a notification shows them.
 pub(super) fn the_engine_follows<E: Env>() -> Check {
     let schedules = every_kind([0.5, 1.5]);
     let detail = format!("{} kinds on {GAIN}, {STEPS} ticks, against the value of each tick alone", schedules.len());
-    let (gain, first) = (gain::<E>(), E::SPEC.obs_dim());
+    let gain = gain::<E>();
+    let first = E::SPEC.obs_dim();
     let failure = schedules.into_iter().find_map(|(kind, schedule)| {
         let Some(mut task) = drifting::<E>(GAIN, schedule, [-10.0, 10.0], OnBound::Clamp) else {
             return Some(format!("a {kind} schedule is refused"));
@@ -130,7 +131,7 @@ pub(super) fn the_engine_follows<E: Env>() -> Check {
     verdict("the engine follows every schedule", detail, failure)
 }
 
-/// A ramp that leaves the legal range at 10: to 19 at tick 18.
+/// A ramp that leaves the legal range at 10 and reaches 19 at tick 18.
 pub(super) fn bounds_are_kept<E: Env>() -> Check {
     let ramp = || Schedule::Linear { from: 1.0, to: 19.0, start: 0.0, over: 18.0, returns: false };
     let follow = |on_bound| {
@@ -141,7 +142,7 @@ pub(super) fn bounds_are_kept<E: Env>() -> Check {
         }
         Some((task.values_at(18)[gain::<E>()], batch.env.corrections()))
     };
-    // the ticks 10 to 18 are beyond, in three lanes; 19 folds back to 1; a ramp has no other draws to take
+    // ticks 10 to 18 are out of range, in three lanes; 19 reflects to 1; a ramp cannot be drawn again
     let expected = [
         (OnBound::Error, None),
         (OnBound::Clamp, Some((10.0, 27))),
@@ -162,7 +163,8 @@ fn resampling_stays_inside<E: Env>() -> Option<String> {
     let Some(task) = drifting::<E>(GAIN, wild, [-10.0, 10.0], OnBound::Resample) else {
         return Some("Resample is refused to a random schedule".into());
     };
-    let (mut batch, gain) = (Stepped::<E>::plain(&task, 1), gain::<E>());
+    let mut batch = Stepped::<E>::plain(&task, 1);
+    let gain = gain::<E>();
     for tick in 0..STEPS {
         batch.step(tick);
     }

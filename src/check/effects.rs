@@ -33,7 +33,7 @@ fn run<E: Env>(task: &Task) -> Course {
     course::<E>(&[task], LANES, STEPS, 3)
 }
 
-/// Says whether another value of the channel changes a bit of the course of one of the tasks.
+/// Says whether another value of the channel changes any bit of one task's course.
 fn acts<E: Env>(channel: &Channel, backgrounds: &[(Vec<u32>, Task); 2]) -> bool {
     alternatives(channel).iter().any(|value| {
         backgrounds.iter().any(|(bits, background)| {
@@ -43,7 +43,7 @@ fn acts<E: Env>(channel: &Channel, backgrounds: &[(Vec<u32>, Task); 2]) -> bool 
     })
 }
 
-/// The unperturbed task, and one with the faults that others need to show.
+/// The unperturbed task, and one with the faults without which others have no effect.
 fn backgrounds<E: Env>() -> [Task; 2] {
     let mut faulty = Task::nominal(&E::SPEC);
     if E::SPEC.variants {
@@ -57,16 +57,16 @@ fn backgrounds<E: Env>() -> [Task; 2] {
 
 /// Facts about an environment that leave some faults nothing to act on.
 struct Reach {
-    /// Whether a step depends on the actuator's output.
+    /// True if a step depends on the actuator's output.
     reads_actuator: bool,
-    /// Whether every episode is over after one step.
+    /// True if every episode ends after one step.
     one_step: bool,
     /// Sensors whose healthy reading is always 0.
     silent: Vec<&'static str>,
 }
 
 impl Reach {
-    /// From the course of the unperturbed task.
+    /// The facts, read from the course of the unperturbed task.
     fn of<E: Env>(plain: &Course) -> Reach {
         let width = E::SPEC.obs_dim();
         let zero = |k: usize| plain.obs.iter().chain(&plain.next_obs).skip(k).step_by(width).all(|x| *x == 0.0);
@@ -78,7 +78,7 @@ impl Reach {
         }
     }
 
-    /// Why a channel may be without effect; none if it must have one.
+    /// Reason for which a channel may have no effect; none if it must have one.
     fn excuse(&self, channel: &str) -> Option<&'static str> {
         let scales = ["scale", "quantum", "delay", "drop_prob", "stuck_prob", "mask"];
         let is_of = |sensor: &&str| scales.iter().any(|fault| channel == format!("sensor_{sensor}_{fault}"));
@@ -96,7 +96,7 @@ impl Reach {
     }
 }
 
-/// Says whether some step from an initial state comes out otherwise with half of the command, or none.
+/// Says whether some step from an initial state differs with half of the command, or with none.
 fn reads_actuator<E: Env>() -> bool {
     let task = Task::nominal(&E::SPEC);
     let params = E::params(|index| task.values[index]);

@@ -12,14 +12,14 @@ use metadrift_envs::{
 
 use self::stepped::{Stepped, action};
 
-/// One property, and what speaks against it.
+/// One property, and the failure found, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What is claimed.
+    /// The property.
     pub name: &'static str,
-    /// How it was tried.
+    /// Description of the test.
     pub detail: String,
-    /// What is wrong; none if it holds.
+    /// Description of the failure; none if the property holds.
     pub failure: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Course {
     }
 }
 
-/// Steps `lanes` lanes of each task with random actions; lane numbers count on over the tasks.
+/// Steps `lanes` lanes of each task with random actions.
 fn course<E: Env>(tasks: &[&Task], lanes: usize, steps: u32, seed: u64) -> Course {
     let mut batch = Stepped::<E>::new(tasks, lanes, E::SPEC.horizon, seed);
     let mut course = Course { obs: batch.env.obs().to_vec(), ..Course::default() };
@@ -130,7 +130,7 @@ fn altered<E: Env>(channel: &Channel) -> Option<Task> {
     Task::nominal(&E::SPEC).with(&E::SPEC, &channel.name, value).ok()
 }
 
-/// Other legal values: near, far, and small and whole ones.
+/// Other legal values: near and far ones, small and whole ones.
 fn alternatives(channel: &Channel) -> Vec<f64> {
     let step = 0.5 * channel.default.abs().max(0.2);
     let values =
@@ -138,8 +138,8 @@ fn alternatives(channel: &Channel) -> Vec<f64> {
     values.into_iter().filter(|value| channel.bounds.contains(*value) && *value != channel.default).collect()
 }
 
-/// A value that is computed from others must be computed anew when they change: a task whose channels were changed and
-/// changed back, or drift with a constant value, is the task itself.
+/// Values computed from others are computed again when these change: a channel set to a value and one that drifts with
+/// that constant value give the same course.
 fn derived_values_follow<E: Env>() -> Check {
     let all = channels(&E::SPEC);
     let failure = all.iter().find_map(|channel| {
@@ -166,8 +166,8 @@ fn observations_are_finite<E: Env>() -> Check {
     verdict("everything stays finite", format!("{} steps, unperturbed and each channel changed", 2 * STEPS), failure)
 }
 
-/// One step from the same state in both widths; over many steps rounding grows as the dynamics let it. Observations are
-/// compared: in a state, `f32` may count an angle by other turns.
+/// Compares one step from the same state in both widths; over many steps the dynamics may amplify rounding.
+/// Observations are compared, because an angle in the state may differ by whole turns.
 fn f32_follows_f64<E: Env>() -> Check {
     let task = Task::nominal(&E::SPEC);
     let wide = E::params(|index| task.values[index]);

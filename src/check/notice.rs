@@ -1,4 +1,4 @@
-//! What is told of changes: errors at the rates that were asked for.
+//! Check of notifications: misses and false alarms occur at the configured rates.
 
 use metadrift_envs::{Env, Notify, NotifyLevel, OnBound, Schedule};
 
@@ -11,7 +11,7 @@ use super::{
 
 const LANES: usize = 100;
 
-/// Shares of ticks that a flag is shown on, with and without a change, within five standard errors of the rates.
+/// The share of flagged ticks, with and without a change, lies within five standard errors of the configured rate.
 pub(super) fn flags_err_at_their_rates<E: Env>() -> Check {
     let (miss_prob, false_alarm_prob) = (0.3, 0.1);
     let notify = Notify { level: NotifyLevel::Flag, miss_prob, false_alarm_prob, ..Notify::default() };
@@ -38,7 +38,7 @@ fn share<E: Env>(schedule: Schedule, notify: Notify) -> Option<f64> {
     let mut flagged = 0.0;
     for tick in 0..=STEPS {
         let flags = batch.step(tick).next_obs.chunks(width).map(|row| f64::from(row[width - 1]));
-        // the first tick has none before it to differ from
+        // the first tick has no tick before it to differ from
         flagged += if tick > 0 { flags.sum() } else { 0.0 };
     }
     Some(flagged / (LANES as f64 * f64::from(STEPS)))

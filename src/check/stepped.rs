@@ -1,11 +1,11 @@
-//! Batches that are stepped with random actions, and what came of it.
+//! Batches that are stepped with random actions, and their outputs.
 
 use metadrift_envs::{ActionSpace, Clocks, Env, Purpose, StepError, StepView, Stream, Task, VecEnv, unit_f32};
 
-/// Seed of initial states and actions where it does not matter which.
+/// Seed of initial states and actions where any will do.
 pub(super) const SEED: u64 = 5;
 
-/// A random action of the space, the same for the same name.
+/// A random action of the space, a function of `seed`, `lane` and `tick`.
 pub(super) fn action(space: ActionSpace, seed: u64, lane: u32, tick: u32) -> Vec<f32> {
     let words = |k: usize| Stream::new(seed, Purpose::Action).env(lane).phase(k as u8).block(tick)[0];
     match space {
@@ -16,7 +16,7 @@ pub(super) fn action(space: ActionSpace, seed: u64, lane: u32, tick: u32) -> Vec
     }
 }
 
-/// What a step has written.
+/// Outputs of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outputs {
     pub(super) next_obs: Vec<f32>,
@@ -43,7 +43,8 @@ impl<E: Env> Stepped<E> {
     }
 
     pub(super) fn of(env: VecEnv<E>, seed: u64, lanes: usize) -> Stepped<E> {
-        let (numbers, flags) = (|count| vec![f32::NAN; count], vec![false; env.num_envs()]);
+        let numbers = |count| vec![f32::NAN; count];
+        let flags = vec![false; env.num_envs()];
         let out = Outputs {
             next_obs: numbers(env.obs().len()),
             reward: numbers(env.num_envs()),
@@ -76,7 +77,7 @@ impl<E: Env> Stepped<E> {
         self.step_with(&actions).expect("random actions are legal, and no lane has finished")
     }
 
-    /// All that a caller can see, as bits.
+    /// Everything a caller can see, as bits.
     pub(super) fn bits(&self) -> Vec<u32> {
         let Outputs { next_obs, reward, terminated, truncated } = &self.out;
         let numbers = next_obs.iter().chain(reward).chain(self.env.obs()).map(|x| x.to_bits());

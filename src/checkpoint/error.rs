@@ -1,33 +1,34 @@
-//! What can be wrong with a checkpoint, and what to do about it.
+//! Errors of checkpoints, each with its remedy.
 
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
-/// Why a checkpoint could not be saved or loaded.
+/// An error of saving or loading a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The file system said no.
+    /// The file system returned an error.
     #[error("checkpoint: cannot {action} {}: {source}. {}", path.display(), hint(source))]
     Io {
-        /// What was tried, such as `write`.
+        /// The operation, such as `write`.
         action: &'static str,
-        /// With which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A value to be saved is NaN or infinite: training diverged.
     #[error(
         "checkpoint: {name}[{index}] is {value}: training diverged, and nothing was saved. The checkpoints before are \
-         good; go on from one with a smaller learning rate or tighter clipping"
+         good; resume from one with a smaller learning rate or tighter clipping"
     )]
     NonFinite {
         /// The tensor.
         name: String,
-        /// The first such place in it.
+        /// Index of the first non-finite value.
         index: usize,
-        /// The value there.
+        /// The first non-finite value.
         value: f32,
     },
     /// A checkpoint that could not be loaded again: a wrong name, too much data.
@@ -36,12 +37,12 @@ pub enum CheckpointError {
     /// The state has no JSON form.
     #[error("checkpoint: the state cannot be written as JSON: {0}. This is a mistake in the program")]
     State(#[from] serde_json::Error),
-    /// What lies there is not what was saved.
+    /// The checkpoint is damaged.
     #[error("checkpoint {}: {reason}. It is damaged or not a checkpoint; use another one of the run", path.display())]
     Damaged {
         /// The checkpoint.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the damage.
         reason: String,
     },
     /// A newer version of the program saved it.
@@ -58,11 +59,11 @@ pub enum CheckpointError {
     /// There is no checkpoint of that step.
     #[error("no checkpoint of iteration {step} in {}; there are those of {there:?}", dir.display())]
     NoStep {
-        /// Where it was looked for.
+        /// The directory searched.
         dir: PathBuf,
         /// The iteration.
         step: u64,
-        /// Those there are.
+        /// The iterations that have one.
         there: Vec<u64>,
     },
     /// The run never asked which checkpoint is best.
@@ -71,21 +72,21 @@ pub enum CheckpointError {
          iteration", dir.display()
     )]
     NoBest {
-        /// Where it was looked for.
+        /// The directory searched.
         dir: PathBuf,
     },
     /// No checkpoint in the directory can be used.
     #[error("{}", none_valid(dir, skipped))]
     NoneValid {
-        /// Where they were looked for.
+        /// The directory searched.
         dir: PathBuf,
-        /// Those that were found, and what is wrong with each.
+        /// The damaged checkpoints, each with its damage.
         skipped: Vec<Skipped>,
     },
 }
 
 impl CheckpointError {
-    /// Whether there is no space left, or a quota or a size limit is reached.
+    /// Says whether there is no space left, or a quota or a size limit is reached.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_full(source))
     }
@@ -94,9 +95,9 @@ impl CheckpointError {
 /// A checkpoint that was passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Description of the damage.
     pub reason: String,
 }
 
@@ -106,7 +107,7 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// For `map_err`: says what was tried with which path.
+/// Makes a function for `map_err` that adds the operation and the path.
 pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
     let path = path.to_owned();
     move |source| CheckpointError::Io { action, path, source }

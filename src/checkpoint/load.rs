@@ -1,22 +1,24 @@
-//! Reading checkpoints without trusting them.
+//! Loading of checkpoints that may be damaged or malicious.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::path::Path;
+use std::{
+    fs::{File, OpenOptions},
+    io::Read,
+    path::Path,
+};
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::error::io_error;
 use super::{
     Checkpoint, CheckpointError, FileEntry, MANIFEST, MAX_HEADER_BYTES, MAX_MANIFEST_BYTES, MAX_PARAMS_BYTES,
-    MAX_STATE_BYTES, Manifest, PARAMS, SCHEMA, STATE, Skipped, TensorEntry, check_names, sha256, step_of, steps,
+    MAX_STATE_BYTES, Manifest, PARAMS, SCHEMA, STATE, Skipped, TensorEntry, check_names, error::io_error, sha256,
+    step_of, steps,
 };
 
-/// Loads one checkpoint, or says why it cannot be used. Only its three files are read, none through a symlink, and
-/// no more than their manifest says; every byte of them is under a checksum.
+/// Loads one checkpoint, or says why it cannot be used. It reads only the three files, none through a symlink, and no
+/// more than the manifest says; a checksum covers every byte.
 ///
-/// The checksums find damage, not forgery: who can write the directory can write a valid checkpoint. What a forged one
-/// can do is limited to data: finite numbers and JSON within the caps.
+/// The checksums find damage, not forgery: anyone who can write to the directory can write a valid checkpoint. A forged
+/// one can only hold data: finite numbers and JSON within the limits.
 pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
     let kind = path.symlink_metadata().map_err(io_error("read", path))?.file_type();
@@ -42,15 +44,15 @@ pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     Ok(Checkpoint { step: manifest.step, tensors, state })
 }
 
-/// The newest checkpoint in `dir` that is whole, and the newer ones that are damaged, for a warning. Changes nothing; what
-/// interrupted saves left is not looked at ([`super::remove_leftovers`] deletes it).
+/// The newest valid checkpoint in `dir`, and the newer ones that are damaged, for a warning. Nothing is changed;
+/// leftovers of interrupted saves are ignored ([`super::remove_leftovers`] deletes them).
 ///
 /// # Errors
 /// If none can be used, or one cannot be read or is of a newer version: an older one in its place would lose what it
 /// holds.
 pub fn newest(dir: &Path) -> Result<(Checkpoint, Vec<Skipped>), CheckpointError> {
     let mut skipped = Vec::new();
-    // a run that trains meanwhile deletes old checkpoints while new ones appear: then the listing is out of date
+    // a run that trains meanwhile deletes old checkpoints and adds new ones, so that the listing may be out of date
     for _ in 0..LISTINGS {
         skipped.clear();
         let mut vanished = false;
@@ -69,7 +71,7 @@ pub fn newest(dir: &Path) -> Result<(Checkpoint, Vec<Skipped>), CheckpointError>
     Err(CheckpointError::NoneValid { dir: dir.to_owned(), skipped })
 }
 
-/// Listings of a directory whose entries vanish before they are read, at most.
+/// Largest number of listings of a directory whose entries vanish before they are read.
 pub(super) const LISTINGS: usize = 20;
 
 /// The checkpoint of `step` in `dir`.
@@ -86,11 +88,11 @@ pub fn at(dir: &Path, step: u64) -> Result<Checkpoint, CheckpointError> {
     }
 }
 
-/// Why a file of a checkpoint cannot be used.
+/// Reason for which a file of a checkpoint cannot be used.
 enum Trouble {
-    /// It is not what was saved.
+    /// The file is damaged.
     Damage(String),
-    /// The file system did not give it; it may be as good as ever.
+    /// The file system did not deliver it; the file may be intact.
     Unreadable(&'static str, std::io::Error),
 }
 

@@ -1,12 +1,8 @@
 //! The choice of a run's checkpoint.
 
-use std::fmt;
-use std::io::ErrorKind::NotFound;
-use std::path::Path;
-use std::str::FromStr;
+use std::{fmt, io::ErrorKind::NotFound, path::Path, str::FromStr};
 
-use super::load::LISTINGS;
-use super::{Checkpoint, CheckpointError, Skipped, at, newest};
+use super::{Checkpoint, CheckpointError, Skipped, at, load::LISTINGS, newest};
 
 /// One checkpoint of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +12,7 @@ pub enum Which {
     Last,
     /// The one that did best on held-out tasks, by the state of the newest: `"best": {"step": n, "return": x}`.
     Best,
-    /// The one after so many iterations.
+    /// The checkpoint after this number of iterations.
     Step(u64),
 }
 

@@ -12,7 +12,7 @@ pub enum ConfigCommand {
     /// List every configuration key: type, default, legal values, unit, learner, meaning
     #[command(after_help = "Examples:\n  metadrift config keys\n  metadrift config keys ppo --format json")]
     Keys {
-        /// Only keys that begin with this, such as `maml` or `task.notify`
+        /// Beginning of the keys to list, such as `maml` or `task.notify`
         #[arg(default_value = "", hide_default_value = true)]
         prefix: String,
         /// Output for people, for programs, or for docs/config.md
@@ -24,7 +24,7 @@ pub enum ConfigCommand {
 /// `tasks laws`
 #[derive(Args, Clone, Debug)]
 pub struct LawsArgs {
-    /// Only these words, such as `uniform`, `sinusoid` or `clock`
+    /// Words to list, such as `uniform`, `sinusoid` or `clock`
     #[arg(value_name = "WORD")]
     pub names: Vec<String>,
     /// Output for people, for programs, or for docs/task-language.md
@@ -35,9 +35,9 @@ pub struct LawsArgs {
 /// Forms of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ReferenceFormat {
-    /// For the terminal.
+    /// Text for the terminal.
     Text,
-    /// For programs: an array of objects.
+    /// JSON for programs: an array of objects.
     Json,
     /// The whole document.
     Markdown,
@@ -46,7 +46,7 @@ pub enum ReferenceFormat {
 /// `completions`
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
-    /// The shell that reads them
+    /// Shell to write the completions for
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }

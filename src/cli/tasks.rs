@@ -20,10 +20,10 @@ pub enum TasksCommand {
         /// A preset's name or a file that ends in .toml
         #[arg(value_name = "PRESET|FILE.toml")]
         what: String,
-        /// train, in-dist or ood
+        /// Split: train, in-dist or ood
         #[arg(long, default_value = "train")]
         split: Split,
-        /// How many
+        /// Number of tasks
         #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         count: u32,
         /// Seed of the draws
@@ -39,7 +39,7 @@ pub enum TasksCommand {
         /// A preset's name or a file that ends in .toml
         #[arg(value_name = "PRESET|FILE.toml")]
         what: String,
-        /// How the result is printed.
+        /// Format of the result.
         #[command(flatten)]
         output: FormatArgs,
     },
@@ -53,16 +53,16 @@ pub enum TasksCommand {
     /// List the words of the task language, with their fields, defaults and an example of each
     #[command(after_help = "Examples:\n  metadrift tasks laws\n  metadrift tasks laws sinusoid clock")]
     Laws(LawsArgs),
-    /// Draw how each drifting quantity moves over the life of some tasks, switches marked, as SVG
+    /// Plot each drifting quantity over the life of some tasks, switches marked, as SVG
     #[command(after_help = "Example:\n  metadrift tasks plot cartpole-drift --split ood --out drift.svg")]
     Plot {
         /// A preset's name or a file that ends in .toml
         #[arg(value_name = "PRESET|FILE.toml")]
         what: String,
-        /// train, in-dist or ood
+        /// Split: train, in-dist or ood
         #[arg(long, default_value = "train")]
         split: Split,
-        /// How many tasks, one colour each
+        /// Number of tasks, one colour each
         #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
         count: u32,
         /// Ticks to show [default: the life of a lane]
@@ -71,7 +71,7 @@ pub enum TasksCommand {
         /// Seed of the draws
         #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
         seed: u64,
-        /// Where the picture goes
+        /// File of the picture
         #[arg(long, value_name = "FILE.svg", value_parser = ending("svg"))]
         out: PathBuf,
     },
@@ -115,7 +115,7 @@ pub enum EnvCommand {
     Show {
         /// Name of the environment
         name: String,
-        /// How the result is printed.
+        /// Format of the result.
         #[command(flatten)]
         output: FormatArgs,
     },
@@ -124,7 +124,7 @@ pub enum EnvCommand {
     Check {
         /// Name of the environment
         name: String,
-        /// How the result is printed.
+        /// Format of the result.
         #[command(flatten)]
         output: FormatArgs,
     },
@@ -139,7 +139,7 @@ pub enum EnvCommand {
         state that Gymnasium draws for that seed, to the bit. `-` reads standard input.\n\nExample:\n  \
         echo '{\"env\":\"pendulum\",\"initial_state\":[3.14,0],\"actions\":[2,2,-1]}' | metadrift env replay -")]
     Replay {
-        /// JSON lines
+        /// File of JSON lines; `-` is standard input
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
     },
@@ -157,24 +157,24 @@ pub struct RecordArgs {
     /// Its checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
     #[arg(long, value_name = "STEP|best|last", default_value = "last", requires = "run")]
     pub checkpoint: Which,
-    /// Which tasks: train, in-dist or ood
+    /// Split of the task: train, in-dist or ood
     #[arg(long, default_value = "in-dist")]
     pub split: Split,
-    /// Which of them
+    /// Index of the task in its split
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(..1 << 24))]
     pub task: u32,
     /// Seed of task, initial state and actions
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
-    /// Where the film goes
+    /// File of the film
     #[arg(long, value_name = "FILE.gif", value_parser = ending("gif"))]
     pub out: PathBuf,
-    /// How work is spread.
+    /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
 
-/// Refuses another format than the one that is written.
+/// Refuses a file name whose ending is not that of the format.
 fn ending(format: &'static str) -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(move |path| {
         let right = path.extension().is_some_and(|end| end.eq_ignore_ascii_case(format));
@@ -182,10 +182,10 @@ fn ending(format: &'static str) -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-/// Who acts.
+/// The acting policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PolicyChoice {
-    /// Every action equally likely.
+    /// A policy to which every action is equally likely.
     Random,
     /// A controller that knows the state and every parameter.
     Oracle,
@@ -197,19 +197,19 @@ pub struct TraceArgs {
     /// A preset's name or a file that ends in .toml
     #[arg(value_name = "PRESET|FILE.toml")]
     pub what: String,
-    /// Which task: SPLIT/INDEX, or SPLIT/ITERATION/INDEX for one of a training run
+    /// Task: SPLIT/INDEX, or SPLIT/ITERATION/INDEX for one of a training run
     #[arg(long, value_name = "ID", default_value = "train/0")]
     pub task: String,
-    /// Who acts
+    /// Acting policy
     #[arg(long, default_value = "random")]
     pub policy: PolicyChoice,
-    /// Steps [default: what training sees of a task]
+    /// Number of steps [default: as many as training takes in a task]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub steps: Option<u32>,
     /// Seed of task, initial states and actions
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
-    /// Where the steps go
+    /// File of the steps
     #[arg(long, value_name = "FILE.csv")]
     pub out: PathBuf,
 }

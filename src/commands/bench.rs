@@ -1,51 +1,39 @@
-//! `bench`: what this machine does per second.
+//! `bench`: the speed of this machine.
 
 mod env_step;
 mod meta_iteration;
 mod policy;
 mod scaling;
+mod subject;
 mod time_to_result;
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use metadrift_agents::{device::Device, stop};
-use metadrift_envs::EnvKind;
 use serde::Serialize;
 
+use self::subject::{SUBJECTS, subjects};
 use crate::{
     cli::{BenchArgs, BenchPart, Format},
     commands::print,
     device, message,
 };
 
-/// Lanes that a batch has.
+/// Lanes of a batch.
 const LANES: [usize; 4] = [1, 64, 1024, 16384];
-/// How often a rate is measured.
+/// Measurements of each rate.
 const REPEATS: usize = 5;
-/// How long each of these takes, roughly.
+/// Approximate duration of a measurement.
 const REPEAT_TIME: Duration = Duration::from_millis(60);
-
-/// The environments that are measured: the physical parameter that differs from task to task, and its range.
-const SUBJECTS: [Subject; 2] = [
-    Subject { kind: EnvKind::CartPole, param: "half_length", low: 0.25, high: 1.0 },
-    Subject { kind: EnvKind::Pendulum, param: "length", low: 0.7, high: 1.3 },
-];
-
-struct Subject {
-    kind: EnvKind,
-    param: &'static str,
-    low: f64,
-    high: f64,
-}
 
 /// One figure.
 #[derive(Debug, PartialEq, Serialize)]
 struct Row {
-    /// What was measured: `env_step`, `policy`, `meta_iteration`, `scaling`, `time_to_result`, `memory`.
+    /// Part: `env_step`, `policy`, `meta_iteration`, `scaling`, `time_to_result`, `memory`.
     bench: &'static str,
     env: &'static str,
-    /// Lanes, or what `variant` counts.
+    /// Number of lanes, or of the units that `variant` names.
     n: usize,
     threads: usize,
     variant: &'static str,
@@ -71,10 +59,12 @@ impl Row {
         Row { bench, env, n, threads, variant, value: repeats[repeats.len() / 2], unit, min, max }
     }
 
-    fn to_text(&self) -> String {
+    fn to_text(&self, width: usize) -> String {
         let Row { bench, env, n, threads, variant, value, unit, min, max } = self;
         let [value, min, max] = [value, min, max].map(|x| short(*x));
-        format!("{bench:<15} {env:<9} {n:>6} {threads:>7}  {variant:<10} {value:>9} {unit:<13} {min:>9} {max:>9}\n")
+        format!(
+            "{bench:<15} {env:<width$} {n:>6} {threads:>7}  {variant:<10} {value:>9} {unit:<13} {min:>9} {max:>9}\n"
+        )
     }
 }
 
@@ -87,50 +77,19 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if cfg!(debug_assertions) {
         message::warn("this is not a release build; for figures that count: cargo run --release -- bench");
     }
+    let width = subjects().map(|subject| subject.name().len()).fold(9, usize::max);
     if args.format == Format::Text {
-        print("bench           env            n threads  variant       median unit                min       max\n")?;
+        let env = "env";
+        print(&format!(
+            "bench           {env:<width$}      n threads  variant       median unit                min       max\n"
+        ))?;
     }
-    let show = |rows: Vec<Row>| rows.iter().try_for_each(|row| print_row(row, args.format));
+    let show = |rows: Vec<Row>| rows.iter().try_for_each(|row| print_row(row, args.format, width));
     let usual = [BenchPart::EnvStep, BenchPart::Policy, BenchPart::MetaIteration];
     let parts = if args.only.is_empty() { &usual[..] } else { &args.only };
     let threads = args.compute.num_actors();
     for part in parts {
-        match part {
-            BenchPart::EnvStep => {
-                for subject in &SUBJECTS {
-                    message::say(&format!("[bench] {}: environment steps, 1 thread", subject.kind.spec().name));
-                    show(env_step::measure(subject, &LANES, REPEAT_TIME)?)?;
-                }
-            }
-            BenchPart::Policy => {
-                message::say("[bench] policy inferences, 1 thread");
-                show(policy::measure(&LANES, REPEAT_TIME))?;
-            }
-            BenchPart::MetaIteration => {
-                for subject in &SUBJECTS {
-                    message::say(&format!(
-                        "[bench] {}: meta-iterations on {}",
-                        subject.kind.spec().name,
-                        place(device, threads)
-                    ));
-                    show(meta_iteration::measure(subject, device, args.compute.backend, threads)?)?;
-                }
-            }
-            BenchPart::Tasks => {
-                message::say(&format!("[bench] meta-iterations of more tasks on {}", place(device, threads)));
-                scaling::tasks(&SUBJECTS[0], device, args.compute.backend, threads, &args.tasks, show)?;
-            }
-            BenchPart::Scaling => {
-                message::say(&format!("[bench] meta-iterations of other sizes on {}", place(device, threads)));
-                scaling::sizes(&SUBJECTS[0], device, args.compute.backend, threads, show)?;
-            }
-            BenchPart::TimeToResult => {
-                for result in time_to_result::RESULTS {
-                    message::say(&format!("[bench] training {} on {}", result.0, place(device, threads)));
-                    show(vec![time_to_result::measure(result, device, args.compute.backend, threads)?])?;
-                }
-            }
-        }
+        measure(*part, args, device, &show)?;
     }
     if let Some(bytes) = peak_memory() {
         show(vec![Row::new(("memory", "-", "peak", "MB"), 0, threads, vec![bytes as f64 / 1e6])])?;
@@ -138,19 +97,59 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// The most memory this process has had at once (bytes), where the system says so.
+/// Measures one part and shows its rows.
+fn measure(part: BenchPart, args: &BenchArgs, device: Device, show: &impl Fn(Vec<Row>) -> Result<()>) -> Result<()> {
+    let threads = args.compute.num_actors();
+    let backend = args.compute.backend;
+    match part {
+        BenchPart::EnvStep => {
+            for subject in subjects() {
+                message::say(&format!("[bench] {}: environment steps, 1 thread", subject.name()));
+                show(env_step::measure(&subject, &LANES, REPEAT_TIME)?)?;
+            }
+        }
+        BenchPart::Policy => {
+            message::say("[bench] policy inferences, 1 thread");
+            show(policy::measure(&LANES, REPEAT_TIME))?;
+        }
+        BenchPart::MetaIteration => {
+            for subject in subjects() {
+                message::say(&format!("[bench] {}: meta-iterations on {}", subject.name(), place(device, threads)));
+                show(meta_iteration::measure(&subject, device, backend, threads)?)?;
+            }
+        }
+        BenchPart::Tasks => {
+            message::say(&format!("[bench] meta-iterations by number of tasks on {}", place(device, threads)));
+            scaling::tasks(&SUBJECTS[0], device, backend, threads, &args.tasks, show)?;
+        }
+        BenchPart::Scaling => {
+            message::say(&format!("[bench] meta-iterations by size on {}", place(device, threads)));
+            scaling::sizes(&SUBJECTS[0], device, backend, threads, show)?;
+        }
+        BenchPart::TimeToResult => {
+            for result in time_to_result::RESULTS {
+                message::say(&format!("[bench] training {} on {}", result.0, place(device, threads)));
+                show(vec![time_to_result::measure(result, device, backend, threads)?])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Peak memory of this process (bytes), if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| 1024 * kib)
 }
+
 fn place(device: Device, threads: usize) -> String {
     format!("{}, {threads} thread{}", device, if threads == 1 { "" } else { "s" })
 }
 
-fn print_row(row: &Row, format: Format) -> Result<()> {
+fn print_row(row: &Row, format: Format, width: usize) -> Result<()> {
     Ok(print(&match format {
-        Format::Text => row.to_text(),
+        Format::Text => row.to_text(width),
         Format::Json => serde_json::to_string(row)? + "\n",
     })?)
 }
@@ -163,7 +162,7 @@ fn rates(units: usize, time: Duration, mut work: impl FnMut()) -> Vec<f64> {
         (0..calls).for_each(|_| work());
         start.elapsed().as_secs_f64().max(1e-9)
     };
-    // doubling warms caches and clock up; the last round is long enough to tell the pace
+    // doubling warms up caches and clock; the last round is long enough for an estimate of the rate
     let mut calls = 1;
     let pace = loop {
         let taken = seconds(calls);
@@ -176,7 +175,7 @@ fn rates(units: usize, time: Duration, mut work: impl FnMut()) -> Vec<f64> {
     (0..REPEATS).map(|_| calls as f64 * units as f64 / seconds(calls)).collect()
 }
 
-/// Four significant digits, with M or k where there are many.
+/// Four significant digits, with M or k for large numbers.
 fn short(value: f64) -> String {
     let (scaled, unit) = match value {
         v if v >= 1e6 => (v / 1e6, " M"),
@@ -189,7 +188,9 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use metadrift_envs::{EnvKind, Navigation, ProbeConstant, dynamics};
+
+    use super::{subject::Subject, *};
 
     #[test]
     fn a_row_has_the_median_and_the_extremes() {
@@ -220,7 +221,9 @@ mod tests {
     #[test]
     fn every_section_measures_something() {
         let quick = Duration::from_micros(50);
-        for subject in &SUBJECTS {
+        // one of another crate, and one without a parameter
+        let own = [dynamics::<Navigation>(), dynamics::<ProbeConstant>()].map(|own| Subject::of(EnvKind::Own(own)));
+        for subject in SUBJECTS.iter().chain(&own) {
             let rows = env_step::measure(subject, &[1, 20], quick).unwrap();
             assert_eq!(rows.len(), 2 * env_step::VARIANTS.len());
             assert!(rows.iter().all(|row| row.value > 0.0 && row.unit == "steps/s"), "{rows:?}");

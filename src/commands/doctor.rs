@@ -1,4 +1,4 @@
-//! `doctor`: what this machine and build have, and whether it works.
+//! `doctor`: a report on this machine and build, and a check that they compute correctly.
 
 use std::{fs, panic::catch_unwind, thread::available_parallelism};
 
@@ -20,16 +20,16 @@ use crate::{
     device::{self, DeviceChoice},
 };
 
-/// This program does not compute here what it should.
+/// The error if the program computes wrong results on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("this program is not usable here: {0}")]
 pub struct Unusable(String);
 
-/// One line of the report: whether it is there, and what is known of it.
+/// One line of the report: a name, and a finding or a reason for its absence.
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
-    /// A dash stands for what is not there.
+    /// A line with a dash if the item is missing.
     found: bool,
     text: String,
 }
@@ -77,13 +77,13 @@ fn libtorch() -> Result<String, String> {
     Ok(format!("{}, loaded from {place}", device::LIBTORCH_VERSION))
 }
 
-/// Where a library was loaded from, by the kernel's list of mappings.
+/// Path that a library was loaded from, by the kernel's list of mappings.
 fn mapped<'a>(maps: &'a str, library: &str) -> Option<&'a str> {
     let paths = maps.lines().filter_map(|line| line.find('/').map(|start| &line[start..]));
     paths.into_iter().find(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with(library)))
 }
 
-/// GPUs, and whether the first one computes.
+/// GPUs, with a check of the first one.
 fn cuda() -> Vec<Line> {
     match device::open(DeviceChoice::Cuda(None)) {
         Ok(gpu) => {
@@ -99,7 +99,8 @@ fn cuda() -> Vec<Line> {
     }
 }
 
-/// The vector instructions that kernels are compiled for. AVX2 and AVX-512 give the same bytes, others other last digits.
+/// The vector instructions that kernels are compiled for. AVX2 and AVX-512 give the same bytes; others differ in the
+/// last digits.
 #[cfg(target_arch = "x86_64")]
 fn processor() -> Vec<Line> {
     let feature = |name, found, width: u32| {
@@ -112,7 +113,7 @@ fn processor() -> Vec<Line> {
     ]
 }
 
-/// Elsewhere there is one code path.
+/// The vector instructions on other architectures, which have one code path.
 #[cfg(not(target_arch = "x86_64"))]
 fn processor() -> Vec<Line> {
     vec![Line::of("vectors", Ok(format!("those that every {} has", std::env::consts::ARCH)))]
@@ -131,7 +132,7 @@ fn meminfo(text: &str, key: &str) -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Space that is left where runs are stored unless told otherwise.
+/// Free space in the current folder, where runs are stored by default.
 #[cfg(target_os = "linux")]
 fn disk() -> Result<String, String> {
     // SAFETY: an all-zero statvfs is a valid one; the path ends in NUL and the struct outlives the call.
@@ -155,7 +156,7 @@ fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
-/// A product by libtorch, if it is there, and a meta-gradient on `device`, against known values.
+/// Checks a product by libtorch, if it is there, against its known value, and a meta-gradient on `device`.
 fn self_check(device: Device) -> Result<String, String> {
     let check = || {
         #[cfg(feature = "torch")]

@@ -43,7 +43,7 @@ fn find(name: &str, path: &str) -> Result<EnvKind, TaskError> {
     })
 }
 
-/// Names and one line each; the probes, which only tests want, last.
+/// Names with one line each; the probes, which only tests need, last.
 fn list(format: Format) -> Result<()> {
     let specs = || EnvKind::all().map(|kind| kind.spec());
     let is_probe = |spec: &&EnvSpec| spec.name.starts_with("probe-");

@@ -45,10 +45,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         let text = if path.extension().is_some_and(|end| end == "csv") { evaluation.to_csv() } else { json };
         output::write(path, text.as_bytes())
     });
-    // neither place keeps the result out of the other
+    // a failure in one place must not keep the result from the other
     let stem = protocol.file_stem(&config) + &suffix(args.checkpoint);
     match keep(&dir, &stem, &evaluation) {
-        // a run that cannot be written to has its result on standard output, and where --out asked for it
+        // the result of a read-only run is still on standard output, and in the file of --out
         Err(error) if is_closed(&error) => {
             message::warn(&format!("{}; the run keeps no copy", message::of_error(&error)))
         }
@@ -57,14 +57,14 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     asked
 }
 
-/// Says whether a file could not be written because nobody may write there.
+/// Says whether a file could not be written for lack of permission.
 fn is_closed(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     kinds.into_iter().any(|cause| matches!(cause.kind(), PermissionDenied | ReadOnlyFilesystem))
 }
 
-/// The part of a result's name that tells its checkpoint, unless it is the last one.
+/// The part of a result's file name that names its checkpoint; empty for the last one.
 fn suffix(which: Which) -> String {
     match which {
         Which::Last => String::new(),

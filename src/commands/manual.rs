@@ -34,11 +34,12 @@ pub fn man(args: &ManArgs) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let mut names = Vec::new();
     pages(dir, command, &mut names)?;
-    let (count, first) = (names.len(), dir.join("metadrift.1"));
+    let count = names.len();
+    let first = dir.join("metadrift.1");
     Ok(print(&format!("{count} manual pages in {}; read one with: man {}\n", dir.display(), first.display()))?)
 }
 
-/// The pages of a command and of all below it, by the names that `man` looks for.
+/// The pages of a command and its subcommands, by the names that `man` looks for.
 fn pages(dir: &Path, command: clap::Command, names: &mut Vec<String>) -> Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {

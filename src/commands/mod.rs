@@ -1,4 +1,4 @@
-//! What each command does: from arguments to output.
+//! The commands, from arguments to output.
 
 pub mod bench;
 pub mod config;
@@ -29,7 +29,7 @@ pub(crate) fn print_as(format: Format, value: &impl Serialize, text: impl FnOnce
     })?)
 }
 
-/// Columns as wide as their widest cell.
+/// A table with columns as wide as their widest cell.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);

@@ -25,7 +25,8 @@ pub fn run(command: &PresetsCommand) -> Result<()> {
 }
 
 fn list(format: Format) -> Result<()> {
-    let (mut rows, mut objects) = (Vec::new(), Vec::new());
+    let mut rows = Vec::new();
+    let mut objects = Vec::new();
     for (name, _) in PRESETS {
         let config = presets::load(name, &[])?;
         rows.push([(*name).to_owned(), config.description.clone()]);

@@ -29,7 +29,7 @@ use crate::{
     trained::Trained,
 };
 
-/// Most frames of a picture.
+/// Largest number of frames of a film.
 const FRAMES: usize = 600;
 
 /// One panel: a title and its moments.
@@ -66,7 +66,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
 }
 
-/// The controller with full knowledge or, where there is none, random actions.
+/// The oracle or, if the environment has none, random actions.
 fn unlearned(config: &Experiment, task: &Task, args: &RecordArgs) -> Result<Film> {
     let env = config.env();
     let tasks = std::slice::from_ref(task);
@@ -166,7 +166,7 @@ fn film(
     Ok(Film { title, moments })
 }
 
-/// The films side by side as a GIF, in real time as far as one can be, and the number of frames.
+/// The films side by side as a GIF, as near to real time as the format allows, and the number of frames.
 fn encode(config: &Experiment, task: &Task, films: &[Film]) -> Result<(Vec<u8>, usize)> {
     let env = config.env();
     let step = ["tau", "dt"].into_iter().find_map(|name| channel_index(env.spec(), name).ok());
@@ -195,7 +195,7 @@ fn encode(config: &Experiment, task: &Task, films: &[Film]) -> Result<(Vec<u8>, 
     Ok((encoder.into_inner()?, frames))
 }
 
-/// The channels that make this task what it is: those that drift, then those with another value than usual.
+/// The channels that distinguish this task: those that drift, then those with another value than their default.
 fn shown(config: &Experiment, task: &Task) -> Vec<usize> {
     let drifting: Vec<usize> = task.drifts.iter().map(|drift| drift.channel).collect();
     let spec = metadrift_envs::channels(config.env().spec());

@@ -1,4 +1,4 @@
-//! `selftest`: a device and backend against libtorch's autograd on a CPU, whose results come with the program.
+//! `selftest`: a comparison of a device and backend with stored results of libtorch's autograd on a CPU.
 
 mod problem;
 
@@ -22,7 +22,7 @@ use problem::{CASES, Problem, Reference, difference};
 /// Largest relative difference of two meta-gradients in f32.
 const TOLERANCE: f64 = 1e-4;
 
-/// Iterations at the end of a training that its result is the mean of.
+/// Number of last iterations whose mean is the result of a training.
 const LAST: usize = 5;
 
 /// Runs the command.
@@ -31,7 +31,8 @@ const LAST: usize = 5;
 /// If the device is not there, and if something differs: exit code 6.
 pub fn run(args: &SelftestArgs) -> Result<()> {
     let device = device::open(args.compute.device)?;
-    let (choice, threads) = (args.compute.backend.unwrap_or_default(), args.compute.num_actors());
+    let choice = args.compute.backend.unwrap_or_default();
+    let threads = args.compute.num_actors();
     let format = args.output.format;
     let mut checks = Vec::new();
     let mut report = |name: &str, detail: String, good: bool| {
@@ -54,11 +55,12 @@ pub fn run(args: &SelftestArgs) -> Result<()> {
         let known = reference.returns.len().min(args.iterations as usize);
         let reference = last_mean(&reference.returns[..known]);
         let reached = last_mean(&trained(args.iterations, device, choice, threads)?);
-        // other roundings lead to other runs; what must not differ is how good they get
+        // other rounding leads to another run; only the quality of the result must agree
         let detail = format!("{reached:.1} after {} iterations, the reference {reference:.1}", args.iterations);
         report("training of cartpole-flip", detail, reached >= 0.9 * reference)?;
     }
-    let (count, failed) = (checks.len(), checks.iter().filter(|check| check["passed"] == false).count());
+    let count = checks.len();
+    let failed = checks.iter().filter(|check| check["passed"] == false).count();
     if format == Format::Json {
         print_as(format, &json!({ "passed": failed == 0, "checks": checks }), String::new)?;
     }
@@ -73,7 +75,7 @@ fn last_mean(returns: &[f64]) -> f64 {
     mean(&returns[returns.len().saturating_sub(LAST)..])
 }
 
-/// Mean return after adaptation of each iteration of a short training of `cartpole-flip`.
+/// Mean return after adaptation in each iteration of a short training on `cartpole-flip`.
 fn trained(iterations: u32, device: Device, choice: BackendChoice, threads: usize) -> Result<Vec<f64>> {
     let config = presets::load("cartpole-flip", &[])?;
     let mut trainer = Trainer::new(config, device, choice, threads)?;
@@ -107,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_stored_gradients_are_those_of_libtorch() {
-        let (stored, now) = (Reference::stored(), reference(0));
+        let stored = Reference::stored();
+        let now = reference(0);
         for (stored, now) in stored.gradients.iter().zip(&now.gradients) {
             assert!(difference(stored, now) < 1e-6, "{}", difference(stored, now));
         }

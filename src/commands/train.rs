@@ -23,7 +23,7 @@ use crate::{
     session::{Ended, RUNS, RunOptions, Session, read_config},
 };
 
-/// Trains, and evaluates what was trained.
+/// Trains a policy and evaluates it.
 ///
 /// # Errors
 /// On a bad configuration, a taken run folder, divergence, a full disk.
@@ -49,7 +49,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         Some(dir) => {
             let stored = read_config(&dir)?;
             check_same(&stored, &config, &dir)?;
-            // a run that was extended by hand meanwhile stays so
+            // a run that was extended by hand meanwhile keeps its iterations
             let more = config.iterations > stored.iterations;
             Session::resume(&dir, Which::Last, more.then_some(config.iterations), options)?
         }
@@ -58,10 +58,10 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     finish(session, evaluates, args.format)
 }
 
-/// Goes on with a run.
+/// Resumes a run.
 ///
 /// # Errors
-/// If there is nothing to go on with, or as [`train`].
+/// If there is no run to resume, or as [`train`].
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     let options = options(&args.compute, args.max_time, args.quiet);
     let evaluates = !args.no_evaluate;
@@ -73,7 +73,7 @@ fn options(compute: &ComputeArgs, max_time: Option<Duration>, quiet: bool) -> Ru
     RunOptions { device: compute.device, backend: compute.backend, actors: compute.num_actors(), max_time, quiet }
 }
 
-/// The place that was asked for; the settings of the command line are part of a name that is made up.
+/// The place of the run; a generated name contains the settings of the command line.
 fn place(args: &TrainArgs) -> Place {
     match (&args.run_dir, &args.name) {
         (Some(dir), _) => Place::Folder(dir.clone()),
@@ -85,7 +85,7 @@ fn place(args: &TrainArgs) -> Place {
     }
 }
 
-/// Refuses to go on with a run of other settings, the number of iterations aside.
+/// Refuses to resume a run with other settings, except for the number of iterations.
 fn check_same(stored: &Experiment, asked: &Experiment, dir: &Path) -> Result<(), ConfigError> {
     let asked = Config { iterations: stored.iterations, ..Config::clone(asked) };
     let differing = stored.differences(&asked);
@@ -104,15 +104,15 @@ fn check_same(stored: &Experiment, asked: &Experiment, dir: &Path) -> Result<(),
 /// The result of a run, for programs.
 #[derive(Serialize)]
 struct Outcome {
-    /// Its folder.
+    /// Folder of the run.
     run: String,
-    /// `finished`, `solved`, `time_up` or `interrupted`; in the last two cases `resume` goes on.
+    /// `finished`, `solved`, `time_up` or `interrupted`; in the last two cases it can be resumed.
     state: &'static str,
     iteration: u64,
     env_steps: u64,
     /// Time spent training, by this process (s).
     seconds: f64,
-    /// On held-out tasks of the training distribution.
+    /// Evaluation on held-out tasks of the training distribution.
     evaluation: Option<Evaluation>,
 }
 
@@ -124,8 +124,10 @@ impl Outcome {
             Ended::TimeUp => "time_up",
             Ended::Signal(_) => "interrupted",
         };
-        let (iteration, env_steps) = (session.trainer().iteration(), session.trainer().env_steps());
-        let (run, seconds) = (session.shown_path().display().to_string(), session.seconds());
+        let iteration = session.trainer().iteration();
+        let env_steps = session.trainer().env_steps();
+        let run = session.shown_path().display().to_string();
+        let seconds = session.seconds();
         Outcome { run, state, iteration, env_steps, seconds, evaluation }
     }
 }
@@ -143,7 +145,8 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
         return Ok(code::of_signal(signal));
     }
     if ended == Ended::Solved {
-        let (steps, seconds) = (session.trainer().env_steps(), session.seconds());
+        let steps = session.trainer().env_steps();
+        let seconds = session.seconds();
         say(&format!("solved after {steps} steps, {seconds:.2} s"));
     }
     if ended == Ended::TimeUp {
@@ -180,7 +183,7 @@ fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Eva
     Ok(evaluation)
 }
 
-/// One iteration of everything: train, save, resume, evaluate. Without `--run-dir` nothing stays.
+/// Trains one iteration, saves, resumes and evaluates. Without `--run-dir` no file stays.
 fn smoke(config: Experiment, run_dir: Option<&Path>, options: RunOptions) -> Result<ExitCode> {
     let temporary = tempfile::tempdir()?;
     let dir = run_dir.map_or_else(|| temporary.path().join("run"), Path::to_owned);
@@ -203,7 +206,7 @@ fn smoke(config: Experiment, run_dir: Option<&Path>, options: RunOptions) -> Res
     }
 }
 
-/// The size of a run, and the memory it takes with the evaluation at its end.
+/// The size of a run, and the memory it needs, the evaluation at its end included.
 fn size(config: &Experiment, options: &RunOptions, evaluates: bool) -> Result<(Training, Need)> {
     let device = device::open(options.device)?;
     let arithmetic = Arithmetic::of(config, options.backend.unwrap_or_default(), device, options.actors)?;
@@ -211,7 +214,7 @@ fn size(config: &Experiment, options: &RunOptions, evaluates: bool) -> Result<(T
     Ok((training, if evaluates { training.and_evaluation(config, arithmetic) } else { training.need }))
 }
 
-/// Prints the plan of `--dry-run`.
+/// The output of `--dry-run`.
 fn plan(config: &Experiment, options: &RunOptions, evaluates: bool, format: Format) -> Result<()> {
     let layout = registry::policy(config);
     let (training, need) = size(config, options, evaluates)?;

@@ -1,12 +1,14 @@
-//! Metrics as files that any tool reads: `metrics.csv` and `metrics.jsonl`, one row per iteration.
+//! Metrics in the files `metrics.csv` and `metrics.jsonl`, one row per iteration.
 //!
-//! A row is written with one call, whole or not at all: after a failed write the file is cut back to its last whole row.
+//! One call writes a row, whole or not at all: after a failed write the file is cut back to its last whole row.
 //! On resume the rows of later iterations and a torn last line are cut off, so the continued file has the bytes of one
 //! that was never interrupted.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    path::PathBuf,
+};
 
 use super::{Sink, Start};
 use crate::message;
@@ -16,7 +18,7 @@ struct RowFile {
     path: PathBuf,
     start: Start,
     file: Option<File>,
-    /// Bytes of whole rows (B); what lies beyond is torn.
+    /// Length of the whole rows (B); bytes beyond it are a torn row.
     len: u64,
     /// True if every iteration has a row.
     dense: bool,
@@ -27,7 +29,7 @@ impl RowFile {
         Self { path, start, file: None, len: 0, dense: true }
     }
 
-    /// The open file, cut to its whole rows up to the iteration the run goes on from.
+    /// The open file, cut to its whole rows up to the iteration that the run resumes from.
     fn open(&mut self, iteration_of: fn(&[u8]) -> Line) -> io::Result<&mut File> {
         if self.file.is_none() {
             let mut options = OpenOptions::new();
@@ -73,7 +75,7 @@ impl RowFile {
         Ok(line)
     }
 
-    /// Rows written from now on belong to this run: should the file be opened again, they stay.
+    /// Rows written from now on belong to this run, and stay if the file is opened again.
     fn keep_up_to(&mut self, iteration: u64) {
         self.start = Start::After(iteration);
     }
@@ -83,20 +85,23 @@ impl RowFile {
     }
 }
 
-/// What a line of a row file is.
+/// Kinds of lines in a row file.
 enum Line {
     Header,
     Row(u64),
     Damaged,
 }
 
-/// The length (B) of the part to keep, and its rows: whole lines up to and with `last`, nothing for a new run. A damaged
-/// line before the end is an error, so that nothing behind it is thrown away.
+/// The length (B) of the part to keep, and its rows: whole lines up to and including `last`, none for a new run. A
+/// damaged line before the end is an error, so that no line behind it is lost.
 fn whole_rows(file: &mut File, last: Option<u64>, iteration_of: fn(&[u8]) -> Line) -> io::Result<(u64, u64)> {
     let Some(last) = last else { return Ok((0, 0)) };
     file.seek(SeekFrom::Start(0))?;
-    let (mut reader, mut line, mut keep) = (BufReader::new(file), Vec::new(), 0);
-    let (mut previous, mut rows) = (None, 0);
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    let mut keep = 0;
+    let mut previous = None;
+    let mut rows = 0;
     for number in 1_u64.. {
         line.clear();
         let read = reader.read_until(b'\n', &mut line)?;
@@ -131,7 +136,7 @@ impl CsvFile {
         Self { rows: RowFile::new(path.into(), start), columns: Vec::new() }
     }
 
-    /// The same for a table in which not every iteration has a row.
+    /// A table in the file `path` in which not every iteration has a row.
     pub fn sparse(mut self) -> Self {
         self.rows.dense = false;
         self
@@ -148,7 +153,7 @@ impl CsvFile {
                 let cells = parse_csv(&line).filter(|cells| cells[0] == "iteration");
                 cells.ok_or_else(|| invalid("line 1 is not the header; move the file away".into()))
             });
-            // opened again at the next row: an error that passes must not leave the rest of the run without columns
+            // the next row opens it again: a passing error must not leave the rest of the run without columns
             let header = header.inspect_err(|_| self.rows.file = None)?;
             self.columns = header.into_iter().skip(1).collect();
         }
@@ -209,7 +214,8 @@ fn csv_line(line: &[u8]) -> Line {
     }
 }
 
-/// One JSON object per line: `{"iteration":1,"return/pre":9.5}`. What JSON has no number for (NaN, infinity) is null.
+/// One JSON object per line: `{"iteration":1,"return/pre":9.5}`. NaN and infinity, for which JSON has no number, are
+/// null.
 pub struct JsonLinesFile {
     rows: RowFile,
 }

@@ -1,4 +1,4 @@
-//! The fan-out of a run's values to its sinks, which keeps their failures away from the run.
+//! The fan-out of a run's values to its sinks, whose failures do not stop the run.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ struct Entry {
 
 type Report = Box<dyn FnMut(&str) + Send>;
 
-/// Hands the values of each iteration to all sinks and keeps their failures away from the run.
+/// Hands the values of each iteration to all sinks; a failure of a sink does not stop the run.
 pub struct Logger {
     entries: Vec<Entry>,
     report: Report,
@@ -39,9 +39,9 @@ impl Logger {
     }
 
     /// The logs of a run: `metrics.csv`, `metrics.jsonl`, `timing.csv`, event files in `tb` and, if it `evaluates` while
-    /// it trains, `evaluations.csv`. A run that goes on drops what was logged after `resumed`, for it comes again.
+    /// it trains, `evaluations.csv`. A resumed run drops the entries after `resumed`, which it logs again.
     ///
-    /// Whatever cannot be opened is reported through `report` and tried again at each iteration. Use
+    /// A log that cannot be opened is reported through `report` and tried again at each iteration. Use
     /// [`Progress::reporter`](super::Progress::reporter) as `report` so that messages do not tear the progress bar.
     pub fn open(
         run_dir: &Path,
@@ -133,7 +133,7 @@ impl Logger {
         }
     }
 
-    /// How many values did not reach their sink, over all sinks.
+    /// Number of values that did not reach their sink, over all sinks.
     pub fn dropped(&self) -> u64 {
         self.entries.iter().map(|entry| entry.lost).sum()
     }
@@ -147,18 +147,19 @@ impl Logger {
 }
 
 impl Entry {
-    /// Books the result of a call. A row of failures is reported at its first.
+    /// Counts the result of a call. Of consecutive failures the first is reported.
     fn settle(&mut self, result: io::Result<()>, values: usize, report: &mut Report) {
         match result {
-            // a flush of nothing proves nothing
+            // a flush without values does not prove that writing works
             Ok(()) => {}
             Err(error) => {
                 self.lost += values as u64;
                 if !self.failing {
                     self.failing = true;
-                    let (target, remedy) = (self.sink.target(), remedy(error.kind()));
+                    let target = self.sink.target();
+                    let remedy = remedy(error.kind());
                     report(&format!(
-                        "{target}: cannot log: {error}. Training goes on without it and tries again at each \
+                        "{target}: cannot log: {error}. Training continues without it and tries again at each \
                          iteration; {remedy} to get the rest logged"
                     ));
                 }
@@ -166,7 +167,7 @@ impl Entry {
         }
     }
 
-    /// Books that values were written: the end of a row of failures is reported.
+    /// Counts written values and reports the end of a series of failures.
     fn works(&mut self, report: &mut Report) {
         if std::mem::replace(&mut self.failing, false) {
             let target = self.sink.target();
@@ -224,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_failing_sink_is_reported_once_counted_and_tried_again() {
-        let (broken, messages) = (Arc::new(Mutex::new(true)), Arc::new(Mutex::new(Vec::new())));
+        let broken = Arc::new(Mutex::new(true));
+        let messages = Arc::new(Mutex::new(Vec::new()));
         let mut logger = Logger::new();
         let heard = messages.clone();
         logger.report = Box::new(move |message| heard.lock().unwrap().push(message.to_owned()));

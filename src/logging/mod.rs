@@ -1,4 +1,4 @@
-//! Where the metrics of a run go: event files for TensorBoard, CSV, JSON lines, a progress line.
+//! Sinks for the metrics of a run: event files for TensorBoard, CSV, JSON lines, a progress line.
 //!
 //! Learners return numbers and never log; the runner hands them to a [`Logger`] once per iteration:
 //!
@@ -10,11 +10,11 @@
 //!                                       +----------------> tb/events.out.tfevents...
 //! ```
 //!
-//! What the clock has a part in (seconds, steps per second) is `timing` and stays out of the two metrics files, so that
-//! a run of n iterations and a run of k, a resume and n - k more write the same bytes there.
+//! Values that depend on the clock (seconds, steps per second) are `timing` and stay out of the two metrics files, so
+//! that a run of n iterations and a run of k, a resume and n - k more write the same bytes there.
 //!
-//! A full disk or a missing directory never stops a run. The first error of a sink is reported, the values that did not
-//! get through are counted ([`Logger::dropped`]), and every later iteration tries again.
+//! A full disk or a missing directory never stops a run. The first error of a sink is reported, lost values are counted
+//! ([`Logger::dropped`]), and every later iteration tries again.
 
 pub mod files;
 mod logger;
@@ -30,35 +30,35 @@ pub use tensorboard::TensorBoard;
 
 use serde::{Deserialize, Serialize};
 
-/// A place metrics go to. Errors are returned, never turned into a panic; [`Logger`] decides what they mean.
+/// A destination of metrics. It returns errors and never panics; [`Logger`] decides what they mean.
 ///
 /// A sink that returned an error must be usable again: the next call is a fresh try.
 pub trait Sink {
-    /// Where it writes, for messages.
+    /// Name of the destination, for messages.
     fn target(&self) -> String;
 
-    /// One step's values. `wall_time` is in seconds since 1970 (s).
+    /// Writes the values of one step. `wall_time` is in seconds since 1970 (s).
     ///
-    /// Returns how many of `values` it had no place for while the others were written: the columns of a CSV file are
-    /// fixed by its first row. With an error, none of them was written.
+    /// Returns the number of `values` that it had no place for while the others were written: the first row of a CSV
+    /// file fixes its columns. With an error, none of them was written.
     fn scalars(&mut self, step: u64, wall_time: f64, values: &[(&str, f64)]) -> io::Result<usize>;
 
-    /// A text in Markdown. Sinks without a place for text ignore it.
+    /// Writes a text in Markdown. Sinks without a place for text ignore it.
     fn text(&mut self, _tag: &str, _markdown: &str) -> io::Result<()> {
         Ok(())
     }
 
-    /// The settings of the run. Sinks without a place for them ignore them.
+    /// Writes the settings of the run. Sinks without a place for them ignore them.
     fn hparams(&mut self, _values: &[(String, Hparam)]) -> io::Result<()> {
         Ok(())
     }
 
-    /// The run is over, for now or for good.
+    /// Notes the end of the run, temporary or final.
     fn end(&mut self, _outcome: Outcome) -> io::Result<()> {
         Ok(())
     }
 
-    /// Makes everything written so far durable (fsync), and opens what is not open yet.
+    /// Makes everything written so far durable (fsync), and opens a file that is not open yet.
     fn flush(&mut self) -> io::Result<()>;
 }
 
@@ -73,7 +73,7 @@ pub enum Hparam {
     Bool(bool),
 }
 
-/// How a run ended.
+/// The way a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All iterations are done.
@@ -84,16 +84,16 @@ pub enum Outcome {
     Failed,
 }
 
-/// Which part of an iteration a sink gets.
+/// The part of an iteration that a sink gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feed {
     /// The values that a resume repeats to the bit.
     Metrics,
-    /// The values the clock has a part in.
+    /// The values that depend on the clock.
     Timing,
     /// Both, and evaluations during training.
     Both,
-    /// Only evaluations during training.
+    /// Evaluations during training.
     Evaluation,
 }
 
@@ -107,7 +107,7 @@ pub struct At {
 }
 
 impl At {
-    /// The end of an iteration of something that takes no environment steps.
+    /// Progress after an iteration without environment steps.
     pub fn iteration(iteration: u64) -> Self {
         At { iteration, env_steps: 0 }
     }
@@ -139,11 +139,11 @@ pub struct LogConfig {
     pub x_axis: XAxis,
 }
 
-/// Whether the logs begin or go on.
+/// The start of the logs: new or resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// A new run.
     New,
-    /// A run that goes on after this iteration: what was logged for later ones is dropped, for they come again.
+    /// A run that resumes after this iteration; the entries of later ones are dropped, for it logs them again.
     After(u64),
 }

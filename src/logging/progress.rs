@@ -1,6 +1,6 @@
-//! What a person sees of a run: a bar on a terminal, one line per iteration in a pipe or a file.
+//! The display of a run's progress: a bar on a terminal, one line per iteration in a pipe or a file.
 //!
-//! All of it goes to stderr, so stdout stays free for machine-readable output.
+//! The display goes to stderr, so that stdout stays free for machine-readable output.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use crate::message;
 /// One iteration as the progress line shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProgressLine {
-    /// The iteration that is done, counted from 1.
+    /// Number of the finished iteration, from 1.
     pub iteration: u64,
-    /// Mean return before adaptation; left out where nothing adapts.
+    /// Mean return before adaptation; none for a learner that does not adapt.
     pub return_unadapted: Option<f64>,
     /// Mean return, after adaptation if there is any.
     pub return_post: f64,
-    /// Divergence of the updated policy from the one that collected the data; left out where there is none.
+    /// Divergence of the updated policy from the one that collected the data, if it is known.
     pub kl: Option<f64>,
     /// Environment steps per second (1/s).
     pub steps_per_second: f64,
@@ -57,7 +57,7 @@ impl Progress {
     /// Progress of a run of `total` iterations of which `start` are done. `quiet` leaves only the warnings.
     pub fn new(total: u64, start: u64, quiet: bool) -> Self {
         let bar = bar(total, start);
-        // hidden where there is no terminal, or one that cannot go back in a line (TERM=dumb)
+        // hidden without a terminal, and on one that cannot move back in a line (TERM=dumb)
         let target = match (quiet, bar.is_hidden()) {
             (true, _) => Target::Quiet,
             (false, true) => Target::Lines,
@@ -113,7 +113,7 @@ impl Progress {
 }
 
 fn bar(total: u64, start: u64) -> ProgressBar {
-    // what an 80-column terminal cuts off is the rate, not the time left
+    // an 80-column terminal cuts off the rate, not the time left
     let template = "iter {pos:>4}/{len} [{bar:8}] {wide_msg}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
@@ -130,7 +130,8 @@ fn plain(line: &ProgressLine, total: u64, eta: Duration) -> String {
 
 fn numbers(line: &ProgressLine) -> String {
     let kl = line.kl.map_or(String::new(), |kl| format!("  kl {kl:.3}"));
-    let (rate, post) = (rate(line.steps_per_second), line.return_post);
+    let rate = rate(line.steps_per_second);
+    let post = line.return_post;
     let returns = match line.return_unadapted {
         Some(pre) => format!("{pre:.1} -> {post:.1} ({})", gain(post - pre)),
         None => format!("{post:.1}"),
@@ -138,7 +139,7 @@ fn numbers(line: &ProgressLine) -> String {
     format!("return {returns}{kl}  {rate} steps/s")
 }
 
-/// `+57.2`, `-3.0`; `+0.0` also for what is rounded to it from below.
+/// `+57.2`, `-3.0`; `+0.0` also for a small negative number.
 fn gain(gain: f64) -> String {
     let text = format!("{gain:+.1}");
     if text == "-0.0" { "+0.0".to_owned() } else { text }

@@ -1,30 +1,34 @@
-//! Event files for TensorBoard: scalars, text, hparams. A run that goes on writes them anew up to where it goes on.
+//! Event files for TensorBoard: scalars, text, hparams. A resumed run rewrites them up to the iteration it resumes
+//! from.
 //!
-//! Of tensorboard-rs only the record writer is used, and the messages of tensorboard-proto. Its own file writer panics on
-//! a full disk in a thread of its own, which ends the process, overwrites a file that another writer opened in the same
-//! second, and has no text and no hparams.
+//! Only the record writer of tensorboard-rs is used, with the messages of tensorboard-proto. The crate's own file
+//! writer panics on a full disk in a separate thread, which ends the process, overwrites a file that another writer
+//! opened in the same second, and has no text and no hparams.
 //!
 //! Each call writes whole records with one write, so a killed run leaves no torn record and loses no iteration. After a
-//! failed write the file is cut back and left, and the next call begins a new one: TensorBoard reads the event files of
-//! a directory in the order of their names, which grow with every file, and shows nothing behind a torn record.
+//! failed write the file is cut back and closed, and the next call begins a new one: TensorBoard reads the event files
+//! of a directory in the order of their names, which grow with every file, and shows nothing behind a torn record.
 //!
-//! On a resume all that was logged up to the checkpoint goes into one new file, which gets its name when it is whole; then
-//! the others are deleted. So every step is there once for any reader, and nothing is lost if the process dies meanwhile.
+//! On a resume all events up to the checkpoint go into one new file, which gets its name when it is complete; then the
+//! others are deleted. Every reader finds each step once, and no event is lost if the process dies meanwhile.
 
 mod rewind;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
-use protobuf::Message;
-use protobuf::well_known_types::Value;
-use tensorboard_proto::api::Status;
-use tensorboard_proto::event::{Event, SessionLog_SessionStatus};
-use tensorboard_proto::plugin_hparams::HParamsPluginData;
-use tensorboard_proto::summary::{Summary, Summary_Value};
-use tensorboard_proto::tensor::TensorProto;
-use tensorboard_proto::types::DataType;
+use protobuf::{Message, well_known_types::Value};
+use tensorboard_proto::{
+    api::Status,
+    event::{Event, SessionLog_SessionStatus},
+    plugin_hparams::HParamsPluginData,
+    summary::{Summary, Summary_Value},
+    tensor::TensorProto,
+    types::DataType,
+};
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{Hparam, Outcome, Sink, Start, logger::wall_time};
@@ -38,9 +42,9 @@ pub struct TensorBoard {
     file: Option<File>,
     /// Bytes of whole records in `file` (B).
     len: u64,
-    /// How many files this writer has begun.
+    /// Number of files that this writer has begun.
     sequence: u32,
-    /// The step of the latest scalars; texts and hparams go there.
+    /// The step of the latest scalars, also used for texts and hparams.
     step: u64,
 }
 
@@ -59,7 +63,7 @@ impl TensorBoard {
         if self.file.is_some() {
             return Ok(());
         }
-        // not its parents: a run folder that was moved away must not come back as an empty one
+        // parents are not created: a run folder that was moved away must not come back empty
         match fs::create_dir(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
@@ -76,12 +80,12 @@ impl TensorBoard {
         Ok(())
     }
 
-    /// Replaces all event files by one without what lies beyond `step`, and goes on in it.
+    /// Replaces all event files by one without the events after `step`, and continues in it.
     fn rewind(&mut self, step: u64) -> io::Result<()> {
         let old = event_files(&self.dir)?;
         remove_leftovers(&self.dir)?;
         let mut new = output::temporary(&self.dir, UNFINISHED)?;
-        // a TensorBoard that is open meanwhile forgets what it has read, for all of it comes again
+        // an open TensorBoard drops the events it has read, for they come again
         let mut bytes = file_version()?;
         bytes.extend(record(session_start(), 0)?);
         let damaged = if step > 0 { rewind::keep(&old, step, &mut bytes)? } else { Vec::new() };
@@ -107,10 +111,11 @@ impl TensorBoard {
         Ok(())
     }
 
-    /// A file that was not there, with a name behind those of all event files in the directory.
+    /// A new file, whose name sorts behind those of all event files in the directory.
     fn create_next(&mut self) -> io::Result<(PathBuf, File)> {
         let seconds = (wall_time() as u64).max(newest_seconds(&self.dir)? + 1);
-        let (host, process) = (host_name(), std::process::id());
+        let host = host_name();
+        let process = std::process::id();
         loop {
             let name = format!("events.out.tfevents.{seconds:010}.{host}.{process}.{}", self.sequence);
             let path = self.dir.join(name);
@@ -123,7 +128,7 @@ impl TensorBoard {
         }
     }
 
-    /// Writes whole records. After an error the file ends at its last whole record and is left.
+    /// Writes whole records. After an error the file ends at its last whole record and is closed.
     fn append(&mut self, records: &[u8]) -> io::Result<()> {
         let Some(mut file) = self.file.take() else {
             return Err(io::Error::other("no event file is open"));
@@ -179,8 +184,8 @@ impl Sink for TensorBoard {
         self.write(plugin_value(tag, "text", Vec::new(), tensor))
     }
 
-    /// Without an `_hparams_/experiment`: TensorBoard takes one run's for all runs it shows, and hides every setting and
-    /// metric that is not in it. Where there is none it collects them from all runs.
+    /// Writes no `_hparams_/experiment`: TensorBoard takes one run's for all runs it shows, and hides every setting and
+    /// metric that is not in it. Without any it collects them from all runs.
     fn hparams(&mut self, values: &[(String, Hparam)]) -> io::Result<()> {
         let mut session = HParamsPluginData::new();
         let start = session.mut_session_start_info();
@@ -228,10 +233,10 @@ fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The beginning of the name of a file that a rewind has not finished.
+/// Prefix of the name of an unfinished rewind's file.
 const UNFINISHED: &str = ".rewind-";
 
-/// Removes what rewinds that were killed have left.
+/// Removes the leftovers of killed rewinds.
 fn remove_leftovers(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -242,7 +247,7 @@ fn remove_leftovers(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// At this event TensorBoard forgets what it has read of its step and later ones.
+/// An event at which TensorBoard drops what it has read of its step and later ones.
 fn session_start() -> Event {
     let mut event = Event::new();
     event.mut_session_log().set_status(SessionLog_SessionStatus::START);
@@ -307,7 +312,7 @@ fn newest_seconds(dir: &Path) -> io::Result<u64> {
     Ok(newest)
 }
 
-/// The machine's name as far as it fits a file name.
+/// The machine's name, reduced to characters that a file name may have.
 fn host_name() -> String {
     let name: String = host().chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     if name.is_empty() { "host".into() } else { name }

@@ -7,8 +7,7 @@ use metadrift_agents::{
 };
 use serde_json::json;
 
-/// The learners that read a key: `all`, or their names. A key that the learner of a configuration does not read must have
-/// its default.
+/// One key: its type, default, legal values and meaning.
 pub fn readers(key: &Key) -> String {
     let reads = |entry: &&Entry| match entry.own.filter(|own| own.keys.contains(key)) {
         Some(_) => true,
@@ -49,7 +48,7 @@ const TEXT: &str = "text";
 const WORD: &str = "word";
 const TABLE: &str = "table";
 
-/// A key of the task where a table of the language is meant.
+/// A key that both learners read.
 const fn table(name: &'static str, kind: &'static str, meaning: &'static str) -> Key {
     key(name, kind, Words("none"), Legal::Table, "", meaning)
 }
@@ -65,18 +64,18 @@ use Absent::{Is, Required, Words};
 const KEYS: &[Key] = &[
     key("name", TEXT, Required, range("letters, digits, `-`, `_` and `.`, not starting with `.`", "\"a b\""), "", "Name of the run's folder and of its evaluations"),
     key("description", TEXT, Is("\"\""), Legal::Any, "", "One line on the tasks"),
-    key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Whether the tasks need adaptation (adaptation) or one fixed policy solves them all (control)"),
-    key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Every random number of the run follows from it"),
+    key("role", WORD, Is("\"adaptation\""), Legal::OneOf(&["adaptation", "control"]), "", "Purpose of the tasks: they need adaptation (adaptation), or one fixed policy solves them all (control)"),
+    key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Seed of every random number of the run"),
     key("learner", WORD, Is("\"maml\""), range("one of `metadrift learners list`", "\"nobody\""), "", "The learner"),
     key("iterations", INTEGER, Is("100"), range("1 to 16777216", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
 
     key("task.env", WORD, Required, range("one of `metadrift env list`", "\"nowhere\""), "", "Environment"),
     key("task.horizon", INTEGER, Words("the environment's"), range("1 to 1000000", "1000001"), "steps", "Time limit of an episode"),
-    key("task.observe_actions", INTEGER, Is("0"), range("0 to 64", "65"), "actions", "How many of the last actions are appended to the observation"),
-    key("task.integrator", WORD, Words("cartpole: euler, pendulum: semi_implicit"), Legal::OneOf(&["euler", "semi_implicit", "rk4"]), "", "How the state is advanced: CartPole has all, Pendulum semi_implicit only"),
+    key("task.observe_actions", INTEGER, Is("0"), range("0 to 64", "65"), "actions", "Number of last actions that are appended to the observation"),
+    key("task.integrator", WORD, Words("cartpole: euler, pendulum: semi_implicit"), Legal::OneOf(&["euler", "semi_implicit", "rk4"]), "", "Integration method: CartPole has all, Pendulum semi_implicit only"),
     key("task.reward", WORD, Words("cartpole and pendulum: gym"), Legal::OneOf(&["gym", "sutton_barto", "quadratic"]), "", "Reward of a step: CartPole has all, Pendulum gym only"),
     key("task.sensor_fill", WORD, Is("\"zero\""), Legal::OneOf(&["zero", "last"]), "", "Reading that stands in for one that was dropped: 0, or the last that came through"),
-    key("task.notify.level", WORD, Is("\"none\""), Legal::OneOf(&["none", "flag", "delta", "value"]), "", "What the observation tells of a change: nothing, that there was one, its size, or the new value"),
+    key("task.notify.level", WORD, Is("\"none\""), Legal::OneOf(&["none", "flag", "delta", "value"]), "", "Report of a change in the observation: nothing, that there was one, its size, or the new value"),
     key("task.notify.delay", INTEGER, Is("0"), range("0 to 64", "65"), "ticks", "Time between a change and its notification"),
     key("task.notify.noise_std", NUMBER, Is("0.0"), range("0 to 1e6", "-1.0"), "the channel's", "Standard deviation of the noise on a reported size or value"),
     key("task.notify.miss_prob", NUMBER, Is("0.0"), PROBABILITY, "", "Probability that a change goes unreported"),
@@ -97,7 +96,7 @@ const KEYS: &[Key] = &[
     table("task.split.ood", TABLE, "Changes for the tasks outside the training distribution"),
 
     key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration"),
-    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes: of each task (maml), in all (ppo; at most 32 or a multiple of 32)"),
+    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo; at most 32 or a multiple of 32)"),
     key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
     key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
 
@@ -114,7 +113,7 @@ const KEYS: &[Key] = &[
     key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes"),
     key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased"),
     key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)"),
-    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Whether adaptation changes the exploration noise of a Gaussian policy"),
+    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Adapt the exploration noise of a Gaussian policy, too"),
     key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU"),
 
     key("ppo.outer_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the policy"),
@@ -127,7 +126,7 @@ const KEYS: &[Key] = &[
     key("ppo.gae_lambda", NUMBER, Is("0.97"), range("0 to 1", "1.5"), "", "Trace decay of the advantage estimate"),
 
     key("checkpoint.every", INTEGER, Is("10"), range("1 or more", "0"), "iterations", "Iterations between two checkpoints; the first and the last always have one"),
-    key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "How many of the newest are kept"),
+    key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "Number of newest checkpoints that are kept"),
 
     key("log.x_axis", WORD, Is("\"iteration\""), Legal::OneOf(&["iteration", "env_steps"]), "", "Horizontal axis in TensorBoard: iterations, or environment steps"),
 ];

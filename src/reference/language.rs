@@ -7,11 +7,11 @@ use super::{laws, schedules, tables};
 /// A law, a schedule, a field that all drifts have, a clock, or a table of `[task]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Entry {
-    /// As it is written.
+    /// Its spelling.
     pub name: &'static str,
     /// The kind of word.
     pub section: Section,
-    /// One line on what it does.
+    /// Its meaning in one line.
     pub meaning: &'static str,
     /// Its fields.
     pub fields: &'static [Field],
@@ -22,14 +22,14 @@ pub struct Entry {
 /// A field of an [`Entry`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Field {
-    /// As it is written.
+    /// Its spelling.
     pub name: &'static str,
     /// Type and legal values in words.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// What holds if it is left out: a TOML value or words; none where the field must be there.
+    /// Default: a TOML value or words; none if the field must be there.
     pub default: Option<&'static str>,
-    /// One line on what it does.
+    /// Its meaning in one line.
     pub meaning: &'static str,
 }
 
@@ -37,24 +37,24 @@ pub struct Field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
-    /// `law = "..."`
+    /// A law: `law = "..."`.
     Law,
-    /// `kind = "..."`
+    /// A schedule: `kind = "..."`.
     Schedule,
     /// A field beside those of the schedule's kind.
     Timing,
-    /// `clock = "..."`
+    /// A clock: `clock = "..."`.
     Clock,
-    /// `apply = "..."`
+    /// A value of `apply = "..."`.
     Apply,
-    /// `on_bound = "..."`
+    /// A value of `on_bound = "..."`.
     OnBound,
     /// A key of `[task]`.
     Table,
 }
 
 impl Section {
-    /// In the order of the documents.
+    /// All sections, in the order of the documents.
     pub const ALL: [Section; 7] = [
         Section::Table,
         Section::Law,
@@ -82,7 +82,7 @@ impl Section {
                  once per task.",
             ),
             Section::Timing => ("Fields of every schedule", "These fields stand beside those of the schedule's kind."),
-            Section::Clock => ("Clocks", "The field `clock` says what a schedule counts as its ticks."),
+            Section::Clock => ("Clocks", "The field `clock` names the count that a schedule follows."),
             Section::Apply => {
                 ("Values of apply", "The undrifted value comes from `task.base`, `task.vary` or the environment.")
             }

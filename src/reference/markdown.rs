@@ -9,7 +9,7 @@ use super::{
     language::{EXAMPLE_HEAD, Entry, Section},
 };
 
-/// `docs/config.md`
+/// The text of `docs/config.md`.
 pub fn keys_markdown(keys: &[&Key]) -> String {
     let mut text = String::from(
         "# Configuration keys\n\n\
@@ -17,8 +17,8 @@ pub fn keys_markdown(keys: &[&Key]) -> String {
          A configuration is one TOML file. `metadrift train FILE.toml --dry-run` checks it and prints every value;\n\
          `--set KEY=VALUE` changes one. Unknown keys and values outside their range are refused. The column *learner* says\n\
          who reads a key: learners by name, or all. A key that the learner of a configuration does not read must have its\n\
-         default. The words are explained in [glossary.md](glossary.md), the tables under `[task]` in\n\
-         [task-language.md](task-language.md).\n",
+         default. [glossary.md](glossary.md) explains the words, [task-language.md](task-language.md) the tables\n\
+         under `[task]`.\n",
     );
     let mut section = None;
     for key in keys {
@@ -60,16 +60,16 @@ fn escaped(cell: &str) -> String {
     cell.replace('|', "\\|")
 }
 
-/// `docs/task-language.md`
+/// The text of `docs/task-language.md`.
 pub fn language_markdown(entries: &[&Entry]) -> String {
     let mut text = format!(
         "# Task language\n\n\
          This file is generated: `metadrift tasks laws --format markdown > docs/task-language.md`.\n\n\
-         The `[task]` table of a configuration says what differs from task to task and how it moves over time. Every\n\
+         The `[task]` table of a configuration describes the differences between tasks and their drift over time. Every\n\
          example here loads when it follows these lines:\n\n```toml\n{EXAMPLE_HEAD}```\n\n\
          `metadrift env show ENV` lists the channels of an environment, with units and legal ranges;\n\
-         `metadrift tasks describe FILE.toml` and `metadrift tasks plot` show what a file means. The keys with numbers and\n\
-         words are in [config.md](config.md), the words in [glossary.md](glossary.md).\n"
+         `metadrift tasks describe FILE.toml` and `metadrift tasks plot` show the tasks of a file. [config.md](config.md) lists\n\
+         the keys with numbers and words, [glossary.md](glossary.md) explains the words.\n"
     );
     for section in Section::ALL {
         let members = entries.iter().filter(|entry| entry.section == section);

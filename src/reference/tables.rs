@@ -65,7 +65,7 @@ pub(super) const TABLES: &[Entry] = &[
     entry(
         Table,
         "notify",
-        "What the observation tells of changes of the drifting channels",
+        "Report of changes of the drifting channels in the observation",
         &[
             may(
                 "level",
@@ -114,7 +114,7 @@ pub(super) const TABLES: &[Entry] = &[
                 "mode",
                 "\"all_out\" or \"one_out\"",
                 "\"all_out\"",
-                "Whether all channels of `vary` and `drift` change at once, or one per task",
+                "Variation of all channels of `vary` and `drift` at once, or of one per task",
             ),
             may("base", "as task.base", "none", "Values of all tasks of the split"),
             may("vary", "as task.vary", "none", "Laws"),
@@ -140,7 +140,7 @@ pub(super) const TIMING: &[Entry] = &[
     entry(
         Timing,
         "apply",
-        "How the schedule's value and the undrifted value make the channel's. Default: abs",
+        "Combination of the schedule's value and the undrifted value. Default: abs",
         &[],
         "vary.mass_pole = { law = \"uniform\", low = 0.05, high = 0.2 }\n\
          drift.mass_pole = { kind = \"linear\", from = 1.0, to = 1.5, over = 500, apply = \"scale\" }",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::commands::aligned;
 
-/// A line for each key, and below it what it does.
+/// A line for each key, with its meaning below it.
 pub fn keys_text(keys: &[&Key]) -> String {
     let mut text = String::new();
     for key in keys {

@@ -1,6 +1,6 @@
 //! The classic 5 by 7 dot font of terminals.
 
-/// From the space to the tilde; columns from the left, the lowest bit on top.
+/// The glyphs from the space to the tilde: columns from the left, the lowest bit on top.
 const GLYPHS: [[u8; 5]; 95] = [
     [0x00, 0x00, 0x00, 0x00, 0x00],
     [0x00, 0x00, 0x5F, 0x00, 0x00],
@@ -99,7 +99,7 @@ const GLYPHS: [[u8; 5]; 95] = [
     [0x02, 0x01, 0x02, 0x04, 0x02],
 ];
 
-/// The columns of a letter; a question mark for what the font does not have.
+/// The columns of a letter; a question mark stands for a character that the font lacks.
 pub fn columns(letter: char) -> [u8; 5] {
     let index = (letter as usize).wrapping_sub(' ' as usize);
     *GLYPHS.get(index).unwrap_or(&GLYPHS['?' as usize - ' ' as usize])

@@ -3,7 +3,7 @@
 mod font;
 pub mod scene;
 
-/// Red, green, blue.
+/// A colour: red, green, blue.
 pub type Colour = [u8; 3];
 
 /// A picture, drawn on shape by shape. Coordinates are pixels, (0, 0) the top left corner.
@@ -11,12 +11,12 @@ pub type Colour = [u8; 3];
 pub struct Canvas {
     width: usize,
     height: usize,
-    /// `[height, width, 3]`.
+    /// Pixels, `[height, width, 3]`.
     pixels: Vec<u8>,
 }
 
 impl Canvas {
-    /// All of one colour.
+    /// A picture of one colour.
     pub fn new(width: usize, height: usize, colour: Colour) -> Self {
         Canvas { width, height, pixels: colour.repeat(width * height) }
     }
@@ -40,7 +40,7 @@ impl Canvas {
         }
     }
 
-    /// A line with round ends.
+    /// Draws a line with round ends.
     pub fn line(&mut self, from: [f64; 2], to: [f64; 2], width: f64, colour: Colour) {
         let along = [to[0] - from[0], to[1] - from[1]];
         let length = along[0] * along[0] + along[1] * along[1];
@@ -54,12 +54,12 @@ impl Canvas {
         });
     }
 
-    /// A filled circle.
+    /// Draws a filled circle.
     pub fn disc(&mut self, centre: [f64; 2], radius: f64, colour: Colour) {
         self.line(centre, centre, 2.0 * radius, colour);
     }
 
-    /// A filled rectangle.
+    /// Draws a filled rectangle.
     pub fn rectangle(&mut self, corner: [f64; 2], opposite: [f64; 2], colour: Colour) {
         let centre = [0, 1].map(|k| 0.5 * (corner[k] + opposite[k]));
         let half = [0, 1].map(|k| 0.5 * (corner[k] - opposite[k]).abs());
@@ -70,7 +70,7 @@ impl Canvas {
         });
     }
 
-    /// A line with a head at its end.
+    /// Draws an arrow.
     pub fn arrow(&mut self, from: [f64; 2], to: [f64; 2], width: f64, colour: Colour) {
         let length = (to[0] - from[0]).hypot(to[1] - from[1]);
         if length < 1.0 {
@@ -84,7 +84,7 @@ impl Canvas {
         }
     }
 
-    /// Letters of 5 by 7 dots, each dot `scale` pixels wide; `at` is the top left corner.
+    /// Writes letters of 5 by 7 dots, each dot `scale` pixels wide; `at` is the top left corner.
     pub fn text(&mut self, at: [usize; 2], text: &str, scale: usize, colour: Colour) {
         for (index, letter) in text.chars().enumerate() {
             for (column, bits) in font::columns(letter).into_iter().enumerate() {
@@ -121,7 +121,7 @@ impl Canvas {
     }
 }
 
-/// A number with so many decimals; one that rounds to zero has no sign.
+/// A number with a fixed number of decimals; one that rounds to zero has no sign.
 pub fn decimal(number: f64, digits: usize) -> String {
     let text = format!("{number:.digits$}");
     match text.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! What an environment looks like at one moment.
+//! Pictures of an environment at one moment.
 
 use metadrift_envs::{Array, Channel, Env, EnvKind, Navigation, NavigationRotated, channels};
 
@@ -27,7 +27,7 @@ pub struct Moment {
     pub earned: f64,
     /// Steps done in the episode.
     pub step: u64,
-    /// Whether the episode has ended here.
+    /// True if the episode has ended here.
     pub over: bool,
 }
 
@@ -41,7 +41,7 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// For `env`, with the current values of the channels `shown`.
+    /// A painter for `env` that writes the current values of the channels `shown`.
     pub fn new(env: EnvKind, shown: Vec<usize>) -> Self {
         Painter { env, channels: channels(env.spec()), shown }
     }
@@ -74,7 +74,7 @@ impl Painter {
         self.channels.iter().position(|channel| channel.name == name).map_or(absent, |index| moment.values[index])
     }
 
-    /// The force on a cart (N): the actuator's output is a share of the full one.
+    /// The force on a cart (N); the actuator's output is a share of the full force.
     fn force(&self, moment: &Moment) -> f64 {
         moment.applied[0] * self.value(moment, "force_mag", 10.0)
     }
@@ -103,7 +103,8 @@ impl Painter {
     fn cartpole(&self, canvas: &mut Canvas, moment: &Moment) {
         let limit = self.value(moment, "x_limit", 2.4);
         let scale = 170.0 / limit;
-        let (x, theta) = (200.0 + moment.state[0] * scale, moment.state[2]);
+        let x = 200.0 + moment.state[0] * scale;
+        let theta = moment.state[2];
         let ground = 250.0;
         canvas.line([20.0, ground], [380.0, ground], 2.0, GREY);
         for end in [-limit, limit] {
@@ -136,13 +137,15 @@ impl Painter {
         canvas.arrow(from, [from[0] + (35.0 * torque).clamp(-120.0, 120.0), from[1]], 3.0, PUSH);
     }
 
-    /// The point, the goal as a cross, and the move that comes next.
+    /// Draws the point, the goal as a cross, and the next move.
     fn navigation(&self, canvas: &mut Canvas, moment: &Moment) {
         let goal = [self.value(moment, "goal_x", 0.0), self.value(moment, "goal_y", 0.0)];
         let widest = goal.into_iter().chain(moment.state.iter().copied()).fold(0.6, |widest, x| x.abs().max(widest));
         let scale = 105.0 / widest;
         let at = |[x, y]: [f64; 2]| [255.0 + scale * x, 165.0 - scale * y];
-        let (origin, goal, point) = (at([0.0, 0.0]), at(goal), at([moment.state[0], moment.state[1]]));
+        let origin = at([0.0, 0.0]);
+        let goal = at(goal);
+        let point = at([moment.state[0], moment.state[1]]);
         for [x, y] in [[5.0, 0.0], [0.0, 5.0]] {
             canvas.line([origin[0] - x, origin[1] - y], [origin[0] + x, origin[1] + y], 1.5, GREY);
             canvas.line([goal[0] - x - y, goal[1] - x + y], [goal[0] + x + y, goal[1] + x - y], 2.5, POLE);
@@ -152,7 +155,7 @@ impl Painter {
         canvas.disc(point, 5.0, BODY);
     }
 
-    /// Where there is no scene of its own: a bar for each component of the state.
+    /// Draws a bar for each component of the state, for environments without a scene of their own.
     fn components(&self, canvas: &mut Canvas, moment: &Moment) {
         for (row, value) in moment.state.iter().enumerate().take(8) {
             let y = 130.0 + 18.0 * row as f64;
@@ -164,7 +167,7 @@ impl Painter {
     }
 }
 
-/// [`Painter::displacement`]: the engine's own step, from the actuator's output on.
+/// [`Painter::displacement`], by the engine's own step from the actuator's output.
 fn displacement<E: Env>(moment: &Moment) -> [f64; 2] {
     let params = E::params(|index| moment.values[index]);
     let state = E::State::from_fn(|k| moment.state[k]);
@@ -190,7 +193,7 @@ mod tests {
         life::Life,
     };
 
-    /// The same action at every step.
+    /// A controller with the same action at every step.
     struct Always(&'static [f32]);
 
     impl Controller for Always {

@@ -1,14 +1,16 @@
-//! Why a run folder could not be made or opened, and what to do about it.
+//! Errors of run folders, each with its remedy.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::message::quoted;
 
-/// Why a run folder could not be made or opened.
+/// An error of making or opening a run folder.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
-    /// There is something in the folder already.
+    /// The folder is not empty.
     #[error(
         "run folder {} is not empty. To resume the run in it: `metadrift resume {}`. To start a new one: choose \
          another --run-dir or --name", dir.display(), quoted(dir)
@@ -47,7 +49,7 @@ pub enum RunDirError {
         /// Name of the run.
         name: String,
     },
-    /// Event files of an earlier run of that name.
+    /// There are event files of an earlier run of that name.
     #[error("{} holds the curves of an earlier run of this name; delete them or choose another --name", dir.display())]
     OldEvents {
         /// Their folder.
@@ -59,7 +61,7 @@ pub enum RunDirError {
          written there; resume the run where its folder is now", dir.display()
     )]
     Moved {
-        /// Where it was.
+        /// Its former path.
         dir: PathBuf,
     },
     /// A link or a folder stands where a file of the run should be.
@@ -84,29 +86,29 @@ pub enum RunDirError {
     },
     /// The manifest cannot be read.
     #[error(
-        "{}: {reason}. The run's manifest is damaged; restore it from a copy, or delete it: the run goes on without",
+        "{}: {reason}. The run's manifest is damaged; restore it from a copy, or delete it: the run continues without",
         path.display()
     )]
     BadManifest {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the damage.
         reason: String,
     },
-    /// The file system said no.
+    /// The file system returned an error.
     #[error("run folder: cannot {action} {}: {source}. Check permissions and free disk space", path.display())]
     Io {
-        /// What was tried, such as `create`.
+        /// The operation, such as `create`.
         action: &'static str,
-        /// With which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl RunDirError {
-    /// Whether there is no space left, or a quota is reached.
+    /// Says whether there is no space left, or a quota is reached.
     pub fn is_disk_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         matches!(self, Self::Io { source, .. }

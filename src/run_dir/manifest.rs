@@ -1,9 +1,11 @@
-//! `manifest.json`: what was run, with what, and how it ended.
+//! `manifest.json`: the record of a run, its environment and its end.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use metadrift_agents::backend::BackendChoice;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ pub(super) const FILE: &str = "manifest.json";
 const SCHEMA: u32 = 1;
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What was run, with what, and how it ended.
+/// The record of a run, its environment and its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this file's format.
@@ -27,20 +29,20 @@ pub struct Manifest {
     pub seed: u64,
     /// The command line that started it.
     pub command: Vec<String>,
-    /// Where tensors live: `cpu`, `cuda:0`.
+    /// Device of the tensors: `cpu`, `cuda:0`.
     pub device: String,
     /// Arithmetic of the learner.
     pub backend: BackendChoice,
     /// Threads that step environments and compute gradients.
     pub actors: usize,
     /// SHA-256 of every config.toml that the program wrote into the run, the newest last; empty in runs of older versions.
-    /// A digest is here before its file is: a kill between the two leaves a file that is still known.
+    /// A digest is stored before its file is written, so that a kill between the two leaves a known file.
     #[serde(default)]
     pub configs: Vec<String>,
-    /// The build of the program that was last at it; like all that follows, empty in runs of older versions.
+    /// The build of the program that ran last; like all fields below, empty in runs of older versions.
     #[serde(default)]
     pub build: Build,
-    /// The machine that was last at it.
+    /// The machine of the last process.
     #[serde(default)]
     pub machine: Machine,
     /// Digests of the tasks of each split, see [`super::task_digests`].
@@ -49,19 +51,19 @@ pub struct Manifest {
     /// Time spent in iterations so far, resumes included (s).
     #[serde(default)]
     pub seconds: f64,
-    /// What the run is doing, or how it ended.
+    /// State of the run.
     pub state: RunState,
-    /// When it was first started (RFC 3339, UTC).
+    /// Time of its first start (RFC 3339, UTC).
     pub started: String,
-    /// When it last stopped (RFC 3339, UTC).
+    /// Time of its last stop (RFC 3339, UTC).
     pub finished: Option<String>,
 }
 
-/// What a run is doing, or how it ended. A run that was killed stays `Running`.
+/// State of a run. A run that was killed stays `Running`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// It trains, or was killed while it did.
+    /// Training, or killed while training.
     Running,
     /// All iterations are done.
     Finished,
@@ -69,7 +71,7 @@ pub enum RunState {
     Interrupted,
     /// Stopped by an error.
     Failed {
-        /// What went wrong.
+        /// The error.
         message: String,
     },
 }
@@ -125,7 +127,7 @@ impl Manifest {
         serde_json::from_value(value).map_err(|error| bad(error.to_string()))
     }
 
-    /// The same; nothing where there is no manifest, which only informs.
+    /// Reads the `manifest.json` of a run folder; none if there is no such file, which only informs.
     pub fn read_if_there(dir: &Path) -> Result<Option<Self>, RunDirError> {
         match fs::symlink_metadata(dir.join(FILE)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -133,19 +135,19 @@ impl Manifest {
         }
     }
 
-    /// The arithmetic that the run in `dir` was learned by; the program's choice if nothing says so.
+    /// The arithmetic of the run in `dir`; the program's choice if its manifest does not say.
     pub fn backend_of(dir: &Path) -> Result<BackendChoice, RunDirError> {
         Ok(Self::read_if_there(dir)?.map_or(BackendChoice::Auto, |manifest| manifest.backend))
     }
 
-    /// Makes `text` a config.toml that the program wrote.
+    /// Records `text` as a config.toml that the program wrote.
     pub fn knows(&mut self, text: &[u8]) {
         let digest = sha256(text);
         self.configs.retain(|known| *known != digest);
         self.configs.push(digest);
     }
 
-    /// Says whether the program wrote this config.toml; it is taken to be so where no digest is known.
+    /// Says whether the program wrote this config.toml; true if no digest is known.
     pub fn wrote(&self, text: &[u8]) -> bool {
         self.configs.is_empty() || self.configs.contains(&sha256(text))
     }

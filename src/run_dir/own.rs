@@ -1,26 +1,28 @@
-//! The files of a run folder, which may have come from elsewhere: no link in it is followed.
+//! The files of a run folder. No link in it is followed, for the folder may come from an untrusted place.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::path::Path;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read},
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 
 use super::error::{RunDirError, io_error};
 use crate::output;
 
-/// Device and number of a folder: they stay when it is renamed, and differ from those of any other.
+/// Device and inode of a folder: they stay when it is renamed, and differ from those of any other.
 pub(super) fn identity(dir: &Path) -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     let found = fs::metadata(dir)?;
     Ok((found.dev(), found.ino()))
 }
 
-/// Refuses a run folder in which a link, or anything else, stands in the place of a file or folder of the run: it would
-/// lead what is written or deleted there elsewhere.
+/// Refuses a run folder in which a link, or anything else, stands in the place of a file or folder of the run: writes
+/// and deletions would go elsewhere.
 ///
 /// # Errors
-/// Names the first such place.
+/// If there is one; the error names the first.
 pub fn refuse_links(dir: &Path) -> Result<(), RunDirError> {
     let kind = |name: &str| fs::symlink_metadata(dir.join(name)).ok().map(|there| there.file_type());
     for name in ["checkpoints", "tb", "eval"] {
@@ -36,7 +38,7 @@ pub fn refuse_links(dir: &Path) -> Result<(), RunDirError> {
     Ok(())
 }
 
-/// The files of a run beside its folders.
+/// The files of a run, without its folders.
 const FILES: [&str; 6] =
     ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "evaluations.csv"];
 
@@ -53,7 +55,7 @@ pub fn owns(path: &Path) -> bool {
     inside || (FILES.contains(&name) && is_run(folder))
 }
 
-/// Opens a regular file of ours to read and write, made if it is missing, never through a link.
+/// Opens a regular file of a run folder to read and write, created if it is missing, never through a link.
 pub(super) fn open_own(path: &Path) -> Result<File, RunDirError> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();

@@ -1,32 +1,35 @@
 //! The place of a new run: its folder, its name, and the folder of its event files.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use super::error::{RunDirError, io_error};
-use super::manifest;
+use super::{
+    error::{RunDirError, io_error},
+    manifest,
+};
 
-/// The folder under `runs` that holds the event files of all runs which the program found a place for. They lie beside
-/// the runs, not in them: TensorBoard follows links, and would show the newest run a second time, as `latest`.
+/// The folder under `runs` for the event files of all runs whose folder the program chose. They lie beside the runs,
+/// not in them: TensorBoard follows links, and would show the newest run a second time, as `latest`.
 const EVENTS: &str = "tb";
 /// The link to the newest run of a preset.
 const LATEST: &str = "latest";
 
-/// The place asked for a new run.
+/// The place of a new run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Exactly this folder.
     Folder(PathBuf),
     /// `runs/PRESET/NAME`.
     Named(String),
-    /// `runs/PRESET/` and a name that nobody else has, made of the time, the seed and these `key=value` settings.
+    /// `runs/PRESET/` and a unique name, made of the time, the seed and these `key=value` settings.
     Fresh(Vec<String>),
 }
 
 impl Place {
-    /// The folder under `root`, if it is known before it is made.
+    /// The folder under `root`, if it is known in advance.
     pub fn folder(&self, root: &Path, preset: &str) -> Option<PathBuf> {
         match self {
             Place::Folder(dir) => Some(dir.clone()),
@@ -35,7 +38,7 @@ impl Place {
         }
     }
 
-    /// Makes the folder; one that was asked for may be there.
+    /// Makes the folder; one that the user chose may exist.
     pub(super) fn make(&self, root: &Path, preset: &str, seed: u64) -> Result<PathBuf, RunDirError> {
         let named = if let Place::Named(name) = self { name.as_str() } else { "fresh" };
         let legal = is_legal(preset) && preset != EVENTS && is_legal(named) && named != LATEST;
@@ -50,7 +53,7 @@ impl Place {
         }
     }
 
-    /// The folder of the event files of the run in folder `run`, which was made here.
+    /// The folder of the event files of the run in folder `run`, which was made at this place.
     pub(super) fn events(&self, root: &Path, preset: &str, run: &Path) -> PathBuf {
         match self {
             Place::Folder(dir) => dir.join("tb"),
@@ -59,7 +62,7 @@ impl Place {
     }
 }
 
-/// Says whether `name` can name a folder in another.
+/// Says whether `name` is a valid name of a folder.
 fn is_legal(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.=,+".contains(c);
     !name.is_empty() && name.len() <= LONGEST_NAME && !name.starts_with(['.', '-']) && name.chars().all(allowed)
@@ -68,9 +71,10 @@ fn is_legal(name: &str) -> bool {
 /// Longest name of a run (B).
 const LONGEST_NAME: usize = 200;
 
-/// Makes a folder in `parent` that was not there.
+/// Makes a new folder in `parent`.
 fn make_fresh(parent: &Path, seed: u64, sets: &[String]) -> Result<PathBuf, RunDirError> {
-    let (now, mut attempt) = (SystemTime::now(), 0);
+    let now = SystemTime::now();
+    let mut attempt = 0;
     loop {
         let path = parent.join(fresh_name(now, seed, sets, attempt));
         match fs::create_dir(&path) {
@@ -109,7 +113,7 @@ fn settings(sets: &[String]) -> String {
     if short.is_empty() { short } else { short + "-" }
 }
 
-/// The text with one `-` in place of what a file name should not hold, shortened.
+/// The text, shortened, with `-` in place of characters that a file name should not have.
 fn tame(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.+-".contains(c);
     let words = text.split(|c| !allowed(c)).filter(|word| !word.is_empty());
@@ -122,14 +126,14 @@ fn events_of(root: &Path, preset: &str, run: &Path) -> PathBuf {
     root.join(EVENTS).join(preset).join(run.file_name().unwrap_or_default())
 }
 
-/// The folder of the event files of a run that is there: in its own folder, or beside it where the program put it.
+/// The folder of the event files of an existing run: in its own folder, or beside it if the program chose the place.
 pub(super) fn find_events(run: &Path) -> PathBuf {
     let inside = run.join("tb");
     let beside = run.parent().and_then(|parent| Some(events_of(parent.parent()?, parent.file_name()?.to_str()?, run)));
     beside.filter(|beside| !inside.exists() && beside.exists()).unwrap_or(inside)
 }
 
-/// Points `latest` next to the run to it, in one step: a reader finds the old run or the new one.
+/// Points the link `latest` beside the run to it, in one step: a reader finds the old run or the new one.
 pub(super) fn link_latest(run: &Path) -> io::Result<()> {
     let name = run.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let temporary = run.with_file_name(format!(".latest-{}", std::process::id()));

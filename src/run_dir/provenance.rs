@@ -1,8 +1,7 @@
-//! Provenance of a run's results: the program's build, the machine, the tasks. The same bytes come again where all of
-//! these are the same.
+//! Provenance of a run's results: the program's build, the machine, the tasks. If all of these are the same, so are the
+//! bytes.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use metadrift_agents::native;
 use metadrift_envs::Split;
@@ -14,7 +13,7 @@ use crate::config::{ConfigError, Experiment};
 /// The build of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
-    /// The git commit it was built from, with `-dirty` if files were changed since; nothing if it was built without git.
+    /// The git commit it was built from, with `-dirty` if files were changed since; none if it was built without git.
     pub commit: Option<String>,
     /// Version of the compiler.
     pub rustc: String,
@@ -50,7 +49,7 @@ impl Machine {
     }
 }
 
-/// The arguments of this process; what is not UTF-8 in them is replaced.
+/// The arguments of this process; invalid UTF-8 in them is replaced.
 pub fn command_line() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
@@ -66,11 +65,10 @@ fn model(cpuinfo: &str) -> Option<&str> {
     named.split_once(':').map(|(_, model)| model.trim())
 }
 
-/// Number of tasks of a split that [`task_digests`] looks at.
+/// Number of tasks of a split behind [`task_digests`].
 const DIGESTED: u32 = 16;
 
-/// SHA-256 of the first tasks that the run's seed draws of each split, by its name: two runs with the same digest meet
-/// the same tasks.
+/// SHA-256 of the first tasks of each split by the run's seed: two runs with the same digest have the same tasks.
 ///
 /// # Errors
 /// If the configuration does not hold together.

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// A small run: a second or less in all.
+/// The configuration of a small run, of a second or less.
 pub const TINY: &str = r#"
 name = "tiny"
 iterations = 6
@@ -45,7 +45,7 @@ impl Place {
         self.command(args).output().unwrap()
     }
 
-    /// Runs, and fails the test unless the exit code is `code`; returns what was printed, errors first.
+    /// Runs, and fails the test unless the exit code is `code`; returns the output, errors first.
     pub fn expect(&self, code: i32, args: &str) -> String {
         let output = self.run(args);
         let text = text(&output);
@@ -58,7 +58,7 @@ pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
-/// Everything a checkpoint folder holds, by file name.
+/// Contents of a checkpoint folder, by file name.
 pub fn checkpoint_bytes(run: &Path, step: u64) -> Vec<(String, Vec<u8>)> {
     let dir = run.join("checkpoints").join(format!("step-{step:08}"));
     let mut files: Vec<_> = fs::read_dir(&dir)

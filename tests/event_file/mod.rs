@@ -1,8 +1,10 @@
 //! A reader of event files that shares no code with the writer: framing, CRC-32C and protobuf from their specifications.
 #![allow(dead_code)] // no test uses all of it
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// One field of a protobuf message.
 #[derive(Clone, Debug)]
@@ -74,7 +76,7 @@ impl Message {
         self.all(number).map(|field| Message::parse(bytes_of(field))).collect()
     }
 
-    /// A message inside a message inside ...
+    /// The message at a path of nested messages.
     pub fn at(&self, path: &[u64]) -> Option<Message> {
         let mut here = self.clone();
         for number in path {
@@ -129,7 +131,8 @@ fn masked(bytes: &[u8]) -> u32 {
 pub fn events(path: &Path) -> Vec<Message> {
     assert_eq!(crc32c(b"123456789"), 0xe306_9283, "the check value of the specification");
     let file = fs::read(path).unwrap();
-    let (mut bytes, mut events) = (file.as_slice(), Vec::new());
+    let mut bytes = file.as_slice();
+    let mut events = Vec::new();
     while !bytes.is_empty() {
         let header = take(&mut bytes, 8);
         assert_eq!(u32::from_le_bytes(take(&mut bytes, 4).try_into().unwrap()), masked(header), "checksum of a length");

@@ -1,4 +1,4 @@
-//! Faults that are made on purpose, for the tests of what survives them.
+//! Injected faults, for the tests of recovery.
 #![allow(dead_code)] // each test file uses its part
 
 pub mod forged;
@@ -14,7 +14,7 @@ use std::{
 use metadrift_envs::{Purpose, Stream, StreamRng};
 use rand::Rng;
 
-/// As many faults as the environment variable `name` says, else `usual`.
+/// The number of faults in the environment variable `name`, else `usual`.
 pub fn count(name: &str, usual: u32) -> u32 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} = {text}")))
 }
@@ -32,11 +32,11 @@ pub fn below(rng: &mut StreamRng, n: usize) -> usize {
 /// A file operation that fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// Counted from 1; none at 0.
+    /// Number of the operation, from 1; 0 for none.
     pub at: usize,
     /// The error; 0 ends the process.
     pub errno: i32,
-    /// Whether all later ones fail, too.
+    /// True if all later ones fail, too.
     pub stays: bool,
 }
 

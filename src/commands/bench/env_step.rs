@@ -7,21 +7,21 @@ use metadrift_envs::{
 };
 use rand::Rng;
 
-use super::{Row, Subject, rates};
+use super::{Row, rates, subject::Subject};
 
 /// Arrays of random actions that are used in turn.
 const RING: usize = 8;
 
-/// What the lanes differ in.
+/// Differences between the lanes.
 #[derive(Clone, Copy)]
 pub(super) enum Variant {
-    /// Nothing: all are the same unperturbed task.
+    /// None: all lanes run the same unperturbed task.
     Nominal,
-    /// Each lane is a task of its own, with its own value of one parameter.
+    /// Each lane runs a task of its own, with its own value of one parameter.
     PerLane,
-    /// The same, but the parameter drifts and the actuator has a gain.
+    /// As `PerLane`, but the parameter drifts and the actuator has a gain.
     DriftGain,
-    /// As per lane, with an actuator that is noisy, two steps late and at times fails, and a noisy sensor.
+    /// As `PerLane`, with a noisy actuator that acts two steps late and loses commands, and a noisy sensor.
     Faults,
 }
 
@@ -32,17 +32,17 @@ pub(super) const VARIANTS: [(Variant, &str); 4] = [
     (Variant::Faults, "faults"),
 ];
 
-/// Of [`Variant::Faults`].
+/// Faults of the actuator in [`Variant::Faults`].
 const FAULTS: [(&str, f64); 3] = [("actuator_noise_std", 0.1), ("actuator_delay", 2.0), ("actuator_drop_prob", 0.01)];
 
-/// All variants at each number of lanes.
+/// Rows of all variants at each number of lanes.
 pub(super) fn measure(subject: &Subject, lanes: &[usize], time: Duration) -> Result<Vec<Row>, TaskError> {
     let mut rows = Vec::new();
     for (variant, name) in VARIANTS {
         for &n in lanes {
             let tasks = tasks(subject, variant, n)?;
             let speeds = speeds(subject.kind, &tasks, n, time);
-            rows.push(Row::new(("env_step", subject.kind.spec().name, name, "steps/s"), n, 1, speeds));
+            rows.push(Row::new(("env_step", subject.name(), name, "steps/s"), n, 1, speeds));
         }
     }
     Ok(rows)
@@ -50,7 +50,8 @@ pub(super) fn measure(subject: &Subject, lanes: &[usize], time: Duration) -> Res
 
 /// The tasks of `lanes` lanes: one for all of them, or one each.
 fn tasks(subject: &Subject, variant: Variant, lanes: usize) -> Result<Vec<Task>, TaskError> {
-    let (spec, param) = (subject.kind.spec(), subject.param);
+    let spec = subject.kind.spec();
+    let param = subject.param;
     let task = |lane: usize| {
         let share = (lane as f64 + 0.5) / lanes as f64;
         let value = subject.low + (subject.high - subject.low) * share;
@@ -77,7 +78,8 @@ fn tasks(subject: &Subject, variant: Variant, lanes: usize) -> Result<Vec<Task>,
 fn speeds(kind: EnvKind, tasks: &[Task], lanes: usize, time: Duration) -> Vec<f64> {
     let each = lanes / tasks.len();
     let tasks: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, each)).collect();
-    let (spec, resets) = (kind.spec(), Stream::new(1, Purpose::Reset));
+    let spec = kind.spec();
+    let resets = Stream::new(1, Purpose::Reset);
     let mut env = kind.dynamics().batch(&tasks, spec.horizon, resets, Clocks::default());
     let actions = random_actions(spec, lanes);
     let mut next_obs = vec![0.0; lanes * spec.obs_dim()];
@@ -97,7 +99,7 @@ fn speeds(kind: EnvKind, tasks: &[Task], lanes: usize, time: Duration) -> Vec<f6
     })
 }
 
-/// `[RING][lanes * act_dim]`
+/// Random actions, `[RING][lanes * act_dim]`.
 fn random_actions(spec: &EnvSpec, lanes: usize) -> Vec<Vec<f32>> {
     let mut rng = Stream::new(1, Purpose::Action).rng();
     let mut draw = || match spec.action {

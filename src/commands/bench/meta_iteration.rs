@@ -3,17 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use metadrift_agents::device::Device;
-use metadrift_agents::{backend::BackendChoice, learner::Metrics};
+use metadrift_agents::{backend::BackendChoice, device::Device, learner::Metrics};
 
-use super::{Row, Subject};
+use super::{Row, subject::Subject};
 use crate::{config::Experiment, train::Trainer};
 
 const REPEATS: usize = 5;
-/// A slow machine may do fewer repeats: none is begun after this time.
+/// Time after which no further repeat begins, on a slow machine.
 const MAX_TIME: Duration = Duration::from_secs(12);
 
-/// What a variant adds up of the trainer's own timing; its name with the native backend and with tch.
+/// Name of a variant with the native backend and with tch, and the trainer's timings that it adds up.
 const PARTS: [([&str; 2], &[&str]); 4] = [
     (["native-rollout", "tch-rollout"], &["time/rollout_s"]),
     (["native-inner", "tch-inner"], &["time/advantage_s", "time/adapt_s"]),
@@ -21,7 +20,7 @@ const PARTS: [([&str; 2], &[&str]); 4] = [
     (["native-total", "tch-total"], &["time/iteration_s"]),
 ];
 
-/// One row per part and backend; of both backends where `backend` does not say which.
+/// One row per part and backend; both backends if `backend` is none.
 pub(super) fn measure(
     subject: &Subject,
     device: Device,
@@ -50,7 +49,7 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
     let row = |&(variants, names): &([&'static str; 2], &[&str])| {
         let variant = variants[usize::from(computes_by == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();
-        let env = subject.kind.spec().name;
+        let env = subject.name();
         Row::new(("meta_iteration", env, variant, "s"), lanes, threads, repeats.iter().map(sum).collect())
     };
     Ok(PARTS.iter().map(row).collect())
@@ -59,7 +58,8 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
 /// The timing of some iterations, the first one left out: buffers and caches are cold.
 pub(super) fn timings(trainer: &mut Trainer) -> Result<Vec<Metrics>> {
     trainer.iterate()?;
-    let (began, mut repeats) = (Instant::now(), Vec::new());
+    let began = Instant::now();
+    let mut repeats = Vec::new();
     while repeats.len() < REPEATS && (repeats.is_empty() || began.elapsed() < MAX_TIME) {
         repeats.push(trainer.iterate()?.timing);
     }
@@ -79,8 +79,8 @@ impl Size {
     pub const USUAL: Size = Size { tasks: 20, lanes: 20, steps: 200, width: 64 };
 }
 
-/// Every lane runs from episode to episode, so every iteration of the usual size has 160,000 steps whatever the policy
-/// does.
+/// The configuration of that size. Lanes run on from episode to episode, so that an iteration of the usual size has
+/// 160,000 steps whatever the policy does.
 pub(super) fn config(subject: &Subject, size: Size) -> Result<Experiment> {
     let Subject { kind, param, low, high } = subject;
     let Size { tasks, lanes, steps, width } = size;
@@ -101,8 +101,7 @@ pub(super) fn config(subject: &Subject, size: Size) -> Result<Experiment> {
 mod tests {
     use metadrift_agents::{settings::Episodes, source::Demand};
 
-    use super::super::SUBJECTS;
-    use super::*;
+    use super::{super::subject::SUBJECTS, *};
 
     #[test]
     fn an_iteration_is_160_000_steps() {

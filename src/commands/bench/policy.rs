@@ -10,7 +10,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::{Row, rates};
 use crate::registry;
 
-/// The rollouts' policy at each number of lanes.
+/// Rows of the rollouts' policy at each number of lanes.
 pub(super) fn measure(lanes: &[usize], time: Duration) -> Vec<Row> {
     let spec = EnvKind::CartPole.spec();
     let layout = registry::layout(spec, &TaskSettings::default(), &[64, 64]);

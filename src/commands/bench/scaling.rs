@@ -1,19 +1,19 @@
-//! How the time of a meta-iteration grows with its extents, one at a time.
+//! Growth of a meta-iteration's time with each of its extents.
 
 use anyhow::Result;
-use metadrift_agents::backend::BackendChoice;
-use metadrift_agents::device::Device;
+use metadrift_agents::{backend::BackendChoice, device::Device};
 
 use super::{
-    Row, Subject,
+    Row,
     meta_iteration::{Size, config, timings},
+    subject::Subject,
 };
 use crate::{
     memory::{Arithmetic, Training},
     train::Trainer,
 };
 
-/// How many times the usual extent.
+/// Multiples of the usual extent.
 const FACTORS: [usize; 3] = [1, 4, 16];
 
 /// One row for each number of tasks; `n` is that number.
@@ -73,5 +73,5 @@ fn row(
     let mut trainer = Trainer::new(config, device, choice, threads)?;
     let total = |timing: Vec<(&str, f64)>| timing.iter().find(|(name, _)| *name == "time/iteration_s").map(|(_, s)| *s);
     let seconds = timings(&mut trainer)?.into_iter().filter_map(total).collect();
-    Ok(Row::new(("scaling", subject.kind.spec().name, variant, "s"), n, threads, seconds))
+    Ok(Row::new(("scaling", subject.name(), variant, "s"), n, threads, seconds))
 }

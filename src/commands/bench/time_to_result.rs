@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use metadrift_agents::backend::BackendChoice;
-use metadrift_agents::device::Device;
+use metadrift_agents::{backend::BackendChoice, device::Device};
 use metadrift_envs::Split;
 
 use super::Row;
@@ -14,7 +13,7 @@ use crate::{
     train::Trainer,
 };
 
-/// Presets, what their row is called, and how many seeds are trained, from 0 on. Those of plain PPO stop at their
+/// Presets, each with the variant of its row and its number of seeds, from 0 on. Presets of plain PPO stop at their
 /// return; the others train to the end and are then evaluated.
 pub(super) const RESULTS: [(&str, &str, u64); 4] = [
     ("cartpole-ppo", "ppo", 5),
@@ -26,7 +25,7 @@ pub(super) const RESULTS: [(&str, &str, u64); 4] = [
 /// One row; `n` is the number of seeds.
 ///
 /// # Errors
-/// If a preset of plain PPO does not reach the return it is to stop at.
+/// If a preset of plain PPO does not reach its return.
 pub(super) fn measure(
     (preset, variant, seeds): (&str, &'static str, u64),
     device: Device,
@@ -49,7 +48,7 @@ pub(super) fn measure(
     Ok(Row::new(("time_to_result", env, variant, "s"), seeds as usize, threads, seconds))
 }
 
-/// Reports the outcome of the training on standard error.
+/// Reports the outcome of a training on standard error.
 fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()> {
     let (config, steps) = (trainer.config(), trainer.env_steps());
     if let Some(goal) = trainer.goal() {

@@ -9,15 +9,15 @@ use crate::{
     commands::{aligned, print_as},
 };
 
-/// An environment that does not do what every environment must do.
+/// The error if an environment breaks its contract.
 #[derive(Debug, thiserror::Error)]
 #[error("{name} fails {failed} of {count} checks")]
 pub struct CheckFailed {
-    /// Its name.
+    /// Name of the environment.
     pub name: String,
-    /// Checks that fail.
+    /// Number of failed checks.
     pub failed: usize,
-    /// Checks done.
+    /// Number of checks.
     pub count: usize,
 }
 

@@ -1,4 +1,4 @@
-//! `env replay`: recorded actions through our dynamics in `f64`, one JSON line in, one out.
+//! `env replay`: recorded actions run through the dynamics in `f64`, one JSON line in, one out.
 
 use std::{
     collections::BTreeMap,
@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::find;
 use crate::config::nearest;
 
-/// Longest line that is read (bytes): ten million steps or so.
+/// Longest line that is read (bytes), for about ten million steps.
 const MAX_LINE: u64 = 256 << 20;
 
-/// Action sequences that cannot be replayed.
+/// The error if action sequences cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The file cannot be read.
@@ -28,7 +28,7 @@ pub enum ReplayError {
     Unreadable {
         /// Its name.
         file: String,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A line cannot be replayed.
@@ -38,18 +38,18 @@ pub enum ReplayError {
         file: String,
         /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault of the line.
         fault: Fault,
     },
 }
 
-/// What is wrong with a line.
+/// A fault of a line.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Fault {
-    /// It is not JSON, or not of the right shape: what, in which column.
+    /// The line is not JSON or has the wrong shape; the text names the column.
     #[error("{0}")]
     Malformed(String),
-    /// It asks for what the environment does not have, or for an illegal value: which, and what would be legal.
+    /// A name or value is not legal in the environment; the text names it and the legal ones.
     #[error("{0}")]
     BadValue(String),
 }
@@ -70,7 +70,7 @@ struct Request {
     actions: Vec<f64>,
 }
 
-/// Where a replay begins: numbers, or a seed of Gymnasium's.
+/// Initial state of a replay: numbers, or a seed as in Gymnasium.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "initial_state: expected an array of numbers or {\"seed\": whole number, 0 to 2^64 - 1}")]
 enum InitialState {
@@ -88,7 +88,7 @@ struct Seed {
 #[derive(Serialize)]
 struct Answer {
     states: Vec<Vec<f64>>,
-    /// The `f32` values, written as the `f64` they are equal to: a reader needs no rounding of its own.
+    /// The `f32` values, written as the equal `f64`, so that a reader need not round.
     observations: Vec<Vec<f64>>,
     rewards: Vec<f64>,
     terminated: Vec<bool>,
@@ -125,7 +125,7 @@ fn replay_lines(file: &str, mut input: impl BufRead, mut out: impl Write) -> Res
             let fault = Fault::Malformed(format!("longer than {} MiB", MAX_LINE >> 20));
             return Err(ReplayError::Line { file: file.to_owned(), line, fault }.into());
         }
-        // some editors begin a file with the mark of its encoding
+        // some editors begin a file with a byte order mark
         let text = if line == 1 { text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text) } else { &text };
         if text.trim_ascii().is_empty() {
             continue;
@@ -171,7 +171,7 @@ fn answer(text: &[u8]) -> Result<Answer, Fault> {
     })
 }
 
-/// What the parser says, with the column; numbers that are none, or too large, are bad values rather than bad JSON.
+/// The parser's error with its column; NaN and numbers that are too large count as bad values rather than bad JSON.
 fn unparsable(text: &[u8], error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
@@ -210,7 +210,7 @@ fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// Refuses faults of actuator and sensors: a replay has none, so to take them would be to ignore them.
+/// Refuses faults of actuator and sensors, which a replay would ignore.
 fn check_fault(spec: &EnvSpec, name: &str, value: f64) -> Result<(), Fault> {
     let is_param = |param: &ParamSpec| param.name == name;
     let channel = channels(spec).into_iter().find(|channel| channel.name == name);
@@ -237,7 +237,7 @@ fn check_actions(spec: &EnvSpec, actions: &[f64]) -> Result<(), Fault> {
     Err(Fault::BadValue(format!("actions[{step}]: {action} is not an action of {}: {legal}", spec.name)))
 }
 
-/// JSON has no infinity: an overflow must not turn into `null`.
+/// Refuses results that are not finite: JSON would turn them into `null`.
 fn check_finite(trajectory: &Trajectory) -> Result<(), Fault> {
     for step in 0..trajectory.states.len() {
         let state = trajectory.states[step].iter().all(|x| x.is_finite());

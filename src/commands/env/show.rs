@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::aligned;
 
-/// Everything a task file may want to know about an environment.
+/// The description of an environment for authors of task files.
 pub(super) fn text(spec: &EnvSpec) -> String {
     let mut text = format!("{}: {}\n\n", spec.name, spec.doc);
     let _ = writeln!(text, "observations  {}", spec.observations.join(", "));
@@ -25,16 +25,16 @@ pub(super) fn text(spec: &EnvSpec) -> String {
     text
 }
 
-/// Stands for any observation in the name of a channel.
+/// Placeholder of an observation in the name of a channel.
 const SENSOR: &str = "OBS";
 
-/// The channels, those of the sensors once for all of them.
+/// The channels; those of the sensors are listed once for all sensors.
 fn described(spec: &EnvSpec) -> Vec<Channel> {
     let first = spec.observations[0];
     let of = |obs: &str| format!("sensor_{obs}_");
     let others: Vec<String> = spec.observations[1..].iter().map(|obs| of(obs)).collect();
     let is_first = |channel: &Channel| channel.name.starts_with(&of(first));
-    // `x` is the beginning of `x_dot`, too
+    // `x` also begins `x_dot`
     let is_other = |channel: &Channel| others.iter().any(|other| channel.name.starts_with(other));
     let mut channels = channels(spec);
     channels.retain(|channel| !is_other(channel));
@@ -60,7 +60,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The same for programs, with every channel.
+/// The description for programs, with every channel.
 pub(super) fn object(spec: &EnvSpec) -> Value {
     let action = match spec.action {
         ActionSpace::Discrete(count) => json!({ "kind": "discrete", "count": count }),
@@ -104,7 +104,8 @@ mod tests {
                     Some(doc) => format!("{doc}OBS"),
                     None => channel.doc.clone(),
                 };
-                let (default, bounds) = (channel.default.to_string(), channel.bounds.to_string());
+                let default = channel.default.to_string();
+                let bounds = channel.bounds.to_string();
                 for part in [channel.unit, &default, &bounds, &doc] {
                     assert!(rows[0].contains(part), "{part}: {}", rows[0]);
                 }

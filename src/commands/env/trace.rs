@@ -19,8 +19,8 @@ use crate::{
 /// Runs the command.
 ///
 /// # Errors
-/// On an unknown preset, a task that there cannot be, a policy that the environment does not have, and a file that
-/// cannot be written.
+/// On an unknown preset, an impossible task, a policy that the environment does not have, and a file that cannot be
+/// written.
 pub fn run(args: &TraceArgs) -> Result<()> {
     output::check(&args.out)?;
     let config = presets::load(&args.what, &[])?;
@@ -63,7 +63,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
 }
 
-/// Phases that random streams can tell apart.
+/// Number of phases that random streams distinguish.
 const MAX_PHASES: usize = 256;
 
 /// `SPLIT/INDEX` or `SPLIT/ITERATION/INDEX`.
@@ -102,7 +102,7 @@ fn header(spec: &EnvSpec, state_dim: usize) -> Vec<String> {
     names
 }
 
-/// One step; events: the channels that moved, those that a bound held, and the end of the episode.
+/// One step. Its events are the channels that moved, those held at a bound, and the end of the episode.
 fn row(task: &Task, tick: &Tick<'_>, previous: Option<Vec<f64>>, spec: &EnvSpec) -> Vec<String> {
     let mut events = Vec::new();
     let all = channels(spec);

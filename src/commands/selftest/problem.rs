@@ -1,4 +1,4 @@
-//! Made-up meta-problems of which the gradients are known.
+//! Synthetic meta-problems whose gradients are known.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry;
 
-/// Tasks of a problem, and samples of each.
+/// Number of tasks of a problem, and of samples of each.
 const TASKS: usize = 8;
 const SAMPLES: usize = 250;
-/// Numbers that a gradient is known by.
+/// Number of stored projections of a gradient.
 const PROJECTIONS: usize = 64;
 
-/// Gradients and a training of cartpole-flip by libtorch's autograd on a CPU.
+/// Stored results of libtorch's autograd on a CPU: gradients, and a training on cartpole-flip.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
     /// One row for each of [`CASES`], `[cases][PROJECTIONS]`.
@@ -43,13 +43,13 @@ pub const CASES: [(EnvKind, usize); 6] = [
 ];
 
 impl Reference {
-    /// The one that comes with the program.
+    /// The reference that is part of the program.
     pub fn stored() -> Reference {
         serde_json::from_str(include_str!("reference.json")).expect("a test reads it")
     }
 }
 
-/// A meta-batch and the policies that it is seen by.
+/// A meta-batch and its policies.
 pub struct Problem {
     /// The shape of the policy for this environment.
     pub layout: Layout,
@@ -59,7 +59,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem of one of [`CASES`], the same wherever it is made.
+    /// The problem of one of [`CASES`], the same on every machine.
     pub fn new((env, inner_steps): (EnvKind, usize)) -> Problem {
         let layout = registry::layout(env.spec(), &TaskSettings::default(), &[64, 64]);
         let mut rng = Stream::new(1, Purpose::Init).iteration(inner_steps as u32).rng();
@@ -91,7 +91,7 @@ impl Problem {
     }
 }
 
-/// Length of the difference of two gradients, in lengths of the second.
+/// Length of the difference of two gradients, relative to the second.
 pub fn difference(found: &[f64], expected: &[f64]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
     let apart = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
@@ -103,7 +103,8 @@ fn batch(layout: &Layout, policy: &HostPolicy, rng: &mut StreamRng) -> Batch {
     let obs: Vec<f32> = (0..SAMPLES * layout.obs_dim()).map(|_| normal(rng)).collect();
     policy.forward(&obs, &mut out, &mut policy.scratch());
     let act_dim = layout.head().act_dim();
-    let (mut action, mut log_prob) = (vec![0.0; SAMPLES * act_dim], vec![0.0; SAMPLES]);
+    let mut action = vec![0.0; SAMPLES * act_dim];
+    let mut log_prob = vec![0.0; SAMPLES];
     let unit = |word: u32| (word >> 8) as f32 / 16_777_216.0;
     policy.sample(&out, |_| std::array::from_fn(|_| unit(rng.next_u32())), &mut action, &mut log_prob);
     Batch { obs, action, log_prob, advantage: (0..SAMPLES).map(|_| normal(rng)).collect() }

@@ -18,7 +18,7 @@ use crate::{
     stats::mean,
 };
 
-/// Tasks of each split that ranges and budgets are taken from.
+/// Number of tasks of each split behind ranges and budgets.
 const DRAWN: u32 = 256;
 
 /// Description of a configuration's tasks.
@@ -29,7 +29,7 @@ struct Description {
     env: &'static str,
     /// Time limit (steps per episode).
     horizon: u32,
-    /// Tasks that ranges and means are over.
+    /// Number of tasks behind ranges and means.
     drawn: u32,
     splits: Vec<SplitDescription>,
     audit: Option<Audit>,
@@ -44,7 +44,7 @@ struct SplitDescription {
     channels: Vec<Row>,
 }
 
-/// A channel that is not as in the unperturbed environment.
+/// A channel that differs from the unperturbed environment.
 #[derive(Serialize)]
 struct Row {
     channel: String,
@@ -52,7 +52,7 @@ struct Row {
     role: Role,
     lowest: f64,
     highest: f64,
-    /// Mean over tasks of the way that it moves.
+    /// Mean over tasks of its total variation.
     moves_by: Option<f64>,
     /// Mean number of switches.
     switches: Option<f64>,
@@ -62,11 +62,11 @@ struct Row {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Role {
-    /// The same other value in all tasks.
+    /// One value other than the default, the same in all tasks.
     Fixed,
-    /// Another value in each task.
+    /// Values that differ from task to task.
     Varies,
-    /// It moves within a task.
+    /// A drift within a task.
     Drifts,
 }
 
@@ -130,12 +130,13 @@ impl Row {
         let number = |x: f64| format!("{x:.4}");
         let mean = |x: Option<f64>, decimals: usize| x.map_or_else(String::new, |x| format!("{x:.decimals$}"));
         let (low, high) = (number(self.lowest), number(self.highest));
-        let (moves, switches) = (mean(self.moves_by, 3), mean(self.switches, 1));
+        let moves = mean(self.moves_by, 3);
+        let switches = mean(self.switches, 1);
         [self.channel.clone(), self.unit.into(), role.into(), low, high, moves, switches]
     }
 }
 
-/// A row for each channel that is not as in the unperturbed environment.
+/// A row for each channel that differs from the unperturbed environment.
 fn rows(tasks: &[Task], all: &[Channel], course: Course) -> Vec<Row> {
     let mut rows = Vec::new();
     for (index, channel) in all.iter().enumerate() {
@@ -169,11 +170,11 @@ fn rows(tasks: &[Task], all: &[Channel], course: Course) -> Vec<Row> {
     rows
 }
 
-/// What `tasks audit` found, if it was asked.
+/// The results of `tasks audit`, if there are any.
 fn measured(what: &str, audit: Option<&Audit>) -> String {
     let Some(audit) = audit else {
         let preset = !what.ends_with(".toml");
-        let advice = if preset { "No audit yet. Run" } else { "What knowing these tasks is worth" };
+        let advice = if preset { "No audit yet. Run" } else { "To measure what knowing these tasks is worth, run" };
         return format!("{advice}: metadrift tasks audit {what}\n");
     };
     let mut text = audit.to_text();

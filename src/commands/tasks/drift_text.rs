@@ -27,8 +27,8 @@ const TIMES: [&str; 13] = [
 /// Order of the fields, times behind the others; further ones follow by name.
 const ORDER: [&str; 8] = ["mean", "start", "from", "to", "states", "values", "low", "amplitude"];
 
-/// The drift in the words of task files: the kind of schedule, then its numbers, to four digits, then the timing where
-/// it is not the usual one. `tasks sample --format json` has every digit.
+/// The drift in the words of task files: the kind of schedule, its numbers to four digits, and the timing if it is not
+/// the default. `tasks sample --format json` has every digit.
 ///
 /// # Errors
 /// If a part of it has no JSON form.
@@ -51,14 +51,14 @@ fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(fields) = value { fields } else { Map::new() }
 }
 
-/// The kind, then each field in words; one that changes nothing is left out.
+/// The kind, then each field in words; fields without effect are left out.
 fn fields(of: &Map<String, Value>, unit: &str) -> Vec<String> {
-    // a law is a kind where it names one, and a field where it is one
+    // `law` names the kind of a law, or is a field that holds a law
     let kind = ["kind", "law"].into_iter().find(|name| of.get(*name).is_some_and(Value::is_string));
     let mut rest: Vec<(&str, &Value)> = of.iter().map(|(name, value)| (name.as_str(), value)).collect();
     rest.retain(|(name, _)| Some(*name) != kind);
     let is_walk = kind.is_some_and(|name| of[name] == "random_walk" || of[name] == "jumps");
-    // where a walk starts is a value
+    // the start of a walk is a value, not a time
     let is_time = |name: &str| TIMES.contains(&name) && !(is_walk && name == "start");
     let place = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
     rest.sort_by_key(|(name, _)| (is_time(name), place(name)));

@@ -14,19 +14,19 @@ use crate::{
     presets,
 };
 
-/// Most points of a line.
+/// Largest number of points of a line.
 const POINTS: u64 = 4_000;
 
-/// What to draw.
+/// A request for a plot.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// Which tasks.
+    /// Split of the tasks.
     pub split: Split,
-    /// How many of them.
+    /// Number of tasks.
     pub count: u32,
     /// Seed of the draws.
     pub seed: u64,
-    /// Ticks to show, if not the life of a lane.
+    /// Number of ticks to show; none: the life of a lane.
     pub ticks: Option<u32>,
 }
 

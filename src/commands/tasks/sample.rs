@@ -1,7 +1,6 @@
 //! `tasks sample PRESET`
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::Result;
 use metadrift_envs::{Channel, Drift, Split, Task, TaskId, channels};
@@ -49,7 +48,7 @@ fn row<'a>(task: &'a Task, all: &'a [Channel]) -> Row<'a> {
     }
 }
 
-/// One line for what is fixed, one for each drift; what is as in the unperturbed environment is left out.
+/// One line for the fixed values and one for each drift; values of the unperturbed environment are left out.
 fn describe(text: &mut String, task: &Task, all: &[Channel]) -> Result<()> {
     let _ = write!(text, "{}/{}  {:016x}", task.id.split, task.id.index, task.fingerprint());
     for (channel, value) in all.iter().zip(&task.values).filter(|(channel, value)| channel.default != **value) {

@@ -1,4 +1,4 @@
-//! Event files of a run that goes on from an earlier step: what is kept of them.
+//! Selection of the events that a resumed run keeps.
 
 use std::{
     collections::HashSet,
@@ -16,11 +16,12 @@ use tensorboard_rs::record_writer::RecordWriter;
 const LENGTH: usize = 8;
 const CHECKSUM: usize = 4;
 
-/// Writes the records of `files` whose step is not beyond `after` to `out`, each once: a rewind that was interrupted
-/// after its last rename has left its input beside its output. A file is read up to its first damaged record, as
-/// TensorBoard reads it; returns the files that could not be read to their end.
+/// Writes the records of `files` whose step is not after `after` to `out`, each once: a rewind that was interrupted
+/// after its last rename leaves its input beside its output. A file is read up to its first damaged record, as
+/// TensorBoard reads it. Returns the files that could not be read to their end.
 pub(super) fn keep(files: &[PathBuf], after: u64, out: &mut impl Write) -> io::Result<Vec<PathBuf>> {
-    let (mut seen, mut damaged) = (HashSet::new(), Vec::new());
+    let mut seen = HashSet::new();
+    let mut damaged = Vec::new();
     for file in files {
         let bytes = fs::read(file)?;
         let mut rest = &bytes[..];
