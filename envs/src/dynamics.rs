@@ -1,15 +1,18 @@
 //! Environments whose type is forgotten: for code that does not depend on their physics, and for those of other crates.
 
-use std::fmt::Debug;
-use std::marker::PhantomData;
+use std::{fmt::Debug, marker::PhantomData};
 
-use crate::clock::Clocks;
-use crate::distribution::TaskDistribution;
-use crate::env::{Array, Env, EnvSpec};
-use crate::replay::{Initial, Trajectory, replay_flat};
 use metadrift_random::Stream;
-use crate::task::{Task, TaskError};
-use crate::vec_env::{StepView, VecEnv, WrongState};
+
+use crate::{
+    engine::vec_env::{StepView, VecEnv, WrongState},
+    physics::{
+        env::{Array, Env},
+        spec::EnvSpec,
+    },
+    replay::{Initial, Trajectory, replay_flat},
+    tasks::{clock::Clocks, distribution::TaskDistribution, error::TaskError, task::Task},
+};
 
 /// An environment without its type; [`dynamics`] makes it of any [`Env`].
 pub trait Dynamics: Sync {

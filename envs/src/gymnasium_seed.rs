@@ -4,7 +4,7 @@
 //! alternative", 2015; `numpy/random/bit_generator.pyx`), seeds PCG64 with it (XSL-RR 128/64,
 //! `numpy/random/src/pcg64`) and takes as many doubles as the state has components.
 
-use crate::env::{Array, Env};
+use crate::physics::env::{Array, Env};
 
 /// How many 32-bit words of entropy a `SeedSequence` holds.
 const POOL: usize = 4;

@@ -1,14 +1,26 @@
 //! The list of environments, and how a name becomes a type.
 
-use std::hash::{Hash, Hasher};
-use std::sync::OnceLock;
+use std::{
+    hash::{Hash, Hasher},
+    sync::OnceLock,
+};
 
-use crate::dynamics::{Dynamics, dynamics};
-use crate::env::EnvSpec;
-use crate::task::{TaskError, nearest_first};
 use crate::{
-    CartPole, Navigation, NavigationRotated, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs,
-    ProbePolicy, ProbeSign,
+    dynamics::{Dynamics, dynamics},
+    physics::{
+        cartpole::{CartPole, CartPoleParams},
+        env::Env,
+        navigation::{Navigation, NavigationRotated},
+        pendulum::Pendulum,
+        probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign},
+        spec::EnvSpec,
+        version::{IntegratorKind, Version},
+    },
+    replay::{Initial, Trajectory, replay_flat},
+    tasks::{
+        error::{TaskError, nearest_first},
+        task::Task,
+    },
 };
 
 /// Lists the environments once: the enum, its table, and the macro that turns a kind into a type.
@@ -123,5 +135,36 @@ impl Eq for EnvKind {}
 impl Hash for EnvKind {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.spec().name.hash(state);
+    }
+}
+
+/// [`replay`] for an environment known at run time: `params` are physical parameters by name
+/// (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
+///
+/// # Errors
+/// On an unknown or illegal parameter, numbers of the wrong count, an action that is not in the action space, and an
+/// integrator that a task file of the environment could not name either.
+pub fn replay_kind(
+    kind: EnvKind,
+    integrator: Option<IntegratorKind>,
+    params: &[(&str, f64)],
+    initial: Initial<'_>,
+    actions: &[f64],
+) -> Result<Trajectory, TaskError> {
+    let spec = kind.spec();
+    let mut task = Task::nominal(spec);
+    for (name, value) in params {
+        task = task.with(spec, name, *value)?;
+    }
+    if let Some(problem) = integrator.and_then(|integrator| spec.check_integrator(integrator).err()) {
+        return Err(TaskError::Invalid { path: "integrator".to_string(), problem });
+    }
+    match (kind, integrator) {
+        (EnvKind::CartPole, Some(integrator)) => {
+            let params = CartPole::params(|index| task.values[index]);
+            let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..params };
+            replay_flat::<CartPole>(&params, initial, actions)
+        }
+        _ => kind.dynamics().replay(&task.values, initial, actions),
     }
 }
