@@ -1,4 +1,4 @@
-//! What a step of 1,024 lanes takes, one thread: `cargo bench -p metadrift-envs`. The whole story, with fewer and more
+//! The time of a step of 1,024 lanes, one thread: `cargo bench -p metadrift-envs`. The whole story, with fewer and more
 //! lanes, is `metadrift bench --only env-step`.
 
 use std::hint::black_box;

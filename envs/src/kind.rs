@@ -1,4 +1,4 @@
-//! The list of environments, and how a name becomes a type.
+//! The list of environments, and the way from a name to a type.
 
 use std::{
     hash::{Hash, Hasher},
@@ -23,7 +23,8 @@ use crate::{
     },
 };
 
-/// Lists the environments once: the enum, its table, and the macro that turns a kind into a type.
+/// Defines everything that the list of environments determines: the enum, its table, and the macro that turns a kind
+/// into a type.
 macro_rules! environments {
     ($dollar:tt $($kind:ident),+ $(,)?) => {
         /// An environment chosen at run time.
@@ -33,12 +34,12 @@ macro_rules! environments {
                 #[doc = concat!("[`", stringify!($kind), "`].")]
                 $kind,
             )+
-            /// One of another crate.
+            /// An environment of another crate.
             Own(&'static dyn Dynamics),
         }
 
         impl EnvKind {
-            /// All environments of this crate.
+            /// The environments of this crate.
             pub const ALL: &'static [EnvKind] = &[$(EnvKind::$kind),+];
 
             /// The environment without its type.
@@ -51,8 +52,8 @@ macro_rules! environments {
         }
 
         /// Runs generic code for an [`EnvKind`] of this crate: `with_env!(kind, E => run::<E>(x), own => other(own))`
-        /// evaluates the first expression with `E` standing for the environment's type, or the second one with `own` for
-        /// the [`Dynamics`] of an environment of another crate.
+        /// evaluates the first expression with `E` standing for the environment's type, or the second one with `own`
+        /// for the [`Dynamics`] of an environment of another crate.
         #[macro_export]
         macro_rules! with_env {
             ($dollar kind:expr, $dollar env:ident => $dollar body:expr, $dollar own:pat => $dollar other:expr) => {
@@ -81,14 +82,14 @@ environments!($
     ProbeSign,
 );
 
-/// Environments of other crates, told once at the start of the program.
+/// Environments of other crates, registered once at the start of the program.
 static OWN: OnceLock<Vec<EnvKind>> = OnceLock::new();
 
 impl EnvKind {
-    /// Makes environments of other crates known by their names, once in a process and before any is asked for.
+    /// Registers environments of other crates by their names, once in a process and before any is looked up.
     ///
     /// # Errors
-    /// Names one whose name another one has, or says that this was done before.
+    /// On a name that two environments share, and on a second call.
     pub fn register(own: &[&'static dyn Dynamics]) -> Result<(), String> {
         let kinds: Vec<EnvKind> = own.iter().map(|dynamics| EnvKind::Own(*dynamics)).collect();
         let name = |kind: &EnvKind| kind.spec().name;
@@ -100,7 +101,7 @@ impl EnvKind {
         OWN.set(kinds).map_err(|_| "environments are registered already".to_owned())
     }
 
-    /// All environments that have a name: those of this crate, and those that were registered.
+    /// The environments that have a name: those of this crate, and those that were registered.
     pub fn all() -> impl Iterator<Item = EnvKind> {
         EnvKind::ALL.iter().chain(OWN.get().into_iter().flatten()).copied()
     }
@@ -123,7 +124,7 @@ impl EnvKind {
     }
 }
 
-/// Two kinds are the same if their names are.
+/// Two kinds are equal if their names are.
 impl PartialEq for EnvKind {
     fn eq(&self, other: &Self) -> bool {
         self.spec().name == other.spec().name
@@ -138,8 +139,8 @@ impl Hash for EnvKind {
     }
 }
 
-/// [`replay`] for an environment known at run time: `params` are physical parameters by name
-/// (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
+/// Replays actions as [`replay`](crate::replay()) does, for an environment known at run time: `params` are physical
+/// parameters by name (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
 ///
 /// # Errors
 /// On an unknown or illegal parameter, numbers of the wrong count, an action that is not in the action space, and an

@@ -1,6 +1,6 @@
 //! Control environments whose dynamics differ from task to task and drift with time.
 //!
-//! No libtorch, no threads, no file formats. Three floors, each of which knows only those below it:
+//! The crate has no libtorch, no threads and no file formats. It has three floors; each knows only those below it:
 //!
 //! | module | contents |
 //! |---|---|
@@ -8,7 +8,8 @@
 //! | [`physics::real`] | the number type: one physics source for `f64` (reference) and `f32` (batch) |
 //! | [`physics::version`], [`physics::spec`] | the description of an environment: [`EnvSpec`] |
 //! | [`physics::env`](mod@physics::env) | the trait of an environment: [`Env`] |
-//! | [`cartpole`](physics::cartpole), [`pendulum`](physics::pendulum), [`navigation`](physics::navigation), [`probe`](physics::probe) | the environments |
+//! | [`physics::cartpole`], [`physics::pendulum`], [`physics::navigation`] | the environments |
+//! | [`physics::probe`] | probe environments, each with a known answer |
 //! | [`tasks`] | the task language |
 //! | [`tasks::clock`] | the five counts of time that a drift can follow |
 //! | [`tasks::schedule`], [`tasks::noise`] | motion of a quantity over a clock, and its randomness |
@@ -38,8 +39,8 @@
 //!
 //! Random numbers come from [`rng`], the crate `metadrift-random`.
 //!
-//! To add an environment: one file like `physics/navigation.rs`, its lines in `physics/mod.rs` and here, its name in the
-//! list of `kind.rs`; one of your own needs none of these (`examples/own_environment.rs`).
+//! To add an environment: one file like `physics/navigation.rs`, its lines in `physics/mod.rs` and here, its name in
+//! the list of `kind.rs`; one of your own needs none of these (`examples/own_environment.rs`).
 
 #[macro_use]
 mod kind;

@@ -1,4 +1,4 @@
-//! Replaying recorded actions in `f64`: the reference that the batch is checked against.
+//! Replay of recorded actions in `f64`: the reference that the batch is checked against.
 
 use crate::{
     gymnasium_seed::seeded_state,
@@ -15,16 +15,16 @@ pub struct Trajectory {
     pub observations: Vec<Vec<f32>>,
     /// Rewards, `[steps]`.
     pub rewards: Vec<f64>,
-    /// Whether the step ended the episode, `[steps]`.
+    /// True if the step ended the episode, `[steps]`.
     pub terminated: Vec<bool>,
 }
 
-/// Where a replay begins.
+/// The initial state of a replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initial<'a> {
-    /// In this state, `[state_dim]`.
+    /// The state itself, `[state_dim]`.
     State(&'a [f64]),
-    /// Where Gymnasium's `reset(seed=...)` begins, to the bit.
+    /// The initial state of Gymnasium's `reset(seed=...)`, to the bit.
     Seed(u64),
 }
 

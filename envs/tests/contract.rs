@@ -1,4 +1,4 @@
-//! What the batch engine promises, for every environment.
+//! The contract of the batch engine, for every environment.
 
 mod rig;
 
@@ -24,7 +24,7 @@ fn perturbed(spec: &EnvSpec, which: impl Fn(&str) -> bool) -> Task {
     })
 }
 
-/// What the plain loop below knows about: physics, gains, scales and biases.
+/// The channels that the plain loop below knows: physics, gains, scales and biases.
 fn is_plain(channel: &str) -> bool {
     let fault = channel.starts_with("actuator_") || channel.starts_with("sensor_");
     !fault || ["_gain", "_scale", "_bias"].iter().any(|end| channel.ends_with(end))

@@ -1,4 +1,4 @@
-//! What holds for the environments themselves: descriptions, channels, spaces, probes.
+//! The environments themselves: descriptions, channels, spaces, probes.
 
 mod rig;
 

@@ -19,7 +19,7 @@ fn env<E: Env>(task: &Task, lanes: usize) -> VecEnv<E> {
     VecEnv::new(&[(task, lanes)], E::SPEC.horizon, reset_stream(1), Clocks::default())
 }
 
-/// What the actuator of [`ProbeSign`] delivers for the command 1, tick by tick, `[ticks][lanes]`.
+/// The output of the actuator of [`ProbeSign`] for the command 1, `[ticks][lanes]`.
 fn delivered(values: &[(&str, f64)], lanes: usize, ticks: usize) -> Vec<Vec<f32>> {
     let mut env = env::<ProbeSign>(&task::<ProbeSign>(values), lanes);
     (0..ticks).map(|_| step(&mut env, &vec![1.0; lanes]).reward).collect()
@@ -252,7 +252,7 @@ fn the_last_commands_are_shown_newest_first() {
     }
 }
 
-/// What one lane is told in 40 ticks of a pendulum whose mass becomes 2 at tick 10, by tick.
+/// The notifications of one lane in 40 ticks of a pendulum whose mass becomes 2 at tick 10, by tick.
 fn told(configure: impl Fn(&mut metadrift_envs::Notify)) -> Vec<Vec<f32>> {
     let mut settings = TaskSettings::default();
     configure(&mut settings.notify);

@@ -5,7 +5,7 @@ mod rig;
 use metadrift_envs::{CartPole, Channel, Clocks, Env, Navigation, NavigationRotated, Pendulum, Task, VecEnv, channels};
 use rig::{Out, actions, reset_stream, step};
 
-/// With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
+/// Number of lanes. With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
 const LANES: usize = 1024;
 const TICKS: usize = 489;
 const HORIZON: u32 = 50;

@@ -121,7 +121,7 @@ fn splits_never_share_a_task() {
         let [train, in_dist, ood] = SPLITS.map(|split| distribution(preset.clone(), split));
         assert!(train.disjoint_from(&in_dist) && train.disjoint_from(&ood));
         assert!(in_dist.disjoint_from(&ood) && !train.disjoint_from(&train));
-        // what is drawn once also differs as the engine sees it: rounded to f32
+        // drawn values also differ as the engine sees them: rounded to f32
         let rounded = |task: &Task| -> Vec<u32> { task.values.iter().map(|v| (*v as f32).to_bits()).collect() };
         let drawn_once = !preset["vary"].is_null();
         let (mut seen, mut seen_rounded) = (HashSet::new(), HashSet::new());

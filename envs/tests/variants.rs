@@ -1,4 +1,4 @@
-//! Integrators, rewards and initial ranges: what a task may choose besides the published physics.
+//! Variants that a task may choose besides the published physics: integrators, rewards and initial ranges.
 
 use metadrift_envs::{CartPole, Env, IntegratorKind, Pendulum, RewardKind, Version};
 

@@ -1,4 +1,4 @@
-//! Faults of the actuator beyond gain and bias: what comes between command and plant.
+//! Faults of the actuators between command and plant: delay, losses, noise, dead zone, saturation.
 
 use metadrift_random::Purpose;
 
@@ -17,29 +17,29 @@ use crate::{
 
 const PURPOSES: [Purpose; 2] = [Purpose::Actuator, Purpose::EvaluationActuator];
 
-/// What the actuators of a batch remember. In this order a command is delayed, lost or replaced by
-/// the last one, multiplied by the gain, shifted by the bias, disturbed by noise, lost in the dead
-/// zone, limited by the saturation.
+/// The actuators of a batch, with their memories. A command is, in this order, delayed, lost or replaced by the last
+/// one, multiplied by the gain, shifted by the bias, disturbed by noise, cut by the dead zone, limited by the
+/// saturation.
 #[derive(Clone, Debug)]
 pub(crate) struct Actuators {
     /// The first of the actuator's channels.
     first: usize,
     act_dim: usize,
     delay: Option<DelayLines>,
-    /// Whether commands can be noisy.
+    /// True if commands can be noisy.
     noisy: bool,
-    /// Whether commands can be lost or repeated.
+    /// True if commands can be lost or repeated.
     fails: bool,
-    /// The last command that came through, `[blocks, act_dim]`.
+    /// The last command that passed, `[blocks, act_dim]`.
     held: Vec<Column>,
-    /// Steps that a failure goes on, `[blocks]`.
+    /// Remaining steps of the current failure, `[blocks]`.
     failing: Vec<Lanes<u32>>,
-    /// Whether it repeats the last command (else it delivers none), `[blocks]`.
+    /// True if the failure repeats the last command (else none is delivered), `[blocks]`.
     sticking: Vec<[bool; LANES]>,
 }
 
 impl Actuators {
-    /// None if no task has such a fault.
+    /// Healthy actuators at the start of a batch; `None` if no task has such a fault.
     pub fn new(layout: ChannelLayout, act_dim: usize, blocks: usize, used: &Used) -> Option<Actuators> {
         let first = layout.actuator;
         if !used.any(first + actuator::NOISE_STD..layout.sensors) {
@@ -59,7 +59,7 @@ impl Actuators {
         })
     }
 
-    /// A new episode: no command has been given yet.
+    /// Begins an episode: the memory holds no command.
     pub fn reset(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
         self.failing[block][lane] = 0;
         let delay = scene.channels.column(block, self.first + actuator::DELAY)[lane];
@@ -71,8 +71,8 @@ impl Actuators {
         }
     }
 
-    /// Turns the commands of a block into what the plant gets; `full` is the size of a full
-    /// command. Compiled once for all environments.
+    /// Turns the commands of a block into the inputs of the plant; `full` is the size of a full command. It is compiled
+    /// once for all environments.
     #[inline(never)]
     pub fn apply(
         &mut self,
@@ -86,13 +86,17 @@ impl Actuators {
         simd.run(Apply { actuators: self, scene, block, commands, full, out });
     }
 
-    /// [`Actuators::apply`]: everything is computed for all lanes, and kept where a lane has the fault: without
-    /// branches, the loops over lanes vectorise.
+    /// The body of [`Actuators::apply`]. Every fault is computed for all lanes and selected where a lane has it:
+    /// without branches, the loops over lanes vectorise.
     #[inline(always)]
     fn act(&mut self, scene: &Scene<'_>, block: usize, commands: &[Column], full: &Column, out: &mut [Column]) {
         let of = |channel: usize| scene.channels.column(block, self.first + channel);
-        let (gain, bias, noise) = (of(actuator::GAIN), of(actuator::BIAS), of(actuator::NOISE_STD));
-        let (dead_zone, saturation, delay) = (of(actuator::DEAD_ZONE), of(actuator::SATURATION), of(actuator::DELAY));
+        let gain = of(actuator::GAIN);
+        let bias = of(actuator::BIAS);
+        let noise = of(actuator::NOISE_STD);
+        let dead_zone = of(actuator::DEAD_ZONE);
+        let saturation = of(actuator::SATURATION);
+        let delay = of(actuator::DELAY);
         let failure = if self.fails { self.failures(scene, block) } else { [NONE; LANES] };
         for k in 0..self.act_dim {
             let line = block * self.act_dim + k;
@@ -127,13 +131,16 @@ impl Actuators {
         }
     }
 
-    /// Which commands fail at this tick, and how. A failure that begins lasts `hold_steps`.
+    /// The kind of failure of each lane at this tick. A failure that begins lasts `hold_steps`.
     #[inline(always)]
     fn failures(&mut self, scene: &Scene<'_>, block: usize) -> [u8; LANES] {
         let of = |channel: usize| scene.channels.column(block, self.first + channel);
-        let (drop, stick, hold) = (of(actuator::DROP_PROB), of(actuator::STICK_PROB), of(actuator::HOLD_STEPS));
+        let drop = of(actuator::DROP_PROB);
+        let stick = of(actuator::STICK_PROB);
+        let hold = of(actuator::HOLD_STEPS);
         let [sticks, drops, ..] = scene.draw_all(block, PURPOSES, 0);
-        let (failing, sticking) = (&mut self.failing[block], &mut self.sticking[block]);
+        let failing = &mut self.failing[block];
+        let sticking = &mut self.sticking[block];
         let mut failure = [NONE; LANES];
         for lane in 0..LANES {
             let goes_on = failing[lane] > 0;
@@ -150,7 +157,7 @@ impl Actuators {
     }
 }
 
-/// [`Actuators::apply`].
+/// The arguments of [`Actuators::apply`].
 struct Apply<'a> {
     actuators: &'a mut Actuators,
     scene: &'a Scene<'a>,
@@ -169,11 +176,11 @@ impl Kernel for Apply<'_> {
     }
 }
 
-/// The command comes through.
+/// The command passes.
 const NONE: u8 = 0;
-/// None comes through.
+/// The command is lost.
 const LOST: u8 = 1;
-/// The last one comes through again.
+/// The last command that passed is repeated.
 const REPEATED: u8 = 2;
 
 impl Words for Actuators {

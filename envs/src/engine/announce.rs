@@ -1,4 +1,4 @@
-//! Notifications: what a lane is told when a drifting channel changes.
+//! Notifications: the columns of an observation that announce the changes of drifting channels.
 
 use metadrift_random::Purpose;
 
@@ -21,7 +21,7 @@ use crate::{
 
 const PURPOSES: [Purpose; 2] = [Purpose::Notification, Purpose::EvaluationNotification];
 
-/// How many numbers notifications append to an observation.
+/// Number of columns that notifications append to an observation.
 pub(crate) fn columns(spec: &EnvSpec, settings: &TaskSettings) -> usize {
     match settings.notify.level {
         NotifyLevel::None => 0,
@@ -30,13 +30,13 @@ pub(crate) fn columns(spec: &EnvSpec, settings: &TaskSettings) -> usize {
     }
 }
 
-/// What the lanes of a batch have been told.
+/// The announcer of a batch: the notifications of every lane.
 ///
 /// A change is a tick at which a drifting channel has another value than at the tick before.
 /// Unless it is missed, or instead of nothing if there is a false alarm, the observation of that
 /// tick (later by the delay) shows a 1 (`flag`), by how much each channel changed (`delta`, else
 /// zeros), or the values of all channels (`value`, which stay as they were told until the next
-/// notification). Noise is added to the channels that drift.
+/// notification). Noise is added to the columns of channels that drift.
 ///
 /// The initial observation of an episode announces what the reset changed. Channels on the clock `episode_step` start
 /// anew, as in the first episode of the task's life: their values are told as they are, and no change is announced.
@@ -52,18 +52,19 @@ pub(crate) struct Announcer {
     task: Vec<usize>,
     /// Channel values of the tick before, `[blocks, channels]`.
     previous: Vec<Column>,
-    /// What is announced before any delay, `[blocks, width]`.
+    /// Announcements before the delay, `[blocks, width]`.
     news: Vec<Column>,
-    /// What observations show, `[blocks, width]`.
+    /// Announcements after the delay, as observations show them, `[blocks, width]`.
     shown: Vec<Column>,
     delay: Option<DelayLines>,
 }
 
 impl Announcer {
-    /// None if nothing is announced. The channels must have their first values.
+    /// The announcer at the start of a batch, whose channels have their first values; `None` if nothing is announced.
     pub fn new(spec: &EnvSpec, tasks: &[(&Task, usize)], notify: Notify, scene: &Scene<'_>) -> Option<Announcer> {
         let settings = TaskSettings { notify, ..TaskSettings::default() };
-        let (width, channels) = (columns(spec, &settings), ChannelLayout::new(spec).count);
+        let width = columns(spec, &settings);
+        let channels = ChannelLayout::new(spec).count;
         if width == 0 {
             return None;
         }
@@ -94,7 +95,7 @@ impl Announcer {
         Some(announcer)
     }
 
-    /// Another task in a lane that is alone in its own: nothing has been announced of it yet.
+    /// Gives a lane that shares its task with no other a new task, of which nothing has been announced yet.
     pub fn renew(&mut self, scene: &Scene<'_>, lane: usize, task: &Task) {
         let (block, within) = (lane / LANES, lane % LANES);
         self.drifting[self.task[lane]] = drifting(task);
@@ -110,15 +111,16 @@ impl Announcer {
         }
     }
 
-    /// Makes a line tell a lane `news`, as if it had always done so.
+    /// Sets a column of a lane to `news`, as if it had always been so.
     fn begin(&mut self, line: usize, lane: usize, news: f32) {
-        (self.news[line][lane], self.shown[line][lane]) = (news, news);
+        self.news[line][lane] = news;
+        self.shown[line][lane] = news;
         if let Some(lines) = &mut self.delay {
             lines.fill(line, lane, news, self.notify.delay as f32);
         }
     }
 
-    /// A new episode of a lane; the channels have the values that it begins with.
+    /// Begins an episode of a lane; the channels have its initial values.
     pub fn reset(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
         let drifting = std::mem::take(&mut self.drifting[self.task[block * LANES + lane]]);
         self.restart(scene, block, lane, &drifting);
@@ -126,7 +128,7 @@ impl Announcer {
         self.drifting[self.task[block * LANES + lane]] = drifting;
     }
 
-    /// Starts anew what is told of channels on the clock of the episode.
+    /// Restarts the columns of the channels that follow the clock of the episode.
     fn restart(&mut self, scene: &Scene<'_>, block: usize, lane: usize, drifting: &[(usize, Clock)]) {
         let anew = |(_, clock): &&(usize, Clock)| *clock == Clock::EpisodeStep;
         for &(channel, _) in drifting.iter().filter(anew) {
@@ -147,7 +149,7 @@ impl Announcer {
     /// Announces that channels on the count of episodes have changed, in place of the last tick's news.
     fn announce_episode(&mut self, scene: &Scene<'_>, block: usize, lane: usize, drifting: &[(usize, Clock)]) {
         let number = block * LANES + lane;
-        // of this block of words, the tick that comes next uses the first two
+        // the next tick uses the first two words of this block
         let missed = happens(scene.draw(number, PURPOSES, 0)[2], self.notify.miss_prob as f32);
         for &(channel, _) in drifting.iter().filter(|(_, clock)| *clock == Clock::Episode) {
             let now = scene.channels.column(block, channel)[lane];
@@ -172,12 +174,12 @@ impl Announcer {
         }
     }
 
-    /// How many numbers a lane is told.
+    /// Number of appended columns.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Looks for changes in a block, and announces them.
+    /// Detects the changes in a block, and announces them.
     pub fn tick(&mut self, scene: &Scene<'_>, block: usize) {
         for lane in scene.lanes(block) {
             self.observe(scene, block, lane);
@@ -191,7 +193,7 @@ impl Announcer {
         }
     }
 
-    /// What there is to announce to a lane.
+    /// Writes the announcement of this tick to a lane, before the delay.
     fn observe(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
         let number = block * LANES + lane;
         let drifting = &self.drifting[self.task[number]];
@@ -228,7 +230,7 @@ impl Announcer {
         }
     }
 
-    /// Writes what a lane is told.
+    /// Writes the appended columns of a lane.
     pub fn write_row(&self, block: usize, lane: usize, row: &mut [f32]) {
         for (shown, column) in row.iter_mut().zip(&self.shown[block * self.width..]) {
             *shown = column[lane];

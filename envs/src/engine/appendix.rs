@@ -1,5 +1,4 @@
-//! What observations show besides the readings of the sensors: the last commands, and
-//! notifications of changes.
+//! Columns appended to the readings of the sensors: the last commands, and notifications of changes.
 
 use crate::{
     engine::{
@@ -13,8 +12,8 @@ use crate::{
 };
 
 /// Length of an observation of an environment under these settings: the readings of its sensors,
-/// then the last `observe_actions` commands (what the controller asked of the actuator, newest
-/// first, zeros at the start of an episode), then the columns of the notification: none, one for
+/// then the last `observe_actions` commands (the inputs of the actuator, newest first, zeros at
+/// the start of an episode), then the columns of the notification: none, one for
 /// `flag`, one for each channel for `delta` and `value`.
 pub fn obs_dim(spec: &EnvSpec, settings: &TaskSettings) -> usize {
     let actions = settings.observe_actions as usize * spec.act_dim();
@@ -26,13 +25,13 @@ pub fn obs_dim(spec: &EnvSpec, settings: &TaskSettings) -> usize {
 pub(crate) struct Appendix {
     /// The last commands, newest first, `[blocks, length]`.
     commands: Vec<Column>,
-    /// Numbers of a lane in `commands`.
+    /// Number of columns in `commands`.
     length: usize,
     announcer: Option<Announcer>,
 }
 
 impl Appendix {
-    /// None if there is nothing to append.
+    /// The appendix at the start of a batch; `None` if nothing is appended.
     pub fn new(
         spec: &EnvSpec,
         settings: &TaskSettings,
@@ -46,12 +45,12 @@ impl Appendix {
         Some(Appendix { commands: vec![Column::all(0.0); blocks * length], length, announcer })
     }
 
-    /// How many numbers are appended to a row.
+    /// Number of appended columns.
     pub fn width(&self) -> usize {
         self.length + self.announcer.as_ref().map_or(0, Announcer::width)
     }
 
-    /// Takes in the commands of a tick (`[act_dim]`), and what has changed.
+    /// Records the commands of a tick (`[act_dim]`), and detects changes.
     pub fn tick(&mut self, scene: &Scene<'_>, block: usize, commands: &[Column]) {
         let past = &mut self.commands[block * self.length..][..self.length];
         if !past.is_empty() {
@@ -63,7 +62,7 @@ impl Appendix {
         }
     }
 
-    /// A new episode: no command has been given yet, and what follows the lane's own clocks may have jumped.
+    /// Begins an episode: the memory holds no command, and channels on the lane's own clocks may have jumped.
     pub fn reset(&mut self, scene: &Scene<'_>, block: usize, lane: usize) {
         for column in &mut self.commands[block * self.length..][..self.length] {
             column[lane] = 0.0;
@@ -73,14 +72,14 @@ impl Appendix {
         }
     }
 
-    /// Another task in a lane.
+    /// Gives a lane another task.
     pub fn renew(&mut self, scene: &Scene<'_>, lane: usize, task: &Task) {
         if let Some(announcer) = &mut self.announcer {
             announcer.renew(scene, lane, task);
         }
     }
 
-    /// Writes what belongs behind the first `after` numbers of the rows of a block.
+    /// Writes the appended columns of a block, after the first `after` numbers of each row.
     pub fn write(&self, block: usize, rows: &mut [f32], after: usize) {
         for (lane, row) in rows.chunks_exact_mut(after + self.width()).enumerate() {
             self.write_row(block, lane, &mut row[after..]);

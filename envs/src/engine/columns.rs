@@ -11,23 +11,23 @@ use crate::{
     tasks::channel::{ChannelLayout, NO_SATURATION, actuator, sensor},
 };
 
-/// Channel values by block. A channel that no task uses has one column for all blocks: it stays in
-/// the nearest cache, and costs next to nothing.
+/// Channel values by block. A channel that no task uses has one column for all blocks: it stays in the L1 cache, and
+/// costs next to nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Channels {
     layout: ChannelLayout,
     blocks: usize,
-    /// Where the channels lie, `[count]`.
+    /// Places of the channels, `[count]`.
     places: Vec<Place>,
     columns: Vec<Column>,
 }
 
-/// Where the columns of a channel lie.
+/// Place of a channel's columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// That of block 0.
+    /// Index of the column of block 0.
     first: usize,
-    /// From one block to the next: 1, or 0 if there is one for all.
+    /// Stride from one block to the next: 1, or 0 if all blocks share a column.
     step: usize,
 }
 
@@ -51,12 +51,12 @@ impl<'a> Block<'a> {
         Block { places, columns, block, count }
     }
 
-    /// One of them.
+    /// The column of one channel.
     #[inline(always)]
     pub fn column(self, channel: usize) -> &'a Column {
         assert!(channel < self.count, "channel {channel} of {}", self.count);
-        // SAFETY: there are as many places as channels (`Channels::parts` checks it), and every place of every block
-        // lies within the columns (`Channels::new`)
+        // SAFETY: there are as many places as channels and more blocks than `block` (`Channels::parts` checks both), and
+        // every place of every block lies within the columns (`Channels::new`)
         unsafe {
             let Place { first, step } = *self.places.get_unchecked(channel);
             self.columns.get_unchecked(first + self.block * step)
@@ -65,7 +65,7 @@ impl<'a> Block<'a> {
 }
 
 impl Channels {
-    /// All at zero.
+    /// Channels that are all zero.
     pub fn new(layout: ChannelLayout, blocks: usize, used: &Used) -> Channels {
         let mut count = 0;
         let place = |channel: usize| {
@@ -78,14 +78,14 @@ impl Channels {
         Channels { layout, blocks, places, columns: vec![Column::all(0.0); count] }
     }
 
-    /// The channels of a block, `count` as the environment has them.
+    /// The channels of a block; `count` is the environment's number of channels.
     #[inline(always)]
     pub fn block(&self, block: usize, count: usize) -> Block<'_> {
         let (places, columns) = self.parts(block + 1, count);
         Block { places, columns, block, count }
     }
 
-    /// What the first `blocks` blocks are made from ([`Block::of`]), `count` channels as the environment has them.
+    /// The parts of the first `blocks` blocks ([`Block::of`]); `count` is the environment's number of channels.
     #[inline(always)]
     pub fn parts(&self, blocks: usize, count: usize) -> (&[Place], &[Column]) {
         assert!(blocks <= self.blocks && count == self.places.len(), "{blocks} blocks, {count} channels");
@@ -99,7 +99,7 @@ impl Channels {
         &self.columns[first + block * step]
     }
 
-    /// How many blocks there are.
+    /// Number of blocks.
     pub fn blocks(&self) -> usize {
         self.blocks
     }
@@ -109,7 +109,7 @@ impl Channels {
         &self.columns[self.range(channel)]
     }
 
-    /// [`Channels::of`], to write to.
+    /// The mutable [`Channels::of`].
     pub fn of_mut(&mut self, channel: usize) -> &mut [Column] {
         let range = self.range(channel);
         &mut self.columns[range]
@@ -128,7 +128,7 @@ impl Channels {
         self.of_mut(channel)[lane / LANES][lane % LANES] = value;
     }
 
-    /// Sets a channel for some lanes; one that no task uses, for all.
+    /// Sets a channel for some lanes; a channel that no task uses, for all.
     pub fn fill(&mut self, channel: usize, lanes: Range<usize>, value: f64) {
         let value = self.stored(channel, value);
         let Place { first, step } = self.places[channel];
@@ -145,8 +145,8 @@ impl Channels {
         }
     }
 
-    /// Gives the lanes from `lane` to the end of its block the values of `lane`: ordinary numbers
-    /// that are as fast to compute with.
+    /// Copies the values of `lane` to the lanes after it in its block, which no task fills: ordinary numbers, which are
+    /// as fast to compute with.
     pub fn extend_from(&mut self, lane: usize) {
         for Place { first, step } in &self.places {
             let column = &mut self.columns[first + lane / LANES * step];
@@ -155,8 +155,8 @@ impl Channels {
         }
     }
 
-    /// The number a value is stored as. A lane must not notice that another lane of its batch has
-    /// a fault, so what stands for no fault changes nothing to the bit.
+    /// The stored form of a value. A lane must not notice that another lane of its batch has a fault, so the values
+    /// that stand for no fault change no bit.
     #[inline(always)]
     pub fn stored(&self, channel: usize, value: f64) -> f32 {
         let value32 = value as f32;

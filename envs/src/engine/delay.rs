@@ -1,4 +1,4 @@
-//! Delay lines: what was put in, some steps ago.
+//! Delay lines: ring buffers of the last inputs.
 
 use crate::engine::{
     faults::whole,
@@ -6,15 +6,15 @@ use crate::engine::{
     words::{Visit, Words},
 };
 
-/// Delay lines for blocks of lanes. The lag of a lane follows the one that is asked for, but grows
-/// by at most one a step: nothing that was already shown is shown before what came ahead of it.
+/// Delay lines for blocks of lanes. The lag of a lane follows the requested delay, but grows by at most one a step, so
+/// outputs keep the order of inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct DelayLines {
-    /// Places in a line: one more than the longest lag.
+    /// Length of a line: one more than the longest lag.
     places: usize,
-    /// `[lines, places]`.
+    /// Ring buffers of the inputs, `[lines, places]`.
     values: Vec<Column>,
-    /// `[lines]`.
+    /// Current lags (steps), `[lines]`.
     lag: Vec<Lanes<u32>>,
 }
 
@@ -25,7 +25,7 @@ impl DelayLines {
         DelayLines { places, values: vec![Column::all(0.0); lines * places], lag: vec![Lanes::all(0); lines] }
     }
 
-    /// A line as long as it gets: `value` for ever.
+    /// Fills the line of a lane with `value`, as if that had been its input for ever.
     pub fn fill(&mut self, line: usize, lane: usize, value: f32, delay: f32) {
         for column in &mut self.values[line * self.places..(line + 1) * self.places] {
             column[lane] = value;
@@ -33,17 +33,18 @@ impl DelayLines {
         self.lag[line][lane] = self.steps(delay);
     }
 
-    /// Replaces what a lane put in at the tick before `tick`; shown is what it was, until its delay is over.
+    /// Replaces the input of a lane at the tick before `tick`; an output that was already given stays.
     pub fn amend(&mut self, line: usize, lane: usize, tick: u32, value: f32) {
         let before = (tick as usize + self.places - 1) % self.places;
         self.values[line * self.places + before][lane] = value;
     }
 
-    /// Puts `values` in at `tick` and takes out what was put in `delay` (rounded) ticks before.
+    /// Stores the inputs `values` of `tick` and replaces them by the inputs `delay` (rounded) ticks before.
     #[inline(always)]
     pub fn pass(&mut self, line: usize, tick: u32, values: &mut Column, delay: &Column) {
         let longest = (self.places - 1) as u32;
-        let (lag, now) = (&mut self.lag[line], tick as usize % self.places);
+        let lag = &mut self.lag[line];
+        let now = tick as usize % self.places;
         for lane in 0..LANES {
             lag[lane] = whole(delay[lane]).min(longest).min(lag[lane] + 1);
         }
@@ -76,13 +77,14 @@ impl Words for DelayLines {
 mod tests {
     use super::*;
 
-    /// What comes out when the numbers 1, 2, ... go in with these delays, after a line of zeros.
+    /// The outputs for the inputs 1, 2, ... with these delays, after a line of zeros.
     fn outputs(delays: &[f32]) -> Vec<f32> {
         let mut lines = DelayLines::new(2, 4);
         lines.fill(1, 7, 0.0, delays[0]);
         let pass = |(tick, delay): (usize, &f32)| {
             // the lanes beside it have other delays
-            let (mut values, mut lags) = (Column::all(tick as f32 + 1.0), Column::all(1.0));
+            let mut values = Column::all(tick as f32 + 1.0);
+            let mut lags = Column::all(1.0);
             lags[7] = *delay;
             lines.pass(1, tick as u32 + 98, &mut values, &lags);
             values[7]

@@ -1,4 +1,4 @@
-//! From actions to the output of the actuators.
+//! The path from actions to the output of the actuators.
 
 use crate::{
     engine::{
@@ -23,7 +23,7 @@ pub(crate) struct Drive<E: Env> {
 }
 
 impl<E: Env> Drive<E> {
-    /// Takes in what the actuators' other faults make of the commands.
+    /// Applies the actuators' other faults.
     #[inline(always)]
     pub fn pass(&mut self, simd: Simd, scene: &Scene<'_>, block: usize, actuators: &mut Actuators) {
         let Drive { command, full, applied } = self;
@@ -31,7 +31,7 @@ impl<E: Env> Drive<E> {
     }
 }
 
-/// The commands of a block, and what an actuator with only gain and bias makes of them.
+/// The commands of a block, and the output of actuators that have only gain and bias.
 #[inline(always)]
 pub(crate) fn drive_block<E: Env>(channels: Block<'_>, actions: &[f32]) -> Drive<E> {
     let layout = const { ChannelLayout::new(&E::SPEC) };
@@ -53,7 +53,7 @@ pub(crate) fn drive_block<E: Env>(channels: Block<'_>, actions: &[f32]) -> Drive
     Drive { command, full, applied }
 }
 
-/// The output of the actuators of a block for these actions; they remember them as in a step.
+/// The output of the actuators of a block for these actions; their memories change as in a step.
 pub(crate) fn deliver<E: Env>(
     simd: Simd,
     scene: &Scene<'_>,

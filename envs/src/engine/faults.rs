@@ -1,4 +1,4 @@
-//! What the faults of actuator and sensors have in common.
+//! Common ground of the faults of actuator and sensors.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::engine::{
     streams::Streams,
 };
 
-/// Where a tick happens: the lanes' parameters and random streams.
+/// The scene of a tick: the lanes' parameters and random streams.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub channels: &'a Channels,
@@ -27,7 +27,7 @@ impl Scene<'_> {
         0..LANES.min(self.streams.len() - block * LANES)
     }
 
-    /// What randomness of the lanes is for, by what their initial states are drawn for.
+    /// The purpose of random numbers: training or evaluation, as for the initial states of the lanes.
     #[inline(always)]
     pub fn purpose(&self, [training, evaluation]: [Purpose; 2]) -> Purpose {
         if self.streams.common().purpose == Purpose::Reset { training } else { evaluation }
@@ -52,7 +52,7 @@ impl Scene<'_> {
     }
 }
 
-/// [`normal`] of the words of each lane.
+/// The standard [`normal`] numbers of the lanes, from the words of each.
 #[inline(always)]
 pub(crate) fn normals(first: &[u32; LANES], second: &[u32; LANES]) -> Column {
     let mut numbers = Column::all(0.0);
@@ -62,11 +62,11 @@ pub(crate) fn normals(first: &[u32; LANES], second: &[u32; LANES]) -> Column {
     numbers
 }
 
-/// The nearest whole number to a count of up to a million (halves up): without a conversion, which
-/// would not vectorise everywhere.
+/// The nearest whole number to a count of up to a million (halves up), without a conversion, which would not vectorise
+/// everywhere.
 #[inline(always)]
 pub(crate) fn whole(count: f32) -> u32 {
-    /// 2^23: the last bit of a sum with it counts ones.
+    /// The number 2^23: the last bit of a sum with it counts ones.
     const ONES: f32 = 8_388_608.0;
     let x = count + 0.5;
     let nearest = (x + ONES) - ONES;
@@ -74,7 +74,7 @@ pub(crate) fn whole(count: f32) -> u32 {
     (floor + ONES).to_bits() & 0x007f_ffff
 }
 
-/// Whether an event of that probability happens: never for 0, always for 1.
+/// Returns true if an event of that probability happens: never for 0, always for 1.
 #[inline(always)]
 pub(crate) fn happens(word: u32, probability: f32) -> bool {
     metadrift_random::unit_f32(word) < probability

@@ -42,7 +42,8 @@ fn ln(x: f32) -> f32 {
         exponent -= 1;
         m += m;
     }
-    let (e, m) = (exponent as f32, m - 1.0);
+    let e = exponent as f32;
+    let m = m - 1.0;
     let z = m * m;
     let series = COEFFICIENTS.iter().fold(0.0, |sum, c| sum * m + c) * m * z;
     (series + e * LN2_LOW - 0.5 * z) + m + e * LN2_HIGH

@@ -1,21 +1,21 @@
-//! From columns to rows within the registers of AVX-512: for rows of three numbers the compiler's
-//! own way takes ten times as many instructions.
+//! Transposition of columns into rows within the registers of AVX-512: for rows of three numbers, the compiler's own
+//! takes ten times as many instructions.
 
 use crate::{
     engine::lanes::{Column, Lanes},
     physics::env::Array,
 };
 
-/// Longest row that is reordered.
+/// Longest row that can be transposed.
 const LONGEST: usize = 8;
 /// Lanes in a register.
 const VECTOR: usize = 16;
 
-/// Where the numbers of rows lie: number `VECTOR * j + i` of them in which lane and which column.
+/// The source of every number of the rows: lane and column of number `VECTOR * j + i`.
 struct Order {
     /// The lane, plus `VECTOR` for the second column; `[j][i]`.
     lane: [[i32; VECTOR]; LONGEST],
-    /// Which of them lie in column k, a bit each; `[j][k]`.
+    /// A mask of the numbers that lie in column k, one bit each; `[j][k]`.
     of_column: [[u16; LONGEST]; LONGEST],
 }
 
@@ -33,7 +33,7 @@ const fn order(len: usize) -> Order {
     order
 }
 
-/// Whether [`interleave`] can do it.
+/// Returns true if [`interleave`] can transpose rows of this length.
 pub(crate) const fn can_interleave(len: usize) -> bool {
     cfg!(target_arch = "x86_64") && 2 <= len && len <= LONGEST
 }
@@ -52,8 +52,10 @@ pub(crate) unsafe fn interleave<A: Array<Column>>(columns: &A) -> A {
     let columns = columns.as_ref();
     let mut rows = A::from_fn(|_| Column::all(0.0));
     for (place, row) in Lanes::flat_mut(rows.as_mut()).as_chunks_mut::<VECTOR>().0.iter_mut().enumerate() {
-        let (first, j) = (place / A::LEN * VECTOR, place % A::LEN);
-        // SAFETY: the caller's; columns are a multiple of 64 bytes at a multiple of 64
+        let first = place / A::LEN * VECTOR;
+        let j = place % A::LEN;
+        // SAFETY: the processor has AVX-512F, by the contract of this function; every aligned access is to `VECTOR`
+        // numbers of a column from a multiple of `VECTOR` on, and columns are aligned to 64 bytes
         unsafe {
             let lane = _mm512_loadu_epi32(order.lane[j].as_ptr());
             let column = |k: usize| _mm512_load_ps(columns[k][first..].as_ptr());
@@ -67,7 +69,7 @@ pub(crate) unsafe fn interleave<A: Array<Column>>(columns: &A) -> A {
     rows
 }
 
-/// Nothing else has AVX-512.
+/// A stand-in for processors without AVX-512, never called.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) unsafe fn interleave<A: Array<Column>>(columns: &A) -> A {
     *columns

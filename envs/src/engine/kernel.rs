@@ -32,11 +32,11 @@ pub(crate) struct Batch<'a> {
     pub scene: Scene<'a>,
     /// The first block of the batch that is stepped.
     pub first: usize,
-    /// Which version of the physics.
+    /// Version of the physics.
     pub version: Version,
     /// Steps after which an episode is truncated.
     pub horizon: u32,
-    /// `[blocks, state_dim]`, from `first` on.
+    /// Physical states, `[blocks, state_dim]`, from `first` on.
     pub state: &'a mut [Column],
     /// Steps done in the episode, `[blocks]`, from `first` on.
     pub episode_step: &'a mut [Lanes<u32>],
@@ -47,19 +47,19 @@ pub(crate) struct Batch<'a> {
     /// Faults of the actuators beyond gain and bias.
     pub actuators: Option<&'a mut Actuators>,
     pub sensors: Option<&'a mut Sensors>,
-    /// What observations show besides the readings of sensors.
+    /// Columns appended to the readings of the sensors.
     pub appendix: Option<&'a mut Appendix>,
 }
 
-/// What one tick of whole blocks leads to.
+/// The results of one tick of whole blocks.
 pub(crate) struct Outputs<'a> {
-    /// `[blocks * LANES, width]`.
+    /// Observations before any reset, `[blocks * LANES, width]`.
     pub next_obs: &'a mut [f32],
-    /// `[blocks, LANES]`.
+    /// Rewards, `[blocks, LANES]`.
     pub reward: &'a mut [[f32; LANES]],
-    /// `[blocks, LANES]`.
+    /// True if the physics ended the episode, `[blocks, LANES]`.
     pub terminated: &'a mut [[bool; LANES]],
-    /// `[blocks, LANES]`.
+    /// True if the time limit ended it, `[blocks, LANES]`.
     pub truncated: &'a mut [[bool; LANES]],
 }
 
@@ -72,9 +72,10 @@ const PATHS: [(Level, IntegratorKind); 5] = [
     (Level::Full, IntegratorKind::Rk4),
 ];
 
-/// How many of them an environment has.
+/// Number of [`PATHS`] that an environment has.
 const fn paths<E: Env>() -> usize {
-    let (mut highest, mut k) = (1, 0);
+    let mut highest = 1;
+    let mut k = 0;
     while k < E::SPEC.params.len() {
         let needed = match E::SPEC.params[k].level {
             Level::Base => 1,
@@ -111,7 +112,7 @@ fn advance_path<E: Env, const PATH: usize>(batch: Batch<'_>, actions: &[f32], ou
     }
 }
 
-/// A tick; `PLAIN` if neither actuators nor sensors have faults and nothing is appended.
+/// A tick of whole blocks. `PLAIN` means that neither actuators nor sensors have faults and nothing is appended.
 struct Advance<'a, E, const PATH: usize, const PLAIN: bool> {
     batch: Batch<'a>,
     actions: &'a [f32],
@@ -124,31 +125,32 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Kernel for Advance<'_, E, PAT
 
     #[inline(always)]
     fn run<const AVX512: bool>(self, proof: Proof<AVX512>) {
-        let (channels, blocks) = (self.batch.scene.channels, self.batch.first + self.out.reward.len());
-        let (places, columns) = channels.parts(blocks, Self::CHANNELS);
+        let blocks = self.batch.first + self.out.reward.len();
+        let (places, columns) = self.batch.scene.channels.parts(blocks, Self::CHANNELS);
         self.blocks(proof, places, columns);
     }
 }
 
 impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
-    /// Channels of the environment.
+    /// Number of channels of the environment.
     const CHANNELS: usize = ChannelLayout::new(&E::SPEC).count;
 
-    /// Steps the blocks with the channels that lie at `places` of `columns`, the [parts](crate::engine::columns::Channels::parts)
-    /// of the scene's: of arguments the compiler knows that nothing written here changes them, and reads places once.
+    /// Steps the blocks with the [parts](crate::engine::columns::Channels::parts) of the scene's channels. They are
+    /// passed as arguments so that the compiler may assume no aliasing and read `places` once.
     #[inline(always)]
     fn blocks<const AVX512: bool>(self, _: Proof<AVX512>, places: &[Place], columns: &[Column]) {
         let Advance { mut batch, actions, out, .. } = self;
-        let (state_dim, act_dim) = (E::State::<f32>::LEN, LANES * E::Action::<f32>::LEN);
+        let state_dim = E::State::<f32>::LEN;
+        let act_dim = LANES * E::Action::<f32>::LEN;
         let (level, integrator) = PATHS[PATH];
-        // a constant wherever the level says that nothing but Gymnasium's reward is paid
+        // a constant at every level that pays only Gymnasium's reward
         let reward = if matches!(level, Level::Full) { batch.version.reward } else { RewardKind::Gym };
         let version = Version { level, integrator, reward };
         let appended = batch.appendix.as_ref().map_or(0, |appendix| appendix.width());
         let width = E::Obs::<f32>::LEN + if PLAIN { 0 } else { appended };
         for index in 0..out.reward.len() {
             let block = batch.first + index;
-            // SAFETY: `run` took the parts for as many blocks as there are outputs
+            // SAFETY: `run` took the parts for `CHANNELS` channels and for all blocks up to that of the last output
             let channels = unsafe { Block::of(places, columns, block, Self::CHANNELS) };
             let mut drive = drive_block::<E>(channels, &actions[index * act_dim..][..act_dim]);
             if !PLAIN && let Some(actuators) = &mut batch.actuators {
@@ -165,7 +167,7 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
             let rows_at_once = const { AVX512 && can_interleave(E::Obs::<f32>::LEN) };
             if PLAIN || (rows_at_once && batch.appendix.is_none()) {
                 if rows_at_once {
-                    // SAFETY: a `Proof<true>` has been handed over
+                    // SAFETY: here `AVX512` is true, so a `Proof<true>` has been handed over
                     next.obs = unsafe { interleave(&next.obs) };
                 }
                 rows.copy_from_slice(Lanes::flat(next.obs.as_ref()));
@@ -180,16 +182,25 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
             }
             out.reward[index] = *next.reward;
             out.terminated[index] = next.terminated;
-            let (step, horizon) = (&mut batch.episode_step[index], batch.horizon);
-            let (mut truncated, mut ended) = ([false; LANES], [0; LANES]);
-            for lane in 0..LANES {
-                step[lane] += 1;
-                truncated[lane] = step[lane] >= horizon;
-                ended[lane] = u8::from(next.terminated[lane] | truncated[lane]);
-            }
-            (out.truncated[index], batch.ended[index]) = (truncated, ended);
+            let (truncated, ended) = count_step(&mut batch.episode_step[index], batch.horizon, &next.terminated);
+            out.truncated[index] = truncated;
+            batch.ended[index] = ended;
         }
     }
+}
+
+/// Counts a step of the episodes of a block; returns the flags of those that the time limit truncates, and of those
+/// that have ended.
+#[inline(always)]
+fn count_step(step: &mut Lanes<u32>, horizon: u32, terminated: &[bool; LANES]) -> ([bool; LANES], [u8; LANES]) {
+    let mut truncated = [false; LANES];
+    let mut ended = [0; LANES];
+    for lane in 0..LANES {
+        step[lane] += 1;
+        truncated[lane] = step[lane] >= horizon;
+        ended[lane] = u8::from(terminated[lane] | truncated[lane]);
+    }
+    (truncated, ended)
 }
 
 /// Turns the columns of a block into the first numbers of rows of `width`.
@@ -203,7 +214,7 @@ fn write_rows<E: Env>(rows: &mut [f32], width: usize, obs: &E::Obs<Column>) {
     }
 }
 
-/// The columns that a step of a block leads to.
+/// The results of a step of one block.
 struct Next<E: Env> {
     state: E::State<Column>,
     obs: E::Obs<Column>,
@@ -211,8 +222,8 @@ struct Next<E: Env> {
     terminated: [bool; LANES],
 }
 
-/// Steps one block. The loop writes to nothing but local columns: they cannot overlap with what
-/// it reads, so the compiler needs no scalar version for the case that they do.
+/// Steps one block. The loop writes only to local columns, which cannot alias its inputs, so the compiler needs no
+/// scalar version for the case that they do.
 #[inline(always)]
 fn step_block<E: Env, const AVX512: bool, const PLAIN: bool>(
     version: Version,
@@ -253,7 +264,7 @@ mod tests {
     use super::*;
     use crate::{CartPole, Clocks, Pendulum, Purpose, StepView, Stream, Task, VecEnv};
 
-    /// Every bit that 300 random steps of 70 lanes with these faults lead to.
+    /// All bits of 300 random steps of 70 lanes with these faults.
     fn bits<E: Env>(simd: Simd, faults: &[(&str, f64)], integrator: IntegratorKind) -> Vec<u32> {
         let mut task = Task::nominal(&E::SPEC);
         for (name, value) in faults {
@@ -264,7 +275,9 @@ mod tests {
         let mut env = VecEnv::<E>::new(&[(&task, 70)], 90, stream, Clocks::default());
         env.simd = simd;
         let mut next_obs = vec![0.0; 70 * E::SPEC.obs_dim()];
-        let (mut reward, mut terminated, mut truncated) = ([0.0; 70], [false; 70], [false; 70]);
+        let mut reward = [0.0; 70];
+        let mut terminated = [false; 70];
+        let mut truncated = [false; 70];
         let mut bits = Vec::new();
         for tick in 0..300 {
             let draw = |lane| Stream::new(3, Purpose::Action).env(lane).block(tick)[0];

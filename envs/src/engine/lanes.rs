@@ -1,4 +1,4 @@
-//! Lanes come in blocks; within a block every quantity is a column of numbers, one for each lane.
+//! Blocks of lanes: within a block every quantity is a column of numbers, one for each lane.
 
 use std::ops::{Deref, DerefMut};
 
@@ -16,13 +16,13 @@ pub(crate) struct Lanes<T>([T; LANES]);
 pub(crate) type Column = Lanes<f32>;
 
 impl<T: Copy> Lanes<T> {
-    /// The same value for every lane.
+    /// A column with the same value for every lane.
     #[inline(always)]
     pub const fn all(value: T) -> Lanes<T> {
         Lanes([value; LANES])
     }
 
-    /// Every value converted.
+    /// The column of converted values.
     #[inline(always)]
     pub fn convert<U: Copy + Default>(self, f: impl Fn(T) -> U) -> Lanes<U> {
         let mut converted = Lanes::all(U::default());
@@ -32,7 +32,7 @@ impl<T: Copy> Lanes<T> {
         converted
     }
 
-    /// The values of blocks of lanes, one after the other.
+    /// The values of blocks of lanes as one slice.
     #[inline(always)]
     pub fn flat(blocks: &[Lanes<T>]) -> &[T] {
         const { assert!(size_of::<Lanes<T>>() == LANES * size_of::<T>()) };
@@ -40,11 +40,12 @@ impl<T: Copy> Lanes<T> {
         unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast(), blocks.len() * LANES) }
     }
 
-    /// [`Lanes::flat`], to write to.
+    /// The mutable [`Lanes::flat`].
     #[inline(always)]
     pub fn flat_mut(blocks: &mut [Lanes<T>]) -> &mut [T] {
         const { assert!(size_of::<Lanes<T>>() == LANES * size_of::<T>()) };
-        // SAFETY: as above; any value of `T` may be written to its place
+        // SAFETY: by the assertion there is no padding, so these are that many values in a row, borrowed for writing;
+        // any value of `T` may be written to its place
         unsafe { std::slice::from_raw_parts_mut(blocks.as_mut_ptr().cast(), blocks.len() * LANES) }
     }
 }

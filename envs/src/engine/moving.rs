@@ -1,6 +1,6 @@
 //! Channels that drift, evaluated some ticks ahead: all values of a stretch of ticks at once.
 //!
-//! A drift is a pure function of its clock, so what is kept here is no state: it is made anew
+//! A drift is a pure function of its clock, so the values kept here are a cache and no state: they are computed anew
 //! whenever the clock leaves the stretch.
 
 use std::ops::Range;
@@ -31,7 +31,7 @@ fn stretch(tick: u64) -> u64 {
     tick - tick % AHEAD as u64
 }
 
-/// What follows a clock that all lanes share.
+/// Drifts on a clock that all lanes share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Together {
     drifts: Vec<Drifting>,
@@ -39,9 +39,9 @@ pub(crate) struct Together {
     first: Option<u64>,
     /// Channels that move.
     channels: Vec<usize>,
-    /// `[channels, blocks, AHEAD]`; lanes that do not move keep the value they had.
+    /// Values of the stretch, `[channels, blocks, AHEAD]`; lanes that do not move keep the value they had.
     values: Vec<Column>,
-    /// How many lanes met their bounds at each tick.
+    /// Number of lanes that met their bounds, by tick.
     corrected: [u64; AHEAD],
 }
 
@@ -54,12 +54,12 @@ impl Together {
         self.drifts.push(drifting);
     }
 
-    /// Whether nothing moves.
+    /// Returns true if nothing moves.
     pub fn is_empty(&self) -> bool {
         self.drifts.is_empty()
     }
 
-    /// Takes all drifts out.
+    /// Removes and returns all drifts.
     pub fn take(&mut self) -> Vec<Drifting> {
         std::mem::take(self).drifts
     }
@@ -85,7 +85,7 @@ impl Together {
     }
 }
 
-/// Evaluates the drifts from tick `first` on.
+/// The evaluation of all drifts from tick `first` on.
 struct Refresh<'a> {
     together: &'a mut Together,
     channels: &'a Channels,
@@ -118,7 +118,7 @@ impl Kernel for Refresh<'_> {
     }
 }
 
-/// What follows the clocks of each lane, `[lanes]`.
+/// Drifts on the lanes' own clocks, `[lanes]`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Apart(Vec<Vec<Alone>>);
 
@@ -130,7 +130,7 @@ struct Alone {
     /// First tick of the values.
     first: Option<u64>,
     values: [f64; AHEAD],
-    /// Bit i: whether value i met its bounds.
+    /// A mask: bit i is set if value i met its bounds.
     corrected: u32,
 }
 
@@ -145,12 +145,12 @@ impl Apart {
         }
     }
 
-    /// Whether nothing has ever moved.
+    /// Returns true if nothing has ever moved.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes all drifts out of a lane.
+    /// Removes all drifts of a lane.
     pub fn clear(&mut self, lane: usize) {
         if let Some(of_lane) = self.0.get_mut(lane) {
             of_lane.clear();
@@ -184,7 +184,7 @@ impl Apart {
     }
 }
 
-/// Evaluates a drift from tick `first` on.
+/// The evaluation of a drift from tick `first` on.
 struct Refill<'a> {
     alone: &'a mut Alone,
     first: u64,

@@ -1,4 +1,4 @@
-//! Faults of the sensors: what comes between the plant and the observation.
+//! Faults of the sensors, between plant and observation.
 
 use metadrift_random::Purpose;
 
@@ -21,30 +21,29 @@ use crate::{
 
 const PURPOSES: [Purpose; 2] = [Purpose::Sensor, Purpose::EvaluationSensor];
 
-/// Part of the random numbers of a step from which on those of initial observations lie.
+/// First part of a step's random numbers that belongs to initial observations.
 const FIRST_INITIAL: usize = 128;
 
-/// What the sensors of a batch remember. In this order a reading is scaled, shifted by the bias,
-/// disturbed by noise, rounded to the quantum, replaced (by the last one or, dropped, by what
-/// fills in), delayed, hidden.
+/// The sensors of a batch, with their memories. A reading is, in this order, scaled, shifted by the bias, disturbed by
+/// noise, rounded to the quantum, replaced (stuck: by the last reading; dropped: by the fill), delayed, masked.
 #[derive(Clone, Debug)]
 pub(crate) struct Sensors {
     /// The first channel of the first sensor.
     first: usize,
     obs_dim: usize,
     fill: SensorFill,
-    /// Whether readings are noisy, rounded, replaced or delayed, `[obs_dim]`.
+    /// True if readings are noisy, rounded, replaced or delayed, `[obs_dim]`.
     irregular: Vec<bool>,
-    /// Whether readings are noisy or replaced, `[obs_dim]`.
+    /// True if readings are noisy or replaced, `[obs_dim]`.
     random: Vec<bool>,
     masked: bool,
     delay: Option<DelayLines>,
-    /// The last reading that came through, `[blocks, obs_dim]`.
+    /// The last reading that passed, `[blocks, obs_dim]`.
     held: Vec<Column>,
 }
 
 impl Sensors {
-    /// None if no task has such a fault.
+    /// Healthy sensors at the start of a batch; `None` if no task has such a fault.
     pub fn new(layout: ChannelLayout, obs_dim: usize, blocks: usize, fill: SensorFill, used: &Used) -> Option<Sensors> {
         assert!(obs_dim <= FIRST_INITIAL, "{obs_dim} sensors where {FIRST_INITIAL} have random numbers of their own");
         if !used.any(layout.sensors..layout.count) {
@@ -70,12 +69,12 @@ impl Sensors {
         })
     }
 
-    /// The first readings of an episode: what healthy sensors would show becomes what these do.
+    /// Turns the readings that healthy sensors would show at the start of an episode into those of these sensors.
     pub fn begin(&mut self, scene: &Scene<'_>, block: usize, lane: usize, obs: &mut [f32]) {
         for (k, shown) in obs.iter_mut().enumerate() {
             let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault)[lane];
-            let (scale, bias, masked) = (of(sensor::SCALE), of(sensor::BIAS), of(sensor::MASK) >= 0.5);
-            *shown = *shown * scale + bias;
+            let masked = of(sensor::MASK) >= 0.5;
+            *shown = *shown * of(sensor::SCALE) + of(sensor::BIAS);
             if self.irregular[k] {
                 *shown = self.show_initial(scene, block, lane, k, *shown);
             }
@@ -85,8 +84,8 @@ impl Sensors {
         }
     }
 
-    /// Turns what healthy sensors of a block would show into what these do. Compiled once for all
-    /// environments.
+    /// Turns the readings that healthy sensors of a block would show into those of these sensors. It is compiled once
+    /// for all environments.
     #[inline(never)]
     pub fn apply(&mut self, simd: Simd, scene: &Scene<'_>, block: usize, obs: &mut [Column]) {
         simd.run(Apply { sensors: self, scene, block, obs });
@@ -96,7 +95,9 @@ impl Sensors {
     fn sense(&mut self, scene: &Scene<'_>, block: usize, obs: &mut [Column]) {
         for (k, column) in obs.iter_mut().enumerate() {
             let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault);
-            let (scale, bias, mask) = (of(sensor::SCALE), of(sensor::BIAS), of(sensor::MASK));
+            let scale = of(sensor::SCALE);
+            let bias = of(sensor::BIAS);
+            let mask = of(sensor::MASK);
             for lane in 0..LANES {
                 column[lane] = column[lane] * scale[lane] + bias[lane];
             }
@@ -113,13 +114,16 @@ impl Sensors {
         }
     }
 
-    /// Noise, rounding, failures and delay of sensor `k` after a step. As in the
-    /// actuators, everything is computed for all lanes.
+    /// Applies noise, rounding, failures and delay of sensor `k` after a step. As in the actuators, every fault is
+    /// computed for all lanes.
     #[inline(always)]
     fn show_all(&mut self, scene: &Scene<'_>, block: usize, k: usize, values: &mut Column) {
         let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault);
-        let (noise, quantum, delay) = (of(sensor::NOISE_STD), of(sensor::QUANTUM), of(sensor::DELAY));
-        let (drop, stuck) = (of(sensor::DROP_PROB), of(sensor::STUCK_PROB));
+        let noise = of(sensor::NOISE_STD);
+        let quantum = of(sensor::QUANTUM);
+        let delay = of(sensor::DELAY);
+        let drop = of(sensor::DROP_PROB);
+        let stuck = of(sensor::STUCK_PROB);
         let line = block * self.obs_dim + k;
         if self.random[k] {
             let words = scene.draw_all(block, PURPOSES, k);
@@ -144,17 +148,17 @@ impl Sensors {
         }
     }
 
-    /// The same for the first reading of an episode: nothing has been shown yet.
+    /// Applies the faults of sensor `k` to the first reading of an episode: the memory holds no reading.
     #[inline(never)]
     fn show_initial(&mut self, scene: &Scene<'_>, block: usize, lane: usize, k: usize, value: f32) -> f32 {
         let of = |fault: usize| scene.channels.column(block, self.first + k * sensor::COUNT + fault)[lane];
-        let (noise, drop) = (of(sensor::NOISE_STD), of(sensor::DROP_PROB));
         let mut value = value;
         let mut dropped = false;
         if self.random[k] {
             let words = scene.draw(block * LANES + lane, PURPOSES, FIRST_INITIAL + k);
+            let noise = of(sensor::NOISE_STD);
             value = value.plus_unless_zero(noise, noise * normal([words[0], words[1]]));
-            dropped = happens(words[2], drop);
+            dropped = happens(words[2], of(sensor::DROP_PROB));
         }
         let reading = rounded(value, of(sensor::QUANTUM));
         let line = block * self.obs_dim + k;
@@ -167,7 +171,7 @@ impl Sensors {
     }
 }
 
-/// [`Sensors::apply`].
+/// The arguments of [`Sensors::apply`].
 struct Apply<'a> {
     sensors: &'a mut Sensors,
     scene: &'a Scene<'a>,

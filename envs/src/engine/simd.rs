@@ -1,11 +1,11 @@
-//! Loops compiled for several instruction sets, the best of which is chosen at run time.
+//! Loops compiled for several instruction sets, of which the best is chosen at run time.
 //!
 //! Rust contracts no products and sums, so all of them give the same bits.
 
 /// An instruction set that loops over lanes are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Simd {
-    /// What every x86-64 has (or the only one, elsewhere).
+    /// The instructions of every x86-64 (or the only set, elsewhere).
     Baseline,
     /// 256-bit vectors.
     #[cfg(target_arch = "x86_64")]
@@ -15,13 +15,13 @@ pub(crate) enum Simd {
     Avx512,
 }
 
-/// Work to be compiled for each instruction set. `run` must be `#[inline(always)]`, and so all
-/// that is to be compiled with it.
+/// Work that is compiled for each instruction set. `run` must be `#[inline(always)]`, and so must every function that
+/// is to be compiled with it.
 pub(crate) trait Kernel {
-    /// What it results in.
+    /// Result of the work.
     type Output;
 
-    /// Does it; with `Proof<true>`, the instructions of AVX-512 may be used by name.
+    /// Does the work; with `Proof<true>`, the instructions of AVX-512 may be used by name.
     fn run<const AVX512: bool>(self, proof: Proof<AVX512>) -> Self::Output;
 }
 
@@ -30,7 +30,7 @@ pub(crate) trait Kernel {
 pub(crate) struct Proof<const AVX512: bool>(());
 
 impl Simd {
-    /// All that this machine has, the widest last.
+    /// The instruction sets of this machine, the widest last.
     pub fn available() -> Vec<Simd> {
         let mut available = vec![Simd::Baseline];
         #[cfg(target_arch = "x86_64")]
@@ -49,15 +49,15 @@ impl Simd {
         available
     }
 
-    /// Does the work with these instructions.
+    /// Does the work with this instruction set.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             Simd::Baseline => kernel.run(Proof::<false>(())),
-            // SAFETY: `Simd::available` lists these only where the processor has the features, and
-            // it is the only place they come from
+            // SAFETY: only `Simd::available` makes this variant, and only if the processor has AVX2
             #[cfg(target_arch = "x86_64")]
             Simd::Avx2 => unsafe { run_avx2(kernel) },
+            // SAFETY: only `Simd::available` makes this variant, and only if the processor has these parts of AVX-512
             #[cfg(target_arch = "x86_64")]
             Simd::Avx512 => unsafe { run_avx512(kernel) },
         }

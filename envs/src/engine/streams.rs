@@ -12,14 +12,14 @@ use crate::engine::{
 pub(crate) struct Streams {
     common: Stream,
     len: usize,
-    /// `[blocks]`.
+    /// Tasks of the lanes, `[blocks]`.
     task: Vec<Lanes<u32>>,
-    /// `[blocks]`.
+    /// Indices of the lanes within their tasks, `[blocks]`.
     env: Vec<Lanes<u32>>,
 }
 
 impl Streams {
-    /// None yet; they will be `common` but for task and env.
+    /// An empty list of streams that will be `common` except for task and env.
     pub fn new(common: Stream) -> Streams {
         Streams { common, len: 0, task: Vec::new(), env: Vec::new() }
     }
@@ -39,12 +39,12 @@ impl Streams {
         self.len += 1;
     }
 
-    /// How many lanes there are.
+    /// Number of lanes.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The name that all have in common.
+    /// The name that all streams have in common.
     pub fn common(&self) -> Stream {
         self.common
     }
@@ -64,17 +64,19 @@ impl Streams {
     /// Uniform numbers of a step for any lanes.
     #[inline(always)]
     pub fn uniforms_of<const N: usize>(&self, lanes: &[u32; N], step: u32) -> [[f32; N]; 4] {
-        let (mut task, mut env) = ([0; N], [0; N]);
+        let mut task = [0; N];
+        let mut env = [0; N];
         for (k, lane) in lanes.iter().enumerate() {
             let (block, within) = (*lane as usize / LANES, *lane as usize % LANES);
-            (task[k], env[k]) = (self.task[block][within], self.env[block][within]);
+            task[k] = self.task[block][within];
+            env[k] = self.env[block][within];
         }
         draw(self.common, &task, &env, step, unit_f32)
     }
 }
 
-/// Block number `step` of each of these streams, every word turned into what it is for. In one loop: `map` on an array
-/// stays a call, which is compiled for no instruction set.
+/// Block number `step` of each of these streams, every word converted by `turn`. One loop does it all: `map` on an
+/// array stays a call, which is compiled for no instruction set.
 #[inline(always)]
 fn draw<T: Copy + Default, const N: usize>(
     common: Stream,
@@ -93,7 +95,7 @@ fn draw<T: Copy + Default, const N: usize>(
     numbers
 }
 
-/// The streams of the lanes of one task, drawn from together: a vector of lanes takes hardly longer than one.
+/// The streams of the lanes of one task, drawn from together: a vector of lanes takes hardly longer than one lane.
 ///
 /// ```
 /// use metadrift_envs::{LaneStreams, Purpose, Stream};
@@ -107,7 +109,7 @@ fn draw<T: Copy + Default, const N: usize>(
 pub struct LaneStreams {
     streams: Streams,
     simd: Simd,
-    /// `[blocks]` of four numbers for each lane.
+    /// Four uniform numbers for each lane, `[blocks]`.
     uniforms: Vec<[Column; 4]>,
 }
 
@@ -124,19 +126,19 @@ impl LaneStreams {
         LaneStreams { streams, simd: *Simd::available().last().expect("never empty"), uniforms }
     }
 
-    /// Makes the numbers of `step` those that [`uniforms`](Self::uniforms) shows.
+    /// Draws the numbers of `step`, which [`uniforms`](Self::uniforms) then shows.
     pub fn draw(&mut self, step: u32) {
         self.simd.run(Draw { streams: &self.streams, step, uniforms: &mut self.uniforms });
     }
 
-    /// [`Stream::uniforms`] of a lane, of the step that was drawn last.
+    /// The [`Stream::uniforms`] of a lane, for the step that was drawn last.
     pub fn uniforms(&self, env: usize) -> [f32; 4] {
         let block = &self.uniforms[env / LANES];
         std::array::from_fn(|k| block[k][env % LANES])
     }
 }
 
-/// [`LaneStreams::draw`].
+/// The arguments of [`LaneStreams::draw`].
 struct Draw<'a> {
     streams: &'a Streams,
     step: u32,

@@ -8,11 +8,11 @@ use crate::{
     },
 };
 
-/// Which channels the tasks of a batch use: not at their defaults, or drifting.
+/// The set of channels that tasks use: those that are not at their defaults, or drift.
 #[derive(Clone, Debug)]
 pub(crate) struct Used {
     used: Vec<bool>,
-    /// The largest value of each, where it is known: infinite for those that drift.
+    /// Largest value of each channel; infinite for those that drift.
     largest: Vec<f64>,
 }
 
@@ -28,10 +28,11 @@ impl Used {
         all
     }
 
-    /// These channels too.
+    /// The set with these channels added.
     pub fn and(mut self, channels: &[usize]) -> Used {
         for channel in channels {
-            (self.used[*channel], self.largest[*channel]) = (true, f64::INFINITY);
+            self.used[*channel] = true;
+            self.largest[*channel] = f64::INFINITY;
         }
         self
     }

@@ -1,11 +1,11 @@
-//! State as 32-bit words: one traversal both reads it and puts it back, so that the two cannot differ.
+//! State as 32-bit words: one traversal both reads and writes it, so that the two cannot differ.
 
-/// What is done with each word, in an order that depends only on the extents.
+/// A function that is called with each word, in an order that depends only on the extents.
 pub(crate) type Visit<'a> = dyn FnMut(&mut u32) + 'a;
 
-/// Something made of words.
+/// A value that consists of words.
 pub(crate) trait Words {
-    /// Shows every word to `visit`, and keeps what that leaves there.
+    /// Passes every word to `visit`, and keeps the word that it leaves.
     fn words(&mut self, visit: &mut Visit<'_>);
 }
 

@@ -75,7 +75,7 @@ pub struct CartPoleParams<R> {
     pub wind_force: R,
     pub track_tilt: R,
     pub target_position: R,
-    /// Of x, x_dot, theta and theta_dot.
+    /// Largest initial values of x, x_dot, theta and theta_dot.
     pub init: [R; 4],
     pub version: Version,
 }
@@ -88,9 +88,10 @@ impl<R: Real> CartPoleParams<R> {
         let total_mass = p.mass_cart + p.mass_pole;
         let per_mass = total_mass.divisor();
         let pole_moment = p.mass_pole * p.half_length;
-        // of the angle to the vertical; on a tilted track, to the normal of the track
+        // sine and cosine of the angle to the vertical; on a tilted track, to the normal of the track
         let (mut sin, mut cos) = theta.sin_cos();
-        let (mut force, mut weight) = (push, p.gravity * sin);
+        let mut force = push;
+        let mut weight = p.gravity * sin;
         if p.version.level >= Level::Extended {
             force = force.plus_unless_zero(p.wind_force, p.wind_force);
             force = force.plus_unless_zero(p.cart_friction, -(p.cart_friction * x_dot));
@@ -135,7 +136,7 @@ impl<R: Real> CartPoleParams<R> {
         }
     }
 
-    /// What reaching a state pays.
+    /// The reward for reaching a state.
     #[inline(always)]
     fn reward(&self, [x, _, theta, _]: [R; 4], terminated: bool) -> R {
         let [zero, half, one] = [0.0, 0.5, 1.0].map(R::from_f64);
@@ -212,7 +213,7 @@ impl Env for CartPole {
         [if action[0] == one { one } else { -one }]
     }
 
-    /// `applied` is a fraction of the full force.
+    /// One step; `applied` is a fraction of the full force.
     #[inline(always)]
     fn step<R: Real>(
         p: &CartPoleParams<R>,

@@ -1,10 +1,10 @@
-//! What an environment is: a description ([`EnvSpec`]) and pure functions ([`Env`]).
+//! The trait of an environment: a description ([`EnvSpec`]) and pure functions ([`Env`]).
 
 use crate::physics::{real::Real, spec::EnvSpec, version::Version};
 
 /// A short array whose length is part of its type: `[R; N]`.
 pub trait Array<R>: Copy + AsRef<[R]> + AsMut<[R]> {
-    /// How many elements.
+    /// Number of elements.
     const LEN: usize;
 
     /// The array of `element(0)`, `element(1)`, ...
@@ -20,14 +20,14 @@ impl<R: Copy, const N: usize> Array<R> for [R; N] {
     }
 }
 
-/// What one step leads to.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transition<S, R> {
     /// The next physical state.
     pub state: S,
     /// The reward of the step.
     pub reward: R,
-    /// Whether the episode has ended for good (a time limit is not part of the physics).
+    /// True if the episode has ended for good (a time limit is not part of the physics).
     pub terminated: bool,
 }
 
@@ -56,7 +56,7 @@ pub trait Env: 'static {
     /// Parameters from their values, numbered as in `SPEC.params`.
     fn params<R: Real>(get: impl Fn(usize) -> R) -> Self::Params<R>;
 
-    /// The same parameters for a certain version of the physics. Only an environment with optional
+    /// The parameters for a certain version of the physics. Only an environment with optional
     /// parameters or variants overrides it, and keeps `version` as a field of its parameters: in the
     /// engine that field is a constant, so branches on it vanish.
     #[inline(always)]
@@ -76,10 +76,10 @@ pub trait Env: 'static {
     /// An initial state from four uniform numbers in [0, 1).
     fn reset<R: Real>(params: &Self::Params<R>, uniform: [R; 4]) -> Self::State<R>;
 
-    /// What the controller asks of the actuator when the policy says `action`.
+    /// The command that the controller gives the actuator for an action of the policy.
     fn command<R: Real>(params: &Self::Params<R>, action: Self::Action<R>) -> Self::Action<R>;
 
-    /// One step of physics: `applied` acts on the plant, `command` is what effort is charged for.
+    /// One step of physics: `applied` acts on the plant, effort is charged for `command`.
     fn step<R: Real>(
         params: &Self::Params<R>,
         state: Self::State<R>,
@@ -87,6 +87,6 @@ pub trait Env: 'static {
         applied: Self::Action<R>,
     ) -> Transition<Self::State<R>, R>;
 
-    /// What healthy sensors show of a state.
+    /// The readings of healthy sensors in a state.
     fn observe<R: Real>(params: &Self::Params<R>, state: Self::State<R>) -> Self::Obs<R>;
 }

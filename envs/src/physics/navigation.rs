@@ -5,9 +5,9 @@
 //! distance from the goal, and has arrived within 0.01 of it along each axis. Goals are meant to be
 //! drawn from [-0.5, 0.5] x [-0.5, 0.5].
 //!
-//! What is hidden tells the two apart. [`Navigation`] shows the position only: rewards tell where
-//! the goal is. [`NavigationRotated`] shows the way to the goal but turns every move by an unknown
-//! angle: the motion tells which.
+//! The two environments hide different things. [`Navigation`] shows the position only: rewards
+//! reveal the goal. [`NavigationRotated`] shows the way to the goal but turns every move by an
+//! unknown angle: the motion reveals it.
 
 use std::f64::consts::PI;
 
@@ -48,7 +48,7 @@ impl<R: Real> NavigationParams<R> {
         NavigationParams { goal: [get(0), get(1)], step_limit: get(2), tolerance: get(3), init_position: get(4) }
     }
 
-    /// Both coordinates uniform, up to the largest on either side.
+    /// An initial position with uniform coordinates, up to the largest on either side.
     #[inline(always)]
     fn reset(&self, [first, second, ..]: [R; 4]) -> [R; 2] {
         let limit = self.init_position;
@@ -144,7 +144,7 @@ impl Env for NavigationRotated {
         horizon: 100,
         variants: false,
     };
-    /// The common ones, and the rotation (rad).
+    /// The common parameters, and the rotation (rad).
     type Params<R: Real> = (NavigationParams<R>, R);
     type State<R: Copy> = [R; 2];
     type Obs<R: Copy> = [R; 2];
@@ -181,7 +181,7 @@ impl Env for NavigationRotated {
         params.step(state, [cos * x - sin * y, sin * x + cos * y])
     }
 
-    /// Where the goal is, seen from the point.
+    /// The vector from the point to the goal.
     #[inline(always)]
     fn observe<R: Real>((params, _): &(NavigationParams<R>, R), [x, y]: [R; 2]) -> [R; 2] {
         [params.goal[0] - x, params.goal[1] - y]

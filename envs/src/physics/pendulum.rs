@@ -132,7 +132,7 @@ impl Env for Pendulum {
         [action[0].clamp(-p.max_torque, p.max_torque)]
     }
 
-    /// `applied` is the torque (N m) of the actuator. The cost is that of the state before the step
+    /// One step; `applied` is the torque (N m) of the actuator. The cost is that of the state before the step
     /// (its distance from the hold angle) and of the torque asked for.
     #[inline(always)]
     fn step<R: Real>(
@@ -141,7 +141,8 @@ impl Env for Pendulum {
         [command]: [R; 1],
         [applied]: [R; 1],
     ) -> Transition<[R; 2], R> {
-        let (mut distance, mut torque) = (theta, applied);
+        let mut distance = theta;
+        let mut torque = applied;
         if p.version.level >= Level::Extended {
             distance = distance - p.hold_angle;
             torque = torque.plus_unless_zero(p.wind_torque, p.wind_torque);
@@ -160,7 +161,7 @@ impl Env for Pendulum {
         Transition { state: [new_theta, new_theta_dot], reward: -cost, terminated: false }
     }
 
-    /// Cosine and sine of the angle as the sensor sees it, and the angular velocity (rad/s).
+    /// Cosine and sine of the angle with the sensor's offset, and the angular velocity (rad/s).
     #[inline(always)]
     fn observe<R: Real>(p: &PendulumParams<R>, [theta, theta_dot]: [R; 2]) -> [R; 3] {
         let (sin, cos) = (theta + p.angle_offset).sin_cos();

@@ -1,18 +1,18 @@
-//! Probe environments: each isolates one thing a learner must get right, and has a known answer.
+//! Probe environments: each isolates one ability of a learner, and has a known answer.
 //!
-//! All take two actions, 0 and 1, and last one step ([`ProbeDiscount`]: two). A learner that fails
-//! one of them has a defect that a long run on a real task would only blur.
+//! Every probe takes two actions, 0 and 1, and lasts one step ([`ProbeDiscount`]: two). A learner that fails one of
+//! them has a defect that a long run on a real task would only blur.
 //!
-//! | probe | what it isolates | known answer |
+//! | probe | isolated ability | known answer |
 //! |---|---|---|
 //! | [`ProbeConstant`] | the value of a constant | value 1 |
-//! | [`ProbeObs`] | the value depends on what is seen | value(obs) = obs |
+//! | [`ProbeObs`] | a value that depends on the observation | value(obs) = obs |
 //! | [`ProbeDiscount`] | discounting, bootstrapping | value(0) = gamma, value(1) = 1 |
 //! | [`ProbeAction`] | the policy gradient | always action 1, return 1 |
-//! | [`ProbePolicy`] | a policy that looks | action 1 where obs = 1, else 0; return 1 |
+//! | [`ProbePolicy`] | a policy that depends on the observation | action 1 where obs = 1, else 0; return 1 |
 //! | [`ProbeSign`] | adaptation | below |
 //!
-//! [`ProbeSign`] pays what the actuator delivers: with the channel `actuator_gain` at +1 or -1,
+//! [`ProbeSign`] pays the output of the actuator: with the channel `actuator_gain` at +1 or -1,
 //! equally likely and hidden, a policy that does not adapt earns 0 on average whatever it does;
 //! one that has adapted earns 1 (action 1 for gain +1, action 0 for gain -1).
 
@@ -22,7 +22,7 @@ use crate::physics::{
     spec::{ActionSpace, EnvSpec},
 };
 
-/// Defines one probe: its name, what it is, the initial state from a uniform number, and
+/// Defines one probe: its name, its description, the initial state from a uniform number, and
 /// `(state, command, applied) -> (next state, reward, terminated)`. The observation is the state.
 macro_rules! probe {
     ($probe:ident, $name:literal, $doc:literal, horizon $horizon:literal,
@@ -54,7 +54,7 @@ macro_rules! probe {
                 [$initial]
             }
 
-            /// +1 for action 1, else -1.
+            /// The sign +1 for action 1, else -1.
             #[inline(always)]
             fn command<R: Real>(_params: &(), [action]: [R; 1]) -> [R; 1] {
                 [sign(action == number(1.0))]
@@ -84,7 +84,7 @@ fn number<R: Real>(value: f64) -> R {
     R::from_f64(value)
 }
 
-/// +1 or -1.
+/// The number +1 or -1.
 #[inline(always)]
 fn sign<R: Real>(positive: bool) -> R {
     if positive { number(1.0) } else { number(-1.0) }

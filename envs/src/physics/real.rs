@@ -29,7 +29,7 @@ pub trait Real:
     /// The nearest representable number.
     fn from_f64(value: f64) -> Self;
 
-    /// The same number in `f64`, exact.
+    /// The number in `f64`, exact.
     fn to_f64(self) -> f64;
 
     /// Sine and cosine of an angle (rad).
@@ -62,11 +62,11 @@ pub trait Real:
     /// The square root, correctly rounded.
     fn sqrt(self) -> Self;
 
-    /// What [`Real::over`] divides by, where one number divides several.
+    /// The divisor that [`Real::over`] takes, prepared once where one number divides several.
     fn divisor(self) -> Divisor<Self>;
 
-    /// `self / divisor`: to the bit in `f64`, by the reciprocal (within 1.5 units in the last place) in `f32`,
-    /// because a division costs as much as ten products.
+    /// The quotient `self / divisor`: to the bit in `f64`, by the reciprocal (within 1.5 units in the last place) in
+    /// `f32`, because a division costs as much as ten products.
     fn over(self, divisor: Divisor<Self>) -> Self;
 
     /// The smaller of two numbers; NaN in `self` is kept.
@@ -87,13 +87,13 @@ pub trait Real:
         self.max(low).min(high)
     }
 
-    /// `self + term`, but `self` to the bit (even a zero's sign) where `factor` is zero.
+    /// The sum `self + term`, but `self` to the bit (even a zero's sign) where `factor` is zero.
     #[inline(always)]
     fn plus_unless_zero(self, factor: Self, term: Self) -> Self {
         if factor == Self::default() { self } else { self + term }
     }
 
-    /// `self * self`.
+    /// The square `self * self`.
     #[inline(always)]
     fn squared(self) -> Self {
         self * self
@@ -212,7 +212,7 @@ impl Real for f32 {
     }
 }
 
-/// 1.5 * 2^23: adding it rounds a number below 2^22 to the nearest whole one, whose last bits are
+/// The number 1.5 * 2^23: adding it rounds a number below 2^22 to the nearest whole one, whose last bits are
 /// then the last bits of the sum.
 const ROUNDER: f32 = 12_582_912.0;
 
@@ -224,7 +224,7 @@ fn sin_cos_f32(x: f32) -> (f32, f32) {
     const QUARTER_1: f32 = 1.570_312_5;
     const QUARTER_2: f32 = 4.837_513e-4;
     const QUARTER_3: f32 = 7.549_79e-8;
-    /// Just above pi / 4: reached only where reduction has lost all digits.
+    /// A limit just above pi / 4, reached only where reduction has lost all digits.
     const LIMIT: f32 = 0.79;
 
     let shifted = x * FRAC_2_PI + ROUNDER;

@@ -16,24 +16,25 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// [min, max].
+    /// The closed interval [min, max].
     pub const fn closed(min: f64, max: f64) -> Bounds {
         Bounds { min, max, above_min: false }
     }
 
-    /// (min, max].
+    /// The interval (min, max], open below.
     pub const fn above(min: f64, max: f64) -> Bounds {
         Bounds { min, max, above_min: true }
     }
 
-    /// Whether `value` is legal; NaN is not.
+    /// Returns true if `value` is legal; NaN is not.
     pub fn contains(&self, value: f64) -> bool {
         let low = if self.above_min { value > self.min } else { value >= self.min };
         low && value <= self.max
     }
 }
 
-/// As in `[-π, π]`, `(0, 10]`, `[0, 1)`; a largest value just below a whole number is written as that limit.
+/// The notation is that of `[-π, π]`, `(0, 10]`, `[0, 1)`; a largest value just below a whole number is written as that
+/// limit.
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = if self.above_min { '(' } else { '[' };
@@ -66,13 +67,13 @@ pub struct ParamSpec {
     pub name: &'static str,
     /// Unit, `1` for a pure number.
     pub unit: &'static str,
-    /// What it is, in one line.
+    /// Description in one line.
     pub doc: &'static str,
     /// Value of the unperturbed environment.
     pub default: f64,
     /// Legal values.
     pub bounds: Bounds,
-    /// Which version of the step it takes when it is not at its default.
+    /// Level of physics that is needed when the parameter is not at its default.
     pub level: Level,
 }
 
@@ -88,7 +89,7 @@ impl ParamSpec {
         ParamSpec { name, unit, doc, default, bounds, level: Level::Base }
     }
 
-    /// The same, read only by steps of at least that level: its default must change nothing.
+    /// The parameter, read only by steps of at least that level: its default must change nothing.
     pub const fn at(self, level: Level) -> ParamSpec {
         ParamSpec { level, ..self }
     }
@@ -99,9 +100,9 @@ impl ParamSpec {
 pub enum ActionSpace {
     /// Indices 0, 1, ..., n - 1; they travel as `f32`.
     Discrete(usize),
-    /// `dim` real numbers, meant for [-bound, bound]; the controller clips what lies outside.
+    /// Vectors of `dim` real numbers, meant for [-bound, bound]; the controller clips numbers outside.
     Box {
-        /// How many numbers.
+        /// Number of components.
         dim: usize,
         /// Largest magnitude at default parameters, in the action's unit.
         bound: f64,
@@ -117,7 +118,8 @@ impl ActionSpace {
         }
     }
 
-    /// Whether `number` may stand in an action: a whole number below n for an index, any finite number for a vector.
+    /// Returns true if `number` may stand in an action: a whole number below n for an index, any finite number for a
+    /// vector.
     pub fn contains(&self, number: f64) -> bool {
         match self {
             ActionSpace::Discrete(count) => number.fract() == 0.0 && (0.0..*count as f64).contains(&number),
@@ -131,17 +133,17 @@ impl ActionSpace {
 pub struct EnvSpec {
     /// Name in configuration files.
     pub name: &'static str,
-    /// What it is and where it comes from.
+    /// Description and origin.
     pub doc: &'static str,
     /// Names of the observation's components.
     pub observations: &'static [&'static str],
-    /// The actions it takes.
+    /// Action space.
     pub action: ActionSpace,
-    /// Its physical parameters.
+    /// Physical parameters.
     pub params: &'static [ParamSpec],
     /// Default time limit (steps per episode).
     pub horizon: u32,
-    /// Whether tasks may choose among integrators and rewards; else they stay at their defaults.
+    /// True if tasks may choose among integrators and rewards; else they stay at their defaults.
     pub variants: bool,
 }
 

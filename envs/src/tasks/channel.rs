@@ -1,4 +1,4 @@
-//! The table of channels: everything about an environment that can be perturbed, in a fixed order.
+//! Channels: the quantities of an environment that can be perturbed, in a fixed order.
 
 use crate::{
     physics::spec::{Bounds, EnvSpec},
@@ -56,12 +56,12 @@ const SENSOR: [(&str, &str, &str, f64, Bounds); 8] = [
     ("mask", "1", "0.5 or more shows 0 in place of", 0.0, Bounds::closed(0.0, 1.0)),
 ];
 
-/// Where the channels of the faults lie; the physical parameters come before them.
+/// Places of the channels of the faults; the physical parameters come before them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChannelLayout {
-    /// The first of [`Actuator`].
+    /// First channel of the actuator.
     pub actuator: usize,
-    /// The first of [`Sensor`]; the sensors come one after the other.
+    /// First channel of the first sensor; the sensors follow each other.
     pub sensors: usize,
     pub count: usize,
 }
@@ -107,7 +107,7 @@ pub struct Channel {
     pub name: String,
     /// Unit, `1` for a pure number.
     pub unit: &'static str,
-    /// What it is, in one line.
+    /// Description in one line.
     pub doc: String,
     /// Value of the unperturbed environment.
     pub default: f64,
@@ -181,7 +181,7 @@ pub(crate) fn check_value(path: &str, channel: &Channel, value: f64) -> Result<(
     })
 }
 
-/// What one channel does, and where that is written.
+/// A specification of one channel, with its key path.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<T> {
     pub path: String,

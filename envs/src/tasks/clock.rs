@@ -1,8 +1,8 @@
-//! Clocks: where a lane stands in time, and which count of it a drift follows.
+//! Clocks: the counts of a lane's time, one of which each drift follows.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a lane stands in time. Each drift names the clock it follows.
+/// The counts of a lane's time. Each drift names the clock it follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clocks {
     /// Steps done in the current episode.
@@ -21,21 +21,21 @@ pub struct Clocks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
-    /// [`Clocks::episode_step`]: every episode is alike.
+    /// The clock [`Clocks::episode_step`]: every episode is alike.
     EpisodeStep,
-    /// [`Clocks::lifetime_step`].
+    /// The clock [`Clocks::lifetime_step`].
     #[default]
     LifetimeStep,
-    /// [`Clocks::episode`]: constant within an episode.
+    /// The clock [`Clocks::episode`]: constant within an episode.
     Episode,
-    /// [`Clocks::task`]: constant within a task.
+    /// The clock [`Clocks::task`]: constant within a task.
     Task,
-    /// [`Clocks::adapt_round`]: constant between two adaptation steps.
+    /// The clock [`Clocks::adapt_round`]: constant between two adaptation steps.
     AdaptRound,
 }
 
 impl Clock {
-    /// What this clock shows.
+    /// The reading of this clock.
     #[inline]
     pub fn read(self, clocks: &Clocks) -> u64 {
         match self {
@@ -47,7 +47,7 @@ impl Clock {
         }
     }
 
-    /// Whether lanes of one task can show different times.
+    /// Returns true if lanes of one task can have different readings.
     pub fn per_lane(self) -> bool {
         matches!(self, Clock::EpisodeStep | Clock::Episode)
     }

@@ -1,4 +1,4 @@
-//! What a task file says: the `[task]` table, as written.
+//! Task files: the `[task]` table, as written.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -30,25 +30,25 @@ pub struct TaskConfig {
     /// Time limit (steps per episode); the environment's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<u32>,
-    /// How many of the last actions are appended to the observation, 0 to 64.
+    /// Number of the last actions that are appended to the observation, 0 to 64.
     #[serde(default, skip_serializing_if = "is_default")]
     pub observe_actions: u32,
-    /// How the state is advanced; the environment's own way if absent.
+    /// Integrator of the state; the environment's own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<IntegratorKind>,
-    /// What a step pays; the environment's own reward if absent.
+    /// Reward of a step; the environment's own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward: Option<RewardKind>,
-    /// What a sensor shows in place of a dropped reading.
+    /// Reading that a sensor shows in place of a dropped one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sensor_fill: SensorFill,
-    /// What the agent is told about changes.
+    /// Notifications of changes to the agent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub notify: Notify,
-    /// Which tasks are left out because they cannot be solved.
+    /// Filter that leaves out tasks which cannot be solved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// Channels that all tasks have at the same value.
+    /// Channels with the same value in all tasks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub base: BTreeMap<String, f64>,
     /// Channels drawn once per task.
@@ -57,10 +57,11 @@ pub struct TaskConfig {
     /// Channels that follow a schedule.
     #[serde(default)]
     pub drift: BTreeMap<String, DriftConfig>,
-    /// `gain = 1.2` for the channel `actuator_gain`: numbers or laws.
+    /// Channels of the actuator, such as `gain = 1.2` for `actuator_gain`: numbers or laws.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub actuator: BTreeMap<String, Number>,
-    /// By component of the observation: `theta = { bias = 0.1 }` for `sensor_theta_bias`.
+    /// Channels of the sensors by component of the observation, such as `theta = { bias = 0.1 }` for
+    /// `sensor_theta_bias`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sensor: BTreeMap<String, BTreeMap<String, Number>>,
     /// Channels of `vary` that are drawn together.
@@ -69,7 +70,7 @@ pub struct TaskConfig {
     /// Alternatives, equally likely: each lays its channels (numbers or laws) over the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub list: Vec<BTreeMap<String, Number>>,
-    /// What the test splits do differently.
+    /// Differences of the test splits.
     #[serde(default)]
     pub split: SplitOverrides,
 }
@@ -79,7 +80,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl TaskConfig {
-    /// What all tasks have in common.
+    /// Settings that all tasks have in common.
     pub fn settings(&self) -> TaskSettings {
         TaskSettings {
             observe_actions: self.observe_actions,
@@ -90,8 +91,8 @@ impl TaskConfig {
         }
     }
 
-    /// Puts the numbers that `read` finds in a file in the place of its name, wherever a trace
-    /// has a `file`; an error of `read` is reported at the key of its drift.
+    /// Replaces the name of a trace's `file` by the numbers that `read` finds in it; an error of `read` is reported at
+    /// the key of its drift.
     ///
     /// # Errors
     /// The first error of `read`.
@@ -117,7 +118,7 @@ impl TaskConfig {
         Ok(())
     }
 
-    /// What the split does differently, and where that is written.
+    /// The overrides of a split, with their key path.
     pub(crate) fn overrides(&self, split: Split) -> Option<(&'static str, &Overrides)> {
         match split {
             Split::Train => None,
@@ -131,23 +132,22 @@ impl TaskConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitOverrides {
-    /// For held-out tasks of the training distribution; usually absent.
+    /// Overrides for held-out tasks of the training distribution; usually absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_dist: Option<Overrides>,
-    /// For tasks outside the training distribution.
+    /// Overrides for tasks outside the training distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ood: Option<Overrides>,
 }
 
-/// Entries that take the place of what the training distribution says about the same channel,
-/// be that in `vary` or in `drift`.
+/// Entries that replace those of the training distribution for the same channel, be they in `vary` or in `drift`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
-    /// Whether all of the channels below leave the training distribution at once.
+    /// Number of the channels below that leave the training distribution at once.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mode: Mode,
-    /// Channels that all tasks have at the same value.
+    /// Channels with the same value in all tasks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub base: BTreeMap<String, f64>,
     /// Channels drawn once per task.
@@ -156,35 +156,34 @@ pub struct Overrides {
     /// Channels that follow a schedule.
     #[serde(default)]
     pub drift: BTreeMap<String, DriftConfig>,
-    /// As [`TaskConfig::actuator`].
+    /// Channels of the actuator, as in [`TaskConfig::actuator`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub actuator: BTreeMap<String, Number>,
-    /// As [`TaskConfig::sensor`].
+    /// Channels of the sensors, as in [`TaskConfig::sensor`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sensor: BTreeMap<String, BTreeMap<String, Number>>,
-    /// In place of [`TaskConfig::list`].
+    /// Alternatives in place of [`TaskConfig::list`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub list: Vec<BTreeMap<String, Number>>,
 }
 
-/// How many channels of [`Overrides`] a task takes from there.
+/// Number of channels that a task takes from [`Overrides`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// All of them.
+    /// All channels.
     #[default]
     AllOut,
-    /// One, each equally likely; the others stay as in training.
+    /// One channel, each equally likely; the others stay as in training.
     OneOut,
 }
 
 /// Channels whose draws depend on each other, by a Gaussian copula: normal numbers with these
-/// correlations are turned into shares of probability, each of which picks the value of its
-/// channel's own law.
+/// correlations are turned into uniform numbers, and each gives the quantile of its channel's own law.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Correlated {
-    /// Their names; each has a law in `vary` that is no mixture.
+    /// Names of the channels; each has a law in `vary` that is no mixture.
     pub channels: Vec<String>,
     /// The correlation of two channels, or the matrix of all.
     pub correlation: Correlation,
@@ -194,9 +193,9 @@ pub struct Correlated {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Correlation {
-    /// Of every two channels.
+    /// One correlation for every two channels.
     Common(f64),
-    /// Symmetric, ones on the diagonal.
+    /// A symmetric matrix, ones on the diagonal.
     Matrix(Vec<Vec<f64>>),
 }
 
@@ -207,7 +206,7 @@ pub struct DriftConfig {
     /// Kind and numbers.
     #[serde(flatten)]
     pub schedule: Schedule<Number>,
-    /// What all kinds have in common.
+    /// Fields that all kinds have in common.
     #[serde(flatten)]
     pub timing: Timing,
 }
@@ -215,7 +214,7 @@ pub struct DriftConfig {
 /// Names of the fields of [`Timing`].
 const TIMING: [&str; 6] = ["clock", "apply", "hold", "window", "on_bound", "bounds"];
 
-/// By hand: serde cannot both refuse unknown fields and merge two types.
+/// The implementation is by hand: serde cannot both refuse unknown fields and merge two types.
 impl<'de> Deserialize<'de> for DriftConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DriftConfig, D::Error> {
         struct DriftVisitor;

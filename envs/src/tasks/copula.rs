@@ -15,11 +15,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Copula {
     pub channels: Vec<usize>,
-    /// Lower triangular, by rows: its product with its transpose is the correlation matrix.
+    /// The lower triangular Cholesky factor of the correlation matrix, by rows.
     root: Vec<Vec<f64>>,
 }
 
 impl Copula {
+    /// The copula of the channels that `correlated` names.
+    ///
     /// # Errors
     /// On an unknown channel, one without a law of its own, and a matrix that is no correlation.
     pub fn new(path: &str, spec: &EnvSpec, correlated: &Correlated, vary: &[Entry<Law>]) -> Result<Copula, TaskError> {
@@ -58,7 +60,7 @@ impl Copula {
         Ok(Copula { channels, root })
     }
 
-    /// The shares of probability of the channels, for independent uniform ones.
+    /// Correlated uniform numbers of the channels, from independent ones.
     pub fn shares(&self, independent: &[f64]) -> Vec<f64> {
         let normals: Vec<f64> = independent.iter().map(|u| normal::quantile(*u)).collect();
         let joined = self.root.iter().map(|row| row.iter().zip(&normals).map(|(a, z)| a * z).sum());

@@ -1,4 +1,4 @@
-//! Task distributions: drawing tasks from what a task file says.
+//! Task distributions: the tasks that a task file describes, drawn at random.
 
 use std::convert::Infallible;
 
@@ -32,7 +32,7 @@ pub struct TaskDistribution {
     spec: &'static EnvSpec,
     pub(crate) split: Split,
     pub(crate) channels: Vec<Channel>,
-    /// Equally likely.
+    /// Plans of the tasks, equally likely.
     pub(crate) plans: Vec<Plan>,
     filter: Option<Filter>,
     settings: TaskSettings,
@@ -80,13 +80,13 @@ impl TaskDistribution {
         self.split
     }
 
-    /// What all tasks have in common.
+    /// The settings that all tasks have in common.
     pub fn settings(&self) -> &TaskSettings {
         &self.settings
     }
 
     /// Task `index` (below [`metadrift_random::MAX_INDEX`]) of `iteration`: pure, so any task can be
-    /// drawn at any time. Each channel has its own random stream: what is said about one channel
+    /// drawn at any time. Each channel has its own random stream: a change of one channel's law
     /// does not change the draws of another.
     pub fn sample(&self, seed: u64, iteration: u32, index: u32) -> Task {
         let id = TaskId { split: self.split, iteration, index };
@@ -98,7 +98,8 @@ impl TaskDistribution {
     /// The channels that a task may set or let drift.
     pub(crate) fn touched(&self) -> Vec<usize> {
         let of_plan = |plan: &Plan| {
-            let (vary, drift) = (plan.vary.iter().map(|e| e.channel), plan.drift.iter().map(|e| e.channel));
+            let vary = plan.vary.iter().map(|e| e.channel);
+            let drift = plan.drift.iter().map(|e| e.channel);
             vary.chain(drift).collect::<Vec<_>>()
         };
         self.plans.iter().flat_map(of_plan).collect()
@@ -110,7 +111,7 @@ impl TaskDistribution {
         (0..count).map(|index| self.sample(LIST_SEED, 0, index)).collect()
     }
 
-    /// Refuses a filter that may depend on numbers which all tasks of a seed share: where one task fails, all would.
+    /// Refuses a filter that may depend on numbers which all tasks of a seed share: if one task fails, all would.
     fn check_shared(&self, filter: &Filter) -> Result<(), TaskError> {
         let shared = self.plans.iter().flat_map(|plan| &plan.drift).filter(|e| e.what.timing.clock == Clock::Task);
         for Entry { path, channel, what } in shared {
@@ -130,7 +131,8 @@ impl TaskDistribution {
     /// Draws tasks until one in a hundred has passed the filter.
     fn probe(&self, filter: &Filter) -> Result<(), TaskError> {
         let enough = filter.max_tries.div_ceil(100);
-        let (mut passed, mut failed) = (0, Vec::<(&str, u32, f64)>::new());
+        let mut passed = 0;
+        let mut failed = Vec::<(&str, u32, f64)>::new();
         for index in 0..filter.max_tries {
             let id = TaskId { split: self.split, iteration: 0, index };
             let Some(rejection) = filter.reject(self.spec, &self.attempt(LIST_SEED, id, 0)) else {
@@ -147,7 +149,8 @@ impl TaskDistribution {
         }
         let reasons = failed.iter().map(|(c, count, value)| format!("{count} failed {c} (the first had {value:.4})"));
         let reasons = reasons.collect::<Vec<_>>().join(", ");
-        let (tries, split) = (filter.max_tries, self.split);
+        let tries = filter.max_tries;
+        let split = self.split;
         let problem = format!("of {tries} tasks tried for split {split}, {passed} passed and {reasons}; 1 % must pass");
         Err(invalid("task.filter", problem))
     }
@@ -189,17 +192,18 @@ impl TaskDistribution {
         Task { id, values, drifts, settings: self.settings.clone() }
     }
 
-    /// True if no task of `self` can equal one of `other`: their splits differ, and there is no [`TaskDistribution::overlap`].
+    /// Returns true if no task of `self` can equal one of `other`: their splits differ, and there is no
+    /// [`TaskDistribution::overlap`].
     pub fn disjoint_from(&self, other: &TaskDistribution) -> bool {
         self.split != other.split && self.overlap(other).is_none()
     }
 }
 
 impl TaskConfig {
-    /// Checks what is said about every split, also those that a command does not use.
+    /// Checks the distributions of all splits, also of those that a command does not use.
     ///
     /// # Errors
-    /// As [`TaskDistribution::new`].
+    /// Those of [`TaskDistribution::new`].
     pub fn validate(&self, spec: &'static EnvSpec) -> Result<(), TaskError> {
         let mut splits = Split::ALL.into_iter();
         splits.try_for_each(|split| TaskDistribution::new(spec, self, split).map(|_| ()))

@@ -1,5 +1,4 @@
-//! A channel that follows a schedule: which clock it reads, and how the schedule's value becomes
-//! the channel's.
+//! Drift: a channel that follows a schedule on one of the clocks.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,52 +13,52 @@ use crate::{
     },
 };
 
-/// How the value of a schedule and the undrifted value make the value of the channel.
+/// The rule that combines the schedule's value and the undrifted value into the channel's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Apply {
-    /// The schedule's value takes the place of the undrifted one.
+    /// The schedule's value replaces the undrifted one.
     #[default]
     Abs,
-    /// Their sum.
+    /// The channel has their sum.
     Add,
-    /// Their product.
+    /// The channel has their product.
     Scale,
 }
 
-/// Ticks that a drift is evaluated ahead, at once.
+/// Number of ticks that are evaluated ahead, at once.
 pub(crate) const AHEAD: usize = 32;
 
-/// What happens to a value that leaves its bounds.
+/// The treatment of a value that leaves its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBound {
-    /// A configuration that could come to it is refused.
+    /// A configuration that could lead to such a value is refused.
     Error,
-    /// The nearest bound.
+    /// The value becomes the nearest bound.
     Clamp,
-    /// It is folded back at the bound, as often as it takes.
+    /// The value is reflected at the bounds, as often as it takes.
     Reflect,
-    /// The first of 16 independent draws of the process at this tick that lies inside, else the
-    /// nearest bound.
+    /// The value is drawn anew: the first of 16 independent draws of the process at this tick that lies inside, else
+    /// the nearest bound.
     Resample,
 }
 
 impl OnBound {
-    /// Whether a value beyond a bound can come to lie away from it.
+    /// Returns true if a value beyond a bound can come to lie away from it.
     fn moves(self) -> bool {
         matches!(self, OnBound::Reflect | OnBound::Resample)
     }
 }
 
-/// What all schedules have in common: the fields beside those of their kind.
+/// The fields that all schedules have in common, beside those of their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
-    /// The clock that is read.
+    /// Clock that the schedule follows.
     #[serde(skip_serializing_if = "is_default")]
     pub clock: Clock,
-    /// How the value is applied.
+    /// Combination with the undrifted value.
     #[serde(skip_serializing_if = "is_default")]
     pub apply: Apply,
     /// Ticks of the clock between two updates, at least 1.
@@ -67,8 +66,8 @@ pub struct Timing {
     /// First tick of the drift and first after it; the channel has its undrifted value outside.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "crate::tasks::number::two")]
     pub window: Option<[u64; 2]>,
-    /// What happens at the bounds. Where nothing is said, a schedule whose values are known
-    /// ahead must stay inside (`error`), a random one without limits is clamped.
+    /// Treatment of values outside the bounds. If it is absent, a schedule whose values are known ahead must stay
+    /// inside (`error`), and a random one without limits is clamped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_bound: Option<OnBound>,
     /// Smallest and largest value of the channel, within its legal range.
@@ -95,18 +94,17 @@ pub struct Drift {
     pub schedule: Schedule,
     /// Clock, application and bounds.
     pub timing: Timing,
-    /// What a random schedule is drawn from.
+    /// Noise of a random schedule.
     pub noise: Noise,
-    /// The bounds, where the values can leave them.
+    /// Bounds, if the values can leave them.
     limits: Option<[f64; 2]>,
 }
 
 impl Drift {
-    /// A drift of `channel`, number `index`, whose undrifted value is `base`.
+    /// The drift of `channel`, number `index`, whose undrifted value is `base`.
     ///
     /// # Errors
-    /// On a schedule that is ill-formed, or leaves its bounds where that is an error; `path` is
-    /// named there.
+    /// On a schedule that is ill-formed, or leaves its bounds where that is an error; `path` is their key path.
     pub fn new(
         path: &str,
         (index, channel): (usize, &Channel),
@@ -128,7 +126,7 @@ impl Drift {
         Ok(drift)
     }
 
-    /// [`Drift::new`] where only the range of the values is still to be checked.
+    /// The drift of [`Drift::new`], if only the range of its values remains to be checked.
     pub(crate) fn known_good(
         path: &str,
         (index, channel): (usize, &Channel),
@@ -160,20 +158,20 @@ impl Drift {
         Ok(Drift { channel: index, schedule, timing, noise, limits })
     }
 
-    /// Value of the channel whose undrifted value is `base`, at `clocks`: pure, so any moment can
-    /// be asked for at any time.
+    /// Value at `clocks` of the channel whose undrifted value is `base`: a pure function, so any moment can be
+    /// evaluated at any time.
     #[inline]
     pub fn value(&self, base: f64, clocks: &Clocks) -> f64 {
         self.evaluate(base, clocks).0
     }
 
-    /// [`Drift::value`], and whether a bound had to be enforced to arrive at it.
+    /// The [`Drift::value`], and true if a bound had to be enforced.
     #[inline]
     pub fn evaluate(&self, base: f64, clocks: &Clocks) -> (f64, bool) {
         self.at(base, self.timing.clock.read(clocks))
     }
 
-    /// [`Drift::evaluate`] at a tick of its clock.
+    /// The result of [`Drift::evaluate`] at a tick of its clock.
     fn at(&self, base: f64, tick: u64) -> (f64, bool) {
         if let Some([start, end]) = self.timing.window
             && !(start..end).contains(&tick)
@@ -188,8 +186,8 @@ impl Drift {
         }
     }
 
-    /// [`Drift::evaluate`] at the ticks from `first` on, to the bit: the values, and bit i set if
-    /// a bound had to be enforced for value i.
+    /// Evaluates the ticks from `first` on, with the bits of [`Drift::evaluate`]: sets the values, and returns a mask
+    /// whose bit i is set if a bound had to be enforced for value i.
     #[inline(always)]
     pub(crate) fn fill(&self, base: f64, first: u64, values: &mut [f64; AHEAD]) -> u32 {
         if self.timing.window.is_some() || self.timing.hold > 1 {
@@ -247,7 +245,7 @@ impl Drift {
         }
     }
 
-    /// What takes the place of a `value` outside the limits.
+    /// The replacement of a `value` outside the limits.
     fn bounded(&self, base: f64, tick: u64, value: f64, [low, high]: [f64; 2]) -> f64 {
         match self.timing.on_bound {
             Some(OnBound::Reflect) => {
@@ -264,7 +262,7 @@ impl Drift {
         }
     }
 
-    /// Intervals that hold every value of the channel whose undrifted value is `base`, at any time and
+    /// The intervals that hold every value of the channel whose undrifted value is `base`, at any time and
     /// by any clock; for switches, one for each value.
     pub(crate) fn reach(&self, base: f64) -> Vec<(f64, f64)> {
         let bounded = |(low, high): (f64, f64)| match self.limits {
@@ -280,12 +278,12 @@ impl Drift {
         pieces.chain(self.timing.window.map(|_| (base, base))).collect()
     }
 
-    /// Whether lanes of one task can differ.
+    /// Returns true if lanes of one task can differ.
     pub fn per_lane(&self) -> bool {
         self.timing.clock.per_lane()
     }
 
-    /// Everything that makes it up, as bits: two drifts with different bits differ.
+    /// The definition of the drift as bits: two drifts with different bits differ.
     pub(crate) fn bits(&self) -> Vec<u64> {
         // the debug form names every field and gives every number its shortest exact digits
         let text = format!("{:?} {:?}", self.schedule, self.timing);
@@ -301,7 +299,7 @@ impl Drift {
 }
 
 impl Timing {
-    /// Refuses fields that make no sense for the channel.
+    /// Refuses fields that are not legal for the channel.
     pub(crate) fn check(&self, path: &str, channel: &Channel, random: bool) -> Result<(), TaskError> {
         let invalid = |problem: String| Err(TaskError::Invalid { path: path.to_string(), problem });
         if self.hold == 0 {
@@ -330,7 +328,7 @@ impl Timing {
         self.bounds.map_or(channel.bounds, |[low, high]| Bounds::closed(low, high))
     }
 
-    /// Range of the channel by that of the schedule.
+    /// Range of the channel, from that of the schedule.
     fn range(&self, (low, high): (f64, f64), base: f64) -> (f64, f64) {
         match self.apply {
             Apply::Abs => (low, high),
@@ -340,8 +338,7 @@ impl Timing {
     }
 }
 
-/// The smallest value that is enforced: where the bound itself is not legal, a millionth of the
-/// range above it.
+/// The smallest value that is enforced: the bound or, if that is not legal, a millionth of the range above it.
 fn smallest(bounds: Bounds) -> f64 {
     if bounds.above_min { bounds.min + 1e-6 * (bounds.max - bounds.min) } else { bounds.min }
 }

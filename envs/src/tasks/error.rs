@@ -6,7 +6,7 @@ use crate::physics::spec::Bounds;
 /// at 3.4e38.
 pub(crate) const LARGEST: f64 = 1e38;
 
-/// What is wrong with a task description: what, where, and what to write instead.
+/// An error in a task description, with its place and a remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TaskError {
     /// A channel that the environment does not have.
@@ -49,7 +49,7 @@ pub enum TaskError {
         path: String,
         /// Name of the channel.
         channel: String,
-        /// Its unit.
+        /// Unit of the channel.
         unit: &'static str,
         /// The value as written, or reached by a schedule.
         value: f64,
@@ -64,18 +64,18 @@ pub enum TaskError {
         /// The value as written.
         value: f64,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("{path}: {problem}")]
     Invalid {
         /// Key path.
         path: String,
-        /// What is wrong.
+        /// The message.
         problem: String,
     },
 }
 
 impl TaskError {
-    /// The key path of what is wrong.
+    /// The key path of the error.
     pub fn path(&self) -> &str {
         match self {
             TaskError::UnknownChannel { path, .. }
@@ -102,14 +102,14 @@ fn nearest_legal(bounds: &Bounds, value: f64) -> String {
     }
 }
 
-/// Known names, the most similar to `name` first.
+/// The known names, the most similar to `name` first.
 pub(crate) fn nearest_first(name: &str, known: impl Iterator<Item = String>) -> Vec<String> {
     let mut ranked: Vec<(f64, String)> = known.map(|k| (strsim::normalized_damerau_levenshtein(name, &k), k)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     ranked.into_iter().map(|(_, k)| k).collect()
 }
 
-/// Refuses a number that is not finite, or beyond those the engine computes with.
+/// Refuses a number that is not finite, or larger than [`LARGEST`].
 pub(crate) fn check_finite(path: &str, value: f64) -> Result<(), TaskError> {
     if !value.is_finite() {
         return Err(TaskError::NotFinite { path: path.to_string(), value });

@@ -1,4 +1,4 @@
-//! Which tasks are worth giving to an agent: those that some controller can solve.
+//! Filters: conditions for tasks that some controller can solve.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
-    /// Pendulum: smallest ratio of the energy that can be had at the bottom, `m l^2 w^2 / 6 +
+    /// Pendulum: smallest ratio of the largest energy at the bottom, `m l^2 w^2 / 6 +
     /// pi u`, to the energy of the upright position over it, `m g l`; w is the largest speed, u
     /// the largest torque. Below 1 no controller swings it up.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub struct Filter {
     /// above 0.3 the time step is too long for the pole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_step_growth: Option<f64>,
-    /// How many tasks are drawn to see whether any pass.
+    /// Number of tasks that are drawn to test the filter.
     pub max_tries: u32,
 }
 
@@ -47,12 +47,12 @@ impl Default for Filter {
 pub(crate) struct Rejection {
     /// Key of the condition.
     pub condition: &'static str,
-    /// What was found.
+    /// Measured value.
     pub value: f64,
 }
 
 impl Filter {
-    /// Refuses limits that make no sense, and conditions for another environment.
+    /// Refuses limits that are not positive numbers, and conditions for another environment.
     pub(crate) fn check(&self, env: &str) -> Result<(), TaskError> {
         let invalid =
             |key: &str, problem: String| Err(TaskError::Invalid { path: format!("task.filter.{key}"), problem });
@@ -71,7 +71,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether a condition that is set depends on a channel.
+    /// Returns true if a condition that is set depends on a channel.
     pub(crate) fn looks_at(&self, spec: &EnvSpec, channel: &str) -> bool {
         let mut set = self.conditions().into_iter().filter(|(.., limit)| limit.is_some()).map(|(key, ..)| key);
         let length = |key: &str| key == "energy_margin_min" && channel == "length";
@@ -123,7 +123,8 @@ pub fn solvability(spec: &EnvSpec, values: &[f64]) -> Vec<(&'static str, f64)> {
             ]
         }
         "cartpole" => {
-            let (wind, force) = (get("wind_force").abs(), get("force_mag") * gain);
+            let wind = get("wind_force").abs();
+            let force = get("force_mag") * gain;
             let share = if wind == 0.0 { 0.0 } else { wind / force };
             let total = get("mass_cart") + get("mass_pole");
             let lever = get("half_length") * (4.0 / 3.0 - get("mass_pole") / total);
@@ -155,8 +156,8 @@ use End::{Largest, Smallest, Strongest, Weakest};
 /// Channels, each at an end of its reach.
 type Corner = &'static [(&'static str, End)];
 
-/// Environment and key of each measure, and where it is worst. Each rises or falls with each channel,
-/// so that is at the ends of their reaches; but for the energy margin over the length, see [`worst_length`].
+/// Environment and key of each measure, with its worst corner. Each measure is monotonic in each channel, so the worst
+/// is at the ends of their reaches, except for the energy margin over the length: see [`worst_length`].
 const WORST: [(&str, &str, Corner); 4] = [
     (
         "pendulum",
@@ -262,7 +263,8 @@ mod tests {
 
     /// A Pendulum whose length swings between two lengths.
     fn swinging(low: f64, high: f64) -> Task {
-        let (mean, amplitude) = (0.5 * (low + high), 0.5 * (high - low));
+        let mean = 0.5 * (low + high);
+        let amplitude = 0.5 * (high - low);
         let swing = Schedule::Sinusoid { mean, amplitude, period: 1000.0, phase: 0.0 };
         Task::nominal(&Pendulum::SPEC).with_drift(&Pendulum::SPEC, "length", swing).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Laws: what a number of a task is drawn from.
+//! Laws: the probability distributions of the numbers of a task.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,26 +13,26 @@ mod defects;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Law {
-    /// Always the same.
+    /// A constant.
     Fixed {
         /// The value.
         value: f64,
     },
-    /// Uniform on [low, high].
+    /// The uniform law on [low, high].
     Uniform {
         /// Smallest value.
         low: f64,
         /// Largest value.
         high: f64,
     },
-    /// The logarithm is uniform; for quantities that vary by factors.
+    /// The law whose logarithm is uniform; for quantities that vary by factors.
     LogUniform {
         /// Smallest value, positive.
         low: f64,
         /// Largest value.
         high: f64,
     },
-    /// Normal, truncated to [low, high] where these are given.
+    /// The normal law, truncated to [low, high] if these are given.
     Normal {
         /// Mean before truncation.
         mean: f64,
@@ -45,32 +45,32 @@ pub enum Law {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         high: Option<f64>,
     },
-    /// One of a list, equally likely.
+    /// The values of a list, equally likely.
     Choice {
         /// The list.
         values: Vec<f64>,
     },
-    /// One of `count` equally spaced numbers from `low` to `high`.
+    /// The `count` equally spaced numbers from `low` to `high`, equally likely.
     Grid {
         /// The first.
         low: f64,
         /// The last.
         high: f64,
-        /// How many, 2 to 10000.
+        /// Number of points, 2 to 10000.
         count: u32,
     },
-    /// Uniform on `outer` without `inner`.
+    /// The uniform law on `outer` without `inner`.
     Shell {
-        /// [low, high] of the whole.
+        /// Interval [low, high] of the whole.
         outer: [f64; 2],
-        /// [low, high] of the hole.
+        /// Interval [low, high] of the hole.
         inner: [f64; 2],
     },
-    /// One of several laws, equally likely unless weighted.
+    /// A mixture of laws, equally likely unless weighted.
     Mixture {
         /// The laws.
         of: Vec<Law>,
-        /// Their weights; need not sum to one.
+        /// Weights of the laws, which need not sum to one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         weights: Option<Vec<f64>>,
     },
@@ -80,7 +80,7 @@ pub enum Law {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Draw {
     pub value: f64,
-    /// The interval it was drawn from, if that law is continuous.
+    /// Interval of the law, if it is continuous.
     pub within: Option<(f64, f64)>,
 }
 
@@ -89,7 +89,7 @@ impl Draw {
         Draw { value, within: None }
     }
 
-    /// The value, kept inside the interval against rounding.
+    /// A draw from an interval, clamped to it against rounding.
     fn continuous(value: f64, low: f64, high: f64) -> Draw {
         Draw { value: value.clamp(low, high), within: Some((low, high)) }
     }
@@ -116,13 +116,13 @@ impl Draw {
     }
 }
 
-/// Where a number stands among all `f32` in increasing order; zero stands at 0.
+/// The rank of a number among all `f32` in increasing order; zero has rank 0.
 pub(crate) fn rank(value: f32) -> i32 {
     let magnitude = (value.to_bits() & 0x7fff_ffff) as i32;
     if value.is_sign_negative() { -magnitude } else { magnitude }
 }
 
-/// The number of a rank.
+/// The number with this rank.
 fn ranked(rank: i32) -> f32 {
     let magnitude = f32::from_bits(rank.unsigned_abs());
     if rank < 0 { -magnitude } else { magnitude }
@@ -142,7 +142,7 @@ impl Law {
         }
     }
 
-    /// The values that it draws with a probability above 0; none if there are none.
+    /// The atoms: values that are drawn with a probability above 0; `None` if there are none.
     pub(crate) fn atoms(&self) -> Option<Vec<f64>> {
         match self {
             Law::Fixed { value } => Some(vec![*value]),
@@ -158,7 +158,7 @@ impl Law {
         }
     }
 
-    /// Whether a draw for the split numbered `code` can have the value.
+    /// Returns true if a draw for the split numbered `code` can have the value.
     pub(crate) fn can_draw(&self, value: f64, code: i32) -> bool {
         let stamped = f64::from(value as f32) == value && rank(value as f32).rem_euclid(4) == code;
         match self {
@@ -182,7 +182,7 @@ impl Law {
         }
     }
 
-    /// The numbers of the law that are values, for the check against legal ranges.
+    /// The numbers of the law that have the unit of the value, for the check against legal ranges.
     pub(crate) fn values(&self) -> Vec<f64> {
         match self {
             Law::Fixed { value } => vec![*value],
@@ -195,7 +195,7 @@ impl Law {
         }
     }
 
-    /// What is wrong with the law itself, if anything; its values are known to be finite.
+    /// The defect of the law itself, if any; its values are known to be finite.
     pub(crate) fn defect(&self) -> Option<String> {
         match self {
             Law::Fixed { .. } => None,
@@ -203,7 +203,7 @@ impl Law {
             Law::LogUniform { low, .. } if *low <= 0.0 => {
                 Some(format!("low = {low}, but a log-uniform law needs low > 0"))
             }
-            // what is smaller has not all digits as an f32, and `high / low` stays a number
+            // a smaller number loses digits as an f32; with this one, `high / low` stays finite
             Law::LogUniform { low, .. } if *low < f64::from(f32::MIN_POSITIVE) => {
                 Some(format!("low = {low:e}, but a log-uniform law needs low >= {:e}", f32::MIN_POSITIVE))
             }
@@ -219,7 +219,7 @@ impl Law {
         }
     }
 
-    /// What is wrong with the law, its values included.
+    /// The defect of the law, its values included.
     pub(crate) fn complaint(&self) -> Option<String> {
         let infinite = self.values().into_iter().find(|value| !value.is_finite());
         let infinite = infinite.map(|value| format!("{value} is not a finite number"));
@@ -227,7 +227,7 @@ impl Law {
         infinite.or_else(|| beyond().map(too_large)).or_else(|| self.defect())
     }
 
-    /// The value for uniform words: `words()` is called once, and once more for each mixture.
+    /// The draw for uniform words: `words()` is called once, and once more for each mixture.
     pub(crate) fn draw(&self, words: &mut impl FnMut() -> u32) -> Draw {
         let uniform = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
         match self {
@@ -282,7 +282,8 @@ fn truncated(low: f64, high: f64, uniform: f64) -> f64 {
         // in the upper tail distribution functions are near 1 and lose their digits
         return -truncated(-high, -low, 1.0 - uniform);
     }
-    let (below, above) = (normal::cdf(low), normal::cdf(high));
+    let below = normal::cdf(low);
+    let above = normal::cdf(high);
     normal::quantile(below + (above - below) * uniform)
 }
 

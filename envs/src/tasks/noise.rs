@@ -1,5 +1,4 @@
-//! The randomness of one process: a random function of places, so that any place can be asked for
-//! without the ones before.
+//! Noise: a random function of places, so that any place can be evaluated without those before.
 
 use std::convert::Infallible;
 
@@ -9,13 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::tasks::normal;
 
-/// The randomness of one process, named by 64 bits: those of a drift follow from seed, split,
-/// iteration, task and channel.
+/// The noise of one process, named by 64 bits: those of a drift follow from seed, split, iteration, task and channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Noise(u64);
 
 impl Noise {
-    /// What the name of a stream leads to.
+    /// The noise of a stream.
     pub fn of(stream: Stream) -> Noise {
         let words = stream.block(0);
         Noise(u64::from(words[0]) | u64::from(words[1]) << 32)
@@ -27,38 +25,38 @@ impl Noise {
         Noise(u64::from(words[0]) | u64::from(words[1]) << 32)
     }
 
-    /// The name, as bits.
+    /// The name of the process as bits.
     pub(crate) fn bits(self) -> u64 {
         self.0
     }
 
-    /// Random words number `4 block ..` of `place`.
+    /// The random words number `4 block` to `4 block + 3` of `place`.
     #[inline(always)]
     fn block(self, place: u64, block: u32) -> [u32; 4] {
         let counter = [place as u32, (place >> 32) as u32, block, 0];
         philox4x32_10(counter, [self.0 as u32, (self.0 >> 32) as u32])
     }
 
-    /// Uniform in (0, 1), 53 bits.
+    /// The uniform number of `place` in (0, 1), 53 bits.
     #[inline(always)]
     pub(crate) fn uniform(self, place: u64) -> f64 {
         let words = self.block(place, 0);
         open_unit(u64::from(words[0]) | u64::from(words[1]) << 32)
     }
 
-    /// Standard normal.
+    /// The standard normal number of `place`.
     #[inline]
     pub(crate) fn normal(self, place: u64) -> f64 {
         normal::quantile(self.uniform(place))
     }
 
-    /// The words of `place`, one after the other.
+    /// The words of `place`, as a generator.
     pub(crate) fn words(self, place: u64) -> Words {
         Words { noise: self, place, next_block: 0, words: [0; 4], used: 4 }
     }
 }
 
-/// Most normal numbers that are drawn at once.
+/// Number of normal numbers that are drawn at once.
 const AT_ONCE: usize = 32;
 
 /// The normal numbers of a process, with those of some successive places drawn at once.
@@ -70,7 +68,7 @@ pub(crate) struct Normals {
 }
 
 impl Normals {
-    /// Ready for the places from `first` on, if there are several.
+    /// The normal numbers, with those of `count` places from `first` on drawn ahead if they fill a block.
     #[inline(always)]
     pub(crate) fn new(noise: Noise, first: u64, count: usize) -> Normals {
         let mut numbers = [0.0; AT_ONCE];
@@ -84,7 +82,7 @@ impl Normals {
         Normals { noise, first, numbers, count }
     }
 
-    /// [`Noise::normal`].
+    /// The [`Noise::normal`] of a place.
     #[inline(always)]
     pub(crate) fn at(&self, place: u64) -> f64 {
         let index = place.wrapping_sub(self.first);

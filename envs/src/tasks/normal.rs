@@ -1,4 +1,4 @@
-//! The standard normal distribution: its distribution function and the inverse of it.
+//! The standard normal distribution: its distribution function and the inverse.
 
 #![expect(clippy::excessive_precision, reason = "the coefficients as published")]
 
@@ -24,7 +24,7 @@ pub(crate) fn quantile(p: f64) -> f64 {
     (polynomial(numerator, r) / polynomial(denominator, r)).copysign(q)
 }
 
-/// Replaces each number by its [`quantile`]: the central ones, six in seven, at once.
+/// Replaces each number by its [`quantile`]: the central ones, six in seven, in one loop.
 #[inline(always)]
 pub(crate) fn quantiles<const N: usize>(numbers: &mut [f64; N]) {
     let uniforms = *numbers;
@@ -38,7 +38,7 @@ pub(crate) fn quantiles<const N: usize>(numbers: &mut [f64; N]) {
     }
 }
 
-/// Half the probability of the centre.
+/// Half of the centre's probability.
 const CENTRAL: f64 = 0.425;
 
 /// The quantile of 1/2 + q in the centre.
@@ -48,7 +48,7 @@ fn central(q: f64) -> f64 {
     q * polynomial(CENTRE.0, r) / polynomial(CENTRE.1, r)
 }
 
-/// Highest power first.
+/// The value of a polynomial, coefficients of the highest power first.
 #[inline(always)]
 fn polynomial(coefficients: [f64; 8], x: f64) -> f64 {
     coefficients.into_iter().fold(0.0, |sum, c| sum * x + c)
@@ -78,7 +78,7 @@ const CENTRE: ([f64; 8], [f64; 8]) = (
     ],
 );
 
-/// For tails down to exp(-25).
+/// Numerator and denominator for tails down to exp(-25).
 const NEAR: ([f64; 8], [f64; 8]) = (
     [
         7.745_450_142_783_414_076_40e-4,
@@ -102,7 +102,7 @@ const NEAR: ([f64; 8], [f64; 8]) = (
     ],
 );
 
-/// For the tails beyond.
+/// Numerator and denominator for the tails beyond.
 const FAR: ([f64; 8], [f64; 8]) = (
     [
         2.010_334_399_292_288_132_65e-7,

@@ -11,11 +11,11 @@ use crate::tasks::law::Law;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Number {
-    /// Written as a plain number.
+    /// A plain number.
     Value(f64),
-    /// Written as `"random"`: anywhere in the cycle. Only for the phase of a periodic schedule.
+    /// The word `"random"`, for the phase of a periodic schedule: uniform over the cycle.
     Random(Random),
-    /// Written as a law.
+    /// A law.
     Law(Law),
 }
 
@@ -23,7 +23,7 @@ pub enum Number {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Random {
-    /// Itself.
+    /// The word itself.
     Random,
 }
 
@@ -44,7 +44,7 @@ impl Number {
     }
 }
 
-/// By hand, so that an error in a law is reported as such and not as "no variant matched".
+/// The implementation is by hand, so that an error in a law is reported as such and not as "no variant matched".
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
         struct NumberVisitor;

@@ -20,20 +20,20 @@ use crate::{
 pub struct Overlap {
     /// The splits, two or three.
     pub splits: Vec<Split>,
-    /// The channels among whose values a task is drawn; empty where there is only one task.
+    /// Channels whose values are drawn; empty if there is only one task.
     pub channels: Vec<SharedChannel>,
 }
 
-/// A channel that is drawn, and can be drawn alike in two splits.
+/// A drawn channel that can have the same value in two splits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SharedChannel {
-    /// Its name.
+    /// Name of the channel.
     pub name: String,
-    /// Values that both splits can draw; of a drift, those of the first number that is drawn.
+    /// Values that both splits can draw; for a drift, those of its first drawn number.
     pub values: Vec<f64>,
 }
 
-/// Most values that a message names.
+/// Largest number of values in a message.
 const NAMED: usize = 6;
 
 impl fmt::Display for Overlap {
@@ -55,11 +55,11 @@ impl fmt::Display for Overlap {
 }
 
 impl TaskConfig {
-    /// The splits that can draw the same tasks; none where nothing is drawn and nothing drifts, for then
-    /// the task is the environment itself.
+    /// The splits that can draw the same tasks; none if nothing is drawn and nothing drifts, for then the task is the
+    /// environment itself.
     ///
     /// # Errors
-    /// As [`TaskDistribution::new`].
+    /// Those of [`TaskDistribution::new`].
     pub fn overlaps(&self, spec: &'static EnvSpec) -> Result<Vec<Overlap>, TaskError> {
         if self.vary.is_empty() && self.drift.is_empty() && self.list.is_empty() && self.split == Default::default() {
             return Ok(Vec::new());
@@ -81,16 +81,15 @@ impl TaskConfig {
 }
 
 impl TaskDistribution {
-    /// How a task of `self` can equal one of `other`, if one can: in every channel, and in every number
-    /// of every drift, both can draw the same value. Draws from continuous laws carry their split, and
-    /// so does the noise of random schedules.
+    /// The overlap of `self` with `other`: in every channel, and in every number of every drift, both can draw the same
+    /// value. Draws from continuous laws carry their split, and so does the noise of random schedules.
     pub fn overlap(&self, other: &TaskDistribution) -> Option<Overlap> {
         let pairs = self.plans.iter().flat_map(|a| other.plans.iter().map(move |b| (a, b)));
         let channels = pairs.into_iter().find_map(|(a, b)| self.shared(a, other, b))?;
         Some(Overlap { splits: vec![self.split, other.split], channels })
     }
 
-    /// The channels that two plans draw, if all of them can be drawn alike.
+    /// The channels that two plans draw, if all of them can have equal values.
     fn shared(&self, plan: &Plan, other: &TaskDistribution, of_other: &Plan) -> Option<Vec<SharedChannel>> {
         let codes = [self.split.code(), other.split.code()].map(i32::from);
         let mut found = Vec::new();
@@ -123,7 +122,7 @@ fn entry<T>(entries: &[Entry<T>], channel: usize) -> Option<&T> {
     entries.iter().find(|entry| entry.channel == channel).map(|entry| &entry.what)
 }
 
-/// The laws of the numbers of two drifts, in pairs, if the drifts are alike but for them.
+/// The laws of the numbers of two drifts, in pairs, if the drifts are equal except for them.
 fn numbers(a: &DriftConfig, b: &DriftConfig) -> Option<Vec<(Law, Law)>> {
     let parts = |drift: &DriftConfig| {
         let mut laws = Vec::new();
@@ -139,7 +138,7 @@ fn numbers(a: &DriftConfig, b: &DriftConfig) -> Option<Vec<(Law, Law)>> {
     alike.then(|| laws.into_iter().zip(other_laws).collect())
 }
 
-/// Values that two laws can both draw for splits of these codes.
+/// The values that two laws can both draw for splits of these codes.
 fn common(a: &Law, b: &Law, [code_a, code_b]: [i32; 2]) -> Vec<f64> {
     let of = |law: &Law, other: &Law, code: i32| -> Vec<f64> {
         law.atoms().into_iter().flatten().filter(|value| other.can_draw(*value, code)).collect()

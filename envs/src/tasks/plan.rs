@@ -1,4 +1,4 @@
-//! From what a task file says to what is drawn for each channel, with everything checked.
+//! Plans: the checked laws and drifts of each channel, from the tables of a task file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How the tasks of one plan are drawn; the plans of a distribution are equally likely.
+/// The laws of a task; the plans of a distribution are equally likely.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub vary: Vec<Entry<Law>>,
@@ -25,7 +25,7 @@ pub(crate) struct Plan {
     pub copulas: Vec<Copula>,
 }
 
-/// More plans than anyone writes; each is checked when a distribution is made.
+/// Largest number of plans, more than anyone writes; each is checked when a distribution is made.
 const MAX_PLANS: usize = 10_000;
 
 /// The plans of a split.
@@ -33,7 +33,9 @@ pub(crate) fn plans(spec: &EnvSpec, config: &TaskConfig, split: Split) -> Result
     let TaskConfig { base, vary, drift, actuator, sensor, .. } = config;
     let train = Layer::of("task", Tables { base, vary, drift, actuator, sensor })?;
     check_list(config, &train)?;
-    let (mut layers, mut list, mut path) = (vec![train.clone()], &config.list, "task");
+    let mut layers = vec![train.clone()];
+    let mut list = &config.list;
+    let mut path = "task";
     if let Some((at, o)) = config.overrides(split) {
         let Overrides { base, vary, drift, actuator, sensor, .. } = o;
         let over = Layer::of(at, Tables { base, vary, drift, actuator, sensor })?;
@@ -43,7 +45,8 @@ pub(crate) fn plans(spec: &EnvSpec, config: &TaskConfig, split: Split) -> Result
             Mode::AllOut => vec![train.with(&over)],
         };
         if !o.list.is_empty() {
-            (list, path) = (&o.list, at);
+            list = &o.list;
+            path = at;
         } else if let Some((name, at, i)) = over.listed(&config.list).next() {
             let problem = format!("task.list[{i}] also sets {name}, for all splits; give this split a list of its own");
             return Err(invalid(at, problem));
@@ -55,7 +58,7 @@ pub(crate) fn plans(spec: &EnvSpec, config: &TaskConfig, split: Split) -> Result
     layers.into_iter().map(|layer| layer.plan(spec, config)).collect()
 }
 
-/// Every layer with every alternative.
+/// The combinations of every layer with every alternative.
 fn with_list(layers: &[Layer], list: &[BTreeMap<String, Number>], path: &str) -> Result<Vec<Layer>, TaskError> {
     if layers.len() * list.len() > MAX_PLANS {
         return Err(invalid(&format!("{path}.list"), format!("{} alternatives; at most {MAX_PLANS}", list.len())));
@@ -73,7 +76,7 @@ fn with_list(layers: &[Layer], list: &[BTreeMap<String, Number>], path: &str) ->
     Ok(all)
 }
 
-/// Refuses what is never read, because every alternative of every split says something else.
+/// Refuses an entry that is never read, because every alternative of every split replaces it.
 fn check_list(config: &TaskConfig, train: &Layer) -> Result<(), TaskError> {
     let own_list = |overrides: &Option<Overrides>| overrides.as_ref().is_some_and(|o| !o.list.is_empty());
     if own_list(&config.split.in_dist) || own_list(&config.split.ood) {
@@ -88,7 +91,7 @@ fn check_list(config: &TaskConfig, train: &Layer) -> Result<(), TaskError> {
     }
 }
 
-/// The tables of a task file that speak of channels.
+/// The tables of a task file that set channels.
 struct Tables<'a> {
     base: &'a BTreeMap<String, f64>,
     vary: &'a BTreeMap<String, Law>,
@@ -100,7 +103,7 @@ struct Tables<'a> {
 /// Entries by channel name, each with its path.
 type Entries<T> = BTreeMap<String, (String, T)>;
 
-/// What some tables say about channels.
+/// The entries of some tables.
 #[derive(Clone, Debug, Default)]
 struct Layer {
     vary: Entries<Law>,
@@ -167,7 +170,7 @@ impl Layer {
         layer
     }
 
-    /// What alternatives would displace: channel, its path here, and the first alternative that does.
+    /// The entries that alternatives would replace: channel, its path here, and the first such alternative.
     fn listed<'a>(
         &'a self,
         list: &'a [BTreeMap<String, Number>],
@@ -181,7 +184,7 @@ impl Layer {
         })
     }
 
-    /// Lays the entries of another layer over what is said about the same channels.
+    /// Replaces entries by those of another layer for the same channels.
     fn lay(&mut self, over: &Layer) {
         for (name, entry) in &over.vary {
             if self.drift.get(name).is_some_and(|(_, config)| config.timing.apply == Apply::Abs) {
@@ -228,7 +231,7 @@ impl Layer {
     }
 }
 
-/// Says that the undrifted value of a channel is never read: a schedule takes its place at all times.
+/// Returns true if the undrifted value of a channel is never read, because a schedule replaces it at all times.
 fn replaces(config: &DriftConfig) -> bool {
     config.timing.apply == Apply::Abs && config.timing.window.is_none()
 }
@@ -269,11 +272,11 @@ fn check_law(path: &str, channel: Option<&Channel>, law: &Law) -> Result<(), Tas
     Ok(())
 }
 
-/// Numbers of a schedule that may have laws: every corner of their box is looked at.
+/// Largest number of laws in a schedule: every corner of their box is checked.
 const MAX_DRAWN: usize = 12;
 
 /// Refuses a drift if any schedule it can draw is ill-formed or leaves its bounds where that is an
-/// error. By the shape of [`crate::Schedule::range`] it is enough to look at the corners: each
+/// error. By the shape of [`crate::Schedule::range`] it is enough to check the corners: each
 /// number, and the undrifted value, at one end of its support.
 fn check_drift(
     path: &str,

@@ -10,19 +10,19 @@ use crate::{
     tasks::{channel::MAX_DELAY, error::TaskError},
 };
 
-/// What the tasks of a distribution have in common, besides their laws.
+/// Settings that the tasks of a distribution have in common, besides their laws.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskSettings {
-    /// How many of the last actions are appended to the observation, newest first.
+    /// Number of the last actions that are appended to the observation, newest first.
     pub observe_actions: u32,
-    /// How the state is advanced; the environment's own way if absent.
+    /// Integrator of the state; the environment's own if absent.
     pub integrator: Option<IntegratorKind>,
-    /// What a step pays; the environment's own reward if absent.
+    /// Reward of a step; the environment's own if absent.
     pub reward: Option<RewardKind>,
-    /// What a sensor shows in place of a dropped reading.
+    /// Reading that a sensor shows in place of a dropped one.
     pub sensor_fill: SensorFill,
-    /// What the agent is told about changes.
+    /// Notifications of changes to the agent.
     pub notify: Notify,
 }
 
@@ -60,37 +60,37 @@ impl TaskSettings {
         }
     }
 
-    /// Integrator and reward among which the compiled physics of the environment chooses.
+    /// Integrator and reward for the compiled physics of the environment.
     pub(crate) fn variant(&self, spec: &EnvSpec) -> (IntegratorKind, RewardKind) {
         let of_task = if spec.variants { (self.integrator, self.reward) } else { (None, None) };
         (of_task.0.unwrap_or_default(), of_task.1.unwrap_or_default())
     }
 }
 
-/// What a sensor shows in place of a dropped reading.
+/// The reading that a sensor shows in place of a dropped one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SensorFill {
     /// Zero.
     #[default]
     Zero,
-    /// The last reading that came through.
+    /// The last reading that passed.
     Last,
 }
 
-/// What the agent is told about changes of the drifting channels.
+/// Notifications of changes of the drifting channels to the agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {
-    /// How much is told.
+    /// Content of a notification.
     pub level: NotifyLevel,
     /// Ticks between a change and its notification.
     pub delay: u32,
-    /// Standard deviation of what is added to a delta or value (units of the channel).
+    /// Standard deviation of the noise on a delta or value (units of the channel).
     pub noise_std: f64,
     /// Probability that a change goes unnoticed.
     pub miss_prob: f64,
-    /// Probability, per tick without a change, that one is reported.
+    /// Probability of a false alarm per tick without a change.
     pub false_alarm_prob: f64,
 }
 
@@ -113,16 +113,16 @@ impl Notify {
     }
 }
 
-/// How much is told about a change.
+/// The content of a notification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotifyLevel {
-    /// Nothing.
+    /// No notification.
     #[default]
     None,
-    /// That something changed.
+    /// A flag that something changed.
     Flag,
-    /// By how much each drifting channel changed.
+    /// The change of each drifting channel.
     Delta,
     /// The value of each drifting channel.
     Value,

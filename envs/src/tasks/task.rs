@@ -1,4 +1,4 @@
-//! Tasks: which quantities of an environment can be perturbed, and one choice of all of them.
+//! Tasks: one choice of all channels of an environment.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What a task is for.
+/// The part of the data that a task belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
@@ -30,7 +30,7 @@ pub enum Split {
 }
 
 impl Split {
-    /// All splits.
+    /// The splits, in order.
     pub const ALL: [Split; 3] = [Split::Train, Split::InDist, Split::Ood];
 
     /// The text form: `train`, `in-dist`, `ood`.
@@ -69,27 +69,27 @@ impl std::str::FromStr for Split {
     }
 }
 
-/// Which draw of which split a task is.
+/// The identity of a task: its split and its number among the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskId {
-    /// What it is for.
+    /// Split of the task.
     pub split: Split,
-    /// Iteration of the meta loop it was drawn in.
+    /// Iteration of the meta loop.
     pub iteration: u32,
-    /// Its number in that iteration.
+    /// Number of the task in that iteration.
     pub index: u32,
 }
 
-/// One task: a value for every channel, and what drifts.
+/// A task: a value for every channel, and the drifts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
-    /// Which draw it is.
+    /// Identity of the task.
     pub id: TaskId,
     /// Undrifted values by channel, `[channels]`.
     pub values: Vec<f64>,
     /// The channels that drift, each at most once.
     pub drifts: Vec<Drift>,
-    /// What all tasks of the distribution have in common.
+    /// Settings that all tasks of the distribution have in common.
     pub settings: TaskSettings,
 }
 
@@ -104,7 +104,7 @@ impl Task {
         }
     }
 
-    /// The same task with one channel set to a legal value.
+    /// The task with one channel set to a legal value.
     pub fn with(mut self, spec: &EnvSpec, name: &str, value: f64) -> Result<Task, TaskError> {
         let index = channel_index(spec, name)?;
         check_value(name, &channels(spec)[index], value)?;
@@ -112,13 +112,13 @@ impl Task {
         Ok(self)
     }
 
-    /// The same task with one channel following a legal schedule on the clock of the task's life.
+    /// The task with one channel following a legal schedule on the clock of the task's life.
     pub fn with_drift(self, spec: &EnvSpec, name: &str, schedule: Schedule) -> Result<Task, TaskError> {
         self.with_timed_drift(spec, name, schedule, Timing::default(), Noise::default())
     }
 
-    /// The same task with one channel following a legal schedule, with its clock, application and
-    /// bounds, and what it is drawn from if it is random.
+    /// The task with one channel following a legal schedule, with its clock, application and bounds, and its noise if
+    /// it is random.
     pub fn with_timed_drift(
         mut self,
         spec: &EnvSpec,
@@ -150,7 +150,7 @@ impl Task {
         values
     }
 
-    /// Everything that makes up the dynamics, as bits: two tasks with different bits differ.
+    /// The dynamics as bits: two tasks with different bits differ.
     pub fn bits(&self) -> Vec<u64> {
         let mut bits: Vec<u64> = self.values.iter().map(|value| value.to_bits()).collect();
         for drift in &self.drifts {
@@ -164,8 +164,8 @@ impl Task {
         fnv1a(self.bits().into_iter().flat_map(u64::to_le_bytes))
     }
 
-    /// A 64-bit digest for task lists (FNV-1a), of what differs from the unperturbed environment:
-    /// unlike [`Task::fingerprint`] it stays the same when an environment gains channels.
+    /// A 64-bit digest for task lists (FNV-1a) of the differences from the unperturbed environment: unlike
+    /// [`Task::fingerprint`] it stays the same when an environment gains channels.
     pub fn digest(&self, spec: &EnvSpec) -> u64 {
         let mut bytes = spec.name.as_bytes().to_vec();
         for (index, channel) in channels(spec).iter().enumerate() {

@@ -1,20 +1,20 @@
-//! How much a task changes: its variation budget.
+//! The variation budget of a task: the total change of its channels.
 
 use crate::{
     physics::spec::EnvSpec,
     tasks::{channel::channels, clock::Clocks, drift::Drift, task::Task},
 };
 
-/// How much one channel changes.
+/// The variation of one channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variation {
     /// Name of the channel.
     pub channel: String,
     /// Sum of the absolute changes from tick to tick, in units of the channel.
     pub total: f64,
-    /// [`Variation::total`] by the scale of the channel: its default value, or 1 where that is 0.
+    /// The [`Variation::total`] over the scale of the channel: its default value, or 1 if that is 0.
     pub relative: f64,
-    /// Number of ticks at which it changes.
+    /// Number of ticks at which the channel changes.
     pub changes: u64,
 }
 
@@ -36,7 +36,9 @@ pub fn variation(spec: &EnvSpec, task: &Task, ticks: u64, horizon: u32) -> Vec<V
     let of_drift = |drift: &Drift| {
         let channel = &channels[drift.channel];
         let base = task.values[drift.channel];
-        let (mut total, mut changes, mut last) = (0.0, 0, drift.value(base, &clocks(0)));
+        let mut total = 0.0;
+        let mut changes = 0;
+        let mut last = drift.value(base, &clocks(0));
         for tick in 1..=ticks {
             let value = drift.value(base, &clocks(tick));
             total += (value - last).abs();

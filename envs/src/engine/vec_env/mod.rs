@@ -1,17 +1,16 @@
-//! Many lanes of one environment at once: autoreset, time limits, drift, faulty actuator and
-//! sensors.
+//! Many lanes of one environment at once: autoreset, time limits, drift, faulty actuator and sensors.
 //!
-//! What happens in a tick, in this order:
+//! A tick has five stages:
 //!
 //! 1. Channels that drift take their values of the tick.
-//! 2. The actuator makes of the command: it is delayed; lost (`drop_prob`) or replaced by the last
-//!    one that came through (`stick_prob`), either for `hold_steps`; times `gain`, plus `bias`,
-//!    plus noise; nothing below `dead_zone`; at most `saturation`.
+//! 2. The actuator transforms the command: delay; loss (`drop_prob`) or replacement by the last one that passed
+//!    (`stick_prob`), either for `hold_steps`; times `gain`, plus `bias`, plus noise; nothing below `dead_zone`; at
+//!    most `saturation`.
 //! 3. The physics makes one step.
-//! 4. Each sensor makes of its reading: times `scale`, plus `bias`, plus noise; rounded to the
-//!    nearest multiple of `quantum`; dropped (`drop_prob`: zero, or the last one) or stuck
-//!    (`stuck_prob`: the last one); delayed; hidden (`mask`).
-//! 5. What else observations show is appended: see [`crate::obs_dim`].
+//! 4. Each sensor transforms its reading: times `scale`, plus `bias`, plus noise; rounding to the nearest multiple of
+//!    `quantum`; loss (`drop_prob`: zero, or the last reading) or repetition (`stuck_prob`: the last reading); delay;
+//!    masking (`mask`).
+//! 5. The last commands and notifications are appended to the observation: see [`crate::obs_dim`].
 //!
 //! Delays are rounded to whole steps and grow by at most one a step. At the start of an episode
 //! delay lines are full of the initial reading, or of no command.
@@ -47,43 +46,42 @@ use crate::{
     tasks::{channel::ChannelLayout, clock::Clocks},
 };
 
-/// Where one step writes; all slices are the caller's.
+/// Output buffers of one step; all slices are the caller's.
 #[derive(Debug)]
 pub struct StepView<'a> {
     /// Observations after the step and before any reset, `[envs, obs_dim]`.
     pub next_obs: &'a mut [f32],
     /// Rewards, `[envs]`.
     pub reward: &'a mut [f32],
-    /// Whether the physics ended the episode, `[envs]`.
+    /// True if the physics ended the episode, `[envs]`.
     pub terminated: &'a mut [bool],
-    /// Whether the time limit ended it, `[envs]`; both may be true.
+    /// True if the time limit ended it, `[envs]`; both may be true.
     pub truncated: &'a mut [bool],
 }
 
-/// When a lane whose episode has ended starts the next one. As in Gymnasium 1.4.0.
+/// The time at which a lane whose episode has ended starts the next one, as in Gymnasium 1.4.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Autoreset {
-    /// Within the step that ends the episode.
+    /// The step that ends the episode also starts the next one.
     #[default]
     SameStep,
-    /// With the step after it: that one ignores the lane's action, pays 0 and shows the initial
-    /// observation.
+    /// The step after it starts the next one: it ignores the lane's action, pays 0 and shows the initial observation.
     NextStep,
-    /// When [`VecEnv::reset_lanes`] says so.
+    /// Only [`VecEnv::reset_lanes`] starts episodes.
     Disabled,
 }
 
-/// Why a batch cannot be stepped; it is left as it was.
+/// A reason why a batch cannot be stepped; it is left as it was.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StepError {
-    /// NaN, an infinite number, an index that is not whole or out of range.
+    /// An action outside the action space: NaN, an infinite number, an index that is not whole or out of range.
     #[error("lane {lane}: action {action} is not in {space:?}")]
     Action {
         /// The first lane with such an action.
         lane: usize,
-        /// What was asked for.
+        /// The action.
         action: f32,
-        /// What could have been.
+        /// The action space.
         space: ActionSpace,
     },
     /// The episode has ended and autoreset is off.
@@ -99,21 +97,20 @@ pub enum StepError {
 /// A lane whose episode ends starts the next one within the same step (but see [`Autoreset`]), in
 /// the same task. The clock of the tasks' life runs on across episodes: the tick at clock `c` steps
 /// and senses with the channel values at `c`. An initial observation is made with the values of the
-/// tick before it, except that what follows the lane's own clocks (step in episode, episode) has
-/// its value at the start of the new episode.
+/// tick before it, except that channels on the lane's own clocks (step in episode, episode) have
+/// their values at the start of the new episode.
 ///
 /// Results depend on a lane's task and on its index within the task, not on which other lanes
 /// share the batch.
 ///
-/// A clone goes its own way from where the original stands, with the same random numbers to come:
-/// a fork at the current state, clock and phase of every drift.
+/// A clone is a fork at the current state, clock and phase of every drift, with the same random numbers to come.
 #[derive(Clone, Debug)]
 pub struct VecEnv<E: Env> {
     num_envs: usize,
     horizon: u32,
     version: Version,
     autoreset: Autoreset,
-    /// Where the lanes started.
+    /// Clocks of the lanes at the start.
     start: Clocks,
     /// Ticks since construction: names the block of random numbers of a reset.
     ticks: u32,
@@ -123,24 +120,24 @@ pub struct VecEnv<E: Env> {
     born: Vec<u32>,
     /// Episodes done in that life, `[envs]`.
     episodes: Vec<u32>,
-    /// What the tasks may change.
+    /// Channels that the tasks may change.
     used: Used,
-    /// What moves with the ticks of the tasks' life.
+    /// Drifts on the clock of the tasks' life.
     moving: Together,
-    /// What follows the clocks of each lane.
+    /// Drifts on the clocks of each lane.
     moving_by_lane: Apart,
-    /// How often a drift met its bounds, summed over lanes.
+    /// Number of times that a drift met its bounds, summed over lanes.
     corrections: u64,
     /// Random streams of the resets, `[envs]`.
     streams: Streams,
     channels: Channels,
-    /// `[blocks, state_dim, LANES]`.
+    /// Physical states, `[blocks, state_dim, LANES]`.
     state: Vec<Column>,
-    /// `[blocks, LANES]`.
+    /// Steps done in the episodes, `[blocks, LANES]`.
     episode_step: Vec<Lanes<u32>>,
     /// Length of an observation.
     width: usize,
-    /// `[blocks * LANES, width]`, in columns only for their alignment.
+    /// Observations, `[blocks * LANES, width]`, in columns only for their alignment.
     obs: Vec<Column>,
     /// 1 where the last step ended an episode, `[blocks, LANES]`.
     ended: Vec<[u8; LANES]>,
@@ -160,6 +157,12 @@ struct Tail {
     reward: [[f32; LANES]; 1],
     terminated: [[bool; LANES]; 1],
     truncated: [[bool; LANES]; 1],
+}
+
+impl Tail {
+    fn new(act_dim: usize, width: usize) -> Tail {
+        Tail { actions: vec![0.0; LANES * act_dim], next_obs: vec![0.0; LANES * width], ..Tail::default() }
+    }
 }
 
 impl<E: Env> VecEnv<E> {
@@ -195,16 +198,16 @@ impl<E: Env> VecEnv<E> {
     /// The output of the actuators in a step with these `actions`, `[envs, act_dim]` both, in the unit
     /// of the command: after delay, losses, gain, bias, noise, dead zone and saturation at the clocks of that step.
     ///
-    /// Copies what moves, and changes nothing: for pictures and traces.
+    /// The call changes nothing, but copies all drifts: it is for pictures and traces.
     ///
     /// # Panics
     /// On actions of the wrong number.
     pub fn delivered(&self, actions: &[f32]) -> Vec<f32> {
         assert_eq!(actions.len(), self.num_envs * Self::ACT_DIM, "actions of {} lanes", self.num_envs);
-        let (mut moving, mut apart) = (self.moving.clone(), self.moving_by_lane.clone());
-        let (mut channels, mut actuators) = (self.channels.clone(), self.actuators.clone());
-        moving.apply(self.simd, &mut channels, self.clock());
-        apart.apply(self.simd, &mut channels, 0..self.num_envs, |lane| self.clocks(lane));
+        let mut channels = self.channels.clone();
+        self.moving.clone().apply(self.simd, &mut channels, self.clock());
+        self.moving_by_lane.clone().apply(self.simd, &mut channels, 0..self.num_envs, |lane| self.clocks(lane));
+        let mut actuators = self.actuators.clone();
         let scene = Scene { channels: &channels, streams: &self.streams, tick: self.ticks };
         let mut delivered = Vec::with_capacity(actions.len());
         for (block, of_block) in actions.chunks(LANES * Self::ACT_DIM).enumerate() {
@@ -227,8 +230,8 @@ impl<E: Env> VecEnv<E> {
         self.start.lifetime_step + u64::from(self.ticks)
     }
 
-    /// Where a lane stands: the clocks that its next step will have. The values its channels will
-    /// have then are [`crate::Task::values_on`] of this.
+    /// The clocks of a lane's next step. The values of its channels at that step are [`crate::Task::values_on`] of
+    /// these.
     pub fn clocks(&self, lane: usize) -> Clocks {
         Clocks {
             episode_step: u64::from(self.episode_step()[lane]),
@@ -239,8 +242,8 @@ impl<E: Env> VecEnv<E> {
         }
     }
 
-    /// How often since construction the value of a drifting channel left its bounds and followed
-    /// its `on_bound` instead, counted once for each lane and evaluation.
+    /// Number of times since construction that the value of a drifting channel left its bounds and followed its
+    /// `on_bound` instead, counted once for each lane and evaluation.
     pub fn corrections(&self) -> u64 {
         self.corrections
     }

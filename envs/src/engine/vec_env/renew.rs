@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl<E: Env> VecEnv<E> {
-    /// A lane for each of `tasks`, ready for any other task of `distribution` ([`VecEnv::renew`]). `horizon` and
-    /// `stream` as in [`VecEnv::new`]; the tasks' lives begin at 0.
+    /// A batch with one lane for each of `tasks`, ready for any other task of `distribution` ([`VecEnv::renew`]).
+    /// `horizon` and `stream` are those of [`VecEnv::new`]; the tasks' lives begin at 0.
     ///
     /// # Panics
     /// As [`VecEnv::new`].
@@ -28,7 +28,7 @@ impl<E: Env> VecEnv<E> {
         env
     }
 
-    /// Puts `lane` into another task, whose life begins now with a new episode.
+    /// Gives `lane` another task, whose life begins now with a new episode.
     ///
     /// # Panics
     /// If the batch was not made by [`VecEnv::renewable`], or the task is none of its distribution.
@@ -38,7 +38,8 @@ impl<E: Env> VecEnv<E> {
             let plain = task.values[channel] == description.default && task.drifts.iter().all(|d| d.channel != channel);
             assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", description.name);
         }
-        (self.born[lane], self.episodes[lane]) = (self.ticks, 0);
+        self.born[lane] = self.ticks;
+        self.episodes[lane] = 0;
         self.moving_by_lane.clear(lane);
         let clocks = Clocks { episode_step: 0, ..self.clocks(lane) };
         for (channel, value) in task.values_on(&clocks).into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Taking a batch's state out and putting it into another one.
+//! Saving and restoring the state of a batch.
 
 use super::VecEnv;
 use crate::{
@@ -6,28 +6,28 @@ use crate::{
     physics::env::Env,
 };
 
-/// A saved state that is not of such a batch.
+/// A saved state that belongs to a batch of another size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a state of {found} words where the batch has {expected}")]
 pub struct WrongState {
-    /// Words there were.
+    /// Number of words in the state.
     pub found: usize,
-    /// Words there should have been.
+    /// Number of words of the batch.
     pub expected: usize,
 }
 
 impl<E: Env> VecEnv<E> {
-    /// Everything that moves as the batch is stepped: physics, clocks, memories of actuators and sensors, what was
-    /// announced. Not the tasks, which [`VecEnv::restore`] must find in place.
+    /// The state of the batch: physics, clocks, memories of actuators and sensors, announcements. The tasks are no part
+    /// of it: [`VecEnv::restore`] must find them in place.
     ///
-    /// Changes nothing; the batch is borrowed as it is for [`VecEnv::restore`], whose traversal this is.
+    /// The call changes nothing; the borrow is mutable because [`VecEnv::restore`] uses the same traversal.
     pub fn save(&mut self) -> Vec<u32> {
         let mut saved = Vec::new();
         self.words(&mut |word| saved.push(*word));
         saved
     }
 
-    /// Goes on, to the bit, from where another batch of the same tasks, lanes, horizon and streams was saved.
+    /// Continues, to the bit, from the saved state of another batch of the same tasks, lanes, horizon and streams.
     ///
     /// # Errors
     /// If the state is of another size; the batch is then as it was.

@@ -1,4 +1,4 @@
-//! Making a batch.
+//! Construction of a batch.
 
 use std::marker::PhantomData;
 
@@ -31,13 +31,13 @@ use crate::{
 };
 
 impl<E: Env> VecEnv<E> {
-    /// Lanes at the start of their first episodes: for each task, so many consecutive lanes.
+    /// A batch at the start of its first episodes: for each task, that many consecutive lanes.
     ///
     /// `horizon` is the time limit (steps per episode). `stream` names the random numbers of the
     /// initial states of the first lane of the first task; later tasks and later lanes of a task
-    /// count on from its `task` and `env`, so a batch can be split at any lane. `start` says where
-    /// the lanes start; its `task` is that of the first task, later ones count on from it, and its
-    /// `episode_step` is not read: episodes start at their beginning.
+    /// count on from its `task` and `env`, so a batch can be split at any lane. `start` gives the
+    /// clocks of the lanes; its `task` is that of the first task, later ones count on from it, and
+    /// its `episode_step` is not read: episodes start at their beginning.
     ///
     /// # Panics
     /// If there are no lanes, the horizon is 0, the stream is for neither
@@ -47,7 +47,7 @@ impl<E: Env> VecEnv<E> {
         Self::build(tasks, &[], horizon, stream, start)
     }
 
-    /// As [`VecEnv::new`], for tasks that may come to use channels of `more`, too.
+    /// The batch of [`VecEnv::new`], for tasks that may also come to use the channels `more`.
     pub(super) fn build(tasks: &[(&Task, usize)], more: &[usize], horizon: u32, stream: Stream, start: Clocks) -> Self {
         let num_envs: usize = tasks.iter().map(|(_, lanes)| lanes).sum();
         let settings = check::<E>(tasks, num_envs, horizon, stream);
@@ -82,13 +82,7 @@ impl<E: Env> VecEnv<E> {
             actuators,
             sensors,
             appendix: None,
-            tail: Tail {
-                actions: vec![0.0; LANES * Self::ACT_DIM],
-                next_obs: vec![0.0; LANES * width],
-                reward: [[0.0; LANES]],
-                terminated: [[false; LANES]],
-                truncated: [[false; LANES]],
-            },
+            tail: Tail::new(Self::ACT_DIM, width),
             simd: *Simd::available().last().expect("never empty"),
             env: PhantomData,
         };
@@ -102,7 +96,7 @@ impl<E: Env> VecEnv<E> {
         env
     }
 
-    /// The same lanes with another way of starting episodes.
+    /// The batch with another [`Autoreset`].
     pub fn with_autoreset(self, autoreset: Autoreset) -> Self {
         VecEnv { autoreset, ..self }
     }
@@ -129,7 +123,7 @@ impl<E: Env> VecEnv<E> {
     }
 }
 
-/// Refuses what no batch can be made of; returns the settings that all tasks have.
+/// Refuses arguments that no batch can have; returns the settings that all tasks have in common.
 fn check<'a, E: Env>(tasks: &[(&'a Task, usize)], lanes: usize, horizon: u32, stream: Stream) -> &'a TaskSettings {
     assert!(lanes > 0, "VecEnv of no lanes");
     assert!(horizon > 0, "an episode has at least one step");
@@ -151,7 +145,7 @@ fn check<'a, E: Env>(tasks: &[(&'a Task, usize)], lanes: usize, horizon: u32, st
     settings
 }
 
-/// The cheapest version of the physics in which all tasks are right.
+/// The cheapest version of the physics that is exact for all tasks.
 fn version<E: Env>(settings: &TaskSettings, used: &Used) -> Version {
     let needed = E::SPEC.params.iter().enumerate().filter(|(channel, _)| used.is(*channel)).map(|(_, p)| p.level);
     let (integrator, reward) = settings.variant(&E::SPEC);

@@ -26,7 +26,7 @@ impl<E: Env> VecEnv<E> {
         }
     }
 
-    /// [`VecEnv::step`] for actions that may not be legal.
+    /// Steps every lane once, as [`VecEnv::step`] does, for actions that may not be legal.
     ///
     /// # Errors
     /// On an action that is not in the action space (NaN, an infinite number, an index that is not whole or out of
@@ -55,7 +55,9 @@ impl<E: Env> VecEnv<E> {
             self.reset_lane(lane);
             let row = lane * self.width..(lane + 1) * self.width;
             out.next_obs[row.clone()].copy_from_slice(&self.obs()[row]);
-            (out.reward[lane], out.terminated[lane], out.truncated[lane]) = (0.0, false, false);
+            out.reward[lane] = 0.0;
+            out.terminated[lane] = false;
+            out.truncated[lane] = false;
         }
         Ok(())
     }
@@ -71,7 +73,7 @@ impl<E: Env> VecEnv<E> {
         }
     }
 
-    /// Steps all blocks; the lanes of the last one, if they do not fill it, by way of the tail.
+    /// Steps all blocks; the last one goes through the tail if its lanes do not fill it.
     fn advance_all(&mut self, actions: &[f32], out: &mut StepView<'_>) {
         let lanes = self.num_envs / LANES * LANES;
         let (actions, tail_actions) = actions.split_at(lanes * Self::ACT_DIM);
@@ -130,11 +132,13 @@ impl<E: Env> VecEnv<E> {
         }
     }
 
-    /// Sets what follows the clocks of each lane, for some lanes.
+    /// Sets the channels on the clocks of each lane, for some lanes.
     fn apply_lane_drifts(&mut self, lanes: Range<usize>) {
-        let (mut moving, mut channels) = (std::mem::take(&mut self.moving_by_lane), std::mem::take(&mut self.channels));
+        let mut moving = std::mem::take(&mut self.moving_by_lane);
+        let mut channels = std::mem::take(&mut self.channels);
         self.corrections += moving.apply(self.simd, &mut channels, lanes, |lane| self.clocks(lane));
-        (self.moving_by_lane, self.channels) = (moving, channels);
+        self.moving_by_lane = moving;
+        self.channels = channels;
     }
 
     /// The lanes whose last step ended their episode.
@@ -179,12 +183,12 @@ impl<E: Env> VecEnv<E> {
         self.start_episode(lane, self.uniforms(lane));
     }
 
-    /// What the initial state of an episode that starts now is made from.
+    /// The uniform numbers for the initial state of an episode that starts now.
     pub(super) fn uniforms(&self, lane: usize) -> [f32; 4] {
         self.streams.of(lane).uniforms(self.ticks)
     }
 
-    /// Starts an episode in `lane`, with what follows its clocks as they now are.
+    /// Starts an episode in `lane`, with the channels on its own clocks as they now are.
     #[inline(always)]
     pub(super) fn start_episode(&mut self, lane: usize, uniforms: [f32; 4]) {
         self.episode_step[lane / LANES][lane % LANES] = 0;
@@ -195,7 +199,7 @@ impl<E: Env> VecEnv<E> {
         self.begin_episode(lane, uniforms);
     }
 
-    /// Puts `lane` into an initial state and shows it.
+    /// Sets `lane` to an initial state and shows it.
     #[inline(always)]
     pub(super) fn begin_episode(&mut self, lane: usize, uniforms: [f32; 4]) {
         let (block, within) = (lane / LANES, lane % LANES);
@@ -238,18 +242,18 @@ impl<E: Env> VecEnv<E> {
     }
 }
 
-/// Some lanes that start new episodes: together, so that their random numbers are drawn at once.
+/// A group of lanes that start new episodes together, so that their random numbers are drawn at once.
 #[derive(Default)]
 struct Group {
     lanes: [u32; GROUP],
     len: usize,
 }
 
-/// Most lanes of a group: one vector's.
+/// Largest number of lanes in a group: those of one vector.
 const GROUP: usize = 16;
 
 impl Group {
-    /// Adds a lane; returns whether there is room for no other.
+    /// Adds a lane; returns true if the group is then full.
     fn push(&mut self, lane: usize) -> bool {
         self.lanes[self.len] = lane as u32;
         self.len += 1;
@@ -266,7 +270,7 @@ fn one_bits(bytes: &[u8; LANES]) -> u64 {
     eights.iter().enumerate().fold(0, |bits, (k, bytes)| bits | eight(*bytes) << (8 * k))
 }
 
-/// [`VecEnv::uniforms`] of many lanes.
+/// The [`VecEnv::uniforms`] of many lanes.
 struct Uniforms<'a> {
     streams: &'a Streams,
     lanes: &'a [u32; GROUP],
@@ -282,7 +286,7 @@ impl Kernel for Uniforms<'_> {
     }
 }
 
-/// Refuses numbers that are not in the action space, NaN above all: it would spread silently.
+/// Refuses numbers that are not in the action space. NaN above all would spread silently.
 fn check_actions(simd: Simd, space: ActionSpace, actions: &[f32]) -> Result<(), StepError> {
     let legal = match space {
         ActionSpace::Discrete(count) => simd.run(AllIndices { count: count as f32, actions }),
@@ -296,7 +300,7 @@ fn check_actions(simd: Simd, space: ActionSpace, actions: &[f32]) -> Result<(), 
     }
 }
 
-/// Says whether all numbers are whole and in [0, count); NaN is not.
+/// The test that all numbers are whole and in [0, count); NaN fails it.
 struct AllIndices<'a> {
     count: f32,
     actions: &'a [f32],
@@ -307,14 +311,15 @@ impl Kernel for AllIndices<'_> {
 
     #[inline(always)]
     fn run<const AVX512: bool>(self, _: Proof<AVX512>) -> bool {
-        /// 1.5 * 2^23: a sum with it is rounded to a whole number, without the call that `floor` is on old processors.
+        /// The number 1.5 * 2^23: a sum with it is rounded to a whole number, without the call to `floor` of old
+        /// processors.
         const ROUNDER: f32 = 12_582_912.0;
         let legal = |x: &f32| (0.0 <= *x) & (*x < self.count) & ((*x + ROUNDER) - ROUNDER == *x);
         self.actions.iter().fold(true, |all, x| all & legal(x))
     }
 }
 
-/// Says whether all numbers are finite.
+/// The test that all numbers are finite.
 struct AllFinite<'a> {
     actions: &'a [f32],
 }

@@ -25,7 +25,8 @@ fn ticks_evaluated_at_once_are_those_of_each() {
     let ou = r#"{"kind": "ou", "mean": 0.8, "stationary_std": 0.4, "relax_time": 9}"#;
     let mut corrections = 0;
     for timing in timings {
-        let (schedule, noise) = (serde_json::from_str(ou).unwrap(), Noise::of(Stream::new(2, Purpose::Drift)));
+        let schedule = serde_json::from_str(ou).unwrap();
+        let noise = Noise::of(Stream::new(2, Purpose::Drift));
         let drift = Drift::new("x", (0, &channel), 0.7, schedule, timing, noise).unwrap();
         for first in [0, 32, 64, 96] {
             let mut values = [0.0; AHEAD];

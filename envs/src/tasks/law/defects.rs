@@ -2,8 +2,8 @@
 
 use super::Law;
 
-/// A continuous law narrower than this, relative to its values or absolutely, is refused: the
-/// split could not be stamped into `f32` values within it.
+/// The narrowest continuous law that is accepted, relative to its values and absolutely: in a narrower one, no `f32`
+/// could carry the stamp of the split.
 const NARROWEST: (f64, f64) = (1.0 / 65536.0, 1e-30);
 
 pub(super) fn interval(low_name: &str, low: f64, high_name: &str, high: f64) -> Option<String> {
@@ -22,7 +22,8 @@ pub(super) fn normal(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -
     if std <= 0.0 {
         return Some(format!("std = {std}, but a normal law needs std > 0"));
     }
-    let (a, b) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+    let a = low.unwrap_or(f64::NEG_INFINITY);
+    let b = high.unwrap_or(f64::INFINITY);
     if a > b {
         return Some(format!("low = {a} is above high = {b}"));
     }

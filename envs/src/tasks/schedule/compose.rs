@@ -1,4 +1,4 @@
-//! Several schedules made into one.
+//! Composition of several schedules into one.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,24 +9,24 @@ use crate::tasks::noise::Noise;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "N: Deserialize<'de> + Default"))]
 pub struct Compose<N = f64> {
-    /// How they are put together.
+    /// Operation that combines the parts.
     pub op: Op,
     /// The parts, 1 to 16.
     pub of: Vec<Schedule<N>>,
-    /// For `select`: its value, rounded down and kept to 0 .. n - 1, says which part counts.
+    /// Index of the part for `select`: the value, rounded down and clamped to 0 .. n - 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Box<Schedule<N>>>,
 }
 
-/// How schedules are put together.
+/// The operation that combines schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// Their sum.
+    /// The sum.
     Sum,
-    /// Their product.
+    /// The product.
     Product,
-    /// The one that `by` points to.
+    /// The part that `by` selects.
     Select,
 }
 
@@ -67,13 +67,13 @@ impl Compose {
     }
 }
 
-/// The nearest number that can still be multiplied by another such without overflow. What is known
-/// ahead never comes near it; random parts without limits could, and their bounds are far inside.
+/// The nearest number that can still be multiplied by another such without overflow. Values known ahead never come near
+/// it; random parts without limits could, and their bounds are far inside.
 fn saturated(value: f64) -> f64 {
     value.clamp(-1e150, 1e150)
 }
 
-/// Range of the product of two numbers by theirs.
+/// Range of the product of two numbers, from their ranges.
 pub(crate) fn product(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
     let corners = [a.0 * b.0, a.0 * b.1, a.1 * b.0, a.1 * b.1];
     if corners.iter().any(|corner| !corner.is_finite()) {

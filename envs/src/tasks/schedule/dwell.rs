@@ -1,4 +1,4 @@
-//! Values that hold for a while and then switch: when the switches are.
+//! Dwells: the times between the switches of a piecewise constant value.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,19 @@ use crate::tasks::{
 };
 
 /// A new draw of `law` at every switch; between two, the value holds. One of `dwell`,
-/// `mean_dwell` and `dwell_range` says how long.
+/// `mean_dwell` and `dwell_range` gives the time between switches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Piecewise<N = f64> {
-    /// What the values are drawn from.
+    /// Law of the values.
     pub law: Law,
-    /// Every dwell lasts so many ticks.
+    /// Length of every dwell (ticks).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell: Option<N>,
-    /// Dwells are geometric with this mean (ticks): a switch is as likely at every tick.
+    /// Mean of geometric dwells (ticks): a switch is equally likely at every tick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_dwell: Option<N>,
-    /// Dwells are uniform on the whole numbers from the first to the second (ticks).
+    /// Shortest and longest of uniform dwells (whole ticks).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell_range: Option<[N; 2]>,
 }
@@ -103,7 +103,7 @@ pub(super) enum Dwells {
 }
 
 impl Dwells {
-    /// By the one of the three that is given.
+    /// The law that the given one of the three fields describes.
     pub(super) fn new(dwell: Option<f64>, mean: Option<f64>, range: Option<[f64; 2]>) -> Result<Dwells, String> {
         let legal = 1.0..=1e12;
         let ticks = |name: &str, value: f64| {
@@ -129,7 +129,7 @@ impl Dwells {
 pub(super) struct Dwelling {
     dwells: Dwells,
     noise: Noise,
-    /// The last block of uniform dwells that was asked for: its number and its switches.
+    /// Number and switches of the last block of uniform dwells that was computed.
     block: Option<(u64, [u64; DWELLS_IN_BLOCK])>,
 }
 
@@ -150,7 +150,7 @@ impl Dwelling {
         }
     }
 
-    /// How many dwells have ended by `tick`, for dwells that are not geometric.
+    /// Number of dwells that have ended by `tick`, for dwells that are not geometric.
     pub(super) fn number(&mut self, tick: u64) -> u64 {
         match self.dwells {
             Dwells::Fixed(dwell) => tick / dwell,
@@ -207,12 +207,13 @@ fn geometric(mean: f64, word: u64) -> u64 {
     1 + (open_unit(word).ln() / (-1.0 / mean).ln_1p()) as u64
 }
 
-/// Without memory, the switches can be drawn anew from any tick: blocks of one mean dwell, each
-/// from its own noise, searched backwards until one holds a switch.
+/// The last switch of geometric dwells at or before `tick`. They have no memory, so switches can be drawn anew from any
+/// tick: blocks of one mean dwell, each with its own noise, are searched backwards until one holds a switch.
 fn last_geometric(tick: u64, mean: f64, noise: Noise) -> u64 {
     let length = mean.ceil() as u64;
     for block in (0..=tick / length).rev() {
-        let (start, end) = (block * length, (tick + 1).min((block + 1) * length));
+        let start = block * length;
+        let end = (tick + 1).min(start + length);
         let mut words = noise.words(block);
         let mut last = None;
         // one before the block, so that its first tick can switch too

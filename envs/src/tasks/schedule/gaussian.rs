@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::path::{self, Process};
 use crate::tasks::noise::{Noise, Normals};
 
-/// `start` plus the sum of one normal number a tick: variance `sigma^2 t` at tick `t`.
+/// A random walk: `start` plus the sum of one normal number a tick, variance `sigma^2 t` at tick `t`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomWalk<N = f64> {
@@ -22,8 +22,8 @@ pub struct RandomWalk<N = f64> {
     pub sigma: N,
 }
 
-/// Ornstein-Uhlenbeck: normal with `mean` and `stationary_std` at every tick, correlation
-/// `exp(-lag / relax_time)` between two.
+/// An Ornstein-Uhlenbeck process: normal with `mean` and `stationary_std` at every tick, correlation
+/// `exp(-lag / relax_time)` between two ticks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ou<N = f64> {
@@ -77,7 +77,8 @@ impl Ou {
             bridge: |half: f64| ((half * rate).cosh(), (half * rate).tanh().sqrt()),
             known: [None; LEVELS],
         };
-        let (origin, count) = (noise.normal(0), values.len());
+        let origin = noise.normal(0);
+        let count = values.len();
         let mut take = |i: usize, x: f64| values[i] = self.mean + self.stationary_std * x;
         path::walk(&mut process, origin, (first, count), &mut take);
     }
@@ -104,17 +105,17 @@ impl<N> Ou<N> {
     }
 }
 
-/// Lengths of intervals: powers of two.
+/// Number of interval lengths, which are powers of two.
 const LEVELS: usize = 64;
 
 /// A Gaussian process with variance 1 in the long run, or one a tick.
 struct Bridges<F, B> {
     normals: Normals,
-    /// By the lag: what the value before is multiplied by, and the deviation of what is added.
+    /// Factor of the value before and standard deviation of the innovation, by the lag.
     forward: F,
-    /// By half the length of an interval: what the mean of its ends is divided by, and the same deviation.
+    /// Divisor of the mean of an interval's ends and standard deviation of the innovation, by half its length.
     bridge: B,
-    /// What `bridge` gave for 2^k.
+    /// Results of `bridge` for 2^k.
     known: [Option<(f64, f64)>; LEVELS],
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tasks::{error::LARGEST, law::Law, noise::Noise};
 
-/// `start` plus all jumps so far; jumps come at random, `rate` a tick on average.
+/// A compound Poisson process: `start` plus all jumps so far, `rate` a tick on average.
 ///
 /// The sum of many sizes must be drawn at once to reach a tick without visiting the ones before,
 /// so `size` is one of the laws whose sums have a closed form: fixed, choice, and normal without
@@ -18,7 +18,7 @@ pub struct Jumps<N = f64> {
     pub start: N,
     /// Mean number of jumps in a tick, 0 to 1000.
     pub rate: N,
-    /// Law of their sizes.
+    /// Law of the sizes.
     pub size: Law,
 }
 
@@ -89,14 +89,15 @@ struct Kind {
 }
 
 impl Kind {
-    /// The jumps in (0, tick], coarse to fine: the totals of (0, 1], (1, 2], (2, 4], (4, 8], ...,
+    /// The total of the jumps in (0, tick], coarse to fine: the totals of (0, 1], (1, 2], (2, 4], (4, 8], ...,
     /// then of halves of the last given the whole.
     fn total(&self, tick: u64) -> Total {
         let mut before = Total::default();
         if tick == 0 {
             return before;
         }
-        let (mut left, mut right) = (0, 1);
+        let mut left = 0;
+        let mut right = 1;
         let mut within = self.fresh(1, 1);
         while right < tick {
             before = Total { count: before.count + within.count, sum: before.sum + within.sum };
@@ -108,7 +109,8 @@ impl Kind {
             let middle = left + (right - left) / 2;
             let first = self.first_half(middle, within);
             if tick < middle {
-                (right, within) = (middle, first);
+                right = middle;
+                within = first;
             } else {
                 before = Total { count: before.count + first.count, sum: before.sum + first.sum };
                 within = Total { count: within.count - first.count, sum: within.sum - first.sum };
@@ -124,7 +126,7 @@ impl Kind {
         Total { count: before.count + within.count, sum: before.sum + within.sum }
     }
 
-    /// An interval of `length` ticks that ends at `place`.
+    /// The total of an interval of `length` ticks that ends at `place`.
     fn fresh(&self, place: u64, length: u64) -> Total {
         let expected = self.rate * length as f64;
         let count = Poisson::new(expected).map_or(0.0, |law| law.sample(&mut self.noise.words(place)));
@@ -132,7 +134,7 @@ impl Kind {
         Total { count: count as u64, sum }
     }
 
-    /// The first half of an interval with this total: each jump lies in it with probability 1/2.
+    /// The total of the first half of an interval with total `whole`: each jump lies in it with probability 1/2.
     fn first_half(&self, place: u64, whole: Total) -> Total {
         let count = Binomial::new(whole.count, 0.5).map_or(0, |law| law.sample(&mut self.noise.words(place)));
         let share = count as f64 / whole.count as f64;

@@ -22,10 +22,10 @@ pub struct Markov<N = f64> {
     /// `dwell_range` after every dwell (then the diagonal is zero).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Vec<Vec<f64>>>,
-    /// Every dwell lasts so many ticks.
+    /// Length of every dwell (ticks).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell: Option<N>,
-    /// Dwells are uniform on the whole numbers from the first to the second (ticks).
+    /// Shortest and longest of uniform dwells (whole ticks).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell_range: Option<[N; 2]>,
     /// Index of the first state; any, equally likely, if absent.
@@ -39,7 +39,8 @@ impl Markov {
         if let Ok(dwells) = Dwells::new(self.dwell, None, self.dwell_range) {
             let mut dwelling = Dwelling::new(dwells, noise.part(0));
             // the state is that of a chain that goes one step with every dwell
-            let (from, to) = (dwelling.number(first), dwelling.number(first + values.len() as u64 - 1));
+            let from = dwelling.number(first);
+            let to = dwelling.number(first + values.len() as u64 - 1);
             let mut states = vec![0.0; (to - from + 1) as usize];
             self.walk(0.0, from, noise.part(1), &mut states);
             super::each_tick_mut(first, values, |tick| states[(dwelling.number(tick) - from) as usize]);
@@ -53,7 +54,8 @@ impl Markov {
         let n = self.states.len();
         let once = (0..n * n).map(|i| self.step(stay, i / n, i % n)).collect();
         let mut chain = Chain { n, noise, powers: vec![once] };
-        let (origin, count) = (self.first(noise.uniform(0)), values.len());
+        let origin = self.first(noise.uniform(0));
+        let count = values.len();
         path::walk(&mut chain, origin, (first, count), &mut |i, state| values[i] = self.states[state]);
     }
 
@@ -61,7 +63,7 @@ impl Markov {
         self.initial.unwrap_or((uniform * self.states.len() as f64) as usize)
     }
 
-    /// Probability of going from a state to another at one step of the chain.
+    /// Probability of a transition between two states at one step of the chain.
     fn step(&self, stay: f64, from: usize, to: usize) -> f64 {
         match &self.matrix {
             Some(matrix) => matrix[from][to],
@@ -70,7 +72,7 @@ impl Markov {
         }
     }
 
-    /// Whether it can go only one way.
+    /// Returns true if the chain is deterministic.
     pub(super) fn is_certain(&self) -> bool {
         let one_way = |matrix: &Vec<Vec<f64>>| matrix.iter().flatten().all(|p| *p == 0.0 || *p == 1.0);
         let two_in_turn = self.matrix.is_none() && self.mean_dwell.is_none() && self.states.len() == 2;
@@ -118,16 +120,16 @@ impl<N> Markov<N> {
     }
 }
 
-/// The states of a chain.
+/// A Markov chain, evaluated coarse to fine.
 struct Chain {
     n: usize,
     noise: Noise,
-    /// Probabilities of the state after 1, 2, 4, ... ticks, as far as they were needed.
+    /// Transition matrices of 1, 2, 4, ... ticks, as far as they were needed.
     powers: Vec<Vec<f64>>,
 }
 
 impl Chain {
-    /// Those of the state after `lag` ticks, a power of two.
+    /// The transition matrix of `lag` ticks, a power of two.
     fn power(&mut self, lag: u64) -> &[f64] {
         let level = lag.ilog2() as usize;
         while self.powers.len() <= level {
@@ -142,13 +144,15 @@ impl Process for Chain {
     type Value = usize;
 
     fn forward(&mut self, before: usize, lag: u64, place: u64) -> usize {
-        let (n, uniform) = (self.n, self.noise.uniform(place));
+        let n = self.n;
+        let uniform = self.noise.uniform(place);
         let power = self.power(lag);
         pick(n, uniform, |j| power[before * n + j])
     }
 
     fn bridge(&mut self, left: usize, right: usize, half: u64, place: u64) -> usize {
-        let (n, uniform) = (self.n, self.noise.uniform(place));
+        let n = self.n;
+        let uniform = self.noise.uniform(place);
         let power = self.power(half);
         pick(n, uniform, |j| power[left * n + j] * power[j * n + right])
     }
@@ -170,7 +174,7 @@ fn matrix_defect(matrix: &[Vec<f64>], n: usize, no_diagonal: bool) -> Option<Str
     None
 }
 
-/// The index that the uniform number falls on, by weights that need not sum to 1.
+/// The index that the uniform number selects, by weights that need not sum to 1.
 fn pick(n: usize, uniform: f64, weight: impl Fn(usize) -> f64) -> usize {
     let target = uniform * (0..n).map(&weight).sum::<f64>();
     let mut sum = 0.0;
@@ -188,7 +192,7 @@ fn pick(n: usize, uniform: f64, weight: impl Fn(usize) -> f64) -> usize {
     last
 }
 
-/// The square of a matrix of probabilities, its rows kept at sum 1.
+/// The square of a transition matrix, its rows normalised to sum 1.
 fn squared(matrix: &[f64], n: usize) -> Vec<f64> {
     let mut square = vec![0.0; n * n];
     for i in 0..n {

@@ -1,7 +1,7 @@
-//! Schedules: how a drifting quantity moves over a clock.
+//! Schedules: the motion of a drifting quantity over a clock.
 //!
-//! Every schedule is a function of a tick and, where it is random, of its noise: any moment can be
-//! asked for at any time, without the ones before, and plot, oracle and engine agree.
+//! Every schedule is a function of a tick and, if it is random, of its noise: any moment can be evaluated at any time,
+//! without those before, and plot, oracle and engine agree.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,7 @@ pub use jumps::Jumps;
 pub use markov::Markov;
 pub use shape::{Exponential, Interpolation, Sigmoid, Square, Steps, Trace, Wave};
 
-/// A law of motion over a clock (ticks). `N` is `f64`, or what stands for a number in a
-/// configuration.
+/// A law of motion over a clock (ticks). `N` is `f64`, or the type of a number in a configuration.
 ///
 /// To add a schedule: a type with `at`, `range`, `defect` and `try_map` in a file of its own, a
 /// variant here and its line in the functions below; nothing else.
@@ -40,7 +39,7 @@ pub use shape::{Exponential, Interpolation, Sigmoid, Square, Steps, Trace, Wave}
     bound(deserialize = "N: Deserialize<'de> + Default")
 )]
 pub enum Schedule<N = f64> {
-    /// The same value for ever.
+    /// A constant value.
     Constant {
         /// The value.
         value: N,
@@ -68,11 +67,11 @@ pub enum Schedule<N = f64> {
         start: N,
         /// Length of the ramp (ticks), positive.
         over: N,
-        /// Whether a second ramp leads back.
+        /// True if a second ramp leads back.
         #[serde(default)]
         returns: bool,
     },
-    /// `mean + amplitude * sin(2 pi (tick / period + phase))`.
+    /// The sinusoid `mean + amplitude * sin(2 pi (tick / period + phase))`.
     Sinusoid {
         /// Centre.
         mean: N,
@@ -80,23 +79,23 @@ pub enum Schedule<N = f64> {
         amplitude: N,
         /// Length of a cycle (ticks), positive.
         period: N,
-        /// Where in the cycle tick 0 lies, as a fraction of a cycle, or `"random"`.
+        /// Place of tick 0 in the cycle, as a fraction of a cycle, or `"random"`.
         #[serde(default)]
         phase: N,
     },
-    /// Straight up and down, in phase with the sinusoid.
+    /// A triangle wave, in phase with the sinusoid.
     Triangle(Wave<N>),
-    /// Straight up over the cycle, then at once down.
+    /// A sawtooth wave: straight up over the cycle, then at once down.
     Saw(Wave<N>),
-    /// High, then low.
+    /// A square wave: high, then low.
     Square(Square<N>),
     /// An approach that slows down.
     Exponential(Exponential<N>),
     /// A smooth change from one value to another.
     Sigmoid(Sigmoid<N>),
-    /// Independent normal changes that add up.
+    /// A random walk of independent normal changes.
     RandomWalk(RandomWalk<N>),
-    /// A random walk that is drawn back to its mean.
+    /// An Ornstein-Uhlenbeck process: a random walk that is drawn back to its mean.
     Ou(Ou<N>),
     /// Draws that hold for a while.
     Piecewise(Piecewise<N>),
@@ -106,11 +105,11 @@ pub enum Schedule<N = f64> {
     Jumps(Jumps<N>),
     /// A recording.
     Trace(Trace),
-    /// Several schedules made into one.
+    /// A composition of several schedules.
     Compose(Compose<N>),
 }
 
-/// Ticks from here on are treated as this one: some random schedules look twice as far ahead.
+/// The last tick, which stands for all later ones: some random schedules look twice as far ahead.
 const LAST: u64 = 1 << 62;
 
 impl Schedule {
@@ -121,7 +120,7 @@ impl Schedule {
         value[0]
     }
 
-    /// The values at the ticks from `first` on: those of [`Schedule::at`] to the bit, at once.
+    /// Sets the values at the ticks from `first` on, with the bits of [`Schedule::at`].
     #[inline(always)]
     pub(crate) fn fill(&self, first: u64, noise: Noise, values: &mut [f64]) {
         match self {
@@ -147,7 +146,7 @@ impl Schedule {
         }
     }
 
-    /// [`Schedule::at`] of what gains nothing from being evaluated at several ticks at once.
+    /// The [`Schedule::at`] of kinds that gain nothing from the evaluation of several ticks at once.
     #[inline(never)]
     fn one(&self, tick: u64, noise: Noise) -> f64 {
         let time = tick as f64;
@@ -186,7 +185,7 @@ impl Schedule {
         }
     }
 
-    /// [`Schedule::range`] in pieces: the values of a schedule that only switches between some, each alone.
+    /// The [`Schedule::range`] in pieces: each value alone, for a schedule that only switches between some.
     pub(crate) fn pieces(&self) -> Vec<(f64, f64)> {
         let values = match self {
             Schedule::Step { from, to, .. } => vec![*from, *to],
@@ -199,7 +198,7 @@ impl Schedule {
         values.into_iter().map(|value| (value, value)).collect()
     }
 
-    /// Whether two processes with other noise can differ: some random schedules have numbers by which nothing is random.
+    /// Returns true if the noise changes any value: some random schedules have numbers that leave nothing to chance.
     pub(crate) fn noise_matters(&self) -> bool {
         match self {
             Schedule::RandomWalk(walk) => walk.sigma != 0.0,
@@ -212,7 +211,7 @@ impl Schedule {
         }
     }
 
-    /// What is wrong with the numbers themselves, if anything; they are known to be finite.
+    /// The defect of the numbers themselves, if any; they are known to be finite.
     pub fn defect(&self) -> Option<String> {
         match self {
             Schedule::Constant { .. } | Schedule::Step { .. } => None,
@@ -247,7 +246,7 @@ impl<N> Schedule<N> {
         }
     }
 
-    /// Whether its values depend on its noise.
+    /// Returns true if its values depend on its noise.
     pub fn is_random(&self) -> bool {
         match self {
             Schedule::RandomWalk(_)
@@ -307,7 +306,7 @@ fn each_tick(first: u64, values: &mut [f64], f: impl Fn(u64) -> f64) {
     each_tick_mut(first, values, f);
 }
 
-/// [`each_tick`] for a function that remembers what it found.
+/// The loop of [`each_tick`] for a function with a memory.
 #[inline(always)]
 fn each_tick_mut(first: u64, values: &mut [f64], mut f: impl FnMut(u64) -> f64) {
     let first = first.min(LAST);
@@ -316,13 +315,13 @@ fn each_tick_mut(first: u64, values: &mut [f64], mut f: impl FnMut(u64) -> f64) 
     }
 }
 
-/// [`each_tick`] for a function of time.
+/// The loop of [`each_tick`] for a function of time.
 #[inline(always)]
 fn each_time(first: u64, values: &mut [f64], f: impl Fn(f64) -> f64) {
     each_tick(first, values, |tick| f(tick as f64));
 }
 
-/// `from` at 0, `to` at 1, exactly, and never outside the two.
+/// Linear interpolation: `from` at 0, `to` at 1, exactly, and never outside the two.
 #[inline(always)]
 fn between(from: f64, to: f64, progress: f64) -> f64 {
     within(from * (1.0 - progress) + to * progress, from.min(to), from.max(to))

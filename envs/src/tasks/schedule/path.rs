@@ -1,10 +1,10 @@
 //! Paths of Markov processes, coarse to fine: first the values at 1, 2, 4, 8, ..., each given the
 //! one before; then midpoints of the intervals that hold the ticks asked for, each given the two
-//! ends. Every value belongs to a fixed place, so it is the same whatever else is asked for.
+//! ends. Every value belongs to a fixed place, so it does not depend on the other ticks asked for.
 
-/// How a process goes on and is filled in.
+/// A process: the laws by which it is extended and refined.
 pub(super) trait Process {
-    /// A value of it.
+    /// A value of the process.
     type Value: Copy;
 
     /// The value at `place`, `lag` ticks after `before`.
@@ -14,7 +14,7 @@ pub(super) trait Process {
     fn bridge(&mut self, left: Self::Value, right: Self::Value, half: u64, place: u64) -> Self::Value;
 }
 
-/// Ticks that are asked for, and who takes their values.
+/// The ticks asked for, and the function that takes their values.
 struct Wanted<'a, V> {
     first: u64,
     end: u64,
@@ -48,7 +48,7 @@ impl<V: Copy> Wanted<'_, V> {
         }
     }
 
-    /// Fills in what is wanted between two known values.
+    /// Draws the values asked for between two known ones.
     fn refine<P: Process<Value = V>>(&mut self, process: &mut P, left: (u64, V), right: (u64, V)) {
         if right.0 - left.0 < 2 || right.0 <= self.first || self.end <= left.0 + 1 {
             return;

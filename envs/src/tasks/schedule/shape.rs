@@ -8,13 +8,13 @@ use super::{
 };
 use crate::tasks::error::LARGEST;
 
-/// The values one after the other: `values[0]` before tick `at[0]`, `values[1]` from it on, ...
+/// A step function: `values[0]` before tick `at[0]`, `values[1]` from it on, ...
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Steps<N = f64> {
     /// Ticks of the switches, increasing.
     pub at: Vec<N>,
-    /// One value more than there are switches.
+    /// Values between the switches, one more than there are switches.
     pub values: Vec<N>,
 }
 
@@ -28,12 +28,12 @@ pub struct Wave<N = f64> {
     pub amplitude: N,
     /// Length of a cycle (ticks), positive.
     pub period: N,
-    /// Where in the cycle tick 0 lies, as a fraction of a cycle, or `"random"`.
+    /// Place of tick 0 in the cycle, as a fraction of a cycle, or `"random"`.
     #[serde(default)]
     pub phase: N,
 }
 
-/// `mean + amplitude` for the first `duty` of every cycle, `mean - amplitude` for the rest.
+/// A square wave: `mean + amplitude` for the first `duty` of every cycle, `mean - amplitude` for the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Square<N = f64> {
@@ -43,7 +43,7 @@ pub struct Square<N = f64> {
     pub amplitude: N,
     /// Length of a cycle (ticks), positive.
     pub period: N,
-    /// Where in the cycle tick 0 lies, as a fraction of a cycle, or `"random"`.
+    /// Place of tick 0 in the cycle, as a fraction of a cycle, or `"random"`.
     #[serde(default)]
     pub phase: N,
     /// Share of the cycle that is high, 0 to 1; one half if absent.
@@ -51,22 +51,22 @@ pub struct Square<N = f64> {
     pub duty: Option<N>,
 }
 
-/// `to + (from - to) exp(-rate (tick - start))` from `start` on, `from` before.
+/// An exponential approach: `to + (from - to) exp(-rate (tick - start))` from `start` on, `from` before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential<N = f64> {
     /// Value until `start`.
     pub from: N,
-    /// Value it tends to.
+    /// Limit of the value.
     pub to: N,
-    /// Share of the rest that goes in a tick (continuously), positive.
+    /// Decay rate of the remaining distance (per tick), positive.
     pub rate: N,
-    /// Tick at which it begins.
+    /// First tick of the approach.
     #[serde(default)]
     pub start: N,
 }
 
-/// `from + (to - from) / (1 + exp(-(tick - midpoint) / width))`.
+/// A logistic curve: `from + (to - from) / (1 + exp(-(tick - midpoint) / width))`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sigmoid<N = f64> {
@@ -87,16 +87,16 @@ pub struct Trace {
     /// The recorded values, in order.
     #[serde(default)]
     pub values: Vec<f64>,
-    /// A text file of numbers, in place of `values`; who reads the configuration loads it.
+    /// Name of a text file of numbers, in place of `values`; the reader of the configuration loads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Ticks between two values, at least 1.
     #[serde(default = "one")]
     pub every: u64,
-    /// What lies between two values.
+    /// Interpolation between two values.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// Whether it starts over at its end; else the last value stays.
+    /// True if the recording repeats; else the last value stays.
     #[serde(default)]
     pub repeat: bool,
 }
@@ -105,7 +105,7 @@ fn one() -> u64 {
     1
 }
 
-/// What lies between two recorded values.
+/// The value between two recorded ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Interpolation {
@@ -127,7 +127,8 @@ impl Steps {
 
     pub(super) fn defect(&self) -> Option<String> {
         if self.values.len() != self.at.len() + 1 {
-            let (values, at) = (self.values.len(), self.at.len());
+            let values = self.values.len();
+            let at = self.at.len();
             return Some(format!("{values} `values` for {at} switches in `at`; there must be one more"));
         }
         (!self.at.is_sorted()).then(|| "`at` must be increasing".into())
@@ -135,7 +136,7 @@ impl Steps {
 }
 
 impl Wave {
-    /// From `mean` up to the top at a quarter and down to the bottom at three quarters.
+    /// Fills in a triangle wave: from `mean` up to the top at a quarter, down to the bottom at three quarters.
     #[inline(always)]
     pub(super) fn triangle(&self, first: u64, values: &mut [f64]) {
         each_cycle(first, values, self.period, self.phase + 0.25, |cycle| {
@@ -143,7 +144,7 @@ impl Wave {
         });
     }
 
-    /// From the bottom to the top over each cycle, then at once to the bottom.
+    /// Fills in a sawtooth wave: from the bottom to the top over each cycle, then at once to the bottom.
     #[inline(always)]
     pub(super) fn saw(&self, first: u64, values: &mut [f64]) {
         each_cycle(first, values, self.period, self.phase, |cycle| {
@@ -215,7 +216,8 @@ impl Sigmoid {
 
 impl Trace {
     pub(super) fn at(&self, tick: u64) -> f64 {
-        let (count, index) = (self.values.len() as u64, tick / self.every);
+        let count = self.values.len() as u64;
+        let index = tick / self.every;
         let value = |index: u64| {
             let index = if self.repeat { index % count } else { index.min(count - 1) };
             self.values[index as usize]
@@ -303,8 +305,8 @@ impl<N> Sigmoid<N> {
     }
 }
 
-/// The message unless a number of ticks is positive, and neither so short nor so long that a clock
-/// divided by it has lost all digits.
+/// The error message for a number of ticks that is not positive, or so short or so long that a clock divided by it has
+/// lost all digits.
 pub(super) fn duration(name: &str, value: f64) -> Option<String> {
     if value <= 0.0 {
         return Some(format!("`{name}` must be positive"));

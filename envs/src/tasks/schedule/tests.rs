@@ -67,7 +67,8 @@ fn samples<const N: usize>(schedule: &Schedule, ticks: [u64; N], seeds: u64) -> 
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut count, mut sum) = (0.0, 0.0);
+    let mut count = 0.0;
+    let mut sum = 0.0;
     for value in values {
         count += 1.0;
         sum += value;
@@ -75,7 +76,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count
 }
 
-/// Within five standard errors.
+/// Asserts that a mean is within five standard errors.
 #[track_caller]
 fn assert_mean(values: impl Iterator<Item = f64> + Clone, expected: f64) {
     let found = mean(values.clone());
@@ -121,7 +122,7 @@ fn shapes_match_those_worked_out_by_hand() {
     assert_eq!(at(select, &[2, 3, 4]), [2.0, 2.0, -1.0]);
 }
 
-/// One of each random kind.
+/// A schedule of each random kind.
 fn random_schedules() -> Vec<Schedule> {
     let law = json!({"law": "uniform", "low": 0, "high": 1});
     let states = json!([1, 0.5, -1]);

@@ -1,17 +1,19 @@
-//! Cycles: where in one a tick lies, and the sine of it, in loops that vectorise.
+//! Cycles: phase and sine of a tick, in loops that vectorise.
 
 use std::f64::consts::TAU;
 
 use super::LAST;
 
-/// Whole cycles are dropped once for every so many ticks.
+/// Number of ticks between two removals of whole cycles.
 const WINDOW: u64 = 32;
 
-/// Sets the values at the ticks from `first` on to `f` of the number of cycles done. Whole cycles
-/// are dropped (up to the phase and one more), so precision does not fade with the clock.
+/// Sets the values at the ticks from `first` on to `f` of the number of cycles done. Whole cycles are dropped (up to
+/// the phase and one more), so the precision does not fade with the clock.
 #[inline(always)]
 pub(super) fn each_cycle(first: u64, values: &mut [f64], period: f64, phase: f64, f: impl Fn(f64) -> f64) {
-    let (mut tick, mut rest, inverse) = (first.min(LAST), values, 1.0 / period);
+    let inverse = 1.0 / period;
+    let mut tick = first.min(LAST);
+    let mut rest = values;
     while !rest.is_empty() {
         let window = tick - tick % WINDOW;
         let start = window as f64 % period;
@@ -27,7 +29,7 @@ pub(super) fn each_cycle(first: u64, values: &mut [f64], period: f64, phase: f64
     }
 }
 
-/// A number of cycles without the whole ones, in [0, 1].
+/// The fractional part of a number of cycles, in [0, 1].
 #[inline(always)]
 pub(super) fn fraction(cycles: f64) -> f64 {
     cycles - cycles.floor()
@@ -69,7 +71,7 @@ const COS: [f64; 6] = [
     4.166_666_666_666_66e-2,
 ];
 
-/// Highest power first.
+/// The value of a polynomial, coefficients of the highest power first.
 #[inline(always)]
 fn polynomial(x: f64, coefficients: [f64; 6]) -> f64 {
     let [a, b, c, d, e, f] = coefficients;
