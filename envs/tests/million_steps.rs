@@ -40,7 +40,8 @@ fn million<E: Env, L>(limits: impl Fn(&Task) -> L, inside: impl Fn(&L, &[f32], b
         for (value, actions) in ends(&channel).into_iter().zip(actions.chunks(TICKS)) {
             let task = nominal.clone().with(&E::SPEC, &channel.name, value).unwrap();
             let name = format!("{} = {value}", channel.name);
-            let (limits, faulty) = (limits(&task), channel.name.starts_with("sensor_"));
+            let limits = limits(&task);
+            let faulty = channel.name.starts_with("sensor_");
             run::<E>(&task, actions, &name, |row, ended| faulty || inside(&limits, row, ended));
         }
     }
