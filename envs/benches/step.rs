@@ -1,4 +1,4 @@
-//! What a step of 1,024 lanes takes, one thread: `cargo bench -p metadrift-envs`. The whole story, with fewer and more
+//! The time of a step of 1,024 lanes, one thread: `cargo bench -p metadrift-envs`. The whole story, with fewer and more
 //! lanes, is `metadrift bench --only env-step`.
 
 use std::hint::black_box;
@@ -27,9 +27,12 @@ fn actions<E: Env>() -> Vec<Vec<f32>> {
 fn step<E: Env>(c: &mut Criterion, what: &str, task: &Task) {
     let mut env =
         VecEnv::<E>::new(&[(task, LANES)], E::SPEC.horizon, Stream::new(1, Purpose::Reset), Clocks::default());
-    let (mut next_obs, mut reward) = (vec![0.0; env.obs().len()], [0.0; LANES]);
-    let (mut terminated, mut truncated) = ([false; LANES], [false; LANES]);
-    let (actions, mut tick) = (actions::<E>(), 0);
+    let mut next_obs = vec![0.0; env.obs().len()];
+    let mut reward = [0.0; LANES];
+    let mut terminated = [false; LANES];
+    let mut truncated = [false; LANES];
+    let actions = actions::<E>();
+    let mut tick = 0;
     let mut group = c.benchmark_group(E::SPEC.name);
     group.throughput(Throughput::Elements(LANES as u64));
     group.bench_function(BenchmarkId::from_parameter(what), |b| {
@@ -70,7 +73,8 @@ fn steps(c: &mut Criterion) {
 fn draws(c: &mut Criterion) {
     let mut group = c.benchmark_group("random numbers");
     group.throughput(Throughput::Elements(LANES as u64));
-    let (mut lanes, mut step) = (LaneStreams::new(Stream::new(1, Purpose::Action), LANES), 0);
+    let mut lanes = LaneStreams::new(Stream::new(1, Purpose::Action), LANES);
+    let mut step = 0;
     group.bench_function("Philox, four a lane", |b| {
         b.iter(|| {
             step += 1;

@@ -51,7 +51,9 @@ impl Env for Spring {
 pub(crate) fn main() {
     let task = Task::nominal(&Spring::SPEC).with(&Spring::SPEC, "actuator_delay", 2.0).expect("a legal delay");
     let mut env = VecEnv::<Spring>::new(&[(&task, 4)], 100, Stream::new(1, Purpose::Reset), Clocks::default());
-    let (mut next_obs, mut reward, mut ends) = (vec![0.0; 8], vec![0.0; 4], [vec![false; 4], vec![false; 4]]);
+    let mut next_obs = vec![0.0; 8];
+    let mut reward = vec![0.0; 4];
+    let mut ends = [vec![false; 4], vec![false; 4]];
     for _ in 0..100 {
         let brake: Vec<f32> = env.obs().chunks(2).map(|obs| -obs[1]).collect();
         let [terminated, truncated] = &mut ends;

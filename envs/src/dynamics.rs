@@ -1,38 +1,41 @@
-//! Environments whose type is forgotten: for code that does not depend on their physics, and for those of other crates.
+//! Environments without their types: for code that does not depend on their physics, and for those of other crates.
 
-use std::fmt::Debug;
-use std::marker::PhantomData;
+use std::{fmt::Debug, marker::PhantomData};
 
-use crate::clock::Clocks;
-use crate::distribution::TaskDistribution;
-use crate::env::{Array, Env, EnvSpec};
-use crate::replay::{Initial, Trajectory, replay_flat};
-use crate::task::{Task, TaskError};
-use crate::vec_env::{StepView, VecEnv, WrongState};
 use metadrift_random::Stream;
 
-/// An environment without its type; [`dynamics`] makes it of any [`Env`].
+use crate::{
+    engine::vec_env::{StepView, VecEnv, WrongState},
+    physics::{
+        env::{Array, Env},
+        spec::EnvSpec,
+    },
+    replay::{Initial, Trajectory, replay_flat},
+    tasks::{clock::Clocks, distribution::TaskDistribution, error::TaskError, task::Task},
+};
+
+/// An environment without its type; [`dynamics`] makes one from any [`Env`].
 pub trait Dynamics: Sync {
     /// The description.
     fn spec(&self) -> &'static EnvSpec;
 
-    /// Numbers of the physical state.
+    /// Dimension of the physical state.
     fn state_dim(&self) -> usize;
 
-    /// [`VecEnv::new`].
+    /// The batch of [`VecEnv::new`].
     fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Batch>;
 
-    /// [`VecEnv::renewable`].
+    /// The batch of [`VecEnv::renewable`].
     fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Batch>;
 
-    /// [`crate::replay_kind`] with the values of all channels, `[channels]`.
+    /// The trajectory of [`crate::replay_kind`] with the values of all channels, `[channels]`.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`crate::replay_kind`].
     fn replay(&self, values: &[f64], initial: Initial<'_>, actions: &[f64]) -> Result<Trajectory, TaskError>;
 }
 
-/// A [`VecEnv`] of some environment; every method is that of the same name.
+/// A [`VecEnv`] of some environment; every method is the one of the same name.
 #[allow(missing_docs)]
 pub trait Batch: Send {
     fn obs_dim(&self) -> usize;
@@ -51,7 +54,7 @@ pub trait Batch: Send {
 
 struct Of<E>(PhantomData<fn() -> E>);
 
-/// `E` without its type.
+/// The environment `E` without its type.
 pub fn dynamics<E: Env>() -> &'static dyn Dynamics {
     const { &Of::<E>(PhantomData) }
 }

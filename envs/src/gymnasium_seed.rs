@@ -1,12 +1,12 @@
 //! The initial states that Gymnasium draws for a seed, bit for bit.
 //!
-//! `env.reset(seed=s)` makes NumPy's `SeedSequence(s)` (a hash by M. O'Neill, "Developing a seed_seq
+//! The call `env.reset(seed=s)` makes NumPy's `SeedSequence(s)` (a hash by M. O'Neill, "Developing a seed_seq
 //! alternative", 2015; `numpy/random/bit_generator.pyx`), seeds PCG64 with it (XSL-RR 128/64,
 //! `numpy/random/src/pcg64`) and takes as many doubles as the state has components.
 
-use crate::env::{Array, Env};
+use crate::physics::env::{Array, Env};
 
-/// How many 32-bit words of entropy a `SeedSequence` holds.
+/// Number of 32-bit words of entropy in a `SeedSequence`.
 const POOL: usize = 4;
 
 /// NumPy's `SeedSequence(seed)`, mixed.
@@ -28,7 +28,7 @@ fn entropy_pool(seed: u64) -> [u32; POOL] {
     pool
 }
 
-/// `SeedSequence(seed).generate_state(4, uint64)`.
+/// NumPy's `SeedSequence(seed).generate_state(4, uint64)`.
 fn generated_state(seed: u64) -> [u64; 4] {
     let pool = entropy_pool(seed);
     let mut constant = 0x8b51_f9dd_u32;
@@ -41,7 +41,7 @@ fn generated_state(seed: u64) -> [u64; 4] {
     std::array::from_fn(|i| word(2 * i) | word(2 * i + 1) << 32)
 }
 
-/// NumPy's `PCG64(SeedSequence(seed))`: what `gymnasium.utils.seeding.np_random(seed)` draws from.
+/// NumPy's `PCG64(SeedSequence(seed))`, the generator of `gymnasium.utils.seeding.np_random(seed)`.
 #[derive(Clone, Debug)]
 pub struct Pcg64 {
     state: u128,
@@ -82,7 +82,7 @@ impl Pcg64 {
 pub fn seeded_state<E: Env>(params: &E::Params<f64>, seed: u64) -> E::State<f64> {
     let mut pcg = Pcg64::new(seed);
     let mut uniform = [0.0; 4];
-    // a component of the state a draw, in the order of the state; what is left is not used
+    // one draw for each component of the state, in its order; the rest is not used
     uniform.iter_mut().take(E::State::<f64>::LEN).for_each(|u| *u = pcg.next_f64());
     E::reset(params, uniform)
 }

@@ -1,17 +1,30 @@
-//! The list of environments, and how a name becomes a type.
+//! The list of environments, and the way from a name to a type.
 
-use std::hash::{Hash, Hasher};
-use std::sync::OnceLock;
-
-use crate::dynamics::{Dynamics, dynamics};
-use crate::env::EnvSpec;
-use crate::task::{TaskError, nearest_first};
-use crate::{
-    CartPole, Navigation, NavigationRotated, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs,
-    ProbePolicy, ProbeSign,
+use std::{
+    hash::{Hash, Hasher},
+    sync::OnceLock,
 };
 
-/// Lists the environments once: the enum, its table, and the macro that turns a kind into a type.
+use crate::{
+    dynamics::{Dynamics, dynamics},
+    physics::{
+        cartpole::{CartPole, CartPoleParams},
+        env::Env,
+        navigation::{Navigation, NavigationRotated},
+        pendulum::Pendulum,
+        probe::{ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign},
+        spec::EnvSpec,
+        version::{IntegratorKind, Version},
+    },
+    replay::{Initial, Trajectory, replay_flat},
+    tasks::{
+        error::{TaskError, nearest_first},
+        task::Task,
+    },
+};
+
+/// Defines everything that the list of environments determines: the enum, its table, and the macro that turns a kind
+/// into a type.
 macro_rules! environments {
     ($dollar:tt $($kind:ident),+ $(,)?) => {
         /// An environment chosen at run time.
@@ -21,12 +34,12 @@ macro_rules! environments {
                 #[doc = concat!("[`", stringify!($kind), "`].")]
                 $kind,
             )+
-            /// One of another crate.
+            /// An environment of another crate.
             Own(&'static dyn Dynamics),
         }
 
         impl EnvKind {
-            /// All environments of this crate.
+            /// The environments of this crate.
             pub const ALL: &'static [EnvKind] = &[$(EnvKind::$kind),+];
 
             /// The environment without its type.
@@ -39,8 +52,8 @@ macro_rules! environments {
         }
 
         /// Runs generic code for an [`EnvKind`] of this crate: `with_env!(kind, E => run::<E>(x), own => other(own))`
-        /// evaluates the first expression with `E` standing for the environment's type, or the second one with `own` for
-        /// the [`Dynamics`] of an environment of another crate.
+        /// evaluates the first expression with `E` standing for the environment's type, or the second one with `own`
+        /// for the [`Dynamics`] of an environment of another crate.
         #[macro_export]
         macro_rules! with_env {
             ($dollar kind:expr, $dollar env:ident => $dollar body:expr, $dollar own:pat => $dollar other:expr) => {
@@ -69,14 +82,14 @@ environments!($
     ProbeSign,
 );
 
-/// Environments of other crates, told once at the start of the program.
+/// Environments of other crates, registered once at the start of the program.
 static OWN: OnceLock<Vec<EnvKind>> = OnceLock::new();
 
 impl EnvKind {
-    /// Makes environments of other crates known by their names, once in a process and before any is asked for.
+    /// Registers environments of other crates by their names, once in a process and before any is looked up.
     ///
     /// # Errors
-    /// Names one whose name another one has, or says that this was done before.
+    /// On a name that two environments share, and on a second call.
     pub fn register(own: &[&'static dyn Dynamics]) -> Result<(), String> {
         let kinds: Vec<EnvKind> = own.iter().map(|dynamics| EnvKind::Own(*dynamics)).collect();
         let name = |kind: &EnvKind| kind.spec().name;
@@ -88,7 +101,7 @@ impl EnvKind {
         OWN.set(kinds).map_err(|_| "environments are registered already".to_owned())
     }
 
-    /// All environments that have a name: those of this crate, and those that were registered.
+    /// The environments that have a name: those of this crate, and those that were registered.
     pub fn all() -> impl Iterator<Item = EnvKind> {
         EnvKind::ALL.iter().chain(OWN.get().into_iter().flatten()).copied()
     }
@@ -111,7 +124,7 @@ impl EnvKind {
     }
 }
 
-/// Two kinds are the same if their names are.
+/// Two kinds are equal if their names are.
 impl PartialEq for EnvKind {
     fn eq(&self, other: &Self) -> bool {
         self.spec().name == other.spec().name
@@ -123,5 +136,36 @@ impl Eq for EnvKind {}
 impl Hash for EnvKind {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.spec().name.hash(state);
+    }
+}
+
+/// Replays actions as [`replay`](crate::replay()) does, for an environment known at run time: `params` are physical
+/// parameters by name (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
+///
+/// # Errors
+/// On an unknown or illegal parameter, numbers of the wrong count, an action that is not in the action space, and an
+/// integrator that a task file of the environment could not name either.
+pub fn replay_kind(
+    kind: EnvKind,
+    integrator: Option<IntegratorKind>,
+    params: &[(&str, f64)],
+    initial: Initial<'_>,
+    actions: &[f64],
+) -> Result<Trajectory, TaskError> {
+    let spec = kind.spec();
+    let mut task = Task::nominal(spec);
+    for (name, value) in params {
+        task = task.with(spec, name, *value)?;
+    }
+    if let Some(problem) = integrator.and_then(|integrator| spec.check_integrator(integrator).err()) {
+        return Err(TaskError::Invalid { path: "integrator".to_string(), problem });
+    }
+    match (kind, integrator) {
+        (EnvKind::CartPole, Some(integrator)) => {
+            let params = CartPole::params(|index| task.values[index]);
+            let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..params };
+            replay_flat::<CartPole>(&params, initial, actions)
+        }
+        _ => kind.dynamics().replay(&task.values, initial, actions),
     }
 }

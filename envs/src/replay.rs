@@ -1,11 +1,10 @@
-//! Replaying recorded actions in `f64`: the reference that the batch is checked against.
+//! Replay of recorded actions in `f64`: the reference that the batch is checked against.
 
-use crate::EnvKind;
-use crate::cartpole::{CartPole, CartPoleParams};
-use crate::env::{Array, Env, Version};
-use crate::gymnasium_seed::seeded_state;
-use crate::settings::IntegratorKind;
-use crate::task::TaskError;
+use crate::{
+    gymnasium_seed::seeded_state,
+    physics::env::{Array, Env},
+    tasks::error::TaskError,
+};
 
 /// A trajectory in `f64`, one entry a step. It ends with its first terminated step.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,16 +15,16 @@ pub struct Trajectory {
     pub observations: Vec<Vec<f32>>,
     /// Rewards, `[steps]`.
     pub rewards: Vec<f64>,
-    /// Whether the step ended the episode, `[steps]`.
+    /// True if the step ended the episode, `[steps]`.
     pub terminated: Vec<bool>,
 }
 
-/// Where a replay begins.
+/// The initial state of a replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initial<'a> {
-    /// In this state, `[state_dim]`.
+    /// The state itself, `[state_dim]`.
     State(&'a [f64]),
-    /// Where Gymnasium's `reset(seed=...)` begins, to the bit.
+    /// The initial state of Gymnasium's `reset(seed=...)`, to the bit.
     Seed(u64),
 }
 
@@ -54,37 +53,6 @@ pub fn replay<E: Env>(
         }
     }
     trajectory
-}
-
-/// [`replay`] for an environment known at run time: `params` are physical parameters by name
-/// (defaults for the rest), `actions` are flat, `[steps, act_dim]`.
-///
-/// # Errors
-/// On an unknown or illegal parameter, numbers of the wrong count, an action that is not in the action space, and an
-/// integrator that a task file of the environment could not name either.
-pub fn replay_kind(
-    kind: EnvKind,
-    integrator: Option<IntegratorKind>,
-    params: &[(&str, f64)],
-    initial: Initial<'_>,
-    actions: &[f64],
-) -> Result<Trajectory, TaskError> {
-    let spec = kind.spec();
-    let mut task = crate::Task::nominal(spec);
-    for (name, value) in params {
-        task = task.with(spec, name, *value)?;
-    }
-    if let Some(problem) = integrator.and_then(|integrator| integrator.check(spec).err()) {
-        return Err(TaskError::Invalid { path: "integrator".to_string(), problem });
-    }
-    match (kind, integrator) {
-        (EnvKind::CartPole, Some(integrator)) => {
-            let params = CartPole::params(|index| task.values[index]);
-            let params = CartPoleParams { version: Version { integrator, ..Version::FULL }, ..params };
-            replay_flat::<CartPole>(&params, initial, actions)
-        }
-        _ => kind.dynamics().replay(&task.values, initial, actions),
-    }
 }
 
 pub(crate) fn replay_flat<E: Env>(

@@ -1,10 +1,10 @@
-//! Notifications at the start of an episode.
+//! Notifications: their content and their errors, and those at the start of an episode.
 
 mod rig;
 
 use metadrift_envs::{
-    Autoreset, Clock, Clocks, Env, Noise, Notify, NotifyLevel, Pendulum, Purpose, Schedule, Stream, Task, Timing,
-    VecEnv,
+    Autoreset, Clock, Clocks, Env, Noise, Notify, NotifyLevel, Pendulum, Purpose, Schedule, Stream, Task, TaskSettings,
+    Timing, VecEnv, channels,
 };
 use rig::{actions, reset_stream, step};
 
@@ -91,4 +91,54 @@ fn every_way_of_starting_an_episode_tells_it() {
     assert_eq!(by_hand.obs()[3], 12.0);
     by_hand.reset_lanes(&[true]);
     assert_eq!(by_hand.obs()[3], 10.0);
+}
+
+/// The notifications of one lane in 40 ticks of a pendulum whose mass becomes 2 at tick 10, by tick.
+fn announced(configure: impl Fn(&mut Notify)) -> Vec<Vec<f32>> {
+    let mut settings = TaskSettings::default();
+    configure(&mut settings.notify);
+    let schedule = Schedule::Step { at: 10.0, from: 1.0, to: 2.0 };
+    let still = Task { settings, ..Task::nominal(&Pendulum::SPEC) };
+    let task = still.with_drift(&Pendulum::SPEC, "mass", schedule).unwrap();
+    let mut env = VecEnv::<Pendulum>::new(&[(&task, 1)], 15, reset_stream(1), Clocks::default());
+    (0..40).map(|_| step(&mut env, &[0.0]).next_obs[3..].to_vec()).collect()
+}
+
+#[test]
+fn changes_are_announced_as_much_as_is_asked_for() {
+    let flags = announced(|notify| notify.level = NotifyLevel::Flag);
+    assert!((0..40).all(|tick| flags[tick] == [if tick == 10 { 1.0 } else { 0.0 }]));
+    let late = announced(|notify| (notify.level, notify.delay) = (NotifyLevel::Flag, 7));
+    assert!((0..40).all(|tick| late[tick] == [if tick == 17 { 1.0 } else { 0.0 }]));
+    let deltas = announced(|notify| notify.level = NotifyLevel::Delta);
+    assert!((0..40).all(|tick| deltas[tick][1] == if tick == 10 { 1.0 } else { 0.0 }));
+    let values = announced(|notify| notify.level = NotifyLevel::Value);
+    let nominal: Vec<f32> = channels(&Pendulum::SPEC).iter().map(|channel| channel.default as f32).collect();
+    assert_eq!(values[9], nominal);
+    assert!((0..40).all(|tick| values[tick][1] == if tick < 10 { 1.0 } else { 2.0 }));
+    let unheard = announced(|notify| (notify.level, notify.miss_prob) = (NotifyLevel::Value, 1.0));
+    assert!(unheard.iter().all(|row| row[1] == 1.0));
+    assert!(announced(|_| {}).iter().all(Vec::is_empty));
+}
+
+#[test]
+fn notifications_err_at_their_rates() {
+    let notify = Notify { level: NotifyLevel::Flag, miss_prob: 0.3, false_alarm_prob: 0.1, ..Notify::default() };
+    let settings = TaskSettings { notify, ..TaskSettings::default() };
+    let moving = Schedule::Sinusoid { mean: 1.0, amplitude: 0.5, period: 777.7, phase: 0.1 };
+    let still = Task { settings: settings.clone(), ..Task::nominal(&Pendulum::SPEC) };
+    let drifting = still.clone().with_drift(&Pendulum::SPEC, "mass", moving).unwrap();
+    let tasks = [(&still, 100), (&drifting, 100)];
+    let mut env = VecEnv::<Pendulum>::new(&tasks, 50, reset_stream(1), Clocks::default());
+    let mut counts = [0.0; 2];
+    for tick in 0..201 {
+        let out = step(&mut env, &[0.0; 200]);
+        if tick > 0 {
+            out.next_obs.chunks(4).enumerate().for_each(|(lane, row)| counts[lane / 100] += f64::from(row[3]));
+        }
+    }
+    for (count, expected) in counts.iter().zip([0.1, 0.7]) {
+        let share = count / 20_000.0;
+        assert!((share - expected).abs() < 5.0 * (expected * (1.0 - expected) / 20_000.0_f64).sqrt(), "{share}");
+    }
 }

@@ -1,4 +1,4 @@
-//! What the batch engine promises, for every environment.
+//! The contract of the batch engine, for every environment.
 
 mod rig;
 
@@ -24,7 +24,7 @@ fn perturbed(spec: &EnvSpec, which: impl Fn(&str) -> bool) -> Task {
     })
 }
 
-/// What the plain loop below knows about: physics, gains, scales and biases.
+/// The channels that the plain loop below knows: physics, gains, scales and biases.
 fn is_plain(channel: &str) -> bool {
     let fault = channel.starts_with("actuator_") || channel.starts_with("sensor_");
     !fault || ["_gain", "_scale", "_bias"].iter().any(|end| channel.ends_with(end))
@@ -96,7 +96,8 @@ fn follows_the_plain_loop<E: Env>() {
             PlainLane::new(tasks[t].clone(), stream, horizon)
         })
         .collect();
-    let (obs_dim, mut ends) = (E::SPEC.obs_dim(), 0);
+    let obs_dim = E::SPEC.obs_dim();
+    let mut ends = 0;
     let shown = |plain: &[PlainLane<E>]| plain.iter().flat_map(PlainLane::shown).collect();
     assert_eq!(env.obs(), Vec::as_slice(&shown(&plain)));
     for tick in 0..400 {
@@ -172,7 +173,8 @@ fn a_lane_does_not_notice_a_faulty_sensor_in_another() {
     let faulty = perturbed(&CartPole::SPEC, |_| true);
     let alone = VecEnv::<CartPole>::new(&[(&healthy, 4)], 50, reset_stream(1), Clocks::default());
     let mixed = VecEnv::<CartPole>::new(&[(&healthy, 4), (&faulty, 2)], 50, reset_stream(1), Clocks::default());
-    let (mut alone, mut mixed) = (alone, mixed);
+    let mut alone = alone;
+    let mut mixed = mixed;
     for tick in 0..200 {
         let actions = actions::<CartPole>(tick, 0, 6);
         let (a, b) = (step(&mut alone, &actions[..4]), step(&mut mixed, &actions));
@@ -274,7 +276,9 @@ fn only_a_whole_number_is_an_index() {
             let mut env = VecEnv::<CartPole>::new(&[(&task, 66)], 500, reset_stream(1), Clocks::default());
             let mut actions = [1.0; 66];
             actions[lane] = action;
-            let (mut next_obs, mut reward, mut flags) = ([0.0; 66 * 4], [0.0; 66], [[false; 66]; 2]);
+            let mut next_obs = [0.0; 66 * 4];
+            let mut reward = [0.0; 66];
+            let mut flags = [[false; 66]; 2];
             let [terminated, truncated] = &mut flags;
             let out = StepView { next_obs: &mut next_obs, reward: &mut reward, terminated, truncated };
             let refused = env.try_step(&actions, out);

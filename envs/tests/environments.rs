@@ -1,4 +1,4 @@
-//! What holds for the environments themselves: descriptions, channels, spaces, probes.
+//! The environments themselves: descriptions, channels, spaces, probes.
 
 mod rig;
 
@@ -141,7 +141,8 @@ fn navigation_has_the_returns_of_the_literature() {
         }
         total / f64::from(lanes)
     };
-    let (still, straight) = (mean_return(false), mean_return(true));
+    let still = mean_return(false);
+    let straight = mean_return(true);
     assert!((still + 38.26).abs() < 1.6, "{still}");
     assert!((-0.6..-0.4).contains(&straight), "{straight}");
 }

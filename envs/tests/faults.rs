@@ -5,8 +5,8 @@ mod rig;
 use std::collections::VecDeque;
 
 use metadrift_envs::{
-    Autoreset, CartPole, Clocks, Env, NotifyLevel, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, SensorFill,
-    StepError, StepView, Stream, Task, TaskSettings, VecEnv, channels, obs_dim,
+    Autoreset, CartPole, Clocks, Env, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, SensorFill, StepError,
+    StepView, Stream, Task, TaskSettings, VecEnv, obs_dim,
 };
 use rig::{actions, reset_stream, step};
 
@@ -19,7 +19,7 @@ fn env<E: Env>(task: &Task, lanes: usize) -> VecEnv<E> {
     VecEnv::new(&[(task, lanes)], E::SPEC.horizon, reset_stream(1), Clocks::default())
 }
 
-/// What the actuator of [`ProbeSign`] delivers for the command 1, tick by tick, `[ticks][lanes]`.
+/// The output of the actuator of [`ProbeSign`] for the command 1, `[ticks][lanes]`.
 fn delivered(values: &[(&str, f64)], lanes: usize, ticks: usize) -> Vec<Vec<f32>> {
     let mut env = env::<ProbeSign>(&task::<ProbeSign>(values), lanes);
     (0..ticks).map(|_| step(&mut env, &vec![1.0; lanes]).reward).collect()
@@ -90,7 +90,8 @@ fn commands_come_late_or_again() {
     for (tick, torque) in stuck.iter().enumerate() {
         if *torque == tick as f32 + 1.0 {
             assert!(repeats != 1, "a failure of one tick");
-            (last, repeats) = (*torque, 0);
+            last = *torque;
+            repeats = 0;
         } else {
             assert_eq!(*torque, last);
             repeats += 1;
@@ -125,9 +126,11 @@ fn all_at_once() -> Task {
 fn the_output_that_is_told_ahead_is_the_one_that_moves_the_plant() {
     const LANES: usize = 70;
     let make = |task: &Task| VecEnv::<Pendulum>::new(&[(task, LANES)], 25, reset_stream(1), Clocks::default());
-    let (faulty, healthy) = (all_at_once(), task::<Pendulum>(&[("gravity", 0.0), ("max_speed", 1000.0)]));
+    let faulty = all_at_once();
+    let healthy = task::<Pendulum>(&[("gravity", 0.0), ("max_speed", 1000.0)]);
     for task in [&faulty, &healthy] {
-        let (mut told, mut untold) = (make(task), make(task));
+        let mut told = make(task);
+        let mut untold = make(task);
         let mut limited = 0;
         for tick in 0..60 {
             let actions = actions::<Pendulum>(tick, 0, LANES);
@@ -252,56 +255,6 @@ fn the_last_commands_are_shown_newest_first() {
     }
 }
 
-/// What one lane is told in 40 ticks of a pendulum whose mass becomes 2 at tick 10, by tick.
-fn told(configure: impl Fn(&mut metadrift_envs::Notify)) -> Vec<Vec<f32>> {
-    let mut settings = TaskSettings::default();
-    configure(&mut settings.notify);
-    let schedule = Schedule::Step { at: 10.0, from: 1.0, to: 2.0 };
-    let task = with_settings(settings).with_drift(&Pendulum::SPEC, "mass", schedule).unwrap();
-    let mut env = VecEnv::<Pendulum>::new(&[(&task, 1)], 15, reset_stream(1), Clocks::default());
-    (0..40).map(|_| step(&mut env, &[0.0]).next_obs[3..].to_vec()).collect()
-}
-
-#[test]
-fn changes_are_announced_as_much_as_is_asked_for() {
-    let flags = told(|notify| notify.level = NotifyLevel::Flag);
-    assert!((0..40).all(|tick| flags[tick] == [if tick == 10 { 1.0 } else { 0.0 }]));
-    let late = told(|notify| (notify.level, notify.delay) = (NotifyLevel::Flag, 7));
-    assert!((0..40).all(|tick| late[tick] == [if tick == 17 { 1.0 } else { 0.0 }]));
-    let deltas = told(|notify| notify.level = NotifyLevel::Delta);
-    assert!((0..40).all(|tick| deltas[tick][1] == if tick == 10 { 1.0 } else { 0.0 }));
-    let values = told(|notify| notify.level = NotifyLevel::Value);
-    let nominal: Vec<f32> = channels(&Pendulum::SPEC).iter().map(|channel| channel.default as f32).collect();
-    assert_eq!(values[9], nominal);
-    assert!((0..40).all(|tick| values[tick][1] == if tick < 10 { 1.0 } else { 2.0 }));
-    let unheard = told(|notify| (notify.level, notify.miss_prob) = (NotifyLevel::Value, 1.0));
-    assert!(unheard.iter().all(|row| row[1] == 1.0));
-    assert!(told(|_| {}).iter().all(Vec::is_empty));
-}
-
-#[test]
-fn notifications_err_at_their_rates() {
-    let mut settings = TaskSettings::default();
-    (settings.notify.level, settings.notify.miss_prob, settings.notify.false_alarm_prob) =
-        (NotifyLevel::Flag, 0.3, 0.1);
-    let moving = Schedule::Sinusoid { mean: 1.0, amplitude: 0.5, period: 777.7, phase: 0.1 };
-    let still = with_settings(settings.clone());
-    let drifting = still.clone().with_drift(&Pendulum::SPEC, "mass", moving).unwrap();
-    let tasks = [(&still, 100), (&drifting, 100)];
-    let mut env = VecEnv::<Pendulum>::new(&tasks, 50, reset_stream(1), Clocks::default());
-    let mut counts = [0.0; 2];
-    for tick in 0..201 {
-        let out = step(&mut env, &[0.0; 200]);
-        if tick > 0 {
-            out.next_obs.chunks(4).enumerate().for_each(|(lane, row)| counts[lane / 100] += f64::from(row[3]));
-        }
-    }
-    for (count, expected) in counts.iter().zip([0.1, 0.7]) {
-        let share = count / 20_000.0;
-        assert!((share - expected).abs() < 5.0 * (expected * (1.0 - expected) / 20_000.0_f64).sqrt(), "{share}");
-    }
-}
-
 #[test]
 fn episodes_start_when_the_mode_says() {
     let healthy = Task::nominal(&ProbeConstant::SPEC);
@@ -313,7 +266,9 @@ fn episodes_start_when_the_mode_says() {
     let mut disabled = env::<ProbeConstant>(&healthy, 2).with_autoreset(Autoreset::Disabled);
     step(&mut disabled, &[1.0; 2]);
     let try_step = |env: &mut VecEnv<ProbeConstant>, actions: &[f32]| {
-        let (mut next_obs, mut reward, mut flags) = ([0.0; 2], [0.0; 2], [[false; 2]; 2]);
+        let mut next_obs = [0.0; 2];
+        let mut reward = [0.0; 2];
+        let mut flags = [[false; 2]; 2];
         let [terminated, truncated] = &mut flags;
         env.try_step(actions, StepView { next_obs: &mut next_obs, reward: &mut reward, terminated, truncated })
     };

@@ -86,7 +86,8 @@ fn a_copula_keeps_the_laws_and_joins_the_ranks() {
     let drawn = tasks(value, Split::Train, n);
     let mean = |f: &dyn Fn(&Task) -> f64| drawn.iter().map(f).sum::<f64>() / f64::from(n);
     for name in ["mass", "length"] {
-        let (m, v) = (mean(&|t| of(t, name)), mean(&|t| (of(t, name) - 1.5).powi(2)));
+        let m = mean(&|t| of(t, name));
+        let v = mean(&|t| (of(t, name) - 1.5).powi(2));
         assert!((m - 1.5).abs() < 5.0 * (1.0 / 12.0 / f64::from(n)).sqrt(), "{m}");
         assert!((v - 1.0 / 12.0).abs() < 5.0 * (1.0 / 180.0 / f64::from(n)).sqrt(), "{v}");
     }

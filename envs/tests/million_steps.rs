@@ -5,7 +5,7 @@ mod rig;
 use metadrift_envs::{CartPole, Channel, Clocks, Env, Navigation, NavigationRotated, Pendulum, Task, VecEnv, channels};
 use rig::{Out, actions, reset_stream, step};
 
-/// With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
+/// Number of lanes. With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
 const LANES: usize = 1024;
 const TICKS: usize = 489;
 const HORIZON: u32 = 50;
@@ -40,7 +40,8 @@ fn million<E: Env, L>(limits: impl Fn(&Task) -> L, inside: impl Fn(&L, &[f32], b
         for (value, actions) in ends(&channel).into_iter().zip(actions.chunks(TICKS)) {
             let task = nominal.clone().with(&E::SPEC, &channel.name, value).unwrap();
             let name = format!("{} = {value}", channel.name);
-            let (limits, faulty) = (limits(&task), channel.name.starts_with("sensor_"));
+            let limits = limits(&task);
+            let faulty = channel.name.starts_with("sensor_");
             run::<E>(&task, actions, &name, |row, ended| faulty || inside(&limits, row, ended));
         }
     }

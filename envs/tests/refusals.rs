@@ -1,4 +1,4 @@
-//! Task files that are refused: what is wrong, where, and what would do.
+//! Task files that are refused: the messages name the error, its place and a remedy.
 
 use metadrift_envs::{
     CartPole, Env, EnvKind, Initial, IntegratorKind, Law, Pendulum, Schedule, Split, Task, TaskConfig,
@@ -106,7 +106,7 @@ fn an_integrator_is_judged_alike_in_task_files_and_replays() {
         let config = config(json!({"env": env, key: word}));
         config.validate(EnvKind::from_name(env).unwrap().spec()).map_err(|error| error.to_string())
     };
-    // what the environments do by their equations: Pendulum's speed comes first and moves its angle
+    // the environments' own integrators follow from their equations: Pendulum's speed comes first and moves its angle
     let accepted = [
         ("cartpole", &["euler", "semi_implicit", "rk4"][..], &["gym", "sutton_barto", "quadratic"][..]),
         ("pendulum", &["semi_implicit"], &["gym"]),

@@ -37,15 +37,20 @@ fn everything(env: &str, sensor: &str, parameter: &str) -> Value {
 
 /// Every bit that `count` steps lead to; the actions are those of the ticks from `first` on.
 fn bits<E: Env>(env: &mut VecEnv<E>, first: u32, count: u32, mut after: impl FnMut(u32, &mut VecEnv<E>)) -> Vec<u32> {
-    let (n, width) = (env.num_envs(), env.obs_dim());
-    let (mut next_obs, mut reward) = (vec![0.0; n * width], vec![0.0; n]);
-    let (mut terminated, mut truncated) = (vec![false; n], vec![false; n]);
+    let n = env.num_envs();
+    let width = env.obs_dim();
+    let mut next_obs = vec![0.0; n * width];
+    let mut reward = vec![0.0; n];
+    let mut terminated = vec![false; n];
+    let mut truncated = vec![false; n];
     let mut bits = Vec::new();
     for tick in first..first + count {
         let draw = |lane| Stream::new(3, Purpose::Action).env(lane).block(tick)[0];
         let actions: Vec<f32> = (0..n as u32).map(|lane| (draw(lane) % 2) as f32).collect();
-        let (next_obs, reward) = (&mut next_obs[..], &mut reward[..]);
-        let (terminated, truncated) = (&mut terminated[..], &mut truncated[..]);
+        let next_obs = &mut next_obs[..];
+        let reward = &mut reward[..];
+        let terminated = &mut terminated[..];
+        let truncated = &mut truncated[..];
         env.step(&actions, StepView { next_obs, reward, terminated, truncated });
         after(tick, env);
         bits.extend(next_obs.iter().chain(&*reward).chain(env.obs()).map(|x| x.to_bits()));
@@ -109,11 +114,13 @@ fn a_renewed_lane_lives_its_new_task_from_the_beginning_and_no_other_lane_notice
         json!({"env": "pendulum", "notify": {"level": "value"},
             "drift": {"gravity": {"kind": "trace", "values": values}}})
     };
-    let (old, new) = (distribution::<Pendulum>(value(&[5.0; 60])), (1..=9).map(f64::from).collect::<Vec<_>>());
+    let old = distribution::<Pendulum>(value(&[5.0; 60]));
+    let new = (1..=9).map(f64::from).collect::<Vec<_>>();
     let new = distribution::<Pendulum>(value(&new)).sample(SEED, 0, 0);
     let tasks: Vec<Task> = (0..2).map(|lane| old.sample(SEED, 0, lane)).collect();
     let fresh = || VecEnv::<Pendulum>::renewable(&tasks, &old, 30, Stream::new(SEED, Purpose::Reset));
-    let (mut env, mut untouched) = (fresh(), fresh());
+    let mut env = fresh();
+    let mut untouched = fresh();
     bits(&mut env, 0, 17, |_, _| ());
     bits(&mut untouched, 0, 17, |_, _| ());
     env.renew(0, &new);

@@ -57,7 +57,8 @@ fn laws_have_their_moments_and_supports() {
         // mean (b - a) / ln(b / a), second moment (b^2 - a^2) / (2 ln(b / a))
         let log_uniform = draws(json!({"law": "log_uniform", "low": 0.5, "high": 8.0}), split);
         let ln = 16.0_f64.ln();
-        let (mean, second) = (7.5 / ln, (64.0 - 0.25) / (2.0 * ln));
+        let mean = 7.5 / ln;
+        let second = (64.0 - 0.25) / (2.0 * ln);
         assert_moments(&log_uniform, mean, second - mean * mean, 8.0 - mean);
         let (low, high) = range(&log_uniform);
         assert!((0.5..0.501).contains(&low) && (7.99..=8.0).contains(&high));
@@ -78,7 +79,8 @@ fn laws_have_their_moments_and_supports() {
         let law = json!({"law": "mixture", "weights": [3, 1], "of": [
             {"law": "fixed", "value": 5}, {"law": "uniform", "low": 0, "high": 2}]});
         let mixture = draws(law, split);
-        let (mean, second) = (0.75 * 5.0 + 0.25, 0.75 * 25.0 + 0.25 * 4.0 / 3.0);
+        let mean = 0.75 * 5.0 + 0.25;
+        let second = 0.75 * 25.0 + 0.25 * 4.0 / 3.0;
         assert_moments(&mixture, mean, second - mean * mean, mean);
         assert!(mixture.iter().all(|x| *x == 5.0 || (0.0..=2.0).contains(x)));
     }
@@ -121,10 +123,11 @@ fn splits_never_share_a_task() {
         let [train, in_dist, ood] = SPLITS.map(|split| distribution(preset.clone(), split));
         assert!(train.disjoint_from(&in_dist) && train.disjoint_from(&ood));
         assert!(in_dist.disjoint_from(&ood) && !train.disjoint_from(&train));
-        // what is drawn once also differs as the engine sees it: rounded to f32
+        // drawn values also differ as the engine sees them: rounded to f32
         let rounded = |task: &Task| -> Vec<u32> { task.values.iter().map(|v| (*v as f32).to_bits()).collect() };
         let drawn_once = !preset["vary"].is_null();
-        let (mut seen, mut seen_rounded) = (HashSet::new(), HashSet::new());
+        let mut seen = HashSet::new();
+        let mut seen_rounded = HashSet::new();
         for distribution in [train, in_dist, ood] {
             let tasks: Vec<Task> = (0..10_000).map(|index| distribution.sample(1, 2, index)).collect();
             for task in &tasks {
@@ -233,7 +236,8 @@ fn what_is_not_said_stays_at_its_default() {
     let physics = [9.8, 1.0, 0.1, 0.5, 10.0, 0.02, 2.4, 0.20943951023931953];
     assert_eq!(defaults[..8], physics);
     assert_eq!(defaults[8..17], [0.0, 0.0, 0.0, 0.0, 0.0, 0.05, 0.05, 0.05, 0.05]);
-    let (actuator, sensor) = ([1.0, 0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let actuator = [1.0, 0.0, 0.0, 0.0, 0.0, 10.0, 0.0, 0.0, 1.0];
+    let sensor = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(defaults[17..26], actuator);
     assert_eq!(defaults[26..], [sensor; 4].concat());
     let pendulum = Task::nominal(&Pendulum::SPEC).values;

@@ -1,4 +1,4 @@
-//! Integrators, rewards and initial ranges: what a task may choose besides the published physics.
+//! Variants that a task may choose besides the published physics: integrators, rewards and initial ranges.
 
 use metadrift_envs::{CartPole, Env, IntegratorKind, Pendulum, RewardKind, Version};
 
@@ -26,7 +26,8 @@ fn the_rewards_of_cartpole_are_what_they_say() {
         let next = CartPole::step(&params, state, [1.0], [1.0]);
         (next.reward, next.terminated)
     };
-    let (up, falling) = ([0.48, 0.0, 0.05, 0.0], [0.48, 0.0, 0.21, 0.0]);
+    let up = [0.48, 0.0, 0.05, 0.0];
+    let falling = [0.48, 0.0, 0.21, 0.0];
     assert_eq!(reward(RewardKind::Gym, "gravity", 9.8, falling), (1.0, true));
     assert_eq!(reward(RewardKind::SuttonBarto, "gravity", 9.8, up), (0.0, false));
     assert_eq!(reward(RewardKind::SuttonBarto, "gravity", 9.8, falling), (-1.0, true));
@@ -104,9 +105,33 @@ fn the_energy_of_a_cartpole_without_force_drifts_as_its_integrator_lets_it() {
         let after = |k: i32| energy_gained(IntegratorKind::SemiImplicit, tau, 1.7 * f64::from(k)).abs();
         (1..=50).map(after).fold(0.0, f64::max)
     };
-    let (coarse, fine) = (largest(1e-2), largest(5e-3));
+    let coarse = largest(1e-2);
+    let fine = largest(5e-3);
     assert!((1.7..2.3).contains(&(coarse / fine)) && coarse < 0.05, "{coarse} {fine}");
     // Runge-Kutta: at least fourth order
     let [coarse, fine] = [0.04, 0.02].map(|tau| energy_gained(IntegratorKind::Rk4, tau, 10.0).abs());
     assert!(coarse / fine > 14.0 && fine < 1e-5, "{coarse} {fine}");
+}
+
+#[test]
+fn a_cartpole_without_force_loses_energy_only_to_the_integrator() {
+    // the error of an Euler step is second order in tau, so that of a fixed time is first order
+    let drift = |tau: f64| {
+        let params = with::<CartPole>("tau", tau);
+        let energy = |[_, v, theta, w]: [f64; 4]| {
+            let (m, l) = (0.1, 0.5);
+            let kinetic = 1.1 * v * v / 2.0 + m * l * v * w * theta.cos();
+            kinetic + 2.0 / 3.0 * m * l * l * w * w + m * 9.8 * l * theta.cos()
+        };
+        let start = [0.0, 0.2, 0.1, -0.4];
+        let mut state = start;
+        for _ in 0..(2.0 / tau) as usize {
+            state = CartPole::step(&params, state, [0.0], [0.0]).state;
+        }
+        (energy(state) - energy(start)).abs()
+    };
+    let coarse = drift(1.0 / 1024.0);
+    let fine = drift(1.0 / 2048.0);
+    assert!((1.9..2.1).contains(&(coarse / fine)), "{coarse} {fine}");
+    assert!(fine < 2e-3, "{fine}");
 }

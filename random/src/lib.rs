@@ -240,9 +240,10 @@ pub fn unit_f32(word: u32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use rand::Rng;
     use rand_distr::{Distribution, Normal};
+
+    use super::*;
 
     #[test]
     fn every_part_of_the_name_has_its_own_bits() {

@@ -2,7 +2,7 @@
 
 use metadrift_envs::{ActionSpace, Env, Purpose, StepView, Stream, VecEnv, unit_f32};
 
-/// What one step hands back.
+/// The results of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Out {
     pub obs: Vec<f32>,

@@ -1,0 +1,60 @@
+//! Lanes that are given one task after another.
+
+use metadrift_random::Stream;
+
+use super::VecEnv;
+use crate::{
+    engine::{faults::Scene, moving::Drifting},
+    physics::env::Env,
+    tasks::{
+        channel::channels,
+        clock::{Clock, Clocks},
+        distribution::TaskDistribution,
+        task::Task,
+    },
+};
+
+impl<E: Env> VecEnv<E> {
+    /// A batch with one lane for each of `tasks`, ready for any other task of `distribution` ([`VecEnv::renew`]).
+    /// `horizon` and `stream` are those of [`VecEnv::new`]; the tasks' lives begin at 0.
+    ///
+    /// # Panics
+    /// As [`VecEnv::new`].
+    pub fn renewable(tasks: &[Task], distribution: &TaskDistribution, horizon: u32, stream: Stream) -> Self {
+        let each: Vec<(&Task, usize)> = tasks.iter().map(|task| (task, 1)).collect();
+        let mut env = Self::build(&each, &distribution.touched(), horizon, stream, Clocks::default());
+        // each lane has a life of its own: nothing follows a clock that lanes share
+        env.moving.take().into_iter().for_each(|drifting| env.moving_by_lane.push(drifting));
+        env
+    }
+
+    /// Gives `lane` another task, whose life begins now with a new episode.
+    ///
+    /// # Panics
+    /// If the batch was not made by [`VecEnv::renewable`], or the task is none of its distribution.
+    pub fn renew(&mut self, lane: usize, task: &Task) {
+        assert!(self.moving.is_empty() && self.task[lane] as usize == lane, "lanes that share a task or its clock");
+        for (channel, description) in channels(&E::SPEC).iter().enumerate() {
+            let plain = task.values[channel] == description.default && task.drifts.iter().all(|d| d.channel != channel);
+            assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", description.name);
+        }
+        self.born[lane] = self.ticks;
+        self.episodes[lane] = 0;
+        self.moving_by_lane.clear(lane);
+        let clocks = Clocks { episode_step: 0, ..self.clocks(lane) };
+        for (channel, value) in task.values_on(&clocks).into_iter().enumerate() {
+            self.channels.fill(channel, lane..lane + 1, value);
+        }
+        for drift in &task.drifts {
+            if !matches!(drift.timing.clock, Clock::Task | Clock::AdaptRound) {
+                let base = task.values[drift.channel];
+                self.moving_by_lane.push(Drifting { lanes: lane..lane + 1, drift: drift.clone(), base });
+            }
+        }
+        if let Some(appendix) = &mut self.appendix {
+            let scene = Scene { channels: &self.channels, streams: &self.streams, tick: self.ticks };
+            appendix.renew(&scene, lane, task);
+        }
+        self.start_episode(lane, self.uniforms(lane));
+    }
+}
