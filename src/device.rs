@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::failure::{Coded, code};
+
 pub use metadrift_agents::device::Device;
 
 /// Version of the libtorch that this program was built for, or `none`.
@@ -51,6 +53,12 @@ impl fmt::Display for DeviceChoice {
 pub struct DeviceError {
     asked: DeviceChoice,
     reason: String,
+}
+
+impl Coded for DeviceError {
+    fn code(&self) -> u8 {
+        code::DEVICE
+    }
 }
 
 /// The device for `choice`.

@@ -1,21 +1,19 @@
 //! Errors as the shell sees them: one message, one exit code.
+//!
+//! Every error that a command may return says its own exit code ([`Coded`]); one that does not has no way into a
+//! [`Failure`], and the compiler says so.
 
-use metadrift_agents::{backend::NoBackend, learner::Diverged, state::Misfit};
+use std::{error::Error, fmt};
+
+use metadrift_agents::{backend::NoBackend, learner::Diverged, ranges::OutOfRange, state::Misfit};
 use metadrift_envs::TaskError;
 
-use crate::{
-    checkpoint::CheckpointError,
-    commands::{
-        doctor::Unusable,
-        env::{CheckFailed, Fault, ReplayError},
-    },
-    config::ConfigError,
-    device::DeviceError,
-    run_dir::RunDirError,
-};
-
-/// Exit codes, apart from 0 (done), 1 (anything else) and 2 (wrong usage).
+/// Exit codes, apart from 0 for success.
 pub mod code {
+    /// An error of no other kind.
+    pub const OTHER: u8 = 1;
+    /// Arguments that make no sense.
+    pub const USAGE: u8 = 2;
     /// The configuration, or a value in a file to replay, is not valid.
     pub const CONFIG: u8 = 3;
     /// A checkpoint or file cannot be read or is damaged.
@@ -55,54 +53,130 @@ impl WorkerPanic {
     }
 }
 
-/// The exit code for an error: that of the first cause that has one.
-pub fn exit_code(error: &anyhow::Error) -> u8 {
-    error.chain().find_map(code_of).unwrap_or(1)
+impl Coded for WrongUsage {
+    fn code(&self) -> u8 {
+        code::USAGE
+    }
 }
 
-fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        return Some(if matches!(error, ConfigError::Unreadable { .. }) { code::FILE } else { code::CONFIG });
+impl Coded for WorkerPanic {
+    fn code(&self) -> u8 {
+        code::PANIC
     }
-    if cause.is::<Misfit>() || cause.is::<TaskError>() {
-        return Some(code::CONFIG);
-    }
-    if cause.is::<WrongUsage>() {
-        return Some(2);
-    }
-    if cause.is::<Diverged>() {
-        return Some(code::DIVERGED);
-    }
-    if cause.is::<DeviceError>() || cause.is::<NoBackend>() || cause.is::<Unusable>() {
-        return Some(code::DEVICE);
-    }
-    if cause.is::<CheckFailed>() {
-        return Some(code::CHECK);
-    }
-    if cause.is::<WorkerPanic>() {
-        return Some(code::PANIC);
-    }
-    if let Some(error) = cause.downcast_ref::<ReplayError>() {
-        return Some(match error {
-            ReplayError::Line { fault: Fault::BadValue(_), .. } => code::CONFIG,
-            _ => code::FILE,
-        });
-    }
-    if let Some(error) = cause.downcast_ref::<CheckpointError>() {
-        return Some(match error {
-            CheckpointError::NonFinite { .. } => code::DIVERGED,
-            full if full.is_disk_full() => code::DISK_FULL,
-            _ => code::FILE,
-        });
-    }
-    if let Some(error) = cause.downcast_ref::<RunDirError>() {
-        return Some(match error {
-            full if full.is_disk_full() => code::DISK_FULL,
-            RunDirError::NotEmpty { .. } | RunDirError::BadName { .. } | RunDirError::OldEvents { .. } => 2,
-            _ => code::FILE,
-        });
-    }
-    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    let io = cause.downcast_ref::<std::io::Error>()?;
-    Some(if matches!(io.kind(), StorageFull | QuotaExceeded | FileTooLarge) { code::DISK_FULL } else { code::FILE })
 }
+
+/// An error that knows the exit code of the program it ends.
+pub trait Coded: Error + Send + Sync + 'static {
+    /// One of [`code`].
+    fn code(&self) -> u8;
+}
+
+/// An error on its way to the user.
+pub struct Failure {
+    code: u8,
+    /// The attempts that failed, the widest first.
+    attempts: Vec<String>,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+/// The result of whatever may end the program.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// The attempts and the causes, from the widest to the first one.
+    pub fn chain(&self) -> Vec<String> {
+        let causes = std::iter::successors(Some(&*self.error as &(dyn Error + 'static)), |error| error.source());
+        self.attempts.iter().cloned().chain(causes.map(ToString::to_string)).collect()
+    }
+
+    /// The error of the operating system among the causes, if there is one.
+    pub fn io(&self) -> Option<&std::io::Error> {
+        io_in(&*self.error)
+    }
+}
+
+impl<E: Coded> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure { code: error.code(), attempts: Vec::new(), error: Box::new(error) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.chain().join(": "))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} (exit code {})", self.code)
+    }
+}
+
+/// Says in which attempt something failed.
+pub trait During<T> {
+    /// The same result; an error tells that it came up in the attempt `what`.
+    ///
+    /// # Errors
+    /// As before.
+    fn during(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<Failure>> During<T> for std::result::Result<T, E> {
+    fn during(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| {
+            let mut failure: Failure = error.into();
+            failure.attempts.insert(0, what());
+            failure
+        })
+    }
+}
+
+/// The first error of the operating system among an error and its causes.
+fn io_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+/// Implements [`Coded`] for errors of other crates.
+macro_rules! coded {
+    ($($error:ty => $code:expr),+ $(,)?) => {$(
+        impl Coded for $error {
+            fn code(&self) -> u8 {
+                $code
+            }
+        }
+    )+};
+}
+
+coded! {
+    OutOfRange => code::CONFIG,
+    TaskError => code::CONFIG,
+    Misfit => code::CONFIG,
+    NoBackend => code::DEVICE,
+    Diverged => code::DIVERGED,
+}
+
+impl Coded for std::io::Error {
+    fn code(&self) -> u8 {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        if matches!(self.kind(), StorageFull | QuotaExceeded | FileTooLarge) { code::DISK_FULL } else { code::FILE }
+    }
+}
+
+/// Implements [`Coded`] for errors of writers: the code of the operating system's error behind them, if there is one.
+macro_rules! coded_by_cause {
+    ($($error:ty),+ $(,)?) => {$(
+        impl Coded for $error {
+            fn code(&self) -> u8 {
+                io_in(self).map_or(code::OTHER, Coded::code)
+            }
+        }
+    )+};
+}
+
+coded_by_cause!(serde_json::Error, csv::Error, gif::EncodingError, std::string::FromUtf8Error);

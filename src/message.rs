@@ -8,6 +8,8 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
+use crate::failure::{Failure};
+
 /// Writes a line to standard error. If the reader is gone or the disk full, the line is dropped.
 pub fn say(line: &str) {
     let _ = io::stderr().lock().write_all((shown(line) + "\n").as_bytes());
@@ -83,8 +85,8 @@ fn ansi_c(bytes: &[u8]) -> String {
 }
 
 /// The error and its causes in one line. Errors often repeat the text of their cause; each text appears once.
-pub fn of_error(error: &anyhow::Error) -> String {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+pub fn of_error(error: &Failure) -> String {
+    let causes = error.chain();
     let is_told_elsewhere = |at: usize| {
         let others = causes.iter().enumerate().filter(|(other, _)| *other != at);
         // the first of two equal texts stays
@@ -98,6 +100,7 @@ pub fn of_error(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::During;
 
     #[test]
     fn no_control_character_gets_through() {
@@ -127,10 +130,14 @@ mod tests {
     #[test]
     fn every_cause_is_told_once() {
         let io = || io::Error::from(io::ErrorKind::NotFound);
-        let twice = anyhow::Error::new(io()).context(format!("cannot write x: {}", io())).context("cannot write x");
+        let failed = |attempts: &[String]| {
+            let error: crate::failure::Result<()> = Err(io().into());
+            attempts.iter().fold(error, |error, attempt| error.during(|| attempt.clone())).unwrap_err()
+        };
+        let twice = failed(&[format!("cannot write x: {}", io()), "cannot write x".to_owned()]);
         assert_eq!(of_error(&twice), format!("cannot write x: {}", io()));
-        let plain = anyhow::Error::new(io()).context("cannot read y");
+        let plain = failed(&["cannot read y".to_owned()]);
         assert_eq!(of_error(&plain), format!("cannot read y: {}", io()));
-        assert_eq!(of_error(&anyhow::Error::msg("a").context("a")), "a");
+        assert_eq!(of_error(&failed(&[io().to_string()])), io().to_string());
     }
 }

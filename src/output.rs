@@ -6,10 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-use crate::{failure::WrongUsage, run_dir};
+use crate::{failure::{During, Result, WrongUsage}, run_dir};
 
 /// Refuses a path that cannot be written. Called before the work whose result goes there; creates no file.
 ///
@@ -25,7 +24,7 @@ pub fn check(path: &Path) -> Result<()> {
         Ok(there) if !there.is_file() => Ok(()), // a pipe or a device
         _ => tempfile::tempfile_in(folder(path)).map(drop),
     };
-    tried.map_err(plain).with_context(|| format!("cannot write {}", path.display()))
+    tried.map_err(plain).during(|| format!("cannot write {}", path.display()))
 }
 
 /// The error without the temporary path that tempfile names in it.
@@ -46,7 +45,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(_) => fs::canonicalize(path).and_then(|path| replace(&path, bytes)),
         Err(_) => replace(path, bytes),
     };
-    written.with_context(|| format!("cannot write {}", path.display()))
+    written.during(|| format!("cannot write {}", path.display()))
 }
 
 /// Bytes of one write, small enough to notice early that a disk fills up.
@@ -121,10 +120,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(check(&folder.path().join("new")).is_ok());
         for wrong in [folder.path().to_owned(), folder.path().join("no/such/file")] {
-            let told = format!("{:#}", check(&wrong).unwrap_err());
+            let told = check(&wrong).unwrap_err().to_string();
             assert_eq!(told.matches("cannot write").count(), 1, "{told}");
         }
         let full = write(Path::new("/dev/full"), b"x").unwrap_err();
-        assert_eq!(crate::failure::exit_code(&full), crate::failure::code::DISK_FULL);
+        assert_eq!(full.code(), crate::failure::code::DISK_FULL);
     }
 }

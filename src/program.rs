@@ -14,7 +14,7 @@ use crate::{
     check::{Check, check_type},
     cli::{Cli, Command},
     commands, device,
-    failure::{self, WorkerPanic, code},
+    failure::{self, Coded, WorkerPanic, code},
     message, signals,
 };
 
@@ -94,7 +94,7 @@ pub fn main_with(own: &[Own]) -> ExitCode {
         (Ok(_), Some(signal)) => code::of_signal(signal),
         (Err(error), _) => {
             message::say(&format!("error: {}", message::of_error(&error)));
-            ExitCode::from(failure::exit_code(&error))
+            ExitCode::from(error.code())
         }
     }
 }
@@ -131,13 +131,13 @@ fn show_usage(usage: &clap::Error) -> ExitCode {
     };
     match shown {
         Err(error) if !usage.use_stderr() && error.kind() != std::io::ErrorKind::BrokenPipe => {
-            ExitCode::from(failure::exit_code(&error.into()))
+            ExitCode::from(error.code())
         }
         _ => ExitCode::from(usage.exit_code() as u8),
     }
 }
 
-fn run(command: &Command) -> anyhow::Result<ExitCode> {
+fn run(command: &Command) -> failure::Result<ExitCode> {
     match command {
         Command::Train(args) => return commands::train::train(args),
         Command::Resume(args) => return commands::train::resume(args),

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
 use metadrift_agents::{
     backend::BackendChoice,
     device::Device,
@@ -17,7 +16,7 @@ use crate::{
     checkpoint::{self, Which},
     config::Experiment,
     device::{self, DeviceChoice},
-    failure::WorkerPanic,
+    failure::{During, Result, WorkerPanic},
     logging::{At, Logger, Outcome, Progress},
     message,
     run_dir::{Build, Machine, Manifest, Place, RunDir, RunState, command_line, task_digests, write_atomic},
@@ -312,7 +311,7 @@ impl Session {
         let outcome = catch_unwind(AssertUnwindSafe(|| stop::catch(|| trainer.iterate())));
         self.last_iteration = began.elapsed();
         match (outcome, before) {
-            (Ok(Ok(report)), _) => report.map(Ok).with_context(|| {
+            (Ok(Ok(report)), _) => report.map(Ok).during(|| {
                 format!(
                     "training stopped in iteration {}; the checkpoints before are good",
                     self.trainer.iteration() + 1

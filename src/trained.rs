@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use metadrift_agents::{agent::Agent, backend::BackendChoice, device::Device};
 
 use crate::{
+    failure::Result,
     checkpoint::{self, Which},
     config::Experiment,
     message,

@@ -50,7 +50,7 @@ fn copy() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// The command `resume` in this process. There is nothing left to train, unless a mistake asks for more.
-fn resume(run: &Path) -> anyhow::Result<ExitCode> {
+fn resume(run: &Path) -> metadrift::failure::Result<ExitCode> {
     let run = run.to_str().unwrap();
     let line = ["metadrift", "resume", run, "--no-evaluate", "-q", "--actors", "1", "--max-time", "0s"];
     let Command::Resume(args) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::failure::{Coded, code};
+
 /// An error of saving or loading a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -83,6 +85,16 @@ pub enum CheckpointError {
         /// The damaged checkpoints, each with its damage.
         skipped: Vec<Skipped>,
     },
+}
+
+impl Coded for CheckpointError {
+    fn code(&self) -> u8 {
+        match self {
+            CheckpointError::NonFinite { .. } => code::DIVERGED,
+            full if full.is_disk_full() => code::DISK_FULL,
+            _ => code::FILE,
+        }
+    }
 }
 
 impl CheckpointError {

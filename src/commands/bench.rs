@@ -9,12 +9,12 @@ mod time_to_result;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use metadrift_agents::{device::Device, stop};
 use serde::Serialize;
 
 use self::subject::{SUBJECTS, subjects};
 use crate::{
+    failure::Result,
     cli::{BenchArgs, BenchPart, Format},
     commands::print,
     device, message,

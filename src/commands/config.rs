@@ -1,8 +1,8 @@
 //! `config keys`
 
-use anyhow::Result;
 
 use crate::{
+    failure::Result,
     cli::{ConfigCommand, ReferenceFormat},
     commands::print,
     config::{ConfigError, nearest},

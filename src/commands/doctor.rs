@@ -2,7 +2,6 @@
 
 use std::{fs, panic::catch_unwind, thread::available_parallelism};
 
-use anyhow::Result;
 use metadrift_agents::{
     backend::{self, BackendChoice},
     batch::{Batch, MetaBatch},
@@ -15,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    failure::{Coded, Result, code},
     cli::Format,
     commands::print_as,
     device::{self, DeviceChoice},
@@ -24,6 +24,12 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[error("this program is not usable here: {0}")]
 pub struct Unusable(String);
+
+impl Coded for Unusable {
+    fn code(&self) -> u8 {
+        code::DEVICE
+    }
+}
 
 /// One line of the report: a name, and a finding or a reason for its absence.
 #[derive(Serialize)]
@@ -205,8 +211,8 @@ mod tests {
 
     #[test]
     fn an_unusable_libtorch_has_the_exit_code_of_a_device() {
-        let error = anyhow::Error::from(Unusable("a matrix product is wrong".into()));
-        assert_eq!(crate::failure::exit_code(&error), crate::failure::code::DEVICE);
+        let error = Unusable("a matrix product is wrong".into());
+        assert_eq!(error.code(), crate::failure::code::DEVICE);
     }
 
     #[test]

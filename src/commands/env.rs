@@ -5,11 +5,11 @@ mod replay;
 mod show;
 mod trace;
 
-use anyhow::Result;
 use metadrift_envs::{EnvKind, EnvSpec, TaskError};
 use serde_json::json;
 
 use crate::{
+    failure::Result,
     cli::{EnvCommand, Format},
     commands::{aligned, print_as},
 };

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 
 use crate::{
+    failure::{During, Failure, Result},
     checkpoint::Which,
     cli::{EvaluateArgs, Format},
     commands::print,
@@ -58,10 +58,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
 }
 
 /// Says whether a file could not be written for lack of permission.
-fn is_closed(error: &anyhow::Error) -> bool {
+fn is_closed(error: &Failure) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    kinds.into_iter().any(|cause| matches!(cause.kind(), PermissionDenied | ReadOnlyFilesystem))
+    error.io().is_some_and(|cause| matches!(cause.kind(), PermissionDenied | ReadOnlyFilesystem))
 }
 
 /// The part of a result's file name that names its checkpoint; empty for the last one.
@@ -81,7 +80,7 @@ pub(super) fn keep(run: &Path, stem: &str, evaluation: &Evaluation) -> Result<()
     let json = serde_json::to_string_pretty(evaluation)? + "\n";
     for (ending, text) in [("json", json), ("csv", evaluation.to_csv())] {
         let file = run.join("eval").join(format!("{stem}.{ending}"));
-        write_atomic(&file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+        write_atomic(&file, text.as_bytes()).during(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }

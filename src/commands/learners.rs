@@ -1,6 +1,5 @@
 //! `learners list|show NAME`
 
-use anyhow::Result;
 use metadrift_agents::{
     keys::Key,
     learner::Entry,
@@ -12,7 +11,7 @@ use super::{aligned, print_as};
 use crate::{
     cli::{Format, LearnersCommand},
     config::nearest,
-    failure::WrongUsage,
+    failure::{Result, WrongUsage},
     reference::{keys, keys_text},
 };
 

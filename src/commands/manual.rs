@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::{
+    failure::{During, Result},
     cli::{Cli, CompletionsArgs, ManArgs},
     commands::print,
     output,
@@ -31,7 +31,7 @@ pub fn man(args: &ManArgs) -> Result<()> {
     let Some(dir) = &args.dir else {
         return Ok(print(&page(command)?)?);
     };
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    std::fs::create_dir_all(dir).during(|| format!("cannot create {}", dir.display()))?;
     let mut names = Vec::new();
     pages(dir, command, &mut names)?;
     let count = names.len();

@@ -1,9 +1,9 @@
 //! `presets list|show`
 
-use anyhow::Result;
 use serde_json::json;
 
 use crate::{
+    failure::Result,
     cli::{Format, PresetsCommand},
     commands::{aligned, print, print_as},
     presets::{self, PRESETS},

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use metadrift_agents::{agent::Agent, settings::Episodes, stop};
 use metadrift_envs::{Purpose, Stream, Task, channel_index};
 
@@ -17,7 +16,7 @@ use crate::{
     },
     device,
     evaluate::{Protocol, REPORTED, adapt},
-    failure::WrongUsage,
+    failure::{Result, WrongUsage},
     life::Life,
     memory::{self, Arithmetic},
     output, presets, registry,

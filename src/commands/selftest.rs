@@ -2,7 +2,6 @@
 
 mod problem;
 
-use anyhow::Result;
 use metadrift_agents::{
     backend::{self, BackendChoice},
     device::Device,
@@ -10,6 +9,7 @@ use metadrift_agents::{
 use serde_json::json;
 
 use crate::{
+    failure::Result,
     cli::{Format, SelftestArgs},
     commands::{env::CheckFailed, print, print_as},
     device, message, presets,

@@ -2,7 +2,6 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use anyhow::Result;
 use metadrift_agents::stop::{self, Stopped};
 use metadrift_envs::Split;
 use serde::Serialize;
@@ -15,7 +14,7 @@ use crate::{
     config::{Config, ConfigError, Experiment},
     device,
     evaluate::{Evaluation, Protocol, evaluate},
-    failure::code,
+    failure::{Result, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
     presets, registry,

@@ -5,6 +5,8 @@ use std::{io, path::PathBuf};
 use metadrift_agents::ranges::OutOfRange;
 use metadrift_envs::TaskError;
 
+use crate::failure::{Coded, code};
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -61,6 +63,15 @@ pub enum ConfigError {
         /// What to lower.
         keys: &'static str,
     },
+}
+
+impl Coded for ConfigError {
+    fn code(&self) -> u8 {
+        match self {
+            ConfigError::Unreadable { .. } => code::FILE,
+            _ => code::CONFIG,
+        }
+    }
 }
 
 impl ConfigError {

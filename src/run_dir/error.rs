@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::message::quoted;
+use crate::{failure::{Coded, code}, message::quoted};
 
 /// An error of making or opening a run folder.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,16 @@ pub enum RunDirError {
         /// The operating system's error.
         source: io::Error,
     },
+}
+
+impl Coded for RunDirError {
+    fn code(&self) -> u8 {
+        match self {
+            full if full.is_disk_full() => code::DISK_FULL,
+            RunDirError::NotEmpty { .. } | RunDirError::BadName { .. } | RunDirError::OldEvents { .. } => code::USAGE,
+            _ => code::FILE,
+        }
+    }
 }
 
 impl RunDirError {

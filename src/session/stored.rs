@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use metadrift_agents::ranges::check;
 
 use crate::{
+    failure::{During, Result},
     config::{ConfigError, Experiment},
     message,
     run_dir::{Manifest, RunDirError, read_own},
@@ -21,7 +21,7 @@ pub fn read_config(dir: &Path) -> Result<Experiment> {
         return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
     }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
-    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
+    let text = String::from_utf8(text).during(|| format!("{} is not UTF-8", path.display()))?;
     Ok(Experiment::parse(&path.display().to_string(), &text, &[])?)
 }
 

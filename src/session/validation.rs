@@ -1,10 +1,10 @@
 //! Evaluation on held-out tasks while a run trains, and the checkpoint that did best in it.
 
-use anyhow::Result;
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    failure::Result,
     config::Experiment,
     evaluate::{Protocol, VALIDATION, evaluate},
     train::Trainer,

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use metadrift_agents::{backend::BackendChoice, device::Device, learner::Metrics};
 
 use super::{Row, subject::Subject};
-use crate::{config::Experiment, train::Trainer};
+use crate::{failure::Result, config::Experiment, train::Trainer};
 
 const REPEATS: usize = 5;
 /// Time after which no further repeat begins, on a slow machine.

@@ -1,6 +1,5 @@
 //! Growth of a meta-iteration's time with each of its extents.
 
-use anyhow::Result;
 use metadrift_agents::{backend::BackendChoice, device::Device};
 
 use super::{
@@ -9,6 +8,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
+    failure::Result,
     memory::{Arithmetic, Training},
     train::Trainer,
 };

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
 use metadrift_agents::{backend::BackendChoice, device::Device};
 use metadrift_envs::Split;
 
 use super::Row;
 use crate::{
+    failure::{Coded, Result, code},
     evaluate::{Protocol, evaluate},
     message, presets,
     train::Trainer,
@@ -48,12 +48,28 @@ pub(super) fn measure(
     Ok(Row::new(("time_to_result", env, variant, "s"), seeds as usize, threads, seconds))
 }
 
+/// A training that did not come to its goal.
+#[derive(Debug, thiserror::Error)]
+#[error("{preset}, seed {seed}: no mean return of {goal} after {steps} steps")]
+struct NotReached {
+    preset: String,
+    seed: u64,
+    goal: f64,
+    steps: u64,
+}
+
+impl Coded for NotReached {
+    fn code(&self) -> u8 {
+        code::OTHER
+    }
+}
+
 /// Reports the outcome of a training on standard error.
 fn tell(preset: &str, seed: u64, trainer: &Trainer, threads: usize) -> Result<()> {
     let (config, steps) = (trainer.config(), trainer.env_steps());
     if let Some(goal) = trainer.goal() {
         if !trainer.solved() {
-            bail!("{preset}, seed {seed}: no mean return of {goal} after {steps} steps");
+            return Err(NotReached { preset: preset.to_owned(), seed, goal, steps }.into());
         }
         message::say(&format!("[bench] {preset}, seed {seed}: a mean return of {goal} after {steps} steps"));
         return Ok(());

@@ -1,9 +1,9 @@
 //! `env check NAME`
 
-use anyhow::Result;
 use serde_json::json;
 
 use crate::{
+    failure::{Coded, Result, code},
     check::{Check, check},
     cli::Format,
     commands::{aligned, print_as},
@@ -19,6 +19,12 @@ pub struct CheckFailed {
     pub failed: usize,
     /// Number of checks.
     pub count: usize,
+}
+
+impl Coded for CheckFailed {
+    fn code(&self) -> u8 {
+        code::CHECK
+    }
 }
 
 /// Runs the command.

@@ -7,7 +7,6 @@ use std::{
     path::Path,
 };
 
-use anyhow::Result;
 use metadrift_envs::{
     ActionSpace, EnvKind, EnvSpec, Initial, IntegratorKind as Integrator, ParamSpec, TaskError, Trajectory, channels,
     replay_kind,
@@ -15,7 +14,7 @@ use metadrift_envs::{
 use serde::{Deserialize, Serialize};
 
 use super::find;
-use crate::config::nearest;
+use crate::{failure::{Coded, Result, code}, config::nearest};
 
 /// Longest line that is read (bytes), for about ten million steps.
 const MAX_LINE: u64 = 256 << 20;
@@ -41,6 +40,15 @@ pub enum ReplayError {
         /// The fault of the line.
         fault: Fault,
     },
+}
+
+impl Coded for ReplayError {
+    fn code(&self) -> u8 {
+        match self {
+            ReplayError::Line { fault: Fault::BadValue(_), .. } => code::CONFIG,
+            _ => code::FILE,
+        }
+    }
 }
 
 /// A fault of a line.

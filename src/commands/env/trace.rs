@@ -1,6 +1,5 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
-use anyhow::Result;
 use metadrift_envs::{ActionSpace, EnvSpec, Split, Task, TaskError, channels, rng::MAX_INDEX};
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
         episodes::{self, Stretch, Tick},
         privileged,
     },
-    failure::WrongUsage,
+    failure::{Result, WrongUsage},
     life::Life,
     output, presets,
 };

@@ -1,8 +1,8 @@
 //! `tasks audit PRESET`
 
-use anyhow::Result;
 
 use crate::{
+    failure::Result,
     audit::{Effort, audit},
     cli::{AuditArgs, Format},
     commands::print,

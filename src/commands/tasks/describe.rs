@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
 use metadrift_envs::{Channel, Split, Task, channels};
 use serde::Serialize;
 
 use crate::{
+    failure::Result,
     audit::{self, Audit},
     cli::Format,
     commands::{aligned, print_as},

@@ -1,6 +1,7 @@
 //! A drift in words.
 
-use anyhow::Result;
+use crate::failure::Result;
+
 use metadrift_envs::{Clock, Drift};
 use serde_json::{Map, Value};
 

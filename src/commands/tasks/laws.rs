@@ -1,8 +1,8 @@
 //! `tasks laws`
 
-use anyhow::Result;
 
 use crate::{
+    failure::Result,
     cli::{LawsArgs, ReferenceFormat},
     commands::print,
     config::{ConfigError, nearest},

@@ -7,9 +7,8 @@ mod laws;
 mod plot;
 mod sample;
 
-use anyhow::Result;
 
-use crate::cli::TasksCommand;
+use crate::{failure::Result, cli::TasksCommand};
 
 /// Runs the command.
 ///

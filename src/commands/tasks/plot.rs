@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use metadrift_envs::{Split, Task, TaskError, channels};
 
 use crate::{
+    failure::Result,
     commands::print,
     course::{Course, switches},
     life::Life,

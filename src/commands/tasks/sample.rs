@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use anyhow::Result;
 use metadrift_envs::{Channel, Drift, Split, Task, TaskId, channels};
 use serde::Serialize;
 
 use super::drift_text;
-use crate::{cli::Format, commands::print, presets};
+use crate::{failure::Result, cli::Format, commands::print, presets};
 
 /// A task in its JSON form.
 #[derive(Serialize)]
