@@ -2,7 +2,7 @@
 
 use metadrift_agents::{
     agent::Agent,
-    learner::Diverged,
+    report::Diverged,
     rollout::{Rollout, Shape},
     source::Policies,
     stop,

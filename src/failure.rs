@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt};
 
-use metadrift_agents::{backend::NoBackend, learner::Diverged, ranges::OutOfRange, state::Misfit};
+use metadrift_agents::{backend::NoBackend, report::Diverged, ranges::OutOfRange, state::Misfit};
 use metadrift_envs::TaskError;
 
 /// Exit codes, apart from 0 for success.

@@ -1,6 +1,6 @@
 //! The `metadrift` program, also as the body of programs with environments of one's own.
 
-use std::{process::ExitCode, sync::OnceLock};
+use std::process::ExitCode;
 
 use clap::Parser;
 use metadrift_agents::{
@@ -11,7 +11,7 @@ use metadrift_agents::{
 use metadrift_envs::{Dynamics, Env, EnvKind, dynamics};
 
 use crate::{
-    check::{Check, check_type},
+    check::{self, Check, check_type},
     cli::{Cli, Command},
     commands, device,
     failure::{self, Coded, WorkerPanic, code},
@@ -42,18 +42,6 @@ pub fn own_learner(entry: &'static Entry) -> Own {
     Own::Learner(entry)
 }
 
-/// The parts that the program was given.
-static OWN: OnceLock<Vec<Own>> = OnceLock::new();
-
-/// [`check_type`] for the environment of that name among those that [`main_with`] was given.
-pub(crate) fn check_own(name: &str) -> Vec<Check> {
-    let check = |own: &Own| match own {
-        Own::Environment { dynamics, check } if dynamics.spec().name == name => Some(check()),
-        _ => None,
-    };
-    OWN.get().into_iter().flatten().find_map(check).unwrap_or_default()
-}
-
 /// The whole program: `train`, `resume`, `evaluate`, `tasks`, `record` and the rest, which know the environments and
 /// learners in `own` by their names besides those that the program has.
 ///
@@ -68,7 +56,6 @@ pub fn main_with(own: &[Own]) -> ExitCode {
         message::say(&format!("error: {reason}"));
         return ExitCode::from(code::CONFIG);
     }
-    OWN.get_or_init(|| own.to_vec());
     // SAFETY: nothing has started a thread yet.
     unsafe { device::prepare() };
     signals::ignore_file_size_limit();
@@ -103,6 +90,11 @@ pub fn main_with(own: &[Own]) -> ExitCode {
 fn register(own: &[Own]) -> Result<(), String> {
     let environment = |own: &Own| if let Own::Environment { dynamics, .. } = own { Some(*dynamics) } else { None };
     let learner = |own: &Own| if let Own::Learner(entry) = own { Some(*entry) } else { None };
+    let checks = |own: &Own| match own {
+        Own::Environment { dynamics, check } => Some((dynamics.spec().name, *check)),
+        Own::Learner(_) => None,
+    };
+    check::register(own.iter().filter_map(checks).collect());
     EnvKind::register(&own.iter().filter_map(environment).collect::<Vec<_>>())?;
     learners::register(&own.iter().filter_map(learner).collect::<Vec<_>>())
 }

@@ -4,12 +4,12 @@ use metadrift_agents::{
     agent::Agent,
     backend::{BackendChoice, NoBackend},
     device::Device,
-    learner::{Diverged, Ground, Learner},
+    learner::{Ground, Learner}, report::Diverged,
     source::{Demand, Source},
     state::{Misfit, State},
 };
 
-pub use metadrift_agents::learner::Report;
+pub use metadrift_agents::report::Report;
 
 use crate::{
     checkpoint::Checkpoint,

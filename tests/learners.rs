@@ -9,7 +9,7 @@ use metadrift_agents::{
     backend::{self, BackendChoice, NoBackend},
     device::Device,
     keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
-    learner::{Diverged, Entry, Ground, Learner, Report, Stopwatch},
+    learner::{Entry, Ground, Learner}, report::{Diverged, Report, Stopwatch},
     learners,
     memory::{Sizes, Taken},
     ranges::{OutOfRange, Range, check_in},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    advantage::Estimator, backend::Backend, batch::Batch, layout::Layout, learner::Diverged, rollout::Rollout,
+    advantage::Estimator, backend::Backend, batch::Batch, layout::Layout, report::Diverged, rollout::Rollout,
     source::Policies,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::{
     layout::Layout,
-    learner::Diverged,
+    report::Diverged,
     rollout::Rollout,
     settings::Episodes,
     state::{Misfit, State},

@@ -6,6 +6,8 @@ mod effects;
 mod notice;
 mod stepped;
 
+use std::sync::OnceLock;
+
 use metadrift_envs::{
     Array, Channel, Clocks, Env, EnvKind, Purpose, Schedule, Stream, Task, VecEnv, channels, with_env,
 };
@@ -25,7 +27,20 @@ pub struct Check {
 
 /// Checks everything that can be checked without knowing the dynamics.
 pub fn check(env: EnvKind) -> Vec<Check> {
-    with_env!(env, E => check_type::<E>(), own => crate::program::check_own(own.spec().name))
+    with_env!(env, E => check_type::<E>(), own => check_own(own.spec().name))
+}
+
+/// The checks of environments of other crates, by name.
+static OWN: OnceLock<Vec<(&'static str, fn() -> Vec<Check>)>> = OnceLock::new();
+
+/// Makes the checks of environments of other crates known, once in a process.
+pub fn register(own: Vec<(&'static str, fn() -> Vec<Check>)>) {
+    OWN.get_or_init(|| own);
+}
+
+fn check_own(name: &str) -> Vec<Check> {
+    let found = OWN.get().into_iter().flatten().find(|(known, _)| *known == name);
+    found.map_or_else(Vec::new, |(_, check)| check())
 }
 
 /// [`check`] for an environment whose type is known.

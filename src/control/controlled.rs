@@ -1,6 +1,6 @@
 //! A controller for each lane as an actor.
 
-use metadrift_agents::{learner::Diverged, rollout::Row};
+use metadrift_agents::{report::Diverged, rollout::Row};
 use metadrift_envs::{Batch, EnvKind, Task};
 
 use super::{Controller, Seen};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use metadrift_agents::{
-    learner::Diverged,
+    report::Diverged,
     rollout::{Rollout, Row, Shape, counts},
     settings::Episodes,
 };

@@ -1,6 +1,6 @@
 //! The laws.
 
-use super::language::{Entry, Section::Law, entry, may, needed};
+use super::entry::{Entry, Section::Law, entry, may, needed};
 
 const NUMBER: &str = "number";
 

@@ -4,6 +4,7 @@
 //! `metadrift tasks laws`, `docs/config.md` and `docs/task-language.md`. `tests/reference.rs` holds the tables to what
 //! serde and the range checks accept, and the documents to the tables.
 
+mod entry;
 pub mod keys;
 pub mod language;
 mod laws;

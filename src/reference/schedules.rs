@@ -1,6 +1,6 @@
 //! The schedules.
 
-use super::language::{Entry, Field, Section::Schedule, entry, may, needed};
+use super::entry::{Entry, Field, Section::Schedule, entry, may, needed};
 
 const N: &str = "number or law";
 const LENGTH: &str = "1e-6 to 1e15, or law";

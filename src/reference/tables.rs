@@ -1,6 +1,6 @@
 //! The tables of `[task]`, the fields that all schedules have, and the words that these fields take.
 
-use super::language::{
+use super::entry::{
     Entry,
     Section::{Apply, Clock, OnBound, Table, Timing},
     entry, may, needed,

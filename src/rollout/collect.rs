@@ -1,7 +1,7 @@
 //! One phase of several tasks: a job per task on a queue.
 
 use metadrift_agents::{
-    learner::Diverged,
+    report::Diverged,
     rollout::{Rollout, Row, Slab},
     settings::Episodes,
     source::Policies,

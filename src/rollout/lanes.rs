@@ -1,7 +1,7 @@
 //! Lanes that live on from one rollout to the next, each with tasks of its own.
 
 use metadrift_agents::{
-    learner::Diverged,
+    report::Diverged,
     rollout::{Rollout, Row, Shape, Slab},
     settings::Episodes,
     source::{Demand, Policies, Source},

@@ -3,7 +3,7 @@
 use metadrift_agents::{
     host_policy::{HostPolicy, Scratch},
     layout::Layout,
-    learner::Diverged,
+    report::Diverged,
     rollout::Row,
 };
 use metadrift_envs::{ActionSpace, Batch, EnvSpec, LaneStreams, Stream};

@@ -1,7 +1,7 @@
 //! The step loop: observe, act, step, write.
 
 use metadrift_agents::{
-    learner::Diverged,
+    report::Diverged,
     rollout::{Row, Slab},
     settings::Episodes,
     stop,

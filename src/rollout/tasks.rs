@@ -1,7 +1,7 @@
 //! Tasks of training, new in every iteration, each lived through in phases.
 
 use metadrift_agents::{
-    learner::Diverged,
+    report::Diverged,
     rollout::{Rollout, Shape},
     source::{Demand, Policies, Source},
     state::{Misfit, State},

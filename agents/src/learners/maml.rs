@@ -11,7 +11,7 @@ use crate::{
     agent::{Adaptive, Agent, even_rates},
     backend::{self, Backend, NoBackend},
     batch::{Batch, MetaBatch},
-    learner::{Diverged, Entry, Ground, Learner, Metrics, Report, Stopwatch},
+    learner::{Entry, Ground, Learner}, report::{Diverged, Metrics, Report, Stopwatch},
     memory::{ADVANTAGE, Sizes, Taken},
     objective::{Objective, ObjectiveStats, clip_norm},
     params::{POLICY, Params, RATES},

@@ -14,7 +14,7 @@ use crate::{
     backend::{self, NoBackend},
     keys::{Section, own},
     layout::Layout,
-    learner::{Diverged, Entry, Ground, Learner, Report, Stopwatch},
+    learner::{Entry, Ground, Learner}, report::{Diverged, Report, Stopwatch},
     memory::{Sizes, Taken},
     settings::{MamlConfig, PpoConfig, Settings},
     source::{Demand, Policies, Source},

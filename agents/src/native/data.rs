@@ -1,13 +1,10 @@
 //! One task's samples in the precision of the computation, tile by tile.
 
-use super::scalar::Scalar;
+use super::{
+    scalar::Scalar,
+    tile::{Column, TILE},
+};
 use crate::batch::Batch;
-
-/// Samples in a tile: the activations of one layer of 64 units are then 24 kB, and sixteen rows of six make a tile.
-pub(crate) const TILE: usize = 96;
-
-/// One number for each sample of a tile.
-pub(crate) type Column<T> = [T; TILE];
 
 /// The columns of a [`Batch`]; the last tile's are filled up with zeros.
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
 use super::{
-    data::{Column, Samples, TILE, total},
+    data::{Samples, total},
+    tile::{Column, TILE},
     scalar::Scalar,
 };
 use crate::{layout::Head, objective::Objective};

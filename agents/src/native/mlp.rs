@@ -7,7 +7,8 @@
 
 use super::{
     buffer::Buffer,
-    data::{Column, TILE, total},
+    data::total,
+    tile::{Column, TILE},
     dots::add_dots,
     gemm::{Finish, Product, Start, Strided, gemm, gemm_with},
     isa::Isa,

@@ -14,14 +14,17 @@ mod net;
 mod ppo;
 mod scalar;
 mod task;
+mod tile;
+mod wide_dots;
 
-pub(crate) use data::TILE;
+
 pub(crate) use gemm::gram;
 pub(crate) use isa::{Isa, Width, with_isa};
 pub(crate) use mlp::forward;
 pub(crate) use net::{Net, Shape, State};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
+pub(crate) use tile::TILE;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::{
     buffer::{Buffer, transpose},
-    data::{Column, TILE},
+    tile::{Column, TILE},
     scalar::Scalar,
 };
 use crate::layout::Layout;

@@ -5,10 +5,10 @@ use std::arch::x86_64::*;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
 #[cfg(target_arch = "x86_64")]
-use super::dots::dots_avx512;
+use super::wide_dots::dots_avx512;
 use super::{
-    dots::{GROUP, dots},
     isa::{Isa, Width},
+    wide_dots::GROUP,
 };
 use crate::vector_math;
 
@@ -148,6 +148,27 @@ pub trait Scalar:
     fn dots(_isa: Isa, rows: &[Self], w: &[Self]) -> [Self; GROUP] {
         dots(rows, w)
     }
+}
+
+/// The inner product of each of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`: sixteen sums of every sixteenth
+/// product, then `(0 + 2) + (1 + 3)` of each four of them, and of those `(0 + 1) + (2 + 3)`.
+#[inline(always)]
+pub(super) fn dots<T: Scalar>(rows: &[T], w: &[T]) -> [T; GROUP] {
+    let mut dots = [T::ZERO; GROUP];
+    for (dot, row) in dots.iter_mut().zip(rows.chunks_exact(w.len())) {
+        let mut sums = [T::ZERO; GROUP];
+        for (x, w) in row.chunks(GROUP).zip(w.chunks(GROUP)) {
+            for (sum, (x, w)) in sums.iter_mut().zip(x.iter().zip(w)) {
+                *sum = x.mul_add(*w, *sum);
+            }
+        }
+        let fours: [T; 4] = std::array::from_fn(|i| {
+            let [a, b, c, d] = std::array::from_fn(|k| sums[4 * i + k]);
+            (a + c) + (b + d)
+        });
+        *dot = (fours[0] + fours[1]) + (fours[2] + fours[3]);
+    }
+    dots
 }
 
 impl Scalar for f32 {

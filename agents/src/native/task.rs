@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    data::{Column, Samples, TILE, total},
+    data::{Samples, total},
+    tile::{Column, TILE},
     head::{HeadLoss, Outputs, Slopes, Sums},
     isa::Isa,
     mlp::Work,

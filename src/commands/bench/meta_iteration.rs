@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use metadrift_agents::{backend::BackendChoice, device::Device, learner::Metrics};
+use metadrift_agents::{backend::BackendChoice, device::Device, report::Metrics};
 
 use super::{Row, subject::Subject};
 use crate::{failure::Result, config::Experiment, train::Trainer};

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    learner::{Diverged, Metrics},
+    report::{Diverged, Metrics},
     objective::{Objective, ObjectiveStats, clip_norm},
     settings::PpoConfig,
     stop,

@@ -1,0 +1,83 @@
+//! The report of an iteration, or the reason why there is none.
+
+use std::time::Instant;
+
+/// One iteration's result.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The same for every run of this configuration and seed.
+    pub metrics: Metrics,
+    /// Seconds and rates, different every time.
+    pub timing: Metrics,
+    /// Mean return per episode over the tasks after adaptation; where nothing adapts, of the last episodes.
+    pub return_post: f64,
+    /// The same of the unadapted policy on the same ticks, from the same initial states; absent where nothing adapts.
+    pub return_unadapted: Option<f64>,
+    /// Whether an action made a difference on any task; else advantages are 0, and rewards teach nothing.
+    pub informative: bool,
+}
+
+/// Names and values for the log.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// A non-finite value, caught before it reached the parameters.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{what} is not finite ({place}): lower {keys}, or look at the rewards")]
+pub struct Diverged {
+    /// `the meta-loss`, `the meta-gradient`, …
+    pub what: &'static str,
+    /// Where it was found: outer epoch, task.
+    pub place: String,
+    /// Settings that bring such a value about.
+    keys: &'static str,
+}
+
+impl Diverged {
+    /// Nothing if every value is finite.
+    ///
+    /// # Errors
+    /// With `what` and `place` if one is not.
+    pub fn check(values: &[f32], what: &'static str, place: impl FnOnce() -> String) -> Result<(), Diverged> {
+        // all of them, whatever the first ones are: then the loop goes by vectors
+        let finite = values.iter().fold(true, |finite, v| finite & v.is_finite());
+        if finite { Ok(()) } else { Err(Diverged { what, place: place(), keys: "ppo.outer_lr or maml.inner_lr" }) }
+    }
+
+    /// The same with other settings to lower.
+    pub fn advising(self, keys: &'static str) -> Self {
+        Diverged { keys, ..self }
+    }
+}
+
+/// Seconds per kind of work, summed over the phases of an iteration.
+#[derive(Debug)]
+pub struct Stopwatch {
+    began: Instant,
+    last: Instant,
+    laps: Metrics,
+}
+
+impl Stopwatch {
+    /// A watch that runs.
+    pub fn start() -> Self {
+        Stopwatch { began: Instant::now(), last: Instant::now(), laps: Vec::new() }
+    }
+
+    /// The laps, the whole and the rate of `steps`.
+    pub fn timing(mut self, steps: u64) -> Metrics {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.laps.push(("time/iteration_s", seconds));
+        self.laps.push(("steps_per_second", steps as f64 / seconds));
+        self.laps
+    }
+
+    /// Books the time since the last lap on `name`.
+    pub fn lap(&mut self, name: &'static str) {
+        let now = Instant::now();
+        let seconds = (now - std::mem::replace(&mut self.last, now)).as_secs_f64();
+        match self.laps.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += seconds,
+            None => self.laps.push((name, seconds)),
+        }
+    }
+}
