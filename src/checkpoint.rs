@@ -33,7 +33,7 @@ pub use which::{Which, choose};
 
 use error::io_error;
 
-use crate::{output, run_dir::sha256};
+use crate::{files, run_dir::sha256};
 
 const SCHEMA: u32 = 1;
 const PARAMS: &str = "params.safetensors";
@@ -342,5 +342,5 @@ fn remove(path: &Path) -> Result<(), CheckpointError> {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), CheckpointError> {
-    output::sync_folder(dir).map_err(io_error("sync", dir))
+    files::sync_folder(dir).map_err(io_error("sync", dir))
 }

@@ -18,6 +18,7 @@ pub mod course;
 pub mod device;
 pub mod evaluate;
 pub mod failure;
+mod files;
 mod fault;
 pub mod life;
 pub mod logging;

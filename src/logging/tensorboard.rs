@@ -32,7 +32,7 @@ use tensorboard_proto::{
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{Hparam, Outcome, Sink, Start, logger::wall_time};
-use crate::{message, output, run_dir::host};
+use crate::{message, files, run_dir::host};
 
 /// Writes event files into a directory.
 pub struct TensorBoard {
@@ -84,7 +84,7 @@ impl TensorBoard {
     fn rewind(&mut self, step: u64) -> io::Result<()> {
         let old = event_files(&self.dir)?;
         remove_leftovers(&self.dir)?;
-        let mut new = output::temporary(&self.dir, UNFINISHED)?;
+        let mut new = files::temporary(&self.dir, UNFINISHED)?;
         // an open TensorBoard drops the events it has read, for they come again
         let mut bytes = file_version()?;
         bytes.extend(record(session_start(), 0)?);

@@ -9,7 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::error::{RunDirError, io_error};
-use crate::output;
+use crate::files;
 
 /// Device and inode of a folder: they stay when it is renamed, and differ from those of any other.
 pub(super) fn identity(dir: &Path) -> io::Result<(u64, u64)> {
@@ -92,5 +92,5 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// Writes a file of a run folder whole or not at all. A link in its place is replaced, too.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
-    output::replace(path, bytes).map_err(io_error("write", path))
+    files::replace(path, bytes).map_err(io_error("write", path))
 }

@@ -58,7 +58,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     for row in rows {
         out.write_record(row)?;
     }
-    output::write(&args.out, &out.into_inner()?)?;
+    output::write(&args.out, &out.into_inner().map_err(csv::IntoInnerError::into_error)?)?;
     Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
 }
 
