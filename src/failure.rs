@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt};
 
-use metadrift_agents::{backend::NoBackend, report::Diverged, ranges::OutOfRange, state::Misfit};
+use metadrift_agents::{backend::NoBackend, ranges::OutOfRange, report::Diverged, state::Misfit};
 use metadrift_envs::TaskError;
 
 /// Exit codes, apart from 0 for success.
@@ -80,7 +80,7 @@ pub struct Failure {
 }
 
 /// The result of whatever may end the program.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     /// The exit code.
@@ -90,8 +90,7 @@ impl Failure {
 
     /// The attempts and the causes, from the widest to the first one.
     pub fn chain(&self) -> Vec<String> {
-        let causes = std::iter::successors(Some(&*self.error as &(dyn Error + 'static)), |error| error.source());
-        self.attempts.iter().cloned().chain(causes.map(ToString::to_string)).collect()
+        self.attempts.iter().cloned().chain(causes(&*self.error).map(ToString::to_string)).collect()
     }
 
     /// The error of the operating system among the causes, if there is one.
@@ -139,7 +138,17 @@ impl<T, E: Into<Failure>> During<T> for std::result::Result<T, E> {
 
 /// The first error of the operating system among an error and its causes.
 fn io_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 /// Implements [`Coded`] for errors of other crates.

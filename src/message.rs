@@ -8,7 +8,7 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-use crate::failure::{Failure};
+use crate::failure::Failure;
 
 /// Writes a line to standard error. If the reader is gone or the disk full, the line is dropped.
 pub fn say(line: &str) {

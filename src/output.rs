@@ -6,7 +6,6 @@ use std::{
     path::Path,
 };
 
-
 use crate::{
     failure::{During, Result, WrongUsage},
     files::{folder, plain, replace},

@@ -4,7 +4,8 @@ use metadrift_agents::{
     agent::Agent,
     backend::{BackendChoice, NoBackend},
     device::Device,
-    learner::{Ground, Learner}, report::Diverged,
+    learner::{Ground, Learner},
+    report::Diverged,
     source::{Demand, Source},
     state::{Misfit, State},
 };

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use metadrift_agents::{agent::Agent, backend::BackendChoice, device::Device};
 
 use crate::{
-    failure::Result,
     checkpoint::{self, Which},
     config::Experiment,
+    failure::Result,
     message,
     run_dir::{Manifest, refuse_links},
     session::{read_config, warn_of_changes},

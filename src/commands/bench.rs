@@ -14,10 +14,11 @@ use serde::Serialize;
 
 use self::subject::{SUBJECTS, subjects};
 use crate::{
-    failure::Result,
     cli::{BenchArgs, BenchPart, Format},
     commands::print,
-    device, message,
+    device,
+    failure::Result,
+    message,
 };
 
 /// Lanes of a batch.

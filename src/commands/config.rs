@@ -1,11 +1,10 @@
 //! `config keys`
 
-
 use crate::{
-    failure::Result,
     cli::{ConfigCommand, ReferenceFormat},
     commands::print,
     config::{ConfigError, nearest},
+    failure::Result,
     reference::{
         keys::{all, to_json, with_prefix},
         keys_markdown, keys_text,

@@ -14,10 +14,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    failure::{Coded, Result, code},
     cli::Format,
     commands::print_as,
     device::{self, DeviceChoice},
+    failure::{Coded, Result, code},
 };
 
 /// The error if the program computes wrong results on this machine.

@@ -9,9 +9,9 @@ use metadrift_envs::{EnvKind, EnvSpec, TaskError};
 use serde_json::json;
 
 use crate::{
-    failure::Result,
     cli::{EnvCommand, Format},
     commands::{aligned, print_as},
+    failure::Result,
 };
 
 pub use check::CheckFailed;

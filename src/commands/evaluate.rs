@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-
 use crate::{
-    failure::{During, Failure, Result},
     checkpoint::Which,
     cli::{EvaluateArgs, Format},
     commands::print,
     device,
     evaluate::{Evaluation, Protocol, evaluate},
+    failure::{During, Failure, Result},
     memory::{self, Arithmetic},
     message, output,
     run_dir::write_atomic,

@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::CommandFactory;
 
 use crate::{
-    failure::{During, Result},
     cli::{Cli, CompletionsArgs, ManArgs},
     commands::print,
+    failure::{During, Result},
     output,
 };
 

@@ -22,7 +22,11 @@ pub use crate::message::print;
 ///
 /// # Errors
 /// As [`print`].
-pub(crate) fn print_as(format: Format, value: &impl Serialize, text: impl FnOnce() -> String) -> crate::failure::Result<()> {
+pub(crate) fn print_as(
+    format: Format,
+    value: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> crate::failure::Result<()> {
     Ok(print(&match format {
         Format::Text => text(),
         Format::Json => serde_json::to_string_pretty(value)? + "\n",

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::{
-    failure::Result,
     cli::{Format, PresetsCommand},
     commands::{aligned, print, print_as},
+    failure::Result,
     presets::{self, PRESETS},
 };
 

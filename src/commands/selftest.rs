@@ -9,10 +9,11 @@ use metadrift_agents::{
 use serde_json::json;
 
 use crate::{
-    failure::Result,
     cli::{Format, SelftestArgs},
     commands::{env::CheckFailed, print, print_as},
-    device, message, presets,
+    device,
+    failure::Result,
+    message, presets,
     stats::mean,
     train::Trainer,
 };

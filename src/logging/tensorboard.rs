@@ -32,7 +32,7 @@ use tensorboard_proto::{
 use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{Hparam, Outcome, Sink, Start, logger::wall_time};
-use crate::{message, files, run_dir::host};
+use crate::{files, message, run_dir::host};
 
 /// Writes event files into a directory.
 pub struct TensorBoard {

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{failure::{Coded, code}, message::quoted};
+use crate::{
+    failure::{Coded, code},
+    message::quoted,
+};
 
 /// An error of making or opening a run folder.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use metadrift_agents::ranges::check;
 
 use crate::{
-    failure::{During, Result},
     config::{ConfigError, Experiment},
+    failure::{During, Result},
     message,
     run_dir::{Manifest, RunDirError, read_own},
 };

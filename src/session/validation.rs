@@ -4,9 +4,9 @@ use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    failure::Result,
     config::Experiment,
     evaluate::{Protocol, VALIDATION, evaluate},
+    failure::Result,
     train::Trainer,
 };
 

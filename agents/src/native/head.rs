@@ -6,8 +6,8 @@
 
 use super::{
     data::{Samples, total},
-    tile::{Column, TILE},
     scalar::Scalar,
+    tile::{Column, TILE},
 };
 use crate::{layout::Head, objective::Objective};
 

@@ -8,12 +8,12 @@
 use super::{
     buffer::Buffer,
     data::total,
-    tile::{Column, TILE},
     dots::add_dots,
     gemm::{Finish, Product, Start, Strided, gemm, gemm_with},
     isa::Isa,
     net::{Gradient, Net, Shape, State, layers},
     scalar::Scalar,
+    tile::{Column, TILE},
 };
 
 /// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.

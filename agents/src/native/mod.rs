@@ -17,7 +17,6 @@ mod task;
 mod tile;
 mod wide_dots;
 
-
 pub(crate) use gemm::gram;
 pub(crate) use isa::{Isa, Width, with_isa};
 pub(crate) use mlp::forward;

@@ -2,8 +2,8 @@
 
 use super::{
     buffer::{Buffer, transpose},
-    tile::{Column, TILE},
     scalar::Scalar,
+    tile::{Column, TILE},
 };
 use crate::layout::Layout;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{
     data::{Samples, total},
-    tile::{Column, TILE},
     head::{HeadLoss, Outputs, Slopes, Sums},
     isa::Isa,
     mlp::Work,
     net::{Gradient, Net, Shape, State},
     scalar::Scalar,
+    tile::{Column, TILE},
 };
 use crate::{layout::Layout, objective::Objective};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use metadrift_agents::{backend::BackendChoice, device::Device, report::Metrics};
 
 use super::{Row, subject::Subject};
-use crate::{failure::Result, config::Experiment, train::Trainer};
+use crate::{config::Experiment, failure::Result, train::Trainer};
 
 const REPEATS: usize = 5;
 /// Time after which no further repeat begins, on a slow machine.

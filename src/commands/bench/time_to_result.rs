@@ -7,8 +7,8 @@ use metadrift_envs::Split;
 
 use super::Row;
 use crate::{
-    failure::{Coded, Result, code},
     evaluate::{Protocol, evaluate},
+    failure::{Coded, Result, code},
     message, presets,
     train::Trainer,
 };

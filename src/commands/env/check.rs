@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::{
-    failure::{Coded, Result, code},
     check::{Check, check},
     cli::Format,
     commands::{aligned, print_as},
+    failure::{Coded, Result, code},
 };
 
 /// The error if an environment breaks its contract.

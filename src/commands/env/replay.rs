@@ -14,7 +14,10 @@ use metadrift_envs::{
 use serde::{Deserialize, Serialize};
 
 use super::find;
-use crate::{failure::{Coded, Result, code}, config::nearest};
+use crate::{
+    config::nearest,
+    failure::{Coded, Result, code},
+};
 
 /// Longest line that is read (bytes), for about ten million steps.
 const MAX_LINE: u64 = 256 << 20;

@@ -1,12 +1,11 @@
 //! `tasks audit PRESET`
 
-
 use crate::{
-    failure::Result,
     audit::{Effort, audit},
     cli::{AuditArgs, Format},
     commands::print,
     control::search::Budget,
+    failure::Result,
     output, presets,
 };
 

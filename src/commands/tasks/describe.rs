@@ -6,11 +6,11 @@ use metadrift_envs::{Channel, Split, Task, channels};
 use serde::Serialize;
 
 use crate::{
-    failure::Result,
     audit::{self, Audit},
     cli::Format,
     commands::{aligned, print_as},
     course::{Course, budget, range, switches},
+    failure::Result,
     life::Life,
     memory,
     message::warn,

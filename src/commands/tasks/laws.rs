@@ -1,11 +1,10 @@
 //! `tasks laws`
 
-
 use crate::{
-    failure::Result,
     cli::{LawsArgs, ReferenceFormat},
     commands::print,
     config::{ConfigError, nearest},
+    failure::Result,
     reference::{
         language::{Entry, entries},
         language_markdown, language_text,

@@ -7,8 +7,7 @@ mod laws;
 mod plot;
 mod sample;
 
-
-use crate::{failure::Result, cli::TasksCommand};
+use crate::{cli::TasksCommand, failure::Result};
 
 /// Runs the command.
 ///

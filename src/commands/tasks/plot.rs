@@ -5,9 +5,9 @@ use std::path::Path;
 use metadrift_envs::{Split, Task, TaskError, channels};
 
 use crate::{
-    failure::Result,
     commands::print,
     course::{Course, switches},
+    failure::Result,
     life::Life,
     output,
     plot::{Line, Panel, svg},

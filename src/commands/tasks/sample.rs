@@ -6,7 +6,7 @@ use metadrift_envs::{Channel, Drift, Split, Task, TaskId, channels};
 use serde::Serialize;
 
 use super::drift_text;
-use crate::{failure::Result, cli::Format, commands::print, presets};
+use crate::{cli::Format, commands::print, failure::Result, presets};
 
 /// A task in its JSON form.
 #[derive(Serialize)]

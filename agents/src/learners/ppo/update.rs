@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    report::{Diverged, Metrics},
     objective::{Objective, ObjectiveStats, clip_norm},
+    report::{Diverged, Metrics},
     settings::PpoConfig,
     stop,
     threads::run_jobs,
