@@ -28,7 +28,7 @@
 //! | [`engine::vec_env`] | [`VecEnv`]: autoreset, time limits, drift, faults |
 //! | [`engine::streams`] | random streams of many lanes |
 //!
-//! Above them stands what joins them:
+//! Above them stand the modules that join them:
 //!
 //! | module | contents |
 //! |---|---|

@@ -34,11 +34,11 @@ pub(crate) fn columns(spec: &EnvSpec, settings: &TaskSettings) -> usize {
 ///
 /// A change is a tick at which a drifting channel has another value than at the tick before.
 /// Unless it is missed, or instead of nothing if there is a false alarm, the observation of that
-/// tick (later by the delay) shows a 1 (`flag`), by how much each channel changed (`delta`, else
+/// tick (later by the delay) shows a 1 (`flag`), the change of each channel (`delta`, else
 /// zeros), or the values of all channels (`value`, which stay as they were told until the next
 /// notification). Noise is added to the columns of channels that drift.
 ///
-/// The initial observation of an episode announces what the reset changed. Channels on the clock `episode_step` start
+/// The initial observation of an episode announces the changes of the reset. Channels on the clock `episode_step` start
 /// anew, as in the first episode of the task's life: their values are told as they are, and no change is announced.
 /// Channels on the clock `episode` change at the reset: this is announced as a change at a tick would be.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 //!
 //! Lanes come in blocks of [`LANES`]; within a block every quantity is a column of that many
 //! numbers, so the loop over lanes has a constant length and LLVM turns it into vector
-//! instructions. The body is compiled for each instruction set of [`Simd`], with and without what
-//! only faults need: without it, columns never leave the registers.
+//! instructions. The body is compiled for each instruction set of [`Simd`], with and without the
+//! work that only faults need: without it, columns never leave the registers.
 
 use std::marker::PhantomData;
 

@@ -64,7 +64,7 @@ impl Together {
         std::mem::take(self).drifts
     }
 
-    /// Sets the channels to their values at `tick`; returns how many lanes met their bounds.
+    /// Sets the channels to their values at `tick`; returns the number of lanes that met their bounds.
     pub fn apply(&mut self, simd: Simd, channels: &mut Channels, tick: u64) -> u64 {
         let blocks = channels.blocks();
         if self.first != Some(stretch(tick)) {
@@ -157,8 +157,8 @@ impl Apart {
         }
     }
 
-    /// Sets the channels of some lanes to their values at the clocks of each; returns how many met
-    /// their bounds.
+    /// Sets the channels of some lanes to their values at the clocks of each; returns the number
+    /// that met their bounds.
     #[inline]
     pub fn apply(
         &mut self,

@@ -36,7 +36,7 @@ pub struct Transition<S, R> {
 /// Physics is a pure function of (parameters, state, action): no clock, no generator, no logging.
 /// One source serves `f64` (equal to Gymnasium) and `f32` (the batch). Time limits, autoreset and
 /// faults of actuator and sensors belong to [`crate::VecEnv`]: those of the actuator turn the
-/// command of [`Env::command`] into what [`Env::step`] applies, those of the sensors come after
+/// command of [`Env::command`] into the input of [`Env::step`], those of the sensors come after
 /// [`Env::observe`].
 ///
 /// Mark every function `#[inline(always)]`: the engine's loop over lanes vectorises only if

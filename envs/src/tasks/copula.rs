@@ -37,7 +37,7 @@ impl Copula {
             if entry.is_none_or(|entry| matches!(entry.what, Law::Mixture { .. })) {
                 return Err(invalid(format!("`{name}` needs a law in vary that is no mixture")));
             }
-            // a split or an alternative may fix what else is drawn
+            // a split or an alternative may fix a channel that is otherwise drawn
             let fixed = |entry: &Entry<Law>| entry.what.support().0 == entry.what.support().1;
             let general = |path: &str| !path.starts_with("task.split.") && !path.starts_with("task.list[");
             if entry.is_some_and(|entry| fixed(entry) && general(&entry.path)) {

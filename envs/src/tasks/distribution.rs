@@ -155,7 +155,7 @@ impl TaskDistribution {
         Err(invalid("task.filter", problem))
     }
 
-    /// One draw, whether or not it passes the filter.
+    /// A draw, before the filter.
     fn attempt(&self, seed: u64, id: TaskId, attempt: u32) -> Task {
         let code = self.split.code();
         let stream = Stream::new(seed, Purpose::TaskDraw).iteration(id.iteration).phase(code).task(id.index);

@@ -19,7 +19,7 @@ impl<E: Env> VecEnv<E> {
     /// initial observation of the lanes that were reset, and `out.next_obs` their true last one.
     ///
     /// # Panics
-    /// On what [`VecEnv::try_step`] refuses, and on a slice of the wrong length.
+    /// On a [`StepError`] of [`VecEnv::try_step`], and on a slice of the wrong length.
     pub fn step(&mut self, actions: &[f32], out: StepView<'_>) {
         if let Err(error) = self.try_step(actions, out) {
             panic!("{error}");
@@ -150,7 +150,7 @@ impl<E: Env> VecEnv<E> {
     /// Starts new episodes in the lanes whose episodes have ended.
     fn reset_ended(&mut self) {
         let mut group = Group::default();
-        // 64 lanes at a time: how many of a few lanes end is hard to foresee for the processor
+        // 64 lanes at a time: the number that end among only a few lanes is hard to predict for the processor
         for first in (0..self.ended.len()).step_by(64 / LANES) {
             let blocks = self.ended[first..].iter().take(64 / LANES).enumerate();
             let mut ended = blocks.fold(0, |bits, (k, block)| bits | one_bits(block) << (k * LANES));
