@@ -28,7 +28,7 @@ pub struct Unusable(String);
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
-    /// A line with a dash if the item is missing.
+    /// False if the item is missing; the report then shows a dash.
     found: bool,
     text: String,
 }
