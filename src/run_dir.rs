@@ -41,7 +41,7 @@ pub struct RunDir {
     path: PathBuf,
     /// Event files for TensorBoard.
     tb: PathBuf,
-    /// Device and number of the folder itself.
+    /// Device and inode of the folder.
     identity: (u64, u64),
     _lock: File,
     warnings: Vec<String>,
@@ -60,7 +60,7 @@ impl RunDir {
             return Err(RunDirError::OldEvents { dir: tb });
         }
         let mut run = Self::locked(&path, tb)?;
-        refuse_full(&run.path)?; // again, now that nobody else can fill it
+        refuse_full(&run.path)?; // again under the lock, where nobody else can fill it
         for dir in [run.checkpoints(), run.eval()] {
             match fs::create_dir(&dir) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // left by a run without a checkpoint

@@ -55,7 +55,7 @@ fn backgrounds<E: Env>() -> [Task; 2] {
     [Task::nominal(&E::SPEC), faulty]
 }
 
-/// Facts about an environment that leave some faults nothing to act on.
+/// Facts about an environment that leave some faults without effect.
 struct Reach {
     /// True if a step depends on the actuator's output.
     reads_actuator: bool,

@@ -35,7 +35,7 @@ impl Coded for Unusable {
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
-    /// A line with a dash if the item is missing.
+    /// False if the item is missing; the report then shows a dash.
     found: bool,
     text: String,
 }
