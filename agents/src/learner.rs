@@ -60,8 +60,14 @@ pub struct Entry {
     /// Memory that it takes beside the source's.
     pub memory: fn(&Settings, &Sizes) -> Taken,
     /// A learner at its beginning.
-    pub build: fn(&Settings, Ground) -> Result<Box<dyn Learner>, NoBackend>,
+    pub build: Build,
 }
+
+/// Builds a learner.
+///
+/// # Errors
+/// If the backend cannot be had.
+pub type Build = fn(&Settings, Ground) -> Result<Box<dyn Learner>, NoBackend>;
 
 /// The place where a learner is built.
 #[derive(Clone, Debug)]

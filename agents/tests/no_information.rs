@@ -118,11 +118,11 @@ fn adaptation_and_meta_update_stand_still_whatever_the_momentum() {
             let backend = backend::open(choice, layout.clone(), Device::Cpu, 1, 1).unwrap();
             let maml = MamlConfig { learn_inner_lr: true, ..MamlConfig::default() };
             let mut learner = Maml::new(maml, PpoConfig::default(), backend, theta, 1);
-            learner.update(&meta_batch(&layout, &learner.params().part(POLICY).to_vec(), 1, 3, &mut rng)).unwrap();
+            learner.update(&meta_batch(&layout, learner.params().part(POLICY), 1, 3, &mut rng)).unwrap();
             let before = learner.clone();
 
             let silent = |batch: &Batch| Batch { advantage: vec![0.0; batch.len()], ..batch.clone() };
-            let data = meta_batch(&layout, &learner.params().part(POLICY).to_vec(), 1, 3, &mut rng);
+            let data = meta_batch(&layout, learner.params().part(POLICY), 1, 3, &mut rng);
             let silent = |batches: &[Batch]| batches.iter().map(silent).collect::<Vec<_>>();
             let mut agent = learner.adaptive();
             agent.begin(3);

@@ -31,10 +31,13 @@ pub fn check(env: EnvKind) -> Vec<Check> {
 }
 
 /// The checks of environments of other crates, by name.
-static OWN: OnceLock<Vec<(&'static str, fn() -> Vec<Check>)>> = OnceLock::new();
+static OWN: OnceLock<Vec<OwnCheck>> = OnceLock::new();
+
+/// An environment's name and its checks.
+pub type OwnCheck = (&'static str, fn() -> Vec<Check>);
 
 /// Makes the checks of environments of other crates known, once in a process.
-pub fn register(own: Vec<(&'static str, fn() -> Vec<Check>)>) {
+pub fn register(own: Vec<OwnCheck>) {
     OWN.get_or_init(|| own);
 }
 
