@@ -41,7 +41,7 @@ fn known<T: DeserializeOwned>(text: &str) -> BTreeSet<String> {
 
 /// The same of a whole configuration.
 fn known_keys(text: &str) -> BTreeSet<String> {
-    listed(&Experiment::parse("x", text, &[]).err().expect("`zzz` is refused").to_string())
+    listed(&Experiment::parse("x", text, &[]).expect_err("`zzz` is refused").to_string())
 }
 
 fn listed(message: &str) -> BTreeSet<String> {
