@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use metadrift::{
     config::Experiment,
+    control::episodes,
     life::Life,
     registry,
-    rollout::{Actions, Collection, Phase, collect_all},
+    rollout::{Actions, Collection, Network, Phase, collect_all},
 };
 use metadrift_agents::{
     layout::Layout,
@@ -196,4 +197,23 @@ fn all_five_clocks_run_in_training() {
     assert_eq!(readings("episode", 0), [[2.0, 3.0, 4.0, 5.0]; 3]);
     assert_eq!(readings("episode", 3), [[3.0, 4.0, 5.0]; 3]);
     assert_eq!(readings("episode_step", 0), [[0.0; 4]; 3]);
+}
+
+#[test]
+fn a_shown_policy_commands_what_a_collected_one_does() {
+    // a network that always answers 1, in units of the torque's bound of 2 N m
+    let env = EnvKind::Pendulum;
+    let layout = registry::layout(env.spec(), &TaskSettings::default(), &[]);
+    let mut params = vec![0.0; layout.num_params()];
+    let bias = layout.blocks().iter().find(|block| block.name == "layer0.bias").unwrap().range.start;
+    params[bias] = 1.0;
+    let place = || "a test".to_owned();
+    let stream = Stream::new(0, Purpose::EvaluationAction);
+    let mut policy = Network::new((&layout, &params), (env.spec(), 1), Actions::Deterministic, stream, &place);
+    let life = Life { horizon: 3, phase_steps: 3, episodes: Episodes::Count(1), phases: 1 };
+    let stretch = episodes::Stretch::new(life, 0..1);
+    let tasks = [Task::nominal(env.spec())];
+    let mut commands = Vec::new();
+    episodes::run(env, (&tasks, 1), &stretch, 0, &mut policy, |tick| commands.push(tick.action[0])).unwrap();
+    assert_eq!(commands, [2.0; 3]);
 }
