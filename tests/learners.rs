@@ -22,7 +22,7 @@ use metadrift_envs::{Purpose, Stream};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-/// `[climber]`
+/// The section `[climber]`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ClimberConfig {
@@ -125,7 +125,7 @@ impl Learner for Climber {
     }
 }
 
-/// Every learner there is, the toy among them.
+/// Every learner, with the toy among them.
 fn all() -> Vec<&'static Entry> {
     static REGISTERED: std::sync::Once = std::sync::Once::new();
     REGISTERED.call_once(|| learners::register(&[&CLIMBER]).unwrap());
@@ -221,6 +221,6 @@ fn the_toy_climbs() {
     let reports: Vec<Report> = (0..40).map(|_| trainer.iterate().unwrap()).collect();
     let best = |report: &Report| report.metrics[1].1;
     assert!(reports.windows(2).all(|pair| best(&pair[0]) <= best(&pair[1])));
-    // at random an action earns 0 on average, the right one 1
+    // an action at random earns 0 on average, the right one 1
     assert!(best(&reports[39]) > 0.9, "{}", best(&reports[39]));
 }

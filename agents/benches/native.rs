@@ -1,6 +1,6 @@
-//! What the native backend's kernels take, one thread: `cargo bench -p metadrift-agents`. A task has 4,000 samples, as
-//! in 20 lanes of 200 steps. FLOP of a pass over a sample of a 4-64-64-2 network: forward 9 k, forward and backward
-//! 26 k, the Hessian-vector product 52 k more; 104 k for a whole meta-gradient of one inner step.
+//! Time of the native backend's kernels on one thread: `cargo bench -p metadrift-agents`. A task has 4,000 samples: 20
+//! lanes of 200 steps. FLOP of a pass over a sample of a 4-64-64-2 network: forward 9 k, forward and backward 26 k, the
+//! Hessian-vector product 52 k more; 104 k for a whole meta-gradient of one inner step.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! The policy in plain f32 on the host, for one parameter vector and a few dozen lanes: what the rollout actors run.
+//! The policy in plain f32 on the host, for one parameter vector and a few dozen lanes, as the rollout actors run it.
 //!
 //! libtorch needs 26-38 µs for any forward pass; an actor asks for 20 samples at a time. The kernels are those of the
 //! native backend. A lane's sums run in one fixed order and every product is fused with its sum, so a lane's result
@@ -14,7 +14,7 @@ use crate::{
 /// Work space of [`HostPolicy::forward`], reused between calls.
 pub struct Scratch(State<f32>);
 
-/// A policy with its parameters.
+/// A policy and its parameters.
 pub struct HostPolicy {
     obs_dim: usize,
     head: Head,
@@ -24,8 +24,11 @@ pub struct HostPolicy {
 }
 
 impl HostPolicy {
+    /// A policy of shape `layout` with parameters `params` `[num_params]`.
+    ///
     /// # Panics
-    /// If `params` is not `[num_params]`, and beyond four action dimensions: a step has four random numbers.
+    /// If `params` has another length, or if there are more than four action dimensions: a step has four random
+    /// numbers.
     pub fn new(layout: &Layout, params: &[f32]) -> Self {
         assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
         assert!(layout.head().act_dim() <= 4, "more than four action dimensions");
@@ -39,12 +42,12 @@ impl HostPolicy {
         Scratch(State::new(&self.shape))
     }
 
-    /// Values per lane that [`forward`](Self::forward) writes.
+    /// Number of values per lane that [`forward`](Self::forward) writes.
     pub fn outputs(&self) -> usize {
         self.head.outputs()
     }
 
-    /// Head outputs (logits or means) `[outputs, envs]` for `obs` `[envs, obs_dim]`.
+    /// Computes the head outputs (logits or means) `out` `[outputs, envs]` for `obs` `[envs, obs_dim]`.
     pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch(state): &mut Scratch) {
         let (isa, policy) = (self.isa, self);
         with_isa!(isa, [] (policy: &HostPolicy, obs: &[f32], out: &mut [f32], state: &mut State<f32>) => {
@@ -67,8 +70,8 @@ impl HostPolicy {
 
     /// Draws one action per lane and its log-probability from the head outputs.
     ///
-    /// `out` `[outputs, envs]` as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
-    /// in `[0, 1)`; `action` `[envs, act_dim]`; `log_prob` `[envs]`.
+    /// `out` is `[outputs, envs]`, as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
+    /// in `[0, 1)`; `action` is `[envs, act_dim]` and `log_prob` `[envs]`.
     pub fn sample(
         &self,
         out: &[f32],
@@ -104,7 +107,7 @@ impl HostPolicy {
         }
     }
 
-    /// The most likely action of each lane, `[envs, act_dim]`.
+    /// Writes the mode of each lane's action distribution to `action` `[envs, act_dim]`.
     pub fn mode(&self, out: &[f32], action: &mut [f32]) {
         let envs = out.len() / self.head.outputs();
         let at = |k: usize, env: usize| out[k * envs + env];
@@ -123,13 +126,13 @@ impl HostPolicy {
     }
 }
 
-/// Lanes that are drawn for at once.
+/// Number of lanes drawn for at once.
 const LANES: usize = 32;
 
-/// One number for each of them.
+/// One number per lane.
 type Lanes = [f32; LANES];
 
-/// What is drawn for some lanes.
+/// Uniforms, actions and log-probabilities of some lanes.
 struct Draw {
     uniforms: [Lanes; 4],
     action: [Lanes; 4],
@@ -138,7 +141,7 @@ struct Draw {
 
 #[expect(clippy::needless_range_loop, reason = "a lane's numbers lie at the same place in several columns")]
 impl Draw {
-    /// An index with the probabilities of softmax(logits).
+    /// Draws an index with the probabilities softmax(logits).
     #[inline(always)]
     fn categorical(&mut self, count: usize, logits: &dyn Fn(usize) -> Lanes) {
         let mut max = logits(0);
@@ -159,7 +162,7 @@ impl Draw {
         for lane in 0..LANES {
             left[lane] = self.uniforms[0][lane] * total[lane];
         }
-        // rounding may leave a crumb after the last action: then it is the last
+        // rounding may leave a remainder after the last action, which is then chosen
         let last = logits(count - 1);
         let (mut chosen, mut chosen_logit) = ([(count - 1) as f32; LANES], last);
         for k in 0..count - 1 {
@@ -178,8 +181,8 @@ impl Draw {
         }
     }
 
-    /// A vector from the diagonal Gaussian with these means, by Box and Muller: up to four standard normals from one block
-    /// of uniforms, a fixed number of draws.
+    /// Draws a vector from the diagonal Gaussian with these means, by Box and Muller: up to four standard normals from
+    /// one block of uniforms, a fixed number of draws.
     #[inline(always)]
     fn gaussian(&mut self, dim: usize, means: &dyn Fn(usize) -> Lanes, log_std: &[f32]) {
         const HALF_LOG_TAU: f32 = 0.918_938_5;

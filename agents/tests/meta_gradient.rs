@@ -1,4 +1,4 @@
-//! The meta-gradient against finite differences, and the identities it must satisfy.
+//! Tests of the meta-gradient against finite differences, and of the identities it must satisfy.
 
 mod synthetic;
 
@@ -27,7 +27,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
-/// The whole meta-objective in f64 at `theta` and `rates`, the KL anchored at `anchor`.
+/// The meta-objective in f64 at `theta` and `rates`, with the KL anchored at `anchor`.
 fn objective(layout: &Layout, anchor: &[f64], theta: &[f64], rates: &[f64], data: &MetaBatch) -> (Vec<f64>, f64) {
     let backend = backend(layout, 1, 1).double();
     let mut uploaded = backend.upload(anchor, data);
@@ -44,7 +44,7 @@ fn equals_finite_differences_for_one_two_and_three_inner_steps() {
             let collected = params(&layout, &mut rng);
             let data = meta_batch(&layout, &collected, inner_steps, 2, &mut rng);
             let n = layout.num_params();
-            // away from the parameters that collected, as in a later outer epoch; rates differ by parameter
+            // `theta` differs from the collecting parameters, as in a later outer epoch; rates differ by parameter
             let anchor = wide(&collected);
             let mut at: Vec<f64> = anchor.iter().map(|p| p + 0.03 * f64::from(rng.normal())).collect();
             at.extend((0..n).map(|_| 0.2 + 0.1 * f64::from(rng.uniform())));
@@ -155,7 +155,7 @@ fn no_inner_step_is_plain_ppo() {
 
 #[test]
 fn the_inner_step_is_reinforce_at_the_policy_that_sampled() {
-    // same policy by hand; the ratio is 1, so the step is rate * mean(advantage * d log pi)
+    // the same policy by hand; the ratio is 1, so the step is rate * mean(advantage * d log pi)
     let layout = Layout::new(1, &[], Head::Categorical(2));
     let theta = vec![0.4f32, -0.3, 0.1, 0.2];
     let support = batch(&layout, &theta, 300, &mut Lcg(2));

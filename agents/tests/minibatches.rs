@@ -1,4 +1,4 @@
-//! Gradients on minibatches: the native backend against libtorch's autograd.
+//! Tests of gradients on minibatches: the native backend against libtorch's autograd.
 
 mod synthetic;
 

@@ -1,6 +1,7 @@
-//! Recordings that a configuration names: text files of numbers, one in each line, or all in one line.
+//! Recordings that a configuration names: text files of numbers, one per line, or all in one line.
 //!
-//! A text that can be read in two ways (a decimal comma, several columns, a gap) is refused with what to write.
+//! A text with two possible readings (a decimal comma, several columns, a gap) is refused, and the message shows a
+//! remedy.
 
 use std::{
     fs::{self, OpenOptions},
@@ -11,15 +12,15 @@ use std::{
 
 use super::{Config, ConfigError};
 
-/// Longest recording (B).
+/// Largest size of a recording (B).
 const MAX_BYTES: u64 = 4 << 20;
-/// Most numbers of all recordings together: they become part of the run's configuration.
+/// Largest number of values in all recordings together: they become part of the run's configuration.
 const MAX_NUMBERS: usize = 400_000;
-/// Characters of a file that a message shows.
+/// Number of a file's characters that a message shows.
 const SHOWN: usize = 12;
 
 impl Config {
-    /// Reads the files that traces name, by their paths from the configuration's folder.
+    /// Reads the files that traces name; paths are relative to the configuration's folder.
     pub(super) fn load_traces(&mut self, origin: &str) -> Result<(), ConfigError> {
         let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
         let mut total = 0;
@@ -46,7 +47,7 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return refuse("it is not a regular file".into());
     }
-    // were it a pipe by now, opening it would not wait
+    // if it has become a pipe meanwhile, opening it does not block
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -56,7 +57,7 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text without the byte order mark that some programs put before UTF-8.
+/// The text without the byte order mark that some programs write before UTF-8.
 fn text(bytes: &[u8]) -> Result<&str, String> {
     let saved = "save it as UTF-8 (\"CSV UTF-8\" in a spreadsheet)";
     if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
@@ -115,8 +116,8 @@ fn numbers_of(line: &str) -> Result<Vec<f64>, String> {
     Ok(numbers)
 }
 
-/// Refuses `9,81`: a comma with a digit on either side may separate two numbers or the digits of one, unless both
-/// numbers have a point.
+/// Refuses `9,81`: a comma between two digits may separate two numbers or the digits of one, unless both numbers have a
+/// point.
 fn decimal_comma(line: &str) -> Result<(), String> {
     for word in line.split_ascii_whitespace() {
         let parts: Vec<&str> = word.split(',').collect();
@@ -132,7 +133,7 @@ fn decimal_comma(line: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The beginning of a word, with everything escaped that is not plain.
+/// The beginning of a word, with unusual characters escaped.
 fn excerpt(word: &str) -> String {
     let shown: String = word.chars().take(SHOWN).flat_map(char::escape_default).collect();
     if word.chars().count() > SHOWN { shown + "..." } else { shown }

@@ -1,7 +1,7 @@
-//! The losses on a tile, by hand: value, derivative by the head's outputs, and that derivative's derivative along a
-//! direction. Every quantity is a [`Column`] over the samples, so plain loops become vector instructions; `c` is the
-//! derivative of a sample's loss by its log-probability. The samples that a tile lacks have advantage 0, and so add
-//! nothing.
+//! The losses on a tile with derivatives written by hand: value, derivative by the head's outputs, and the change of
+//! that derivative along a direction. Every quantity is a [`Column`] over the samples, so plain loops become vector
+//! instructions; `c` is the derivative of a sample's loss by its log-probability. The padding of a tile has advantage
+//! 0, and so adds nothing.
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
 use super::{
@@ -13,24 +13,24 @@ use crate::{layout::Head, objective::Objective};
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// Head outputs of a tile with the free parameters they go with.
+/// Head outputs of a tile, and the free parameters that belong to them.
 #[derive(Clone, Copy)]
 pub(super) struct Outputs<'a, T> {
-    /// `[outputs]`
+    /// The outputs, `[outputs]`.
     pub out: &'a [Column<T>],
-    /// `[act_dim]`, empty for a categorical head.
+    /// Log standard deviations, `[act_dim]`; empty for a categorical head.
     pub log_std: &'a [T],
 }
 
 /// Derivatives by [`Outputs`].
 pub(super) struct Slopes<'a, T> {
-    /// `[outputs]`
+    /// Derivatives by the outputs, `[outputs]`.
     pub out: &'a mut [Column<T>],
-    /// Summed over the samples, `[act_dim]`, empty for a categorical head.
+    /// Derivatives by `log_std`, summed over the samples, `[act_dim]`; empty for a categorical head.
     pub log_std: &'a mut [T],
 }
 
-/// Sums over samples of what the log tells.
+/// Sums over samples of the logged statistics.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
     /// The inner surrogate or the squared error.
@@ -47,7 +47,7 @@ pub(super) struct HeadLoss<T> {
     head: Head,
     /// Probabilities, or standardised actions, `[outputs]`.
     p: Vec<Column<T>>,
-    /// Probabilities of the policy that the KL is taken from, `[outputs]`.
+    /// Probabilities of the old policy in the KL, `[outputs]`.
     old_p: Vec<Column<T>>,
     /// Logarithm of the sum of the logits' exponentials.
     log_total: Column<T>,
@@ -59,7 +59,7 @@ impl<T: Scalar> HeadLoss<T> {
         HeadLoss { head, p: outputs(), old_p: outputs(), log_total: [T::ZERO; TILE] }
     }
 
-    /// Log-probabilities; leaves the probabilities or standardised actions in `p`.
+    /// The log-probability of `action`; leaves the probabilities or standardised actions in `p`.
     #[inline(always)]
     fn log_prob(&mut self, o: Outputs<'_, T>, action: &[Column<T>]) -> Column<T> {
         let mut log_prob = [T::ZERO; TILE];
@@ -91,8 +91,8 @@ impl<T: Scalar> HeadLoss<T> {
         log_prob
     }
 
-    /// Sets `d.out` to `c` times the derivative of the log-probability by the outputs, and adds the sum of those by
-    /// the free parameters; after [`log_prob`](Self::log_prob).
+    /// Sets `d.out` to `c` times the derivative of the log-probability by the outputs, and adds its derivative by the
+    /// free parameters, summed over samples; call it after [`log_prob`](Self::log_prob).
     #[inline(always)]
     fn score(&self, c: &Column<T>, o: Outputs<'_, T>, action: &[Column<T>], d: &mut Slopes<'_, T>) {
         match self.head {
@@ -130,7 +130,7 @@ impl<T: Scalar> HeadLoss<T> {
         c
     }
 
-    /// The inner loss.
+    /// The inner loss: adds it to `sums`, and sets and adds its derivatives.
     #[inline(always)]
     pub fn surrogate(
         &mut self,
@@ -145,8 +145,7 @@ impl<T: Scalar> HeadLoss<T> {
         sums.loss += total(&c).to_f64();
     }
 
-    /// The derivative of what [`surrogate`](Self::surrogate) sets and adds, along the direction in which the outputs
-    /// change by `r`.
+    /// Derivative of the slopes that [`surrogate`](Self::surrogate) writes, along the direction `r` of the outputs.
     #[inline(always)]
     pub fn r_surrogate(
         &mut self,
@@ -170,7 +169,7 @@ impl<T: Scalar> HeadLoss<T> {
                 for (j, (rd, (p, r))) in rd.out.iter_mut().zip(self.p.iter().zip(r.out)).enumerate() {
                     let j = T::of(j as f64);
                     for s in 0..TILE {
-                        // the ratio changes by ratio * (change of the log-probability), so does c
+                        // the ratio changes by ratio * (change of the log-probability), and so does c
                         let rc = c[s] * (chosen[s] - mean[s]);
                         let one = if action[0][s] == j { T::ONE } else { T::ZERO };
                         rd[s] = rc * (one - p[s]) - c[s] * p[s] * (r[s] - mean[s]);
@@ -225,7 +224,7 @@ impl<T: Scalar> HeadLoss<T> {
             let clipped = if ratio < low { low } else { ratio };
             let clipped = if clipped > high { high } else { clipped };
             let (free, held) = (ratio * advantage[s], clipped * advantage[s]);
-            // where the clipped branch is the smaller one the gain is flat
+            // the gain is flat where the clipped branch is the smaller one
             c[s] = if free <= held { -data.weight * free } else { T::ZERO };
             gain[s] = if free <= held { free } else { held };
             outside[s] = if clipped == ratio { T::ZERO } else { T::ONE };
@@ -241,8 +240,8 @@ impl<T: Scalar> HeadLoss<T> {
         sums.moved += mean(&moved);
     }
 
-    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative, by the free
-    /// parameters of the first `n` samples.
+    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative by the free
+    /// parameters, over the first `n` samples.
     #[inline(always)]
     fn add_entropy(&self, c: T, n: usize, o: Outputs<'_, T>, d: &mut Slopes<'_, T>) -> Column<T> {
         let mut entropy = [T::ZERO; TILE];
@@ -315,7 +314,7 @@ impl<T: Scalar> HeadLoss<T> {
     }
 }
 
-/// Probabilities of `logits` and the logarithm of the sum of their exponentials.
+/// Writes the probabilities of `logits` to `p` and the logarithm of the sum of their exponentials to `log_total`.
 #[inline(always)]
 fn softmax<T: Scalar>(logits: &[Column<T>], p: &mut [Column<T>], log_total: &mut Column<T>) {
     let mut max = logits[0];

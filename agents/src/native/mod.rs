@@ -47,14 +47,14 @@ pub struct NativeBackend {
     isa: Isa,
 }
 
-/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it; and the threads' work
-/// spaces, so that not every outer epoch has to get memory for its activations.
+/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it and one work space per
+/// thread, so that outer epochs allocate no activations.
 pub struct Prepared<T> {
     tasks: Vec<TaskData<T>>,
     spaces: Vec<Task<T>>,
 }
 
-/// What is asked about one task, and where the answer goes.
+/// A computation on one task, and the place of its result.
 enum Ask<'a, T> {
     /// Gradient of a loss, `[num_params]`, and its sums.
     Gradient { params: &'a [T], data: &'a Samples<T>, loss: Loss<'a, T>, answer: &'a mut (Vec<T>, Sums) },
@@ -84,7 +84,7 @@ impl NativeBackend {
         &self.layout
     }
 
-    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
     pub fn adapt<T: Scalar>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>> {
         let mut adapted = vec![Vec::new(); params.len()];
         let jobs = params.iter().zip(support).zip(&mut adapted).collect();
@@ -96,7 +96,7 @@ impl NativeBackend {
         adapted
     }
 
-    /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
+    /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
     pub fn prepare<T: Scalar>(&self, theta: &[T], data: &MetaBatch) -> Prepared<T> {
         let collected: Arc<[T]> = theta.into();
         let mut tasks: Vec<Option<TaskData<T>>> = data.query.iter().map(|_| None).collect();
@@ -122,7 +122,7 @@ impl NativeBackend {
         self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
             worker.answer(Ask::Meta { theta, rates, task, objective, answer });
         });
-        // in task order, so that the sum does not depend on which thread was first
+        // the sum is in task order, so that it does not depend on the threads' timing
         let scale = 1.0 / data.tasks.len() as f64;
         let mut sum = vec![T::ZERO; theta.len()];
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
@@ -136,7 +136,7 @@ impl NativeBackend {
         (sum, by_rates, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
     }
 
-    /// Runs `work` on every job, each thread with work space of its own.
+    /// Runs `work` on every job; each thread has its own work space.
     fn spread<T: Scalar, J: Send>(
         &self,
         jobs: Vec<J>,

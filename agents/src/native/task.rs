@@ -13,26 +13,26 @@ use super::{
 };
 use crate::{layout::Layout, objective::Objective};
 
-/// What computations on one network need besides parameters and data.
+/// Work space for computations on one network.
 pub(super) struct Task<T> {
     layout: Layout,
     shape: Shape,
     work: Work<T>,
     head: HeadLoss<T>,
-    /// For passes that nothing follows.
+    /// State of passes that no Hessian follows.
     state: State<T>,
-    /// Of the inner passes, which their Hessians need again, `[inner_steps][tiles]`.
+    /// States of the inner passes, which the Hessians reuse, `[inner_steps, tiles]`.
     kept: Vec<Vec<State<T>>>,
 }
 
-/// One task's data: support per inner step, query, and what the old meta-policy said on the states before adaptation.
+/// One task's data: support per inner step, query, and outputs of the old meta-policy on the states before adaptation.
 #[derive(Debug)]
 pub(super) struct TaskData<T> {
     pub supports: Vec<Samples<T>>,
     pub query: Samples<T>,
-    /// The meta-policy that collected the data, where the KL penalty is taken, `[num_params]`.
+    /// The meta-policy that collected the data, the reference of the KL penalty, `[num_params]`.
     pub collected: Arc<[T]>,
-    /// What it says on the states before adaptation: known once it has been asked.
+    /// Its outputs on the states before adaptation, computed when first needed.
     pub old: Option<Old<T>>,
 }
 
@@ -43,10 +43,10 @@ impl<T: Scalar> TaskData<T> {
     }
 }
 
-/// The meta-policy that collected the data, on the states before adaptation.
+/// The distributions of the meta-policy that collected the data, on the states before adaptation.
 #[derive(Debug)]
 pub(super) struct Old<T> {
-    /// Head outputs, `[tiles][outputs]`.
+    /// Head outputs, `[tiles, outputs]`.
     out: Vec<Vec<Column<T>>>,
     /// Free parameters of the head.
     log_std: Vec<T>,
@@ -58,7 +58,7 @@ impl<T> Old<T> {
     }
 }
 
-/// What is differentiated, each a mean over the samples.
+/// The loss to differentiate, a mean over the samples.
 pub(super) enum Loss<'a, T> {
     /// The inner loss.
     Surrogate,
@@ -88,13 +88,13 @@ impl<T: Scalar> Task<T> {
         Net::new(&self.layout, &self.shape, flat)
     }
 
-    /// What the policy that collected the data says on the states before adaptation; `kept` is what the inner passes
-    /// at `theta` left.
+    /// The old meta-policy's distributions on the states before adaptation; `kept` are the states of the inner passes
+    /// at `theta`.
     #[inline(always)]
     fn old(&mut self, theta: &[T], task: &TaskData<T>, kept: &[Vec<State<T>>]) -> Old<T> {
         let (net, states) = (self.net(&task.collected), task.states());
         let out = match kept.first() {
-            // in the first outer epoch the first pass was this very policy's
+            // in the first outer epoch, the first pass had this very policy
             Some(kept) if *theta == *task.collected => {
                 kept.iter().take(states.tiles()).map(|state| state.out.clone()).collect()
             }
@@ -110,7 +110,7 @@ impl<T: Scalar> Task<T> {
         Old { out, log_std: net.log_std }
     }
 
-    /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Leaves each tile's state in `kept`, if given.
+    /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Keeps each tile's state in `kept`, if given.
     #[inline(always)]
     pub fn gradient(
         &mut self,
@@ -146,7 +146,7 @@ impl<T: Scalar> Task<T> {
     }
 
     /// Hessian of the inner loss at `params` times `direction`, minus `coef` times the gradient of KL(old || params) on
-    /// the same states if `old` is given; and that KL. `kept` is what [`gradient`](Self::gradient) left.
+    /// the same states if `old` is given; and that KL. `kept` comes from [`gradient`](Self::gradient).
     #[inline(always)]
     fn hessian_vector(
         &mut self,
@@ -220,7 +220,7 @@ impl<T: Scalar> Task<T> {
             }
             if !objective.first_order {
                 let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
-                // the states before adaptation are at hand here, and so their KL
+                // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
                 let (product, here) = self.hessian_vector(&phis[k], &direction, &task.supports[k], &kept[k], old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
@@ -238,7 +238,7 @@ impl<T: Scalar> Task<T> {
     }
 }
 
-/// Half the squared distance of the first output from what it should be.
+/// Half the squared distance of the first output from its target.
 #[inline(always)]
 fn squared<T: Scalar>(out: &Column<T>, data: &Samples<T>, tile: usize, d_out: &mut Column<T>, sums: &mut Sums) {
     let (target, n) = (&data.advantage[tile], data.in_tile(tile));
