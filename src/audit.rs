@@ -292,7 +292,8 @@ mod tests {
             if presets::load(name, &[]).unwrap().role == Role::Adaptation {
                 // in training the gap must exceed noise, and a fiftieth of the gain over random actions
                 let train = audit.split(Split::Train).unwrap().last();
-                let (gap, range) = (train.gap.unwrap(), train.oracle.unwrap() - train.random);
+                let gap = train.gap.unwrap();
+                let range = train.oracle.unwrap() - train.random;
                 assert!(gap.ci95[0] > 0.0 && gap.mean > 0.02 * range, "{name}: a control, {gap:?} of {range}");
             }
         }

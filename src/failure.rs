@@ -42,7 +42,7 @@ pub struct WrongUsage(pub String);
 
 /// A worker's panic, with its message.
 #[derive(Debug, thiserror::Error)]
-#[error("a worker panicked: {0}. This is a mistake in the program, not yours; the last checkpoint is good")]
+#[error("a worker panicked: {0}. This is a mistake in the program; the last checkpoint is valid")]
 pub struct WorkerPanic(pub String);
 
 impl WorkerPanic {

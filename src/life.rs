@@ -63,7 +63,8 @@ impl Life {
     /// The clocks of a lane when phase `phase` of task number `task` begins. For lanes that run on from episode to
     /// episode, each phase counts the episodes of a lane that never ends one early.
     pub fn start(&self, task: u64, phase: usize) -> Clocks {
-        let (steps, phase) = (self.phase_steps as u64, phase as u64);
+        let steps = self.phase_steps as u64;
+        let phase = phase as u64;
         let episodes = match self.episodes {
             Episodes::Count(count) => u64::from(count),
             Episodes::Endless => steps.div_ceil(u64::from(self.horizon)),
@@ -74,7 +75,8 @@ impl Life {
     /// The clocks at `tick` of a lane whose episodes all last to the time limit; after the last phase the life goes on
     /// as if there were more phases.
     pub fn clocks(&self, task: u64, tick: u64) -> Clocks {
-        let (steps, horizon) = (self.phase_steps as u64, u64::from(self.horizon));
+        let steps = self.phase_steps as u64;
+        let horizon = u64::from(self.horizon);
         let start = self.start(task, (tick / steps) as usize);
         let within = tick % steps;
         Clocks {

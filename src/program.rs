@@ -71,7 +71,7 @@ pub fn main_with(own: &[Own]) -> ExitCode {
     let result = match std::panic::catch_unwind(|| stop::catch(|| run(&cli.command))) {
         Ok(Ok(result)) => result,
         Ok(Err(Stopped(signal))) => {
-            message::say("stopped before the end: there is no result");
+            message::say("stopped early: there is no result");
             return code::of_signal(signal);
         }
         Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),

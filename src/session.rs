@@ -250,7 +250,7 @@ impl Session {
             diagnosis.add(&report);
             if !report.informative && !std::mem::replace(&mut said, true) {
                 progress.warn(&format!(
-                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (reported once)"
                 ));
             }
             let improved = is_due(config, done) && self.validate(at, logger)?;
@@ -312,10 +312,7 @@ impl Session {
         self.last_iteration = began.elapsed();
         match (outcome, before) {
             (Ok(Ok(report)), _) => report.map(Ok).during(|| {
-                format!(
-                    "training stopped in iteration {}; the checkpoints before are good",
-                    self.trainer.iteration() + 1
-                )
+                format!("training stopped in iteration {}; earlier checkpoints are valid", self.trainer.iteration() + 1)
             }),
             (Ok(Err(stopped)), Some(before)) => {
                 self.trainer.restore(&before)?;

@@ -1,7 +1,9 @@
 //! A run opened for reading: its configuration, and the policy of one of its checkpoints.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use metadrift_agents::{agent::Agent, backend::BackendChoice, device::Device};
 

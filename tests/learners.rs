@@ -48,7 +48,7 @@ impl OwnConfig for ClimberConfig {
 
 const CLIMBER: Entry = Entry {
     name: "climber",
-    about: "Random changes to one policy, kept where they help",
+    about: "Random changes to one policy, kept if they help",
     ignores: &["maml.inner_steps", "ppo.outer_lr", "ppo.clip_eps"],
     own: Some(Section::of::<ClimberConfig>()),
     demand,
@@ -59,7 +59,9 @@ const CLIMBER: Entry = Entry {
 
 fn demand(settings: &Settings) -> Demand {
     let rollout = &settings.rollout;
-    let (tasks, lanes, steps) = (rollout.num_tasks, rollout.num_envs, settings.whole_episodes());
+    let tasks = rollout.num_tasks;
+    let lanes = rollout.num_envs;
+    let steps = settings.whole_episodes();
     Demand::Tasks { tasks, lanes, steps, episodes: settings.episodes(), phases: 1 }
 }
 

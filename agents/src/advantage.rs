@@ -85,7 +85,8 @@ pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lamb
     let (value, next_value) = LinearBaseline::fit_own(data, own_obs, gamma).values(data);
     let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
     let rows: Vec<usize> = data.rows().collect();
-    let (act_dim, pick) = (data.act_dim(), |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>());
+    let act_dim = data.act_dim();
+    let pick = |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>();
     let advantage = pick(&advantage);
     let (mean, variance) = moments(&advantage);
     let noise = rounding(data, gamma, gae_lambda);
@@ -171,7 +172,8 @@ impl Fit {
     pub fn add(&mut self, data: &Trajectories<'_>, value: &[f64], gamma: f64) {
         for (env, start, end) in data.episodes() {
             let cut = if data.terminated[data.row(end - 1, env)] { 0.0 } else { 1.0 };
-            let (mut returns, mut discount) = (0.0, 1.0);
+            let mut returns = 0.0;
+            let mut discount = 1.0;
             for t in (start..end).rev() {
                 let at = data.row(t, env);
                 returns = f64::from(data.reward[at]) + gamma * returns;

@@ -88,7 +88,8 @@ impl BackendChoice {
         let obstacle = if device != Device::Cpu {
             Some("it computes on the CPU, not on a GPU")
         } else {
-            (tasks_per_chunk > 1).then_some("it goes task by task, and maml.tasks_per_chunk asks for more at once")
+            (tasks_per_chunk > 1)
+                .then_some("it computes task by task, but maml.tasks_per_chunk asks for several at once")
         };
         match (self, obstacle) {
             (BackendChoice::Native | BackendChoice::Auto, None) => Ok(BackendChoice::Native),

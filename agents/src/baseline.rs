@@ -205,7 +205,9 @@ mod tests {
         let products = |x: &[f32]| x[0] - 2.0 * x[0] * x[1] + 3.0 * x[0] * x[2] - 4.0 * x[1] * x[2] + 5.0 * x[2] * x[2];
         let worth = |x: &[f32]| 1.0 + products(x) + squares(x);
         let reward: Vec<f32> = obs.chunks(3).map(worth).collect();
-        let (ended, first, zeros) = (vec![true; steps], vec![0; steps], vec![0.0; steps]);
+        let ended = vec![true; steps];
+        let first = vec![0; steps];
+        let zeros = vec![0.0; steps];
         let data = Trajectories {
             envs: 1,
             obs: &obs,

@@ -49,7 +49,8 @@ impl HostPolicy {
 
     /// Computes the head outputs (logits or means) `out` `[outputs, envs]` for `obs` `[envs, obs_dim]`.
     pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch(state): &mut Scratch) {
-        let (isa, policy) = (self.isa, self);
+        let isa = self.isa;
+        let policy = self;
         with_isa!(isa, [] (policy: &HostPolicy, obs: &[f32], out: &mut [f32], state: &mut State<f32>) => {
             policy.forward_body(obs, out, state);
         });
@@ -79,7 +80,10 @@ impl HostPolicy {
         action: &mut [f32],
         log_prob: &mut [f32],
     ) {
-        let (isa, head, log_std, envs) = (self.isa, self.head, &self.net.log_std[..], log_prob.len());
+        let isa = self.isa;
+        let head = self.head;
+        let log_std = &self.net.log_std[..];
+        let envs = log_prob.len();
         for first in (0..envs).step_by(LANES) {
             let n = LANES.min(envs - first);
             let mut draw = Draw { uniforms: [[0.5; LANES]; 4], action: [[0.0; LANES]; 4], log_prob: [0.0; LANES] };
@@ -164,7 +168,8 @@ impl Draw {
         }
         // rounding may leave a remainder after the last action, which is then chosen
         let last = logits(count - 1);
-        let (mut chosen, mut chosen_logit) = ([(count - 1) as f32; LANES], last);
+        let mut chosen = [(count - 1) as f32; LANES];
+        let mut chosen_logit = last;
         for k in 0..count - 1 {
             let logit = logits(k);
             for lane in 0..LANES {
@@ -188,7 +193,9 @@ impl Draw {
         const HALF_LOG_TAU: f32 = 0.918_938_5;
         self.log_prob = [0.0; LANES];
         for k in 0..dim {
-            let (mean, std, inverse) = (means(k), vector_math::exp(log_std[k]), vector_math::exp(-log_std[k]));
+            let mean = means(k);
+            let std = vector_math::exp(log_std[k]);
+            let inverse = vector_math::exp(-log_std[k]);
             let [a, b] = [&self.uniforms[k / 2 * 2], &self.uniforms[k / 2 * 2 + 1]];
             for lane in 0..LANES {
                 let radius = (-2.0 * vector_math::ln(1.0 - a[lane])).sqrt();
@@ -221,8 +228,10 @@ mod tests {
     /// Head outputs, actions and log-probabilities of the lanes `from..to`.
     fn drawn(policy: &HostPolicy, from: usize, to: usize) -> [Vec<f32>; 3] {
         let obs: Vec<f32> = (from * 13..to * 13).map(value).collect();
-        let (lanes, dim) = (to - from, policy.head.act_dim());
-        let (mut out, mut action) = (vec![0.0; lanes * policy.outputs()], vec![0.0; lanes * dim]);
+        let lanes = to - from;
+        let dim = policy.head.act_dim();
+        let mut out = vec![0.0; lanes * policy.outputs()];
+        let mut action = vec![0.0; lanes * dim];
         let mut log_prob = vec![0.0; lanes];
         policy.forward(&obs, &mut out, &mut policy.scratch());
         let noise = |lane: usize| std::array::from_fn(|k| (value((from + lane) * 4 + k) / 3.5 + 0.5).abs());
@@ -235,7 +244,8 @@ mod tests {
         for head in [Head::Categorical(3), Head::Gaussian(2)] {
             let plain = drawn(&policy(head, Isa::PORTABLE), 0, 131);
             let found = policy(head, Isa::detect());
-            let (outputs, dim) = (found.outputs(), head.act_dim());
+            let outputs = found.outputs();
+            let dim = head.act_dim();
             assert_eq!(drawn(&found, 0, 131), plain);
             for lane in [0, 5, 100, 130] {
                 let [out, action, log_prob] = drawn(&found, lane, lane + 1);
@@ -251,7 +261,8 @@ mod tests {
         let layout = Layout::new(1, &[], Head::Categorical(2));
         let policy = HostPolicy::new(&layout, &vec![0.0; layout.num_params()]);
         let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.0 } else { 3f32.ln() }).collect();
-        let (mut action, mut log_prob) = (vec![0.0; n], vec![0.0; n]);
+        let mut action = vec![0.0; n];
+        let mut log_prob = vec![0.0; n];
         policy.sample(&out, |lane| [uniforms[lane]; 4], &mut action, &mut log_prob);
         (action, log_prob)
     }
@@ -276,7 +287,8 @@ mod tests {
         params[layout.log_std().unwrap()].copy_from_slice(&[0.0, 2f32.ln()]);
         let policy = HostPolicy::new(&layout, &params);
         let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.5 } else { 1.0 }).collect();
-        let (mut action, mut log_prob) = (vec![0.0; 2 * n], vec![0.0; n]);
+        let mut action = vec![0.0; 2 * n];
+        let mut log_prob = vec![0.0; n];
         policy.sample(&out, |lane| uniforms[lane], &mut action, &mut log_prob);
         (action, log_prob)
     }

@@ -22,7 +22,7 @@ pub type Metrics = Vec<(&'static str, f64)>;
 
 /// A non-finite value, caught before it reached the parameters.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{what} is not finite ({place}): lower {keys}, or look at the rewards")]
+#[error("{what} is not finite ({place}): lower {keys}, or check the rewards")]
 pub struct Diverged {
     /// The value: `the meta-loss`, `the meta-gradient`, …
     pub what: &'static str,

@@ -43,7 +43,8 @@ pub fn run_jobs_with<J: Send, S: Send>(
     std::thread::scope(|scope| {
         let mut handles = Vec::with_capacity(workers);
         for space in spaces.iter_mut().take(workers) {
-            let (queue, work) = (queue.clone(), &work);
+            let queue = queue.clone();
+            let work = &work;
             handles.push(scope.spawn(move || queue.into_iter().for_each(|job| work(space, job))));
         }
         let mut panic = None;

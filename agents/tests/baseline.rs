@@ -133,7 +133,10 @@ fn a_task_of_negative_rewards_has_values_that_are_possible_and_near_the_true_one
 fn a_linear_quadratic_task_has_its_known_value() {
     // x' = x + v/10, v' = v + u/10, u = -x - 1.5 v + e; reward -(x² + u²/10). P comes from the recursion P <- Q + gamma
     // A' P A of the closed loop; e has variance 1/3
-    let (a, b, k, gamma) = ([[1.0, 0.1], [-0.1, 0.85]], [0.0, 0.1], [-1.0, -1.5], 0.95f64);
+    let a = [[1.0, 0.1], [-0.1, 0.85]];
+    let b = [0.0, 0.1];
+    let k = [-1.0, -1.5];
+    let gamma = 0.95f64;
     let mut p = [[0.0; 2]; 2];
     let at = |p: &[[f64; 2]; 2], x: [f64; 2], y: [f64; 2]| {
         (0..2).map(|i| (0..2).map(|j| x[i] * p[i][j] * y[j]).sum::<f64>()).sum::<f64>()

@@ -2,9 +2,9 @@
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
     batch::MetaBatch,
+    device::Device,
     layout::{Head, Layout},
     objective::{Objective, ObjectiveStats},
     tch_backend::TchBackend,
@@ -127,9 +127,12 @@ fn no_inner_step_is_plain_ppo() {
     let theta = [0.4f32, -0.3, 0.1, 0.2]; // weights of the two logits, then biases
     let mut rng = Lcg(8);
     let collected = batch(&layout, &[0.1, 0.3, 0.0, 0.1], 200, &mut rng);
-    let (mut expected, mut clipped_share) = ([0f64; 4], 0.0);
+    let mut expected = [0f64; 4];
+    let mut clipped_share = 0.0;
     for i in 0..200 {
-        let (x, a, advantage) = (f64::from(collected.obs[i]), collected.action[i] as usize, collected.advantage[i]);
+        let x = f64::from(collected.obs[i]);
+        let a = collected.action[i] as usize;
+        let advantage = collected.advantage[i];
         let logits = [0, 1].map(|k| f64::from(theta[k]) * x + f64::from(theta[2 + k]));
         let p = logits.map(|l| l.exp() / (logits[0].exp() + logits[1].exp()));
         let ratio = p[a] / f64::from(collected.log_prob[i]).exp();
@@ -161,7 +164,8 @@ fn the_inner_step_is_reinforce_at_the_policy_that_sampled() {
     let support = batch(&layout, &theta, 300, &mut Lcg(2));
     let mut expected = [0f64; 4];
     for i in 0..300 {
-        let (x, a) = (f64::from(support.obs[i]), support.action[i] as usize);
+        let x = f64::from(support.obs[i]);
+        let a = support.action[i] as usize;
         let logits = [0, 1].map(|k| f64::from(theta[k]) * x + f64::from(theta[2 + k]));
         for k in 0..2 {
             let p = logits[k].exp() / (logits[0].exp() + logits[1].exp());

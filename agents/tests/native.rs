@@ -3,8 +3,8 @@
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
+    device::Device,
     layout::{Head, Layout},
     native::NativeBackend,
     objective::Objective,

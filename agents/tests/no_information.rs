@@ -34,7 +34,8 @@ struct Data {
 
 impl Data {
     fn new(layout: &Layout, steps: usize, dies: bool, reward: impl Fn(usize, usize) -> f32) -> Data {
-        let (rows, mut rng) = (steps * ENVS, Lcg(3));
+        let rows = steps * ENVS;
+        let mut rng = Lcg(3);
         let last = |yes: bool| (0..rows).map(|row| yes && row / ENVS + 1 == steps).collect();
         Data {
             obs: (0..rows * layout.obs_dim()).map(|_| rng.normal()).collect(),

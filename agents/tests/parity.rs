@@ -2,9 +2,9 @@
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
     batch::MetaBatch,
+    device::Device,
     layout::{Head, Layout},
     objective::Objective,
     tch_backend::TchBackend,

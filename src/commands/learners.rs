@@ -38,7 +38,7 @@ fn list(format: Format) -> Result<()> {
 fn show(name: &str, format: Format) -> Result<()> {
     let Some(entry) = Kind::from_name(name) else {
         let near = nearest(name, learners::all().map(|entry| entry.name));
-        let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let near = near.map_or(".".into(), |near| format!("; did you mean `{near}`?"));
         return Err(
             WrongUsage(format!("there is no learner `{name}`{near} `metadrift learners list` lists them")).into()
         );

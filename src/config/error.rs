@@ -54,7 +54,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The run needs more memory than there is.
-    #[error("config: this takes about {need} of memory, and {available} are there: lower {keys}")]
+    #[error("config: this needs about {need} of memory, but only {available} are available: lower {keys}")]
     TooLarge {
         /// Memory that is needed, as text.
         need: String,
@@ -147,7 +147,7 @@ const LONGEST: usize = 1000;
 /// Keys of earlier versions, and their replacements.
 const GONE: [(&str, &str); 1] = [(
     "task_scope",
-    "there is no such choice: a task lasts for the data before and after adaptation, and with learner = \"ppo\" for \
+    "this key was removed: a task lasts for the data before and after adaptation, and with learner = \"ppo\" for \
      `rollout.episodes_per_env` episodes (1 draws a new task for every episode)",
 )];
 

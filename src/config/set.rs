@@ -13,7 +13,8 @@ const MAX_PATH: usize = 1000;
 pub(super) fn check(sets: &[String]) -> Result<(), ConfigError> {
     let key = |set: &str| set.split('=').next().unwrap_or_default().trim().to_owned();
     for (index, later) in sets.iter().enumerate() {
-        let (path, below) = (key(later), format!("{}.", key(later)));
+        let path = key(later);
+        let below = format!("{}.", key(later));
         if let Some(first) = sets[..index].iter().find(|set| key(set) == path || key(set).starts_with(&below)) {
             let short_forms = ["seed", "iterations"].contains(&path.as_str());
             let hint = if short_forms { format!(" (--{path} is the same setting)") } else { String::new() };

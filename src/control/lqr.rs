@@ -14,7 +14,9 @@ pub fn gain<const N: usize>(
     r: f64,
 ) -> Option<RowSVector<f64, N>> {
     let identity = SMatrix::<f64, N, N>::identity();
-    let (mut step, mut control, mut cost) = (*a, b * b.transpose() / r, *q);
+    let mut step = *a;
+    let mut control = b * b.transpose() / r;
+    let mut cost = *q;
     for _ in 0..60 {
         let inverse = invert(identity + control * cost)?;
         let next_cost = cost + step.transpose() * cost * inverse * step;
@@ -72,7 +74,8 @@ impl<const N: usize> Regulator<N> {
 /// The inverse by Gauss-Jordan with row pivoting: `nalgebra` needs more bounds than `Env` has for matrices of a generic
 /// size.
 fn invert<const N: usize>(matrix: SMatrix<f64, N, N>) -> Option<SMatrix<f64, N, N>> {
-    let (mut left, mut right) = (matrix, SMatrix::<f64, N, N>::identity());
+    let mut left = matrix;
+    let mut right = SMatrix::<f64, N, N>::identity();
     for column in 0..N {
         let pivot = (column..N).max_by(|i, j| left[(*i, column)].abs().total_cmp(&left[(*j, column)].abs()))?;
         left.swap_rows(column, pivot);

@@ -61,7 +61,8 @@ impl Score {
     /// The score of `returns`, `[tasks]`, compared with `unadapted`; before the first adaptation, with themselves.
     pub(super) fn new(returns: Vec<f64>, unadapted: Option<Vec<f64>>, seed: u64) -> Self {
         let unadapted = unadapted.unwrap_or_else(|| returns.clone());
-        let (summary, gain) = (Summary::of(&returns, seed), Difference::paired(&returns, &unadapted, seed));
+        let summary = Summary::of(&returns, seed);
+        let gain = Difference::paired(&returns, &unadapted, seed);
         Score { summary, gain, returns, unadapted }
     }
 }
@@ -89,7 +90,8 @@ impl Evaluation {
             for point in &self.curve {
                 let Score { summary: s, gain, .. } = score(point);
                 let interval = |[low, high]: [f64; 2]| format!("[{low:.1}, {high:.1}]");
-                let (mean, within) = (s.mean, interval(s.ci95));
+                let mean = s.mean;
+                let within = interval(s.ci95);
                 let _ = write!(
                     text,
                     "{:>5} {mean:>8.1} {within:>18} {:>8.1} {:>9.1}",
@@ -144,7 +146,8 @@ impl Evaluation {
                 for (task, (fingerprint, (adapted, unadapted))) in
                     self.fingerprints.iter().zip(returns.iter().zip(unadapted)).enumerate()
                 {
-                    let (split, k) = (self.split, point.adapt_steps);
+                    let split = self.split;
+                    let k = point.adapt_steps;
                     let _ = writeln!(text, "{split},{task},{fingerprint},{k},{name},{adapted},{unadapted},{iteration}");
                 }
             }

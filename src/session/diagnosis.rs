@@ -91,7 +91,7 @@ impl Diagnosis {
     /// The warning that the return is far below the first ones, or that the run has lost most of its progress.
     fn fallen(&self) -> Option<String> {
         let (first, last, scatter) = self.returns.ends()?;
-        let advice = "lower ppo.outer_lr, or go on from an earlier checkpoint";
+        let advice = "lower ppo.outer_lr, or resume from an earlier checkpoint";
         if first - last > (2.0 * scatter).max(FALL * first.abs()) {
             return Some(format!(
                 "the return has collapsed: {last:.1} over the last {WINDOW} iterations, {first:.1} over the first; {advice}"

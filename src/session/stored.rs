@@ -34,7 +34,9 @@ pub fn warn_of_changes(dir: &Path) -> Result<()> {
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     if Manifest::read_if_there(dir)?.is_some_and(|manifest| !manifest.wrote(&text)) {
         let shown = path.display();
-        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
+        message::warn(&format!(
+            "{shown} was changed after the run wrote it; the results may not match the trained policy"
+        ));
     }
     Ok(())
 }

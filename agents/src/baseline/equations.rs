@@ -46,13 +46,15 @@ impl Equations {
         let (count, of_state) = (features.count(), features.of_state());
         let samples = data.rows().count();
         let mut sums = Sums::new(count + 1, FOLDS);
-        let (mut episodes, mut before) = (Vec::new(), 0);
+        let mut episodes = Vec::new();
+        let mut before = 0;
         for (env, start, end) in data.episodes() {
             // a fold takes whole episodes: their steps are too alike to be divided
             let fold = before * FOLDS / samples;
             before += end - start;
             let mut tail = DVector::zeros(count);
-            let (mut rewards, mut discount) = (0.0, 1.0);
+            let mut rewards = 0.0;
+            let mut discount = 1.0;
             for t in (start..end).rev() {
                 let at = data.row(t, env);
                 rewards = f64::from(data.reward[at]) + gamma * rewards;

@@ -25,7 +25,8 @@ impl Sums {
 
     /// Empty sums over samples of `numbers` numbers.
     pub(super) fn new(numbers: usize, folds: usize) -> Self {
-        let (block, zeros) = (vec![0.0; Self::BLOCK * numbers], vec![0.0; numbers * numbers]);
+        let block = vec![0.0; Self::BLOCK * numbers];
+        let zeros = vec![0.0; numbers * numbers];
         let products = vec![zeros.clone(); folds];
         Sums { numbers, block, filled: 0, fold: 0, added: zeros, products, isa: Isa::detect() }
     }

@@ -36,7 +36,7 @@ use score::Score;
 /// The entry of `learner = "ppo"`.
 pub const ENTRY: Entry = Entry {
     name: "ppo",
-    about: "Plain PPO: one policy for all tasks, each lane drawing a new one from time to time",
+    about: "Plain PPO: one policy for all tasks; each lane draws a new task from time to time",
     ignores: &[
         "rollout.num_tasks",
         "maml.inner_steps",

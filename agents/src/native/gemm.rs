@@ -243,22 +243,8 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
                 }
             }
         }
-        for Product { a, b, inner } in &job.products {
-            // if the inner dimension is 0, these may point outside, but nothing is read
-            let mut a_column = a.data.as_ptr().wrapping_add(row * a.row_stride);
-            let mut b_row = b.as_ptr().wrapping_add(column);
-            for k in 0..*inner {
-                let b: [V; N] = std::array::from_fn(|j| V::load(b_row.add(j * V::COUNT)));
-                for (i, sum) in sum.iter_mut().enumerate() {
-                    let a = V::splat(*a_column.add(i * a.row_stride));
-                    for (sum, b) in sum.iter_mut().zip(b) {
-                        *sum = a.fma(b, *sum);
-                    }
-                }
-                if k + 1 < *inner {
-                    (a_column, b_row) = (a_column.add(a.inner_stride), b_row.add(columns));
-                }
-            }
+        for product in &job.products {
+            accumulate(product, row, column, columns, &mut sum);
         }
         for (i, sum) in sum.iter().enumerate() {
             for (j, sum) in sum.iter().enumerate() {
@@ -268,6 +254,39 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
         for i in 0..M {
             let sums = std::slice::from_raw_parts_mut(c.add(i * columns), N * V::COUNT);
             finish.row(at + i * columns, sums);
+        }
+    }
+}
+
+/// Adds the tile of a product to `sum`.
+///
+/// # Safety
+/// As `tile`.
+#[inline(always)]
+unsafe fn accumulate<T: Scalar, V: Lanes<T>, const M: usize, const N: usize>(
+    product: &Product<'_, T>,
+    row: usize,
+    column: usize,
+    columns: usize,
+    sum: &mut [[V; N]; M],
+) {
+    let Product { a, b, inner } = product;
+    // if the inner dimension is 0, these may point outside, but nothing is read
+    let mut a_column = a.data.as_ptr().wrapping_add(row * a.row_stride);
+    let mut b_row = b.as_ptr().wrapping_add(column);
+    for k in 0..*inner {
+        // SAFETY: the tile lies within the extents, which `gemm_with` has checked.
+        unsafe {
+            let b: [V; N] = std::array::from_fn(|j| V::load(b_row.add(j * V::COUNT)));
+            for (i, sum) in sum.iter_mut().enumerate() {
+                let a = V::splat(*a_column.add(i * a.row_stride));
+                for (sum, b) in sum.iter_mut().zip(b) {
+                    *sum = a.fma(b, *sum);
+                }
+            }
+            if k + 1 < *inner {
+                (a_column, b_row) = (a_column.add(a.inner_stride), b_row.add(columns));
+            }
         }
     }
 }
@@ -284,63 +303,4 @@ fn prefetch<T>(from: &[T], at: usize, count: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(i: usize) -> f64 {
-        ((i * 37 % 101) as f64 - 50.0) / 7.0
-    }
-
-    /// Adds `a b` to `c`, by the definition.
-    fn add_product(a: &[f64], b: &[f64], c: &mut [f64], [rows, inner, columns]: [usize; 3]) {
-        for (i, k, j) in (0..rows).flat_map(|i| (0..inner).flat_map(move |k| (0..columns).map(move |j| (i, k, j)))) {
-            c[i * columns + j] += a[i * inner + k] * b[k * columns + j];
-        }
-    }
-
-    #[test]
-    fn equals_the_definition_for_all_shapes() {
-        for (rows, inner, columns) in [
-            (1, 1, 1),
-            (7, 5, 3),
-            (3, 0, 17),
-            (6, 64, 64),
-            (13, 9, 75),
-            (8, 3, 40),
-            (64, 48, 2),
-            (23, 17, 127),
-            (12, 2, 16),
-        ] {
-            let a: Vec<f64> = (0..rows * inner).map(value).collect();
-            let b: Vec<f64> = (0..inner * columns).map(|i| value(i + 11)).collect();
-            let (a2, b2): (Vec<f64>, Vec<f64>) =
-                ((0..rows * 2).map(value).collect(), (0..2 * columns).map(value).collect());
-            let transposed: Vec<f64> = (0..rows * inner).map(|n| a[n % rows * inner + n / rows]).collect();
-            let row: Vec<f64> = (0..columns).map(value).collect();
-            for start in [Start::Zero, Start::Row(&row), Start::Sum] {
-                let there = |i: usize| match start {
-                    Start::Zero => 0.0,
-                    Start::Row(row) => row[i % columns],
-                    Start::Sum => 0.5,
-                };
-                let mut expected: Vec<f64> = (0..rows * columns).map(there).collect();
-                add_product(&a, &b, &mut expected, [rows, inner, columns]);
-                let mut both = expected.clone();
-                add_product(&a2, &b2, &mut both, [rows, 2, columns]);
-                for a in [Strided::rows(&a, inner), Strided::transposed(&transposed, rows)] {
-                    let first = Product { a, b: &b, inner };
-                    let second = Product { a: Strided::rows(&a2, 2), b: &b2, inner: 2 };
-                    for isa in Isa::available() {
-                        let mut c = vec![0.5; rows * columns];
-                        gemm(isa, start, [first], &mut c, [rows, columns]);
-                        let mut sum = vec![0.5; rows * columns];
-                        gemm(isa, start, [first, second], &mut sum, [rows, columns]);
-                        for (c, expected) in c.iter().zip(&expected).chain(sum.iter().zip(&both)) {
-                            assert!((c - expected).abs() < 1e-10 * expected.abs().max(1.0), "{rows} {inner} {columns}");
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

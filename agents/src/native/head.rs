@@ -4,6 +4,8 @@
 //! 0, and so adds nothing.
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
+mod direction;
+
 use super::{
     data::{Samples, total},
     scalar::Scalar,
@@ -79,7 +81,8 @@ impl<T: Scalar> HeadLoss<T> {
             }
             Head::Gaussian(_) => {
                 for (k, z) in self.p.iter_mut().enumerate() {
-                    let (inverse, log_std) = ((-o.log_std[k]).exp(), o.log_std[k]);
+                    let inverse = (-o.log_std[k]).exp();
+                    let log_std = o.log_std[k];
                     let constant = log_std + T::of(HALF_LOG_TAU);
                     for s in 0..TILE {
                         z[s] = (action[k][s] - o.out[k][s]) * inverse;
@@ -123,7 +126,9 @@ impl<T: Scalar> HeadLoss<T> {
     #[inline(always)]
     fn surrogate_slope(&mut self, o: Outputs<'_, T>, data: &Samples<T>, tile: usize) -> Column<T> {
         let mut c = self.log_prob(o, data.action(tile));
-        let (old, advantage, weight) = (&data.log_prob[tile], &data.advantage[tile], data.weight);
+        let old = &data.log_prob[tile];
+        let advantage = &data.advantage[tile];
+        let weight = data.weight;
         for s in 0..TILE {
             c[s] = -weight * advantage[s] * (c[s] - old[s]).exp();
         }
@@ -143,63 +148,6 @@ impl<T: Scalar> HeadLoss<T> {
         let c = self.surrogate_slope(o, data, tile);
         self.score(&c, o, data.action(tile), &mut d);
         sums.loss += total(&c).to_f64();
-    }
-
-    /// Derivative of the slopes that [`surrogate`](Self::surrogate) writes, along the direction `r` of the outputs.
-    #[inline(always)]
-    pub fn r_surrogate(
-        &mut self,
-        o: Outputs<'_, T>,
-        r: Outputs<'_, T>,
-        data: &Samples<T>,
-        tile: usize,
-        rd: Slopes<'_, T>,
-    ) {
-        let (c, action) = (self.surrogate_slope(o, data, tile), data.action(tile));
-        match self.head {
-            Head::Categorical(_) => {
-                let (mut mean, mut chosen) = ([T::ZERO; TILE], [T::ZERO; TILE]);
-                for (j, (p, r)) in self.p.iter().zip(r.out).enumerate() {
-                    let j = T::of(j as f64);
-                    for s in 0..TILE {
-                        mean[s] = p[s].mul_add(r[s], mean[s]);
-                        chosen[s] += if action[0][s] == j { r[s] } else { T::ZERO };
-                    }
-                }
-                for (j, (rd, (p, r))) in rd.out.iter_mut().zip(self.p.iter().zip(r.out)).enumerate() {
-                    let j = T::of(j as f64);
-                    for s in 0..TILE {
-                        // the ratio changes by ratio * (change of the log-probability), and so does c
-                        let rc = c[s] * (chosen[s] - mean[s]);
-                        let one = if action[0][s] == j { T::ONE } else { T::ZERO };
-                        rd[s] = rc * (one - p[s]) - c[s] * p[s] * (r[s] - mean[s]);
-                    }
-                }
-            }
-            Head::Gaussian(dim) => {
-                let inverse = |k: usize| (-o.log_std[k]).exp();
-                let mut rc = [T::ZERO; TILE];
-                for k in 0..dim {
-                    let (z, i) = (&self.p[k], inverse(k));
-                    for s in 0..TILE {
-                        rc[s] += z[s] * i * r.out[k][s] + (z[s] * z[s] - T::ONE) * r.log_std[k];
-                    }
-                }
-                for s in 0..TILE {
-                    rc[s] = rc[s] * c[s];
-                }
-                for k in 0..dim {
-                    let (z, i) = (&self.p[k], inverse(k));
-                    let mut by_log_std = [T::ZERO; TILE];
-                    for s in 0..TILE {
-                        let rz = -r.out[k][s] * i - z[s] * r.log_std[k];
-                        rd.out[k][s] = rc[s] * z[s] * i + c[s] * i * (rz - z[s] * r.log_std[k]);
-                        by_log_std[s] = rc[s] * (z[s] * z[s] - T::ONE) + c[s] * T::of(2.0) * z[s] * rz;
-                    }
-                    rd.log_std[k] += total(&by_log_std);
-                }
-            }
-        }
     }
 
     /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
@@ -232,7 +180,8 @@ impl<T: Scalar> HeadLoss<T> {
         }
         self.score(&c, o, data.action(tile), &mut d);
         let entropy = self.add_entropy(-data.weight * T::of(objective.ent_coef), data.in_tile(tile), o, &mut d);
-        let (n, weight) = (data.in_tile(tile), data.weight.to_f64());
+        let n = data.in_tile(tile);
+        let weight = data.weight.to_f64();
         let mean = |column: &Column<T>| weight * total(&column[..n]).to_f64();
         sums.gain += mean(&gain);
         sums.entropy += mean(&entropy);
@@ -278,7 +227,8 @@ impl<T: Scalar> HeadLoss<T> {
         d: &mut Slopes<'_, T>,
         sums: &mut Sums,
     ) {
-        let (n, c) = (data.in_tile(tile), coef * data.weight);
+        let n = data.in_tile(tile);
+        let c = coef * data.weight;
         let mut kl = [T::ZERO; TILE];
         match self.head {
             Head::Categorical(_) => {

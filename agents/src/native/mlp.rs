@@ -66,7 +66,8 @@ impl<T: Scalar> Work<T> {
     /// Adds the gradient of the tile's loss to `gradient`; `state.d_out` is the loss's derivative by the outputs.
     #[inline(always)]
     pub fn backward(&mut self, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>, gradient: &mut Gradient<T>) {
-        let (isa, shape) = (self.isa, &self.shape);
+        let isa = self.isa;
+        let shape = &self.shape;
         let input = state.h.last().map_or(x, |h| h);
         let last = shape.last();
         gemm(isa, Start::Sum, [by_columns(&state.d_out, input, n)], &mut gradient.head, [shape.outputs, last]);
@@ -90,13 +91,16 @@ impl<T: Scalar> Work<T> {
     /// Sets `r_out` to the derivative of `out` along `direction`; `state` comes from [`forward`](Self::forward).
     #[inline(always)]
     pub fn r_forward(&mut self, net: &Net<T>, direction: &Net<T>, x: &[T], n: usize, state: &State<T>) {
-        let (isa, shape) = (self.isa, &self.shape);
+        let isa = self.isa;
+        let shape = &self.shape;
         for l in 0..shape.hidden() {
             let (below, here) = self.rh.split_at_mut(l);
-            let (width, extents) = (shape.widths[l], [n, shape.widths[l + 1]]);
+            let width = shape.widths[l];
+            let extents = [n, shape.widths[l + 1]];
             let rh = &mut here[0][..n * shape.widths[l + 1]];
             let input = if l == 0 { x } else { &state.h[l - 1] };
-            let (start, moved) = (Start::Row(&direction.biases[l]), rows(input, width, &direction.weights[l]));
+            let start = Start::Row(&direction.biases[l]);
+            let moved = rows(input, width, &direction.weights[l]);
             let finish = &mut Slope(&state.h[l]);
             match below.last() {
                 None => gemm_with(isa, start, [moved], rh, extents, finish),
@@ -125,9 +129,11 @@ impl<T: Scalar> Work<T> {
         state: &State<T>,
         gradient: &mut Gradient<T>,
     ) {
-        let (isa, shape) = (self.isa, &self.shape);
+        let isa = self.isa;
+        let shape = &self.shape;
         let input = state.h.last().map_or(x, |h| h);
-        let (moved, extents) = (by_columns(&self.rd_out, input, n), [shape.outputs, shape.last()]);
+        let moved = by_columns(&self.rd_out, input, n);
+        let extents = [shape.outputs, shape.last()];
         match self.rh.last() {
             None => gemm(isa, Start::Sum, [moved], &mut gradient.head, extents),
             Some(r_input) => {
@@ -149,7 +155,8 @@ impl<T: Scalar> Work<T> {
             };
             let finish = &mut RDescend { h: &state.h[l], rh: &self.rh[l], dh: &state.dh[l], d };
             gemm_with(isa, Start::Zero, products, rd, [n, width], finish);
-            let (inputs, extents) = (shape.widths[l], [shape.widths[l], width]);
+            let inputs = shape.widths[l];
+            let extents = [shape.widths[l], width];
             let weights = &mut gradient.weights[l];
             if l == 0 {
                 gemm(isa, Start::Sum, [outer(x, inputs, rd, n)], weights, extents);
@@ -254,7 +261,8 @@ fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Produc
 /// Adds the rows of `x` `[n, width]` to `sum` `[width]`.
 #[inline(always)]
 fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
-    let (width, ones) = (sum.len(), Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 });
+    let width = sum.len();
+    let ones = Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 };
     gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
 }
 

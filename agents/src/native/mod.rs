@@ -89,7 +89,8 @@ impl NativeBackend {
         let mut adapted = vec![Vec::new(); params.len()];
         let jobs = params.iter().zip(support).zip(&mut adapted).collect();
         self.spread(jobs, &mut Vec::new(), |worker, ((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
-            let (data, mut answer) = (Samples::new(support), Default::default());
+            let data = Samples::new(support);
+            let mut answer = Default::default();
             worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Surrogate, answer: &mut answer });
             *adapted = params.iter().zip(rates).zip(&answer.0).map(|((p, r), g)| *p - *r * *g).collect();
         });
@@ -149,7 +150,8 @@ impl NativeBackend {
 
 impl<T: Scalar> Task<T> {
     fn answer(&mut self, ask: Ask<'_, T>) {
-        let (isa, task) = (self.isa(), self);
+        let isa = self.isa();
+        let task = self;
         with_isa!(isa, [T: Scalar] (task: &mut Task<T>, ask: Ask<'_, T>) => task.answer_body(ask));
     }
 

@@ -13,7 +13,8 @@ pub(super) fn blocks<T: Element + Clone, V: AsRef<[T]>>(
     kind: Kind,
     grad: bool,
 ) -> Vec<Tensor> {
-    let (tasks, n) = (params.len() as i64, layout.num_params());
+    let tasks = params.len() as i64;
+    let n = layout.num_params();
     assert!(params.iter().all(|p| p.as_ref().len() == n), "parameter vector and layout differ");
     let flat: Vec<T> = params.iter().flat_map(|p| p.as_ref().iter().cloned()).collect();
     let rows = upload(Tensor::from_slice(&flat).view([tasks, n as i64]), device, kind);

@@ -34,7 +34,8 @@ pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> 
     let mut out = vec![0.0; samples * layout.head().outputs()];
     let policy = HostPolicy::new(layout, params);
     policy.forward(&obs, &mut out, &mut policy.scratch());
-    let (mut action, mut log_prob) = (vec![0.0; samples * layout.head().act_dim()], vec![0.0; samples]);
+    let mut action = vec![0.0; samples * layout.head().act_dim()];
+    let mut log_prob = vec![0.0; samples];
     policy.sample(&out, |_| std::array::from_fn(|_| rng.uniform()), &mut action, &mut log_prob);
     Batch { obs, action, log_prob, advantage: (0..samples).map(|_| rng.normal()).collect() }
 }

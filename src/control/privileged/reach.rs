@@ -31,7 +31,8 @@ impl Reach {
         under_way: impl Iterator<Item = Command>,
         action: &mut [f32],
     ) -> Command {
-        let (limit, angle) = (seen.values[self.limit], self.rotation.map_or(0.0, |place| seen.values[place]));
+        let limit = seen.values[self.limit];
+        let angle = self.rotation.map_or(0.0, |place| seen.values[place]);
         // the way to the goal, turned back
         let [x, y] = [0, 1].map(|k| seen.values[self.goal[k]] - f64::from(seen.state[k]));
         let (sin, cos) = angle.sin_cos();

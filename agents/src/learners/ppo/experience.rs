@@ -49,7 +49,9 @@ impl Ppo {
     /// Values after each step: that of the next state or, if a time limit or the end of the data cut the episode, that
     /// of the true next observation. Entries of terminal steps are not read.
     fn next_values(&self, data: &Trajectories<'_>, value: &[f64]) -> Vec<f64> {
-        let (mut next, mut cut, mut obs) = (vec![0.0; value.len()], Vec::new(), Vec::new());
+        let mut next = vec![0.0; value.len()];
+        let mut cut = Vec::new();
+        let mut obs = Vec::new();
         for (env, start, end) in data.episodes() {
             (start..end - 1).for_each(|t| next[data.row(t, env)] = value[data.row(t + 1, env)]);
             let last = data.row(end - 1, env);
