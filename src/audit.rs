@@ -1,4 +1,4 @@
-//! What adaptation is worth on the tasks of a preset: a random policy, the best fixed one, and full knowledge.
+//! The value of adaptation on the tasks of a preset: scores of a random policy, the best fixed policy, and an oracle.
 
 use std::fmt::Write as _;
 
@@ -22,22 +22,22 @@ use crate::{
     stats::{Difference, mean},
 };
 
-/// Measured scores of a preset, in the shape of the JSON form that is stored with it.
+/// Measured scores of a preset, in the shape of their stored JSON form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
     /// Name of the configuration.
     pub preset: String,
-    /// Of the tasks that were measured: see [`digest`].
+    /// Digest of the measured tasks, see [`digest`].
     pub digest: String,
     /// Seed of tasks, initial states and search.
     pub seed: u64,
-    /// Tasks of each split that the scores are means over.
+    /// Number of tasks of each split; scores are means over them.
     pub tasks: usize,
-    /// Lanes on each.
+    /// Number of lanes per task.
     pub lanes: usize,
-    /// The laws that were searched, in words.
+    /// The searched family of laws, in words.
     pub family: String,
-    /// How they were searched.
+    /// Effort of the search.
     pub search: Budget,
     /// The scores: mean returns per episode.
     pub splits: Vec<SplitAudit>,
@@ -46,26 +46,27 @@ pub struct Audit {
 /// Scores on the tasks of one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitAudit {
-    /// `train`, `in-dist` or `ood`.
+    /// The split: `train`, `in-dist` or `ood`.
     pub split: Split,
-    /// True if anything drifts: each phase of a life is then measured for itself, on its own ticks.
+    /// True if anything drifts: each phase of a life is then measured separately, on its own ticks.
     pub moves: bool,
-    /// The phases of a life, from the one before any adaptation; only the first if nothing moves, for all are alike.
+    /// The phases of a life, from the one before any adaptation; only the first if nothing drifts, since all are then
+    /// alike.
     pub phases: Vec<Scores>,
 }
 
 /// Mean returns per episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Every action equally likely.
+    /// Return of the random policy, under which every action is equally likely.
     pub random: f64,
-    /// The best fixed law that was found for this phase, on other tasks of the split.
+    /// Return of the best fixed law found for this phase, on other tasks of the split.
     pub fixed: f64,
-    /// Full knowledge of state and parameters; absent where there is no such controller.
+    /// Return of the oracle, which knows state and parameters; absent if there is no such controller.
     pub oracle: Option<f64>,
-    /// Oracle minus fixed, by task.
+    /// Difference oracle minus fixed, by task.
     pub gap: Option<Difference>,
-    /// Share of the tasks on which full knowledge beats a random policy by half or more of the mean difference.
+    /// Share of the tasks on which the oracle beats the random policy by at least half the mean difference.
     pub solvable: Option<f64>,
 }
 
@@ -82,8 +83,8 @@ impl SplitAudit {
 }
 
 impl Scores {
-    /// Where `score` lies between the best fixed law (0) and full knowledge (1); `None` unless the gap exceeds three
-    /// of its standard errors, for then there is nothing to measure by.
+    /// Normalised score: the position of `score` between the best fixed law (0) and the oracle (1); `None` unless the
+    /// gap exceeds three of its standard errors, since it is otherwise too uncertain for a scale.
     pub fn normalised(&self, score: f64) -> Option<f64> {
         let gap = self.gap?;
         // a 95 % interval is 2 * 1.96 standard errors wide
@@ -92,26 +93,26 @@ impl Scores {
     }
 }
 
-/// How much to measure.
+/// Effort of an audit.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Tasks of each split.
+    /// Number of tasks per split.
     pub tasks: usize,
-    /// Lanes on each.
+    /// Number of lanes per task.
     pub lanes: usize,
-    /// Seed of everything.
+    /// Seed of tasks, initial states and search.
     pub seed: u64,
-    /// For the best fixed law.
+    /// Effort of the search for the best fixed law.
     pub search: Budget,
 }
 
-/// Iteration of the task draws that fixed laws are searched on; the reported tasks are those of iteration 0.
+/// Iteration of the task draws for the search of fixed laws; the reported tasks are those of iteration 0.
 const SEARCH_DRAWS: u32 = 1;
 
-/// Measures every split of `config`, each on a thread of its own.
+/// Measures every split of `config`, each on its own thread.
 ///
 /// # Errors
-/// If the configuration does not hold together.
+/// If the configuration is inconsistent.
 pub fn audit(config: &Experiment, effort: &Effort) -> Result<Audit, ConfigError> {
     memory::audit(config, effort.tasks, effort.lanes).check()?;
     let env = config.env();
@@ -150,7 +151,7 @@ fn audit_split(config: &Experiment, env: EnvKind, split: Split, effort: &Effort)
     Ok(SplitAudit { split, moves, phases: phases.collect() })
 }
 
-/// The scores on `tasks` in one phase of their life; the fixed law is searched on `others`.
+/// The scores on `tasks` in one phase of their life; `others` are the tasks of the search for the fixed law.
 fn scores(env: EnvKind, tasks: &[Task], others: &[Task], phase: (Life, usize), effort: &Effort) -> Scores {
     let Effort { lanes, seed, ref search, .. } = *effort;
     let family = Family::of(env, obs_dim(env, &tasks[0]));
@@ -168,24 +169,24 @@ fn scores(env: EnvKind, tasks: &[Task], others: &[Task], phase: (Life, usize), e
     Scores { random: mean(&random), fixed: mean(&fixed), oracle, gap, solvable }
 }
 
-/// The scores that were measured of preset `name`.
+/// The stored scores of preset `name`.
 pub fn stored(name: &str) -> Option<Audit> {
     let (_, text) = AUDITS.iter().find(|(known, _)| *known == name)?;
     Some(serde_json::from_str(text).expect("checked by a test"))
 }
 
-/// The scores that were measured of the very tasks that `config` describes: those of the preset of its name, unless
-/// they were changed.
+/// The stored scores of the tasks that `config` describes: those of the preset of its name, unless its tasks were
+/// changed.
 pub fn of(config: &Experiment) -> Option<Audit> {
     let audit = stored(&config.name)?;
     (digest(config, audit.seed).ok()? == audit.digest).then_some(audit)
 }
 
-/// SHA-256 of what the scores depend on: the `[task]` table, the phases of a life, and the first tasks that `seed` draws
-/// of each split.
+/// SHA-256 of everything the scores depend on: the `[task]` table, the phases of a life, and the first tasks that
+/// `seed` draws of each split.
 ///
 /// # Errors
-/// If the configuration does not hold together.
+/// If the configuration is inconsistent.
 pub fn digest(config: &Experiment, seed: u64) -> Result<String, ConfigError> {
     let mut text = toml::to_string(&config.task).expect("a configuration always has a TOML form");
     let spec = config.env().spec();
@@ -200,16 +201,16 @@ pub fn digest(config: &Experiment, seed: u64) -> Result<String, ConfigError> {
     Ok(sha256(text.as_bytes()))
 }
 
-/// Tasks of each split that [`digest`] looks at.
+/// Number of tasks per split in [`digest`].
 const DIGESTED: u32 = 16;
 
 impl Audit {
-    /// The figures of a split.
+    /// The scores on `split`.
     pub fn split(&self, split: Split) -> Option<&SplitAudit> {
         self.splits.iter().find(|audit| audit.split == split)
     }
 
-    /// A table for people.
+    /// The scores as a table for people.
     pub fn to_text(&self) -> String {
         let Budget { population, rounds, tasks, lanes, .. } = self.search;
         let mut text = format!(
@@ -289,9 +290,10 @@ mod tests {
         for (name, _) in presets::PRESETS {
             let audit = stored(name).unwrap();
             if presets::load(name, &[]).unwrap().role == Role::Adaptation {
-                // in training: more than nothing, and more than a fiftieth of what there is to gain over random actions
+                // in training the gap must exceed noise, and a fiftieth of the gain over random actions
                 let train = audit.split(Split::Train).unwrap().last();
-                let (gap, range) = (train.gap.unwrap(), train.oracle.unwrap() - train.random);
+                let gap = train.gap.unwrap();
+                let range = train.oracle.unwrap() - train.random;
                 assert!(gap.ci95[0] > 0.0 && gap.mean > 0.02 * range, "{name}: a control, {gap:?} of {range}");
             }
         }
@@ -318,7 +320,7 @@ mod tests {
             solvable: Some(1.0),
         };
         assert_eq!(with(200.0, [150.0, 250.0]).normalised(350.0), Some(0.5));
-        // half a width of 1.96 standard errors: 3 of them are 1.53 of it
+        // the interval's half width is 1.96 standard errors: 3 of them are 1.53 of it
         assert_eq!(with(15.0, [5.0, 25.0]).normalised(255.0), None);
         assert_eq!(with(0.0, [0.0, 0.0]).normalised(250.0), None);
     }

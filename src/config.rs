@@ -1,8 +1,8 @@
-//! The description of a training run: one TOML file, checked once, nothing to guess afterwards.
+//! The description of a training run: one TOML file, checked once and complete afterwards.
 //!
-//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> [`Experiment`], every number
-//! checked against its legal range. Every key has a default except `task.env`; the resolved configuration is stored with
-//! each run.
+//! Text -> [`Config`] (unknown keys refused, line and column named) -> `--set` overrides -> [`Experiment`], every
+//! number checked against its legal range. Every key has a default except `task.env`; the resolved configuration is
+//! stored with each run.
 
 use metadrift_agents::{
     learners::{self, Kind},
@@ -29,35 +29,35 @@ pub use self::{
     experiment::Experiment,
 };
 
-/// A training run as a preset or file describes it. Whether it holds together only [`Experiment`] knows.
+/// A training run as a preset or file describes it. Only an [`Experiment`] is known to be consistent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Name of the run's folder and of its evaluations.
     pub name: String,
-    /// One line on what the tasks are and whether adaptation pays.
+    /// One line on the tasks, and whether adaptation pays.
     #[serde(default)]
     pub description: String,
-    /// Whether the tasks need adaptation.
+    /// The purpose of the tasks: adaptation or control.
     #[serde(default)]
     pub role: Role,
-    /// Every random number of the run follows from it.
+    /// Seed of every random number of the run.
     #[serde(default)]
     pub seed: u64,
     /// The learner.
     #[serde(default)]
     pub learner: Kind,
-    /// Updates.
+    /// Number of training iterations.
     #[serde(default = "default_iterations")]
     pub iterations: u64,
-    /// Which tasks.
+    /// The tasks.
     pub task: TaskConfig,
-    /// How much experience.
+    /// The experience per iteration.
     #[serde(default)]
     pub rollout: RolloutConfig,
-    /// How much an evaluation sees and adapts.
+    /// The protocol of evaluation.
     #[serde(default)]
     pub evaluation: EvaluationConfig,
-    /// The network.
+    /// The policy network.
     #[serde(default)]
     pub policy: PolicyConfig,
     /// The inner loop.
@@ -66,7 +66,7 @@ pub struct Config {
     /// The outer loop.
     #[serde(default)]
     pub ppo: PpoConfig,
-    /// Which checkpoints are kept.
+    /// The checkpoints that are written and kept.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
     /// The form of the log.
@@ -81,10 +81,10 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// No fixed policy does well on all of them.
+    /// Tasks on which no single fixed policy does well.
     #[default]
     Adaptation,
-    /// A fixed policy does: they measure robustness, and what adaptation must not spoil.
+    /// Tasks on which a fixed policy does well: they measure robustness, and that adaptation does no harm.
     Control,
 }
 
@@ -92,13 +92,13 @@ fn default_iterations() -> u64 {
     100
 }
 
-/// Which checkpoints there are.
+/// The checkpoints that are written and kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointConfig {
     /// Iterations between two checkpoints; the first and the last iteration always have one.
     pub every: u64,
-    /// How many are kept.
+    /// Number of checkpoints that are kept.
     pub keep: usize,
 }
 
@@ -109,7 +109,7 @@ impl Default for CheckpointConfig {
 }
 
 impl Config {
-    /// The configuration in `text`; `origin` says where it came from.
+    /// The configuration in `text`; `origin` names its source.
     fn from_text(origin: &str, text: &str) -> Result<Config, ConfigError> {
         let config: Config = toml::from_str(text).map_err(|error| parse_error(origin, &error.to_string()))?;
         config
@@ -125,7 +125,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Refuses sections that no learner has, and keys or types that do not belong into those of a learner; says where.
+    /// Refuses sections of no learner, and keys or types that do not belong in a learner's section; names the section.
     fn check_sections(&self) -> Result<(), (String, toml::de::Error)> {
         for (name, value) in &self.own {
             let Some(section) = learners::all().filter_map(|entry| entry.own).find(|own| own.name == name) else {
@@ -142,7 +142,7 @@ impl Config {
         Ok(())
     }
 
-    /// The error for a key that does not exist, in the words of serde.
+    /// The error for an unknown key, in serde's words.
     fn unknown(&self, name: &str) -> toml::de::Error {
         let all = Table::try_from(Config { own: Table::new(), ..self.clone() }).expect(HAS_TOML);
         let sections = learners::all().filter_map(|entry| entry.own).map(|own| own.name);
@@ -156,7 +156,7 @@ impl Config {
     }
 }
 
-/// A fact about configurations.
+/// Message of an impossible error.
 const HAS_TOML: &str = "a configuration always has a TOML form";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Returns on tasks never trained on, after 0, 1, … K adaptation steps.
+//! Evaluation on held-out tasks, after 0, 1, … K adaptation steps.
 
 use metadrift_agents::{
     agent::Agent,
@@ -24,13 +24,13 @@ pub use report::{Evaluation, Point, Score};
 /// The tasks and the effort of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol {
-    /// Which tasks; never `Train`.
+    /// The split of the tasks; never `Train`.
     pub split: Split,
-    /// How many.
+    /// Number of tasks.
     pub tasks: usize,
-    /// Lanes per task and adaptation step: with one episode per lane, the episodes an adaptation may use.
+    /// Lanes per task and adaptation step: with one episode per lane, the number of episodes per adaptation step.
     pub episodes: usize,
-    /// Adaptation steps, K.
+    /// Number of adaptation steps, K.
     pub adapt_steps: usize,
     /// Seed of tasks, initial states, actions and bootstrap.
     pub seed: u64,
@@ -38,10 +38,10 @@ pub struct Protocol {
     pub draw: u32,
 }
 
-/// Draws of the tasks that results are reported on.
+/// Iteration of the task draws for reports.
 pub const REPORTED: u32 = 0;
 
-/// Draws of the tasks that choose a checkpoint during training: held out, and never those of a report.
+/// Iteration of the task draws for the choice of a checkpoint during training: held out, and never those of a report.
 pub const VALIDATION: u32 = 2;
 
 impl Protocol {
@@ -58,7 +58,7 @@ impl Protocol {
         }
     }
 
-    /// Name of a file for the result, without its ending: the split, and what differs from `[evaluation]`.
+    /// Name of the result's file, without extension: the split, and every deviation from `[evaluation]`.
     pub fn file_stem(&self, config: &Experiment) -> String {
         let usual = Protocol::of(config, self.split);
         let parts = [
@@ -72,8 +72,8 @@ impl Protocol {
     }
 }
 
-/// Evaluates `agent`: the same collection and the same adaptation as in training, on held-out tasks. The agent itself
-/// stays as it is.
+/// Evaluates `agent` with the same collection and the same adaptation as in training, on held-out tasks. The agent
+/// itself stays unchanged.
 ///
 /// # Errors
 /// If an adapted policy is not finite.
@@ -101,7 +101,7 @@ pub fn evaluate(
             let control = if k == 0 { None } else { Some(lives.live(k, unadapted.policies(), actions)?) };
             Ok(Score::new(lives.live(k, agent.policies(), actions)?, control, protocol.seed))
         };
-        // the sampled episodes of the adapted policy last: the next step adapts on them
+        // the sampled episodes of the adapted policy come last: the next step adapts on them
         let deterministic = score(Actions::Deterministic)?;
         let stochastic = score(Actions::Sampled)?;
         let scores = audit.and_then(|audit| audit.phase(k));
@@ -123,7 +123,7 @@ pub fn evaluate(
     })
 }
 
-/// The agent as the protocol's adaptation to `tasks` leaves it.
+/// The agent after the protocol's adaptation to `tasks`.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -150,7 +150,7 @@ struct Lives<'a> {
     protocol: &'a Protocol,
     life: Life,
     tasks: &'a [Task],
-    /// The phase that was lived last.
+    /// The data of the latest phase.
     rollout: Rollout,
 }
 
@@ -170,8 +170,8 @@ impl<'a> Lives<'a> {
         Lives { collection, protocol, life, tasks, rollout }
     }
 
-    /// Phase `k` of every task with its policy; returns per episode, `[tasks]`. Two calls for the same phase see the same
-    /// ticks and initial states.
+    /// Runs phase `k` of every task with its policy; gives the mean return per episode, `[tasks]`. Two calls for the
+    /// same phase see the same ticks and initial states.
     fn live(&mut self, k: usize, policies: Policies<'_>, actions: Actions) -> Result<Vec<f64>, Diverged> {
         let phase = Phase {
             resets: Purpose::EvaluationReset,

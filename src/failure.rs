@@ -1,7 +1,7 @@
 //! Errors as the shell sees them: one message, one exit code.
 //!
-//! Every error that a command may return says its own exit code ([`Coded`]); one that does not has no way into a
-//! [`Failure`], and the compiler says so.
+//! Every error that a command may return has its own exit code ([`Coded`]); an error without one cannot become a
+//! [`Failure`], so the compiler finds it.
 
 use std::{error::Error, fmt};
 
@@ -10,9 +10,9 @@ use metadrift_envs::TaskError;
 
 /// Exit codes, apart from 0 for success.
 pub mod code {
-    /// An error of no other kind.
+    /// An error of another kind.
     pub const OTHER: u8 = 1;
-    /// Arguments that make no sense.
+    /// The arguments are wrong.
     pub const USAGE: u8 = 2;
     /// The configuration, or a value in a file to replay, is not valid.
     pub const CONFIG: u8 = 3;
@@ -29,24 +29,24 @@ pub mod code {
     /// A worker panicked.
     pub const PANIC: u8 = 70;
 
-    /// 128 and the number of the signal, as shells count: 129 hung up, 130 interrupted, 143 terminated.
+    /// The exit code 128 plus the number of the signal, as shells count: 129 hung up, 130 interrupted, 143 terminated.
     pub fn of_signal(signal: i32) -> std::process::ExitCode {
         std::process::ExitCode::from(128 + signal as u8)
     }
 }
 
-/// Arguments that make no sense, found where the command line's own parser cannot see it.
+/// Wrong arguments that the command line's parser does not detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongUsage(pub String);
 
 /// A worker's panic, with its message.
 #[derive(Debug, thiserror::Error)]
-#[error("a worker panicked: {0}. This is a mistake in the program, not yours; the last checkpoint is good")]
+#[error("a worker panicked: {0}. This is a mistake in the program; the last checkpoint is valid")]
 pub struct WorkerPanic(pub String);
 
 impl WorkerPanic {
-    /// From what `catch_unwind` caught.
+    /// The panic whose payload `catch_unwind` caught.
     pub fn new(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
         WorkerPanic(text.unwrap_or("no message").to_owned())
@@ -65,21 +65,21 @@ impl Coded for WorkerPanic {
     }
 }
 
-/// An error that knows the exit code of the program it ends.
+/// An error with the exit code of the program it ends.
 pub trait Coded: Error + Send + Sync + 'static {
-    /// One of [`code`].
+    /// The exit code, one of [`code`].
     fn code(&self) -> u8;
 }
 
 /// An error on its way to the user.
 pub struct Failure {
     code: u8,
-    /// The attempts that failed, the widest first.
+    /// Descriptions of the failed attempts, outermost first.
     attempts: Vec<String>,
     error: Box<dyn Error + Send + Sync>,
 }
 
-/// The result of whatever may end the program.
+/// The result of anything that may end the program.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
@@ -88,7 +88,7 @@ impl Failure {
         self.code
     }
 
-    /// The attempts and the causes, from the widest to the first one.
+    /// The attempts and the causes, outermost first.
     pub fn chain(&self) -> Vec<String> {
         self.attempts.iter().cloned().chain(causes(&*self.error).map(ToString::to_string)).collect()
     }
@@ -117,9 +117,9 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// Says in which attempt something failed.
+/// Names the attempt in which something failed.
 pub trait During<T> {
-    /// The same result; an error tells that it came up in the attempt `what`.
+    /// The same result; its error says that it occurred during the attempt `what`.
     ///
     /// # Errors
     /// As before.

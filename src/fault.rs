@@ -1,4 +1,4 @@
-//! Faults on purpose, so that tests can see what a user would: only in builds with debug assertions.
+//! Deliberate faults for tests of what a user sees, only in builds with debug assertions.
 
 /// Panics if the environment variable `METADRIFT_FAULT` names `place`.
 #[cfg(debug_assertions)]

@@ -1,4 +1,4 @@
-//! Files that are replaced whole, and names that are durable.
+//! Atomic replacement of files, and durable names.
 
 use std::{
     fs::{self, File},
@@ -8,14 +8,14 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Bytes of one write, small enough to notice early that a disk fills up.
+/// Size of one write (B), small enough that a full disk is noticed early.
 const PIECE: usize = 1 << 16;
 
-/// Replaces the file at `path` by one with these bytes: written under a temporary name, synced, renamed, the folder
-/// synced. The permissions of an older file stay.
+/// Replaces the file at `path` by one with these bytes: it is written under a temporary name, synced and renamed, and
+/// the folder is synced. The permissions of an existing file stay.
 ///
 /// # Errors
-/// If any step fails; an older file is then unchanged.
+/// If any step fails; an existing file is then unchanged.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder(path);
     let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(32).collect();
@@ -36,7 +36,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // the system subtracts the umask
     builder.prefix(prefix).tempfile_in(folder).map_err(plain)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The error without the temporary path that tempfile names in it.
+/// The error without the temporary path that tempfile adds.
 pub(crate) fn plain(error: io::Error) -> io::Error {
     error.raw_os_error().map_or(error, io::Error::from_raw_os_error)
 }

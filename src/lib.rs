@@ -1,10 +1,10 @@
 //! metadrift: meta-reinforcement learning on control tasks whose dynamics drift.
 //!
-//! The way of an experiment: [`config`] (TOML, or one of the [`presets`]) -> [`session`] (run folder, log, checkpoints)
-//! -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner) ->
-//! [`evaluate`]. Environments are `metadrift_envs`; this crate is where the two meet ([`registry`]).
+//! The course of an experiment: [`config`] (TOML, or one of the [`presets`]) -> [`session`] (run folder, log,
+//! checkpoints) -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner)
+//! -> [`evaluate`]. Environments are in `metadrift_envs`; the two meet in this crate ([`registry`]).
 
-// messages go through `message`: a terminal that went away must not end a run
+// messages go through `message`: the loss of the terminal must not end a run
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod audit;

@@ -1,23 +1,23 @@
-//! The life of a lane on one task, read by training, evaluation, audit, and every command that shows a task.
+//! The life of a lane on one task, used by training, evaluation, audit, and every command that shows a task.
 //!
 //! ```text
 //! phase 0                | adapt | phase 1                | adapt | ...
 //! tick 0 .. phase_steps-1         phase_steps .. 2 phase_steps-1
 //! ```
 //!
-//! Ticks count the time of the task: they run on from phase to phase. Every phase begins with new initial states.
+//! Ticks count the time of the task: they continue from phase to phase. Every phase begins with new initial states.
 
 use metadrift_agents::{settings::Episodes, source::Demand};
 use metadrift_envs::{Clocks, Split};
 
 use crate::config::Experiment;
 
-/// The stretch of a task's time that a lane sees.
+/// The part of a task's time that a lane sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
     /// Time limit (steps per episode).
     pub horizon: u32,
-    /// Ticks of a phase.
+    /// Number of ticks of a phase.
     pub phase_steps: usize,
     /// Episodes after which a lane rests until the next phase.
     pub episodes: Episodes,
@@ -26,7 +26,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// The life that training gives a task. Lanes that live on keep a task for one phase.
+    /// The life of a task in training. Lanes that live on keep a task for one phase.
     pub fn training(config: &Experiment) -> Life {
         let horizon = config.horizon();
         match config.demand() {
@@ -37,7 +37,7 @@ impl Life {
         }
     }
 
-    /// The life that an evaluation gives a task: `[evaluation]`, the same for every learner.
+    /// The life of a task in an evaluation: `[evaluation]`, the same for every learner.
     pub fn evaluation(config: &Experiment) -> Life {
         let horizon = config.horizon();
         let (phase_steps, episodes) = match config.evaluation.steps {
@@ -55,15 +55,16 @@ impl Life {
         }
     }
 
-    /// Ticks of all phases.
+    /// Number of ticks of all phases.
     pub fn ticks(&self) -> u64 {
         self.phase_steps as u64 * self.phases as u64
     }
 
-    /// The clocks of a lane when phase `phase` of task number `task` begins. Lanes that run on from episode to episode
-    /// count as many per phase as a lane has that never ends one early.
+    /// The clocks of a lane when phase `phase` of task number `task` begins. For lanes that run on from episode to
+    /// episode, each phase counts the episodes of a lane that never ends one early.
     pub fn start(&self, task: u64, phase: usize) -> Clocks {
-        let (steps, phase) = (self.phase_steps as u64, phase as u64);
+        let steps = self.phase_steps as u64;
+        let phase = phase as u64;
         let episodes = match self.episodes {
             Episodes::Count(count) => u64::from(count),
             Episodes::Endless => steps.div_ceil(u64::from(self.horizon)),
@@ -71,10 +72,11 @@ impl Life {
         Clocks { episode_step: 0, lifetime_step: phase * steps, episode: phase * episodes, task, adapt_round: phase }
     }
 
-    /// The clocks at `tick` of a lane whose episodes all last to the time limit; behind the last phase the life goes on
-    /// as if there were more of them.
+    /// The clocks at `tick` of a lane whose episodes all last to the time limit; after the last phase the life goes on
+    /// as if there were more phases.
     pub fn clocks(&self, task: u64, tick: u64) -> Clocks {
-        let (steps, horizon) = (self.phase_steps as u64, u64::from(self.horizon));
+        let steps = self.phase_steps as u64;
+        let horizon = u64::from(self.horizon);
         let start = self.start(task, (tick / steps) as usize);
         let within = tick % steps;
         Clocks {

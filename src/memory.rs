@@ -1,8 +1,8 @@
-//! The memory there is, and refusals before more than that is asked for.
+//! Available memory, and a check before more of it is allocated.
 //!
-//! Whoever makes something whose size the user chooses adds up a [`Need`] and calls [`Need::check`] before anything is
-//! made. Estimates are upper bounds by a small factor, measured against the peaks of real runs; sizes are `u128`, so
-//! that no product of legal settings wraps.
+//! Code that makes something whose size the user chooses adds up a [`Need`] and calls [`Need::check`] before it
+//! allocates. Estimates are upper bounds by a small factor, measured against the peaks of real runs; sizes are `u128`,
+//! so that no product of legal settings wraps.
 
 mod estimate;
 mod limits;
@@ -12,20 +12,20 @@ pub use limits::available;
 
 use crate::config::ConfigError;
 
-/// Kept free beside the estimate (B): stacks, buffers of files, the allocator's slack.
+/// Memory kept free beside the estimate (B): stacks, buffers of files, the allocator's slack.
 const RESERVE: u128 = 64 << 20;
 
-/// Memory that something is going to take.
+/// Memory that something is about to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// Most that is in use at once (B).
+    /// Peak memory (B).
     pub bytes: u128,
-    /// What it takes less of with smaller values.
+    /// Settings that reduce the memory when made smaller.
     pub keys: &'static str,
 }
 
 impl Need {
-    /// Refuses what does not fit. Where the system does not say how much there is, everything fits.
+    /// Refuses a need that does not fit. If the system does not report its memory, everything fits.
     ///
     /// # Errors
     /// [`ConfigError::TooLarge`] with both figures and the settings to lower.
@@ -40,13 +40,13 @@ impl Need {
         }
     }
 
-    /// What there is (B), if that is too little.
+    /// The available memory (B), if it is too small.
     pub fn shortage(self) -> Option<u64> {
         available().filter(|there| self.bytes + RESERVE > u128::from(*there))
     }
 }
 
-/// `310 MB`, `84 GB`, `1.2 million TB`.
+/// A size as text: `310 MB`, `84 GB`, `1.2 million TB`.
 pub fn size(bytes: u128) -> String {
     let bytes = bytes as f64;
     match bytes {

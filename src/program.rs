@@ -1,4 +1,4 @@
-//! The `metadrift` program, also as the body of programs with environments of one's own.
+//! The `metadrift` program, also as the body of programs with environments of their own.
 
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use crate::{
     message, signals,
 };
 
-/// A part of one's own for [`main_with`].
+/// An addition for [`main_with`].
 #[derive(Clone, Copy)]
 pub enum Own {
     /// An environment.
@@ -42,8 +42,8 @@ pub fn own_learner(entry: &'static Entry) -> Own {
     Own::Learner(entry)
 }
 
-/// The whole program: `train`, `resume`, `evaluate`, `tasks`, `record` and the rest, which know the environments and
-/// learners in `own` by their names besides those that the program has.
+/// Runs the whole program: `train`, `resume`, `evaluate`, `tasks`, `record` and the rest. It knows the environments and
+/// learners in `own` by name, in addition to the built-in ones.
 ///
 /// ```no_run
 /// # use metadrift_envs::CartPole as Mine;
@@ -56,7 +56,7 @@ pub fn main_with(own: &[Own]) -> ExitCode {
         message::say(&format!("error: {reason}"));
         return ExitCode::from(code::CONFIG);
     }
-    // SAFETY: nothing has started a thread yet.
+    // SAFETY: no thread has been started yet.
     unsafe { device::prepare() };
     signals::ignore_file_size_limit();
     let cli = match Cli::try_parse() {
@@ -71,7 +71,7 @@ pub fn main_with(own: &[Own]) -> ExitCode {
     let result = match std::panic::catch_unwind(|| stop::catch(|| run(&cli.command))) {
         Ok(Ok(result)) => result,
         Ok(Err(Stopped(signal))) => {
-            message::say("stopped before the end: there is no result");
+            message::say("stopped early: there is no result");
             return code::of_signal(signal);
         }
         Err(payload) => Err(WorkerPanic::new(payload.as_ref()).into()),
@@ -86,7 +86,7 @@ pub fn main_with(own: &[Own]) -> ExitCode {
     }
 }
 
-/// Says whether signals end a command cleanly, rather than at once.
+/// Registers the environments and learners in `own` by name.
 fn register(own: &[Own]) -> Result<(), String> {
     let environment = |own: &Own| if let Own::Environment { dynamics, .. } = own { Some(*dynamics) } else { None };
     let learner = |own: &Own| if let Own::Learner(entry) = own { Some(*entry) } else { None };
@@ -99,7 +99,7 @@ fn register(own: &[Own]) -> Result<(), String> {
     learners::register(&own.iter().filter_map(learner).collect::<Vec<_>>())
 }
 
-/// Says whether signals end a command in good order, rather than at once.
+/// Says whether signals end a command cleanly, rather than at once.
 fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {

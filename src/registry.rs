@@ -1,11 +1,12 @@
-//! The meeting of environments and learners: the shape of a policy for an environment.
+//! The link between environments and learners: the shape of a policy for an environment.
 
 use metadrift_agents::layout::{Head, Layout};
 use metadrift_envs::{ActionSpace, EnvSpec, TaskSettings, obs_dim};
 
 use crate::config::Experiment;
 
-/// A policy network with these hidden layers for what `spec` shows under `settings`: categorical for indices, Gaussian for vectors.
+/// The policy network with hidden layers `hidden` for the observations of `spec` under `settings`: categorical for
+/// indices, Gaussian for vectors.
 pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layout {
     let head = match spec.action {
         ActionSpace::Discrete(n) => Head::Categorical(n),

@@ -1,4 +1,4 @@
-//! A training run in its folder: begin or go on, log, save, stop when asked.
+//! A training run in its folder: start or resume, log, save, stop on request.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -36,36 +36,36 @@ use shown::{headline, hparams, progress_line, slowness};
 use stored::extended;
 use validation::{BEST, is_due, validate};
 
-/// The folder of all runs whose folder the user does not choose.
+/// The folder of all runs for which the user chooses no folder.
 pub const RUNS: &str = "runs";
-/// After an iteration shorter than this, a signal lets the next one end.
+/// Length up to which an iteration counts as short: after a short one, a signal lets the next one end.
 const SHORT: Duration = Duration::from_millis(500);
 
-/// How a run is run; nothing here changes its results (but the device, in the last digits).
+/// Options of a run that do not change its results (but for the device, in the last digits).
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Where tensors live.
+    /// The device of the gradients.
     pub device: DeviceChoice,
-    /// Arithmetic of the learner; `None` leaves it to the program, or to what the run began with.
+    /// Backend of the learner; `None` leaves it to the program, or to the choice at the start of the run.
     pub backend: Option<BackendChoice>,
-    /// Threads that step environments and compute gradients.
+    /// Number of threads that step environments and compute gradients.
     pub actors: usize,
-    /// Stop, saved, after the iteration in which this time is over.
+    /// Training time after which the run saves and stops, at the end of an iteration.
     pub max_time: Option<Duration>,
-    /// Only warnings and errors.
+    /// True if only warnings and errors are printed.
     pub quiet: bool,
 }
 
-/// Why a run stopped.
+/// The reason why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// All iterations are done.
     Finished,
-    /// The mean return that the run was to stop at is reached.
+    /// The mean return at which the run stops is reached.
     Solved,
-    /// `--max-time` is over; saved.
+    /// `--max-time` is over; the run is saved.
     TimeUp,
-    /// This signal came; saved.
+    /// This signal came; the run is saved.
     Signal(i32),
 }
 
@@ -75,21 +75,21 @@ pub struct Session {
     run: RunDir,
     manifest: Manifest,
     options: RunOptions,
-    /// Where it goes on; nothing for a new run.
+    /// Position at which the run was resumed; `None` for a new run.
     resumed: Option<At>,
-    /// The checkpoint that did best on held-out tasks, once one was evaluated.
+    /// The checkpoint with the best score on held-out tasks, once one was evaluated.
     best: Option<Best>,
-    /// Duration of the iteration before; before the first one nobody knows, so it counts as long.
+    /// Duration of the previous iteration; before the first one it is unknown and counts as long.
     last_iteration: Duration,
-    /// Seconds that [`Session::run`] has trained for.
+    /// Training time in [`Session::run`] (s).
     seconds: f64,
 }
 
 impl Session {
-    /// A new run in a new folder at `place`.
+    /// Starts a new run in a new folder at `place`.
     ///
     /// # Errors
-    /// If the folder is taken, the device is not there, or nothing can be written.
+    /// If the folder is taken, the device is not available, or nothing can be written.
     pub fn begin(config: Experiment, place: &Place, options: RunOptions) -> Result<Self> {
         let device = device::open(options.device)?;
         let asked = options.backend.unwrap_or_default();
@@ -101,7 +101,7 @@ impl Session {
         manifest.tasks = task_digests(config)?;
         manifest.write(run.path())?;
         write_atomic(&run.config(), text.as_bytes())?;
-        // before the first iteration, so that a run killed at any moment can be resumed
+        // saved before the first iteration, so that a run killed at any moment can be resumed
         checkpoint::save(&run.checkpoints(), &trainer.checkpoint())?;
         Ok(Session {
             trainer,
@@ -115,10 +115,10 @@ impl Session {
         })
     }
 
-    /// The run in folder `dir`, from its checkpoint `which`; `iterations` extends or shortens it.
+    /// Resumes the run in folder `dir` from its checkpoint `which`; `iterations` extends or shortens it.
     ///
     /// # Errors
-    /// If there is no run, no valid checkpoint, or another process is at it.
+    /// If there is no run, no valid checkpoint, or another process uses the folder.
     pub fn resume(dir: &Path, which: Which, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
         let mut config = read_config(run.path())?;
@@ -130,14 +130,14 @@ impl Session {
             config = extended(&config, iterations, chosen.step)?;
         }
         let device = device::open(options.device)?;
-        // a manifest only informs; a run goes on without one
+        // the manifest only informs; a run can continue without one
         let known = Manifest::read_if_there(run.path())?;
         let mut manifest =
             known.unwrap_or_else(|| Manifest::new(device::LIBTORCH_VERSION, config.seed, command_line()));
         let backend = options.backend.unwrap_or(manifest.backend);
         let mut trainer = Trainer::new(config, device, backend, options.actors)?;
         trainer.restore(&chosen)?;
-        // nothing in the folder has changed so far; what follows the checkpoint comes again
+        // nothing in the folder has changed so far; everything after the checkpoint is computed again
         for aside in checkpoint::set_aside_after(&run.checkpoints(), chosen.step)? {
             message::warn(&format!("set aside: {}", aside.display()));
         }
@@ -162,36 +162,36 @@ impl Session {
         self.run.shown()
     }
 
-    /// Whether all iterations were done before this process began.
+    /// True if all iterations were done before this process began.
     pub fn has_nothing_to_do(&self) -> bool {
         self.resumed.is_some_and(|at| at.iteration >= self.trainer.config().iterations)
     }
 
-    /// Whether only warnings, errors and results are printed.
+    /// True if only warnings, errors and results are printed.
     pub fn is_quiet(&self) -> bool {
         self.options.quiet
     }
 
-    /// Threads the run uses.
+    /// Number of threads of the run.
     pub fn num_actors(&self) -> usize {
         self.options.actors
     }
 
-    /// The trainer, as far as it has come.
+    /// The trainer in its current state.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
     }
 
-    /// Seconds that [`Session::run`] has trained for.
+    /// Training time in [`Session::run`] (s).
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Trains to the end, or until a signal, the time limit or an error; saved in every case but the last.
+    /// Trains to the end, or until a signal, the time limit or an error; saves in every case but the last.
     ///
     /// # Errors
-    /// On divergence (the last good checkpoint stays), a panic of a worker, or a disk that takes no checkpoint. The
-    /// manifest then says so.
+    /// On divergence (the last good checkpoint stays), a worker's panic, or a disk that takes no checkpoint. The
+    /// manifest then records it.
     pub fn run(&mut self) -> Result<Ended> {
         let config = self.trainer.config().clone();
         let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
@@ -250,7 +250,7 @@ impl Session {
             diagnosis.add(&report);
             if !report.informative && !std::mem::replace(&mut said, true) {
                 progress.warn(&format!(
-                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (said once)"
+                    "iteration {done}: every action earned the same on every task, so rewards teach nothing (reported once)"
                 ));
             }
             let improved = is_due(config, done) && self.validate(at, logger)?;
@@ -273,7 +273,7 @@ impl Session {
         Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
     }
 
-    /// Saves the state as it is between two iterations.
+    /// Saves the state between two iterations.
     fn save(&mut self, config: &Experiment, logger: &mut Logger) -> Result<()> {
         logger.flush();
         let mut checkpoint = self.trainer.checkpoint();
@@ -287,8 +287,8 @@ impl Session {
         Ok(())
     }
 
-    /// Evaluates on held-out tasks and logs it; says whether no checkpoint did better so far. A signal waits for its end:
-    /// a checkpoint of this iteration without it could not go on to the byte.
+    /// Evaluates on held-out tasks and logs the result; says whether no earlier checkpoint did better. A signal waits
+    /// for its end: without it, a checkpoint of this iteration could not be resumed exactly.
     fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
         let _whole = stop::hold();
         let found = validate(&self.trainer, self.options.actors)?;
@@ -301,8 +301,8 @@ impl Session {
         Ok(improved)
     }
 
-    /// One iteration; a panic in a worker becomes an error with its message. An iteration that is stopped leaves the
-    /// trainer as it was before; one that promises to be short is not stopped, so that nothing has to be kept for that.
+    /// Runs one iteration; a panic in a worker becomes an error with its message. A stopped iteration leaves the
+    /// trainer as it was before. A short iteration is not stopped, so that no state has to be kept for it.
     fn iterate(&mut self) -> Result<Result<Report, Stopped>> {
         let trainer = &mut self.trainer;
         let before = (self.last_iteration >= SHORT).then(|| trainer.checkpoint());
@@ -312,10 +312,7 @@ impl Session {
         self.last_iteration = began.elapsed();
         match (outcome, before) {
             (Ok(Ok(report)), _) => report.map(Ok).during(|| {
-                format!(
-                    "training stopped in iteration {}; the checkpoints before are good",
-                    self.trainer.iteration() + 1
-                )
+                format!("training stopped in iteration {}; earlier checkpoints are valid", self.trainer.iteration() + 1)
             }),
             (Ok(Err(stopped)), Some(before)) => {
                 self.trainer.restore(&before)?;
@@ -327,7 +324,7 @@ impl Session {
     }
 }
 
-/// Writes down how the run is run; returns the text of its configuration.
+/// Records the options of the run in the manifest; returns the text of its configuration.
 fn describe(manifest: &mut Manifest, trainer: &Trainer, device: Device, options: &RunOptions) -> String {
     let text = trainer.config().to_toml();
     (manifest.device, manifest.actors) = (device.to_string(), options.actors);

@@ -15,20 +15,19 @@ use signal_hook::{
     low_level,
 };
 
-/// Signals this soon after the first one belong to it (ms): `timeout` and service managers send two in a row.
+/// Time after the first signal within which others belong to it (ms): `timeout` and service managers send two in a row.
 const SAME: u64 = 100;
 
-/// When watching began.
+/// Start of the watch.
 static BEGAN: OnceLock<Instant> = OnceLock::new();
-/// When the first signal came (ms since watching began, plus 1); 0 before that.
+/// Time of the first signal (ms since the start of the watch, plus 1); 0 before it.
 static FIRST: AtomicU64 = AtomicU64::new(0);
 
-/// From now on a signal asks the computations to stop (see [`stop::check`]), and the one after it ends the process.
-///
+/// Installs handlers: a signal asks the computations to stop (see [`stop::check`]), and the next one ends the process.
 /// SIGHUP stays ignored if it was, as under `nohup`.
 ///
 /// # Errors
-/// If the system takes no handlers.
+/// If the system accepts no handlers.
 pub fn watch() -> io::Result<()> {
     BEGAN.get_or_init(Instant::now);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -58,7 +57,7 @@ fn is_ignored(signal: i32) -> bool {
     }
 }
 
-/// A file that grows beyond its limit is an error of the write (EFBIG) from now on, not the end of the process.
+/// Turns the growth of a file beyond its limit into an error of the write (EFBIG), instead of the end of the process.
 pub fn ignore_file_size_limit() {
     // SAFETY: ignoring a signal installs no handler.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };

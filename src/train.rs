@@ -19,10 +19,10 @@ use crate::{
     rollout::{Lanes, TaskLives},
 };
 
-/// The learner that a configuration asks for, at its beginning: fresh parameters from the seed.
+/// The learner that a configuration asks for, at its beginning, with fresh parameters from the seed.
 ///
 /// # Errors
-/// If the backend cannot be had.
+/// If the backend is not available.
 pub fn learner(
     config: &Experiment,
     device: Device,
@@ -33,7 +33,7 @@ pub fn learner(
     (config.learner.build)(config.settings(), ground)
 }
 
-/// The training run that a configuration asks for; between iterations its state is what a [`Checkpoint`] holds.
+/// The training run that a configuration asks for; a [`Checkpoint`] holds its state between iterations.
 pub struct Trainer {
     config: Experiment,
     learner: Box<dyn Learner>,
@@ -42,10 +42,10 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A run at its beginning: fresh parameters from the seed.
+    /// A run at its beginning, with fresh parameters from the seed.
     ///
     /// # Errors
-    /// If the backend cannot be had.
+    /// If the backend is not available.
     pub fn new(
         config: Experiment,
         device: Device,
@@ -60,7 +60,7 @@ impl Trainer {
         Ok(Trainer { config, learner, source, iteration: 0 })
     }
 
-    /// One iteration.
+    /// Runs one iteration.
     ///
     /// # Errors
     /// If a loss, gradient or parameter is not finite; no parameter has then taken that value.
@@ -71,12 +71,12 @@ impl Trainer {
         Ok(report)
     }
 
-    /// The mean return at which the run is to stop, if there is one.
+    /// The mean return at which the run stops, if there is one.
     pub fn goal(&self) -> Option<f64> {
         self.learner.goal()
     }
 
-    /// Whether the run has reached the return it was to stop at.
+    /// True if the run has reached that return.
     pub fn solved(&self) -> bool {
         self.learner.solved()
     }
@@ -91,17 +91,17 @@ impl Trainer {
         self.learner.agent()
     }
 
-    /// Iterations done.
+    /// Number of iterations done.
     pub fn iteration(&self) -> u64 {
         self.iteration
     }
 
-    /// Environment steps taken.
+    /// Number of environment steps taken.
     pub fn env_steps(&self) -> u64 {
         self.source.env_steps()
     }
 
-    /// All that is needed to go on from here to the byte.
+    /// The state from which the run can be resumed exactly.
     pub fn checkpoint(&mut self) -> Checkpoint {
         let mut state = State::default();
         self.learner.save(&mut state);
@@ -109,10 +109,10 @@ impl Trainer {
         Checkpoint::of(self.iteration, state)
     }
 
-    /// Goes back, or forward, to a checkpoint of a run with the same configuration.
+    /// Restores a checkpoint of a run with the same configuration, earlier or later.
     ///
     /// # Errors
-    /// If it is of another policy or learner: says which part does not fit.
+    /// If it belongs to another policy or learner; the error names the part that does not fit.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Misfit> {
         let state = checkpoint.state();
         let mut before = State::default();

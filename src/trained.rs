@@ -1,7 +1,9 @@
 //! A run opened for reading: its configuration, and the policy of one of its checkpoints.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use metadrift_agents::{agent::Agent, backend::BackendChoice, device::Device};
 
@@ -17,18 +19,18 @@ use crate::{
 
 /// A run as it was when it was opened. Nothing in its folder is changed.
 pub struct Trained {
-    /// The folder without links: what is stored with the run lands there even if `latest` moves on meanwhile.
+    /// The folder without links: results stored with the run go there even if `latest` moves on meanwhile.
     pub dir: PathBuf,
     /// The experiment that was trained.
     pub config: Experiment,
     /// The policy as it is deployed.
     pub agent: Box<dyn Agent>,
-    /// Iterations it was trained for.
+    /// Number of training iterations of the policy.
     pub iteration: u64,
 }
 
 impl Trained {
-    /// Opens the run in folder `path` at the checkpoint `which`. `backend` replaces the arithmetic it was learned by.
+    /// Opens the run in folder `path` at the checkpoint `which`. `backend` replaces the backend of its training.
     ///
     /// # Errors
     /// If there is no run, or no such checkpoint that can be used.
@@ -39,7 +41,7 @@ impl Trained {
         backend: Option<BackendChoice>,
         actors: usize,
     ) -> Result<Self> {
-        // one that is not there is named by `read_config`
+        // `read_config` names a folder that is missing
         let dir = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         refuse_links(&dir)?;
         let config = read_config(&dir)?;

@@ -22,7 +22,7 @@ use metadrift_envs::{Purpose, Stream};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-/// `[climber]`
+/// The section `[climber]`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ClimberConfig {
@@ -48,7 +48,7 @@ impl OwnConfig for ClimberConfig {
 
 const CLIMBER: Entry = Entry {
     name: "climber",
-    about: "Random changes to one policy, kept where they help",
+    about: "Random changes to one policy, kept if they help",
     ignores: &["maml.inner_steps", "ppo.outer_lr", "ppo.clip_eps"],
     own: Some(Section::of::<ClimberConfig>()),
     demand,
@@ -59,7 +59,9 @@ const CLIMBER: Entry = Entry {
 
 fn demand(settings: &Settings) -> Demand {
     let rollout = &settings.rollout;
-    let (tasks, lanes, steps) = (rollout.num_tasks, rollout.num_envs, settings.whole_episodes());
+    let tasks = rollout.num_tasks;
+    let lanes = rollout.num_envs;
+    let steps = settings.whole_episodes();
     Demand::Tasks { tasks, lanes, steps, episodes: settings.episodes(), phases: 1 }
 }
 
@@ -125,7 +127,7 @@ impl Learner for Climber {
     }
 }
 
-/// Every learner there is, the toy among them.
+/// Every learner, with the toy among them.
 fn all() -> Vec<&'static Entry> {
     static REGISTERED: std::sync::Once = std::sync::Once::new();
     REGISTERED.call_once(|| learners::register(&[&CLIMBER]).unwrap());
@@ -221,6 +223,6 @@ fn the_toy_climbs() {
     let reports: Vec<Report> = (0..40).map(|_| trainer.iterate().unwrap()).collect();
     let best = |report: &Report| report.metrics[1].1;
     assert!(reports.windows(2).all(|pair| best(&pair[0]) <= best(&pair[1])));
-    // at random an action earns 0 on average, the right one 1
+    // an action at random earns 0 on average, the right one 1
     assert!(best(&reports[39]) > 0.9, "{}", best(&reports[39]));
 }

@@ -60,7 +60,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
         let (code, told) = limited(&place, args);
         assert_eq!(code, Some(3), "{args}: {told}");
         assert!(
-            told.contains("B of memory, and ") && told.contains(" are there: lower ") && told.contains(key),
+            told.contains("B of memory, but only ") && told.contains(" are available: lower ") && told.contains(key),
             "{args}: {told}"
         );
         assert!(!place.path("new").exists(), "{args}");

@@ -1,6 +1,6 @@
-//! What the native backend's kernels take, one thread: `cargo bench -p metadrift-agents`. A task has 4,000 samples, as
-//! in 20 lanes of 200 steps. FLOP of a pass over a sample of a 4-64-64-2 network: forward 9 k, forward and backward
-//! 26 k, the Hessian-vector product 52 k more; 104 k for a whole meta-gradient of one inner step.
+//! Time of the native backend's kernels on one thread: `cargo bench -p metadrift-agents`. A task has 4,000 samples: 20
+//! lanes of 200 steps. FLOP of a pass over a sample of a 4-64-64-2 network: forward 9 k, forward and backward 26 k, the
+//! Hessian-vector product 52 k more; 104 k for a whole meta-gradient of one inner step.
 
 use std::hint::black_box;
 
@@ -50,14 +50,19 @@ fn passes(c: &mut Criterion) {
     ] {
         let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Elements(SAMPLES as u64));
-        let (theta, support, query) = (parameters(&layout), batch(&layout, SAMPLES), batch(&layout, SAMPLES));
+        let theta = parameters(&layout);
+        let support = batch(&layout, SAMPLES);
+        let query = batch(&layout, SAMPLES);
 
         let policy = HostPolicy::new(&layout, &theta);
-        let (mut out, mut scratch) = (vec![0.0; SAMPLES * policy.outputs()], policy.scratch());
+        let mut out = vec![0.0; SAMPLES * policy.outputs()];
+        let mut scratch = policy.scratch();
         group.bench_function("forward", |b| b.iter(|| policy.forward(black_box(&support.obs), &mut out, &mut scratch)));
 
         let backend = NativeBackend::new(layout.clone(), 1);
-        let (each, rates, supports) = (vec![theta.clone()], vec![0.1; theta.len()], vec![support]);
+        let each = vec![theta.clone()];
+        let rates = vec![0.1; theta.len()];
+        let supports = vec![support];
         group.bench_function("adapt", |b| b.iter(|| backend.adapt(black_box(&each), &rates, &supports)));
         let mut ready = backend.prepare(&theta, &MetaBatch { supports: vec![supports], query: vec![query] });
         for (what, first_order) in [("first-order meta-gradient", true), ("meta-gradient", false)] {
@@ -75,7 +80,8 @@ fn minibatches(c: &mut Criterion) {
     group.throughput(Throughput::Elements(256));
     for width in [16, 32, 64] {
         let layout = Layout::new(4, &[width, width], Head::Categorical(2));
-        let (params, data) = (parameters(&layout), batch(&layout, 256));
+        let params = parameters(&layout);
+        let data = batch(&layout, 256);
         let backend = NativeBackend::new(layout, 1);
         let mut space = backend.minibatches();
         let name = format!("{width}-{width}");

@@ -1,4 +1,4 @@
-//! Adam on one flat vector, with its whole state in the open: tch can neither save nor read an optimiser's.
+//! Adam on one flat vector, with its whole state accessible: tch can neither save nor load an optimiser's state.
 
 use crate::state::{Misfit, State};
 
@@ -18,7 +18,7 @@ impl Adam {
     const BETA_2: f64 = 0.999;
     const EPSILON: f32 = 1e-8;
 
-    /// No steps taken yet.
+    /// An optimiser that has taken no steps.
     pub fn new(num_params: usize) -> Self {
         Adam { m: vec![0.0; num_params], v: vec![0.0; num_params], step: 0 }
     }
@@ -33,13 +33,13 @@ impl Adam {
     /// The optimiser of `num_params` parameters that [`Adam::save`] stored under `name`.
     ///
     /// # Errors
-    /// If it is not there, or of other parameters.
+    /// If it is missing, or belongs to another number of parameters.
     pub fn load(state: &State, name: &str, num_params: usize) -> Result<Self, Misfit> {
         let moment = |moment| state.tensor(&format!("{name}_{moment}"), num_params);
         Ok(Adam { m: moment("m")?, v: moment("v")?, step: state.value(&format!("{name}_step"))? })
     }
 
-    /// One step downhill along `gradient`, with learning rate `lr`; all `[num_params]`.
+    /// Takes one step downhill along `gradient`, with learning rate `lr`; both vectors are `[num_params]`.
     pub fn step(&mut self, params: &mut [f32], gradient: &[f32], lr: f64) {
         self.step_with(params, gradient, lr, Self::EPSILON);
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn equals_the_paper() {
-        // algorithm 1 of the paper in f64 Python, equal to torch.optim.Adam (betas 0.9 and 0.999, eps 1e-8)
+        // algorithm 1 of the paper in f64 Python; it equals torch.optim.Adam (betas 0.9 and 0.999, eps 1e-8)
         let mut params = [1.0, -2.0, 0.5];
         let mut adam = Adam::new(3);
         for gradient in [[0.5, -1.0, 0.0], [0.25, 3.0, 1e-3], [-2.0, 0.1, 1e-3]] {

@@ -1,4 +1,4 @@
-//! Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438) with time limits told from deaths.
+//! Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438) that tells time limits from terminations.
 
 use crate::{
     baseline::LinearBaseline,
@@ -11,9 +11,9 @@ use crate::{
 pub struct Estimator {
     /// Discount factor.
     pub gamma: f64,
-    /// Trace decay.
+    /// Trace decay lambda.
     pub gae_lambda: f64,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
 }
 
@@ -24,10 +24,10 @@ impl Estimator {
     }
 }
 
-/// Advantages of one task, not yet normalised, `[steps, envs]`; padding stays 0.
+/// Advantages of one task before normalisation, `[steps, envs]`; padding stays 0.
 ///
 /// delta = reward + gamma next_value - value, where `next_value` is 0 after a terminal step and the value of the true
-/// next observation otherwise; the recursion is cut where an episode ends or the data do.
+/// next observation otherwise. The recursion is cut where an episode or the data end.
 pub fn gae(data: &Trajectories<'_>, value: &[f64], next_value: &[f64], gamma: f64, gae_lambda: f64) -> Vec<f64> {
     let mut advantage = vec![0.0; data.reward.len()];
     for (env, start, end) in data.episodes() {
@@ -46,16 +46,16 @@ pub fn gae(data: &Trajectories<'_>, value: &[f64], next_value: &[f64], gamma: f6
 /// Summary of the baseline on one task's experience, or on that of several tasks ([`Estimate::of_all`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// See [`Fit::explained_variance`].
+    /// Explained variance, see [`Fit::explained_variance`].
     pub explained_variance: f64,
-    /// Mean of the values of the states that were visited.
+    /// Mean value of the visited states.
     pub value_mean: f64,
-    /// Tasks that told nothing: every action earned the same there, and all advantages are 0.
+    /// Number of tasks without information: every action earned the same there, and all advantages are 0.
     pub uninformative: usize,
 }
 
 impl Estimate {
-    /// Means over `tasks`, and how many of them told nothing.
+    /// Means over `tasks`, and the number of tasks without information.
     pub fn of_all<'a>(tasks: impl ExactSizeIterator<Item = &'a Estimate> + Clone) -> Estimate {
         let mean = |of: fn(&Estimate) -> f64| tasks.clone().map(of).sum::<f64>() / tasks.len() as f64;
         Estimate {
@@ -79,17 +79,18 @@ pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, 
     prepare_own(data, data.obs_dim(), gamma, gae_lambda)
 }
 
-/// The same where only the first `own_obs` numbers of an observation are the environment's own, see
+/// [`prepare`] for observations of which only the first `own_obs` numbers are the environment's own, see
 /// [`LinearBaseline::fit_own`].
 pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lambda: f64) -> (Batch, Estimate) {
     let (value, next_value) = LinearBaseline::fit_own(data, own_obs, gamma).values(data);
     let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
     let rows: Vec<usize> = data.rows().collect();
-    let (act_dim, pick) = (data.act_dim(), |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>());
+    let act_dim = data.act_dim();
+    let pick = |column: &[f64]| rows.iter().map(|&at| column[at]).collect::<Vec<_>>();
     let advantage = pick(&advantage);
     let (mean, variance) = moments(&advantage);
     let noise = rounding(data, gamma, gae_lambda);
-    // written so that what is not a number goes on and is found
+    // the comparison lets NaN through, so that it is found later
     let nothing = !informative(data) || variance.sqrt() <= noise;
     let scale = if nothing { 0.0 } else { 1.0 / variance.sqrt() };
     let mut batch = Batch {
@@ -112,11 +113,11 @@ pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lamb
     (batch, estimate)
 }
 
-/// Rewards are f32: a sum of them that is as small as this against the largest one is rounding.
+/// Relative size below which a sum of rewards is rounding: rewards are f32.
 const ROUNDING: f64 = 1e-6;
 
-/// Advantages whose standard deviation is no larger than this are rounding: the sum of as many rewards as their trace
-/// reaches over is not more exact.
+/// Standard deviation up to which advantages are rounding: a sum of as many rewards as the trace reaches over is not
+/// more exact than this.
 pub fn rounding(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> f64 {
     let longest = data.valid_steps.iter().copied().max().unwrap_or(0);
     let reach = (1.0 / (1.0 - gamma * gae_lambda)).min(f64::from(longest));
@@ -127,15 +128,15 @@ fn largest(data: &Trajectories<'_>) -> f64 {
     data.rows().fold(0.0, |largest, row| f64::from(data.reward[row].abs()).max(largest))
 }
 
-/// Says whether any action can have made a difference: lanes earned or ended differently at some step. A single lane
-/// tells something if its rewards differ from step to step, or if an episode terminated.
+/// Says whether an action can have made a difference: lanes earned or ended differently at some step. A single lane is
+/// informative if its rewards differ between steps, or if an episode terminated.
 ///
 /// If it is false, the residual of a baseline is its own error, which must not be taken for an advantage.
 pub fn informative(data: &Trajectories<'_>) -> bool {
     let small = ROUNDING * largest(data);
     let alike = |a: usize, b: usize| {
         let flags = |row: usize| (data.terminated[row], data.truncated[row]);
-        // a reward that is not a number is like none, and goes on to be found
+        // a NaN reward equals no other, so that it is found later
         (f64::from(data.reward[a]) - f64::from(data.reward[b])).abs() <= small && flags(a) == flags(b)
     };
     if data.envs == 1 {
@@ -148,13 +149,13 @@ pub fn informative(data: &Trajectories<'_>) -> bool {
 
 /// Agreement of values with the rewards earned, as sums over samples.
 ///
-/// From a step to the end of its episode, or of the data, n steps later, rewards earn the sum of gamma^k reward_k. Of a
-/// value v, which is what they would earn if they went on, (1 - gamma^n) v falls into these steps, and all of v if the
-/// episode terminated. The two are compared: no value is part of what is to be explained.
+/// Over the n steps from a sample to the end of its episode, or of the data, the rewards earn the return, the sum of
+/// gamma^k reward_k. A value v predicts (1 - gamma^n) v for these steps, or all of v if the episode terminated. The fit
+/// compares the return with this prediction, so no estimated value is part of the target.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fit {
     samples: f64,
-    /// Sum of squared differences between the two.
+    /// Sum of squared differences between return and prediction.
     missed: f64,
     /// Sum of squared returns.
     returns: f64,
@@ -171,7 +172,8 @@ impl Fit {
     pub fn add(&mut self, data: &Trajectories<'_>, value: &[f64], gamma: f64) {
         for (env, start, end) in data.episodes() {
             let cut = if data.terminated[data.row(end - 1, env)] { 0.0 } else { 1.0 };
-            let (mut returns, mut discount) = (0.0, 1.0);
+            let mut returns = 0.0;
+            let mut discount = 1.0;
             for t in (start..end).rev() {
                 let at = data.row(t, env);
                 returns = f64::from(data.reward[at]) + gamma * returns;
@@ -188,20 +190,19 @@ impl Fit {
         self.largest = self.largest.max(largest(data));
     }
 
-    /// The share of the squared error of the best single value for all states that these values do without: 1 if they
-    /// explain the rewards exactly, 0 if they are no better than that single value, below 0 if they are worse, and never
-    /// below -1. Where a single value explains everything, which leaves nothing to do without, it is 1 if these values
-    /// do so too.
+    /// The share of the best constant value's squared error that these values remove: 1 if they explain the rewards
+    /// exactly, 0 if they are no better than the constant, negative if they are worse, and never below -1. If a
+    /// constant explains everything, it is 1 if these values do so too.
     pub fn explained_variance(&self) -> f64 {
         let rest = self.returns - self.products * self.products / self.shares.max(f64::MIN_POSITIVE);
         let rounding = (ROUNDING * self.largest).powi(2) * self.samples;
         let explained = 1.0 - self.missed / rest.max(rounding).max(f64::MIN_POSITIVE);
-        // not `max`, which makes a number of what is none
+        // `max` would turn NaN into a number
         if explained < -1.0 { -1.0 } else { explained }
     }
 }
 
-/// Mean and variance, the second from the distances to the first: exact for long columns far from 0, too.
+/// Mean and variance; the variance comes from the distances to the mean, so it is exact for long columns far from 0.
 fn moments(values: &[f64]) -> (f64, f64) {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -212,7 +213,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// One lane, one-dimensional observations, built step by step.
+    /// One lane with one-dimensional observations, built step by step.
     struct Lane {
         obs: Vec<f32>,
         next_obs: Vec<f32>,
@@ -269,14 +270,14 @@ mod tests {
         // delta_0 = 1 + 1 - 1 = 1;  delta_1 = 2 + 0 - 2 = 0;  delta_2 = 3 + 3 - 4 = 2;  delta_3 = 4 + 5 - 8 = 1
         // A_1 = 0;  A_0 = 1 + 0/4 = 1;  A_2 = 2 (cut by the time limit);  A_3 = 1 (cut by the end of the data)
         assert_eq!(gae(&lane.view(), &value, &next_value, 0.5, 0.5), [1.0, 0.0, 2.0, 1.0]);
-        // and with lambda reaching back: terminate nothing, delta_0 = 1, delta_1 = 2 + 49.5 - 2 = 49.5
+        // lambda reaches back: nothing terminates, so delta_0 = 1 and delta_1 = 2 + 49.5 - 2 = 49.5
         let open = Lane::new(&[1.0, 2.0], &[], &[]);
         assert_eq!(gae(&open.view(), &value[..2], &next_value[..2], 0.5, 0.5), [1.0 + 49.5 / 4.0, 49.5]);
     }
 
     #[test]
     fn a_time_limit_is_not_a_death() {
-        // reward 1 for ever, cut every 10 steps: the value is 1 / (1 - gamma) everywhere, every advantage 0
+        // reward 1 for ever, cut every 10 steps: the value is 1 / (1 - gamma) everywhere and every advantage is 0
         let cuts: Vec<usize> = (9..40).step_by(10).collect();
         let lane = Lane::new(&[1.0; 40], &[], &cuts);
         let (value, next_value) = LinearBaseline::fit(&lane.view(), 0.9).values(&lane.view());
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_death_is_worth_nothing_afterwards() {
-        // dies at every third step: V = 1 + g + g^2, 1 + g, 1 by step in the episode
+        // the lane dies at every third step: V = 1 + g + g^2, 1 + g, 1 by step in the episode
         let lane = Lane::new(&[1.0; 30], &(2..30).step_by(3).collect::<Vec<_>>(), &[]);
         let (value, next_value) = LinearBaseline::fit(&lane.view(), 0.5).values(&lane.view());
         for (t, v) in value.iter().enumerate() {

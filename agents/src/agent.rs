@@ -7,7 +7,7 @@ use crate::{
     source::Policies,
 };
 
-/// A policy for each of some tasks, and the way it adapts to them.
+/// A policy for each of several tasks, and its way of adapting to them.
 pub trait Agent: Send {
     /// Forgets what it has adapted to and takes up `tasks` new tasks.
     fn begin(&mut self, tasks: usize);
@@ -21,10 +21,10 @@ pub trait Agent: Send {
     /// If an adapted parameter is not finite.
     fn adapt(&mut self, seen: &Rollout) -> Result<(), Diverged>;
 
-    /// The arithmetic it adapts by.
+    /// The backend that computes its adaptation.
     fn backend(&self) -> &dyn Backend;
 
-    /// Another agent in the same state.
+    /// A copy in the same state.
     fn duplicate(&self) -> Box<dyn Agent>;
 }
 
@@ -38,7 +38,7 @@ pub struct Adaptive {
     start: Vec<f32>,
     /// Step size of each parameter, `[num_params]`.
     rates: Vec<f32>,
-    /// The policy of each task, `[tasks][num_params]`.
+    /// The policy of each task, `[tasks, num_params]`.
     adapted: Vec<Vec<f32>>,
 }
 
@@ -48,7 +48,7 @@ impl Adaptive {
         Adaptive { backend, estimator, start, rates, adapted: Vec::new() }
     }
 
-    /// One gradient step of every task on its batch.
+    /// Takes one gradient step per task on the task's batch; `support` is `[tasks]`.
     ///
     /// # Errors
     /// [`Diverged`] if an adapted parameter is not finite.
@@ -84,7 +84,8 @@ impl Agent for Adaptive {
     }
 }
 
-/// The step size of each parameter where all are `rate`, `[num_params]`; 0 for the exploration noise unless it adapts.
+/// The step sizes if every parameter has the step size `rate`, `[num_params]`; the exploration noise has 0 unless it
+/// adapts.
 pub fn even_rates(layout: &Layout, rate: f64, adapt_log_std: bool) -> Vec<f32> {
     let mut rates = vec![rate as f32; layout.num_params()];
     if let (Some(log_std), false) = (layout.log_std(), adapt_log_std) {

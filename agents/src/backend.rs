@@ -15,18 +15,18 @@ use crate::{
     params::Params,
 };
 
-/// Adaptation and gradients, one way or the other; any two agree up to rounding.
+/// An implementation of adaptation and gradients; any two agree up to rounding.
 pub trait Backend: Debug + Send + Sync {
-    /// Which one it is.
+    /// The choice that selects this backend.
     fn choice(&self) -> BackendChoice;
 
     /// The policy's shape.
     fn layout(&self) -> &Layout;
 
-    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
     fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>>;
 
-    /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
+    /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
     fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a>;
 
     /// Gradients on minibatches.
@@ -35,7 +35,7 @@ pub trait Backend: Debug + Send + Sync {
 
 /// The meta-objective on fixed data.
 pub trait Problem {
-    /// Gradient of the objective at `at`, mean over tasks, by what is learned: the policy, `[num_params]`, and behind it
+    /// Gradient of the objective at `at`, mean over tasks: by the policy, `[num_params]`, followed by the gradient by
     /// the inner rates, `[num_params]`, if the objective learns them.
     fn gradient(&mut self, at: &Params, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
 }
@@ -50,11 +50,11 @@ pub trait Minibatches {
     fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64);
 }
 
-/// Which arithmetic is asked for.
+/// The backend that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// Native on a CPU, unless several tasks are to share a graph; else tch.
+    /// The native backend on a CPU, unless several tasks are to share a graph; otherwise tch.
     #[default]
     Auto,
     /// The kernels written for tanh networks, fastest on x86-64.
@@ -63,13 +63,13 @@ pub enum BackendChoice {
     Tch,
 }
 
-/// A backend that cannot serve.
+/// The reason why a backend cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoBackend {
-    /// The native one.
+    /// The native backend cannot serve; the text names the obstacle.
     #[error("--backend native: {0}; use --backend tch")]
     Native(&'static str),
-    /// libtorch, in a program without it.
+    /// This program was built without libtorch; the text names the setting that needs it.
     #[error("{0}: this program was built without libtorch. Run `./x setup --torch`; `./x` then builds with it")]
     Torch(&'static str),
 }
@@ -79,15 +79,17 @@ impl BackendChoice {
     pub const ALL: &[BackendChoice] =
         if cfg!(feature = "torch") { &[BackendChoice::Native, BackendChoice::Tch] } else { &[BackendChoice::Native] };
 
-    /// Native or tch, whichever serves `device` and graphs of `tasks_per_chunk` tasks.
+    /// The backend that serves `device` and graphs of `tasks_per_chunk` tasks: native or tch.
     ///
     /// # Errors
-    /// If the native one is asked for on a GPU or for several tasks at once, and if tch is needed in a program without it.
+    /// If the native backend is asked for on a GPU or for several tasks at once, or if tch is needed in a program
+    /// without it.
     pub fn resolve(self, device: Device, tasks_per_chunk: usize) -> Result<BackendChoice, NoBackend> {
         let obstacle = if device != Device::Cpu {
             Some("it computes on the CPU, not on a GPU")
         } else {
-            (tasks_per_chunk > 1).then_some("it goes task by task, and maml.tasks_per_chunk asks for more at once")
+            (tasks_per_chunk > 1)
+                .then_some("it computes task by task, but maml.tasks_per_chunk asks for several at once")
         };
         match (self, obstacle) {
             (BackendChoice::Native | BackendChoice::Auto, None) => Ok(BackendChoice::Native),
@@ -99,10 +101,10 @@ impl BackendChoice {
     }
 }
 
-/// The backend for `choice` on `device`. `tasks_per_chunk` is tch's, see `TchBackend::new`.
+/// Opens the backend for `choice` on `device`. `tasks_per_chunk` only matters to tch, see `TchBackend::new`.
 ///
 /// # Errors
-/// As [`BackendChoice::resolve`].
+/// The errors of [`BackendChoice::resolve`].
 pub fn open(
     choice: BackendChoice,
     layout: Layout,

@@ -12,32 +12,33 @@ use equations::{Equations, Regression, USUAL_RIDGE};
 use features::Features;
 
 /// Number of sweeps; each replaces the values at the ends of episodes by those of the fit. The data reach one episode
-/// ahead, and every sweep one more; the limit is a guard for data too few to be followed for ever.
+/// ahead, and every sweep reaches one more. The limit guards against data too few for the sweeps to converge.
 const SWEEPS: usize = 4;
 
-/// V(obs, step) = w · features: 1, each observation, products of two, and polynomials of the step, after the baseline of
-/// Duan et al. 2016 (arXiv 1604.06778); products of two squares besides, where they help.
+/// A linear value function, V(obs, step) = w · features, after the baseline of Duan et al. 2016 (arXiv 1604.06778). The
+/// features are 1, each observation, products of two observations and polynomials of the step, plus products of two
+/// squares if these improve the fit.
 ///
 /// A value must not fall at a time limit, so the targets of an episode that was cut off contain the value of its last
-/// observation. That one follows from the state alone, by a fit of its own: a policy does not know the time, so neither
-/// does the value of going on. (If polynomials of the step had a part in it, any multiple of gamma^-step could be added
-/// to all values wherever episodes end at the same step: their Bellman equations would hold as before.) Within the
-/// episodes the step is a feature like others: rewards may follow the clock, and episodes may end for good at a step.
+/// observation. A separate fit predicts that value from the state alone: a policy does not know the time, so neither
+/// does the value of going on. (If polynomials of the step entered it, any multiple of gamma^-step could be added to
+/// all values when all episodes end at the same step: their Bellman equations would still hold.) Within the episodes
+/// the step is a feature like the others: rewards may follow the clock, and episodes may terminate at a given step.
 ///
 /// ```text
-/// v <- values of the ends: at first one number for all
-/// repeat: regress discounted rewards + gamma^n v on features of the state; v <- what that says of the ends,
+/// v <- values of the ends: one number for all at first
+/// repeat: regress discounted rewards + gamma^n v on features of the state; v <- this fit at the ends,
 ///         all shifted alike so that v holds on average
 /// regress discounted rewards + gamma^n v on all features
 /// ```
 ///
-/// The ridge, and whether squares are multiplied, are the choices that predict best the episodes left out. No value leaves
-/// the range that is possible by the rewards of the data: from the smallest one, for ever, to the largest one, and 0 where
+/// Cross-validation over episodes chooses the ridge and the use of products of squares. No value leaves the range that
+/// the rewards of the data make possible: from the smallest reward for ever to the largest one for ever, and 0 if
 /// episodes terminate.
 #[derive(Clone, Debug)]
 pub struct LinearBaseline {
     features: Features,
-    /// `[features]`
+    /// Weights of the features, `[features]`.
     weights: Vec<f64>,
     /// Weights of the values at the ends, `[features of the state]`.
     end_weights: Vec<f64>,
@@ -45,13 +46,13 @@ pub struct LinearBaseline {
 }
 
 impl LinearBaseline {
-    /// Fits to the valid steps of `data`.
+    /// Fits the value function to the valid steps of `data`, with discount factor `gamma`.
     pub fn fit(data: &Trajectories<'_>, gamma: f64) -> Self {
         Self::fit_own(data, data.obs_dim(), gamma)
     }
 
-    /// The same where only the first `own_obs` numbers of an observation are the environment's own. The others enter the
-    /// features linearly: products with what a setting appends would be more than the data can bear.
+    /// [`LinearBaseline::fit`] for observations of which only the first `own_obs` numbers are the environment's own.
+    /// The others enter the features linearly: the data are too few for products with numbers that a setting appends.
     pub fn fit_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64) -> Self {
         let features = Features::new(data, own_obs);
         let range = Range::new(data, gamma);
@@ -68,15 +69,15 @@ impl LinearBaseline {
             let weights = equations.of_first(count, ridge)?.weights(equations.target(count, &ends));
             Some((equations.plain(weights), equations.plain(end_weights)))
         };
-        // only data that are not finite have no solution; the learner refuses them by name
+        // only non-finite data have no solution; the learner refuses them by name
         let (weights, end_weights) =
             fit().unwrap_or_else(|| (vec![f64::NAN; features.count()], vec![f64::NAN; features.of_state()]));
         let features = features.truncated(weights.len());
         LinearBaseline { features, weights, end_weights, range }
     }
 
-    /// Values before every valid step and after it, `[steps, envs]` each; padding stays 0. The value after a
-    /// terminal step is 0.
+    /// Values before and after every valid step, `[steps, envs]` each; padding stays 0. The value after a terminal step
+    /// is 0.
     pub fn values(&self, data: &Trajectories<'_>) -> (Vec<f64>, Vec<f64>) {
         let mut value = vec![0.0; data.reward.len()];
         let mut next_value = vec![0.0; data.reward.len()];
@@ -101,7 +102,7 @@ impl LinearBaseline {
     }
 }
 
-/// The values that are possible.
+/// The range of possible values.
 #[derive(Clone, Copy, Debug)]
 struct Range {
     low: f64,
@@ -120,7 +121,7 @@ impl Range {
         Range { low, high }
     }
 
-    /// NaN stays.
+    /// `value` within the range; NaN stays NaN.
     fn clamp(self, value: f64) -> f64 {
         if value < self.low {
             self.low
@@ -140,13 +141,13 @@ struct FixedPoint<'a> {
 }
 
 impl FixedPoint<'_> {
-    /// Values at the ends, `[episodes]`, by weights of standardised features of the state; 0 where one terminated.
+    /// Values at the ends, `[episodes]`, from weights of standardised features of the state; 0 for terminated episodes.
     fn values(&self, weights: &DVector<f64>) -> Vec<f64> {
         let value = |end: Option<&DVector<f64>>| end.map_or(0.0, |end| self.range.clamp(end.dot(weights)));
         self.equations.ends().map(value).collect()
     }
 
-    /// The weights of those values.
+    /// Weights of the features of the state, by sweeps of `regression` towards the fixed point.
     fn weights(&self, regression: &Regression) -> DVector<f64> {
         let sweep = |ends: &[f64]| {
             let count = self.equations.of_state_count();
@@ -158,7 +159,7 @@ impl FixedPoint<'_> {
             return weights;
         }
         let mean = |weights: &DVector<f64>| cut.iter().map(|end| end.dot(weights)).sum::<f64>() / cut.len() as f64;
-        // how much a unit more at all ends raises what the fit says of them
+        // the rise of the fitted values at the ends when all end values rise by one
         let ones: Vec<f64> = self.equations.ends().map(|end| f64::from(u8::from(end.is_some()))).collect();
         let raised = mean(&(sweep(&ones) - &weights));
         let kept = (1.0 - raised).max(1.0 - self.gamma);
@@ -172,7 +173,7 @@ impl FixedPoint<'_> {
     }
 }
 
-/// The inner product, as four sums: one after the other, each addition would wait for the one before.
+/// The inner product, as four sums, so that an addition need not wait for the one before.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [0.0; 4];
@@ -189,11 +190,11 @@ mod tests {
 
     #[test]
     fn a_value_of_products_of_two_observations_or_squares_is_found_exactly() {
-        // episodes of one step, so the value is the reward
+        // episodes have one step, so the value is the reward
         let steps = 600;
-        // so mixed that no two observations of a step are near a function of each other
+        // a mix in which no two observations of a step are nearly functions of each other
         let mix = |i: u64| (i ^ i >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // and each step once with the other sign: squares are those of deviations from the mean, which is then 0
+        // each step appears once more with the other sign: squares are deviations from the mean, which is then 0
         let number = |i: usize| {
             let (step, part) = (i / 3, i % 3);
             let x = (mix(mix((step / 2 * 3 + part) as u64 + 1)) >> 40) as f32 / (1 << 23) as f32 - 1.0;
@@ -204,7 +205,9 @@ mod tests {
         let products = |x: &[f32]| x[0] - 2.0 * x[0] * x[1] + 3.0 * x[0] * x[2] - 4.0 * x[1] * x[2] + 5.0 * x[2] * x[2];
         let worth = |x: &[f32]| 1.0 + products(x) + squares(x);
         let reward: Vec<f32> = obs.chunks(3).map(worth).collect();
-        let (ended, first, zeros) = (vec![true; steps], vec![0; steps], vec![0.0; steps]);
+        let ended = vec![true; steps];
+        let first = vec![0; steps];
+        let zeros = vec![0.0; steps];
         let data = Trajectories {
             envs: 1,
             obs: &obs,

@@ -1,9 +1,9 @@
-//! What the learner sees of a rollout.
+//! The learner's view of a rollout.
 
 /// One task's experience as it was collected: borrowed columns with the axes of the rollout buffer.
 ///
-/// A lane's steps are valid from the first one up to some step, and not after: with one episode per lane, what lies
-/// behind its end is padding, which nothing here may read.
+/// The valid steps of a lane come first; the rest is padding, which nothing here may read (with one episode per lane,
+/// it begins where the episode ends).
 #[derive(Clone, Copy, Debug)]
 pub struct Trajectories<'a> {
     /// Number of lanes.
@@ -12,29 +12,29 @@ pub struct Trajectories<'a> {
     pub obs: &'a [f32],
     /// The true observation after the step, never that of a reset, `[steps, envs, obs_dim]`.
     pub next_obs: &'a [f32],
-    /// As sampled (index, or unclipped vector), `[steps, envs, act_dim]`.
+    /// The sampled action (index, or unclipped vector), `[steps, envs, act_dim]`.
     pub action: &'a [f32],
-    /// Of `action` under the policy that sampled it, `[steps, envs]`.
+    /// Log-probability of `action` under the policy that sampled it, `[steps, envs]`.
     pub log_prob: &'a [f32],
-    /// `[steps, envs]`
+    /// Reward of the step, `[steps, envs]`.
     pub reward: &'a [f32],
-    /// The episode ended for good: nothing is earned after it, `[steps, envs]`.
+    /// True if the episode terminated, so that nothing is earned after it, `[steps, envs]`.
     pub terminated: &'a [bool],
-    /// The episode was cut by the time limit: its value goes on, `[steps, envs]`.
+    /// True if the time limit cut the episode, so that its value goes on, `[steps, envs]`.
     pub truncated: &'a [bool],
     /// Step within the episode, from 0, `[steps, envs]`.
     pub episode_step: &'a [u32],
-    /// How many steps of each lane are valid, `[envs]`.
+    /// Number of valid steps of each lane, `[envs]`.
     pub valid_steps: &'a [u32],
 }
 
 impl Trajectories<'_> {
-    /// Values in one observation.
+    /// Number of values in one observation.
     pub fn obs_dim(&self) -> usize {
         self.obs.len() / self.reward.len()
     }
 
-    /// Values stored per action.
+    /// Number of values stored per action.
     pub fn act_dim(&self) -> usize {
         self.action.len() / self.reward.len()
     }
@@ -44,7 +44,7 @@ impl Trajectories<'_> {
         step * self.envs + env
     }
 
-    /// The observation in a column of them.
+    /// The observation of `row` in `column` `[steps, envs, obs_dim]`.
     pub fn obs_at<'b>(&self, column: &'b [f32], row: usize) -> &'b [f32] {
         let dim = self.obs_dim();
         &column[row * dim..(row + 1) * dim]
@@ -55,7 +55,7 @@ impl Trajectories<'_> {
         (0..self.envs).flat_map(move |env| (0..self.valid_steps[env] as usize).map(move |t| self.row(t, env)))
     }
 
-    /// Stretches of steps that belong to one episode, as (env, first row's step, one past the last step).
+    /// Stretches of steps that belong to one episode, as (env, first step, one past the last step).
     pub fn episodes(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         (0..self.envs).flat_map(move |env| {
             let valid = self.valid_steps[env] as usize;
@@ -75,16 +75,17 @@ impl Trajectories<'_> {
     }
 }
 
-/// The valid steps of one task, with their advantages, ready for a loss: lane after lane, padding left out.
+/// The valid steps of one task with their advantages, ready for a loss: lane after lane, without padding.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// `[samples, obs_dim]`
+    /// Observations, `[samples, obs_dim]`.
     pub obs: Vec<f32>,
-    /// `[samples, act_dim]`
+    /// Actions, `[samples, act_dim]`.
     pub action: Vec<f32>,
-    /// Under the policy that sampled, `[samples]`.
+    /// Log-probabilities under the policy that sampled, `[samples]`.
     pub log_prob: Vec<f32>,
-    /// Mean 0, standard deviation 1 over this task, or all 0 where every action earned the same, `[samples]`.
+    /// Advantages, `[samples]`: mean 0 and standard deviation 1 over this task, or all 0 if every action earned the
+    /// same.
     pub advantage: Vec<f32>,
 }
 
@@ -94,12 +95,12 @@ impl Batch {
         self.log_prob.len()
     }
 
-    /// Whether there are no samples.
+    /// True if there are no samples.
     pub fn is_empty(&self) -> bool {
         self.log_prob.is_empty()
     }
 
-    /// Whether any advantage says something.
+    /// True if an advantage differs from 0.
     pub fn tells(&self) -> bool {
         self.advantage.iter().any(|advantage| *advantage != 0.0)
     }
@@ -108,8 +109,8 @@ impl Batch {
 /// Experience for one meta-update.
 #[derive(Clone, Debug, Default)]
 pub struct MetaBatch {
-    /// Collected before inner step k, by the policy adapted k times, `[inner_steps][tasks]`.
+    /// Batches collected before inner step k by the policy adapted k times, `[inner_steps, tasks]`.
     pub supports: Vec<Vec<Batch>>,
-    /// Collected by the adapted policies, `[tasks]`.
+    /// Batches collected by the adapted policies, `[tasks]`.
     pub query: Vec<Batch>,
 }

@@ -1,4 +1,4 @@
-//! The place where tensors live.
+//! The device on which gradients are computed.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use std::fmt;
 pub enum Device {
     /// The CPU.
     Cpu,
-    /// The GPU of this number, by libtorch's count.
+    /// The GPU with this index, as libtorch counts.
     Cuda(usize),
 }
 
-/// `cpu` or `cuda:0`.
+/// Writes `cpu` or `cuda:0`.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The policy in plain f32 on the host, for one parameter vector and a few dozen lanes: what the rollout actors run.
+//! The policy in plain f32 on the host, for one parameter vector and a few dozen lanes, as the rollout actors run it.
 //!
 //! libtorch needs 26-38 µs for any forward pass; an actor asks for 20 samples at a time. The kernels are those of the
 //! native backend. A lane's sums run in one fixed order and every product is fused with its sum, so a lane's result
@@ -14,7 +14,7 @@ use crate::{
 /// Work space of [`HostPolicy::forward`], reused between calls.
 pub struct Scratch(State<f32>);
 
-/// A policy with its parameters.
+/// A policy and its parameters.
 pub struct HostPolicy {
     obs_dim: usize,
     head: Head,
@@ -24,8 +24,11 @@ pub struct HostPolicy {
 }
 
 impl HostPolicy {
+    /// A policy of shape `layout` with parameters `params` `[num_params]`.
+    ///
     /// # Panics
-    /// If `params` is not `[num_params]`, and beyond four action dimensions: a step has four random numbers.
+    /// If `params` has another length, or if there are more than four action dimensions: a step has four random
+    /// numbers.
     pub fn new(layout: &Layout, params: &[f32]) -> Self {
         assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
         assert!(layout.head().act_dim() <= 4, "more than four action dimensions");
@@ -39,14 +42,15 @@ impl HostPolicy {
         Scratch(State::new(&self.shape))
     }
 
-    /// Values per lane that [`forward`](Self::forward) writes.
+    /// Number of values per lane that [`forward`](Self::forward) writes.
     pub fn outputs(&self) -> usize {
         self.head.outputs()
     }
 
-    /// Head outputs (logits or means) `[outputs, envs]` for `obs` `[envs, obs_dim]`.
+    /// Computes the head outputs (logits or means) `out` `[outputs, envs]` for `obs` `[envs, obs_dim]`.
     pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch(state): &mut Scratch) {
-        let (isa, policy) = (self.isa, self);
+        let isa = self.isa;
+        let policy = self;
         with_isa!(isa, [] (policy: &HostPolicy, obs: &[f32], out: &mut [f32], state: &mut State<f32>) => {
             policy.forward_body(obs, out, state);
         });
@@ -67,8 +71,8 @@ impl HostPolicy {
 
     /// Draws one action per lane and its log-probability from the head outputs.
     ///
-    /// `out` `[outputs, envs]` as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
-    /// in `[0, 1)`; `action` `[envs, act_dim]`; `log_prob` `[envs]`.
+    /// `out` is `[outputs, envs]`, as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
+    /// in `[0, 1)`; `action` is `[envs, act_dim]` and `log_prob` `[envs]`.
     pub fn sample(
         &self,
         out: &[f32],
@@ -76,7 +80,10 @@ impl HostPolicy {
         action: &mut [f32],
         log_prob: &mut [f32],
     ) {
-        let (isa, head, log_std, envs) = (self.isa, self.head, &self.net.log_std[..], log_prob.len());
+        let isa = self.isa;
+        let head = self.head;
+        let log_std = &self.net.log_std[..];
+        let envs = log_prob.len();
         for first in (0..envs).step_by(LANES) {
             let n = LANES.min(envs - first);
             let mut draw = Draw { uniforms: [[0.5; LANES]; 4], action: [[0.0; LANES]; 4], log_prob: [0.0; LANES] };
@@ -104,7 +111,7 @@ impl HostPolicy {
         }
     }
 
-    /// The most likely action of each lane, `[envs, act_dim]`.
+    /// Writes the mode of each lane's action distribution to `action` `[envs, act_dim]`.
     pub fn mode(&self, out: &[f32], action: &mut [f32]) {
         let envs = out.len() / self.head.outputs();
         let at = |k: usize, env: usize| out[k * envs + env];
@@ -123,13 +130,13 @@ impl HostPolicy {
     }
 }
 
-/// Lanes that are drawn for at once.
+/// Number of lanes drawn for at once.
 const LANES: usize = 32;
 
-/// One number for each of them.
+/// One number per lane.
 type Lanes = [f32; LANES];
 
-/// What is drawn for some lanes.
+/// Uniforms, actions and log-probabilities of some lanes.
 struct Draw {
     uniforms: [Lanes; 4],
     action: [Lanes; 4],
@@ -138,7 +145,7 @@ struct Draw {
 
 #[expect(clippy::needless_range_loop, reason = "a lane's numbers lie at the same place in several columns")]
 impl Draw {
-    /// An index with the probabilities of softmax(logits).
+    /// Draws an index with the probabilities softmax(logits).
     #[inline(always)]
     fn categorical(&mut self, count: usize, logits: &dyn Fn(usize) -> Lanes) {
         let mut max = logits(0);
@@ -159,9 +166,10 @@ impl Draw {
         for lane in 0..LANES {
             left[lane] = self.uniforms[0][lane] * total[lane];
         }
-        // rounding may leave a crumb after the last action: then it is the last
+        // rounding may leave a remainder after the last action, which is then chosen
         let last = logits(count - 1);
-        let (mut chosen, mut chosen_logit) = ([(count - 1) as f32; LANES], last);
+        let mut chosen = [(count - 1) as f32; LANES];
+        let mut chosen_logit = last;
         for k in 0..count - 1 {
             let logit = logits(k);
             for lane in 0..LANES {
@@ -178,14 +186,16 @@ impl Draw {
         }
     }
 
-    /// A vector from the diagonal Gaussian with these means, by Box and Muller: up to four standard normals from one block
-    /// of uniforms, a fixed number of draws.
+    /// Draws a vector from the diagonal Gaussian with these means, by Box and Muller: up to four standard normals from
+    /// one block of uniforms, a fixed number of draws.
     #[inline(always)]
     fn gaussian(&mut self, dim: usize, means: &dyn Fn(usize) -> Lanes, log_std: &[f32]) {
         const HALF_LOG_TAU: f32 = 0.918_938_5;
         self.log_prob = [0.0; LANES];
         for k in 0..dim {
-            let (mean, std, inverse) = (means(k), vector_math::exp(log_std[k]), vector_math::exp(-log_std[k]));
+            let mean = means(k);
+            let std = vector_math::exp(log_std[k]);
+            let inverse = vector_math::exp(-log_std[k]);
             let [a, b] = [&self.uniforms[k / 2 * 2], &self.uniforms[k / 2 * 2 + 1]];
             for lane in 0..LANES {
                 let radius = (-2.0 * vector_math::ln(1.0 - a[lane])).sqrt();
@@ -218,8 +228,10 @@ mod tests {
     /// Head outputs, actions and log-probabilities of the lanes `from..to`.
     fn drawn(policy: &HostPolicy, from: usize, to: usize) -> [Vec<f32>; 3] {
         let obs: Vec<f32> = (from * 13..to * 13).map(value).collect();
-        let (lanes, dim) = (to - from, policy.head.act_dim());
-        let (mut out, mut action) = (vec![0.0; lanes * policy.outputs()], vec![0.0; lanes * dim]);
+        let lanes = to - from;
+        let dim = policy.head.act_dim();
+        let mut out = vec![0.0; lanes * policy.outputs()];
+        let mut action = vec![0.0; lanes * dim];
         let mut log_prob = vec![0.0; lanes];
         policy.forward(&obs, &mut out, &mut policy.scratch());
         let noise = |lane: usize| std::array::from_fn(|k| (value((from + lane) * 4 + k) / 3.5 + 0.5).abs());
@@ -232,7 +244,8 @@ mod tests {
         for head in [Head::Categorical(3), Head::Gaussian(2)] {
             let plain = drawn(&policy(head, Isa::PORTABLE), 0, 131);
             let found = policy(head, Isa::detect());
-            let (outputs, dim) = (found.outputs(), head.act_dim());
+            let outputs = found.outputs();
+            let dim = head.act_dim();
             assert_eq!(drawn(&found, 0, 131), plain);
             for lane in [0, 5, 100, 130] {
                 let [out, action, log_prob] = drawn(&found, lane, lane + 1);
@@ -248,7 +261,8 @@ mod tests {
         let layout = Layout::new(1, &[], Head::Categorical(2));
         let policy = HostPolicy::new(&layout, &vec![0.0; layout.num_params()]);
         let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.0 } else { 3f32.ln() }).collect();
-        let (mut action, mut log_prob) = (vec![0.0; n], vec![0.0; n]);
+        let mut action = vec![0.0; n];
+        let mut log_prob = vec![0.0; n];
         policy.sample(&out, |lane| [uniforms[lane]; 4], &mut action, &mut log_prob);
         (action, log_prob)
     }
@@ -273,7 +287,8 @@ mod tests {
         params[layout.log_std().unwrap()].copy_from_slice(&[0.0, 2f32.ln()]);
         let policy = HostPolicy::new(&layout, &params);
         let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.5 } else { 1.0 }).collect();
-        let (mut action, mut log_prob) = (vec![0.0; 2 * n], vec![0.0; n]);
+        let mut action = vec![0.0; 2 * n];
+        let mut log_prob = vec![0.0; n];
         policy.sample(&out, |lane| uniforms[lane], &mut action, &mut log_prob);
         (action, log_prob)
     }

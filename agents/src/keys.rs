@@ -5,10 +5,10 @@ use toml::Table;
 
 use crate::ranges::OutOfRange;
 
-/// One key: its type, its default, what it may be, and what it does.
+/// One key: its type, default, legal values and meaning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Key {
-    /// Path, as `--set` takes it.
+    /// Path, as in `--set`.
     pub key: &'static str,
     /// Type in words.
     pub kind: &'static str,
@@ -16,31 +16,31 @@ pub struct Key {
     pub default: Absent,
     /// Values that are accepted.
     pub legal: Legal,
-    /// Unit; empty for a number without one.
+    /// Unit; empty for a dimensionless number.
     pub unit: &'static str,
-    /// One line on what it does.
+    /// One line on its effect.
     pub meaning: &'static str,
 }
 
 /// The value of a key that is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Absent {
-    /// Nothing: the key must be there.
+    /// There is no default: the key is required.
     Required,
-    /// This value, as TOML.
+    /// The default is this value, as TOML.
     Is(&'static str),
-    /// A rule in words; there is no value to write.
+    /// The default follows from a rule, given in words.
     Words(&'static str),
 }
 
 /// Values that a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Legal {
-    /// In words, as an error message says them, with a value that is refused.
+    /// A range, in the words of the error message, with a value that is refused.
     Range {
-        /// The words.
+        /// The range in words.
         words: &'static str,
-        /// A TOML value outside.
+        /// A TOML value outside the range.
         refused: &'static str,
     },
     /// One of these words.
@@ -52,13 +52,13 @@ pub enum Legal {
 }
 
 impl Absent {
-    /// The value as TOML, where there is one.
+    /// The default as TOML, if it is a value.
     pub fn value(self) -> Option<toml::Value> {
         let Absent::Is(text) = self else { return None };
         toml::from_str::<Table>(&format!("v = {text}")).ok()?.remove("v")
     }
 
-    /// For people.
+    /// The default as text for people.
     pub fn text(self) -> &'static str {
         match self {
             Absent::Required => "required",
@@ -68,7 +68,7 @@ impl Absent {
 }
 
 impl Legal {
-    /// For people.
+    /// The legal values as text for people.
     pub fn text(self) -> String {
         match self {
             Legal::Range { words, .. } => words.into(),
@@ -91,22 +91,22 @@ pub const fn key(
     Key { key, kind, default, legal, unit, meaning }
 }
 
-/// A range in words, and a value outside.
+/// A range in words, with a value outside it.
 pub const fn range(words: &'static str, refused: &'static str) -> Legal {
     Legal::Range { words, refused }
 }
 
-/// Whole numbers.
+/// Name of the type of whole numbers.
 pub const INTEGER: &str = "whole number";
-/// Real numbers.
+/// Name of the type of real numbers.
 pub const NUMBER: &str = "number";
-/// Switches.
+/// Name of the type of switches.
 pub const SWITCH: &str = "true or false";
-/// Widths of layers.
+/// Name of the type of layer widths.
 pub const WIDTHS: &str = "list of whole numbers";
-/// 0, or a positive number that `f32` holds.
+/// The range of 0 and the positive numbers that `f32` holds.
 pub const NOT_NEGATIVE: Legal = range("0, or from 1.2e-38 to 3.4e38", "-1.0");
-/// Widths of hidden layers.
+/// The range of hidden layers' widths.
 pub const LAYERS: Legal = range("at most 8 widths of 1 to 4096", "[0]");
 
 /// The settings in a learner's own section.
@@ -119,7 +119,7 @@ pub trait OwnConfig: Serialize + DeserializeOwned + Default + 'static {
     /// Refuses the first value outside its legal range.
     ///
     /// # Errors
-    /// With key, value and range.
+    /// Key, value and range of that value.
     fn check(&self) -> Result<(), OutOfRange>;
 }
 
@@ -130,14 +130,14 @@ pub struct Section {
     pub name: &'static str,
     /// Its keys, in the order of the documents.
     pub keys: &'static [Key],
-    /// The section with every key filled in.
+    /// Fills in every key of the section.
     pub resolve: fn(Table) -> Result<Table, toml::de::Error>,
-    /// [`OwnConfig::check`] on a resolved section.
+    /// Runs [`OwnConfig::check`] on a resolved section.
     pub check: fn(&Table) -> Result<(), OutOfRange>,
 }
 
 impl Section {
-    /// The section of `C`.
+    /// The section described by `C`.
     pub const fn of<C: OwnConfig>() -> Section {
         Section { name: C::SECTION, keys: C::KEYS, resolve: resolve::<C>, check: check::<C> }
     }

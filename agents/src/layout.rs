@@ -1,18 +1,18 @@
-//! The shape of a policy and the place of each block in its flat parameter vector: the one order that the host
-//! policy, the tensors, Adam and the checkpoints agree on.
+//! The shape of a policy and the place of each block in its flat parameter vector. The host policy, the tensors, Adam
+//! and the checkpoints share this one order.
 
 use std::ops::Range;
 
 use metadrift_random::StreamRng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// What the last layer of a policy parameterises.
+/// The action distribution that the last layer of a policy parameterises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// Softmax over this many actions; the network's outputs are logits.
     Categorical(usize),
-    /// Diagonal Gaussian over this many action dimensions; the outputs are means, the log standard deviations are
-    /// free parameters at the end of the vector. Samples are neither clipped nor squashed.
+    /// Diagonal Gaussian over this many action dimensions. The outputs are means; the log standard deviations are free
+    /// parameters at the end of the vector. Samples are neither clipped nor squashed.
     Gaussian(usize),
 }
 
@@ -24,7 +24,7 @@ impl Head {
         }
     }
 
-    /// Values stored per action: the index for a categorical head, the vector for a Gaussian one.
+    /// Number of values stored per action: the index for a categorical head, the vector for a Gaussian one.
     pub fn act_dim(self) -> usize {
         match self {
             Head::Categorical(_) => 1,
@@ -33,12 +33,12 @@ impl Head {
     }
 }
 
-/// One tensor of the policy: its dimensions and where it lies in the flat vector.
+/// One tensor of the policy: its dimensions and its place in the flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// `layer0.weight`, `layer0.bias`, …, `log_std`.
+    /// Name: `layer0.weight`, `layer0.bias`, …, `log_std`.
     pub name: String,
-    /// `[in, out]` for a weight, `[1, out]` for a bias or `log_std`.
+    /// Dimensions: `[in, out]` for a weight, `[1, out]` for a bias or `log_std`.
     pub dims: [usize; 2],
     /// Place in the flat vector, row-major.
     pub range: Range<usize>,
@@ -68,7 +68,7 @@ impl Layout {
         layout
     }
 
-    /// A network with one plain output and nothing else: to a layout, a choice among one action.
+    /// A value network: one linear output, which the layout describes as a categorical head with one action.
     pub fn value(obs_dim: usize, hidden: &[usize]) -> Self {
         Layout::new(obs_dim, hidden, Head::Categorical(1))
     }
@@ -83,7 +83,7 @@ impl Layout {
         self.blocks.last().map_or(0, |b| b.range.end)
     }
 
-    /// Values in one observation.
+    /// Number of values in one observation.
     pub fn obs_dim(&self) -> usize {
         self.obs_dim
     }
@@ -103,7 +103,7 @@ impl Layout {
         self.blocks.len() / 2
     }
 
-    /// Where `log_std` lies, if the head has one.
+    /// Place of `log_std` in the flat vector, if the head has one.
     pub fn log_std(&self) -> Option<Range<usize>> {
         matches!(self.head, Head::Gaussian(_)).then(|| self.blocks.last().unwrap().range.clone())
     }
@@ -113,9 +113,8 @@ impl Layout {
         self.init(log_std, || StandardNormal.sample(rng))
     }
 
-    /// Fresh parameters `[num_params]`: weights normal with variance 1 / fan-in, those of the last layer 100 times
-    /// smaller so that the first policy is nearly uniform; biases zero; `log_std` as given.
-    /// `normal` draws from N(0, 1).
+    /// Fresh parameters `[num_params]`: normal weights with variance 1 / fan-in, 100 times smaller in the last layer so
+    /// that the first policy is nearly uniform; zero biases; `log_std` as given. `normal` draws from N(0, 1).
     pub fn init(&self, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
         let mut params = vec![0.0; self.num_params()];
         for (i, pair) in self.blocks.chunks_exact(2).enumerate() {
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn counts_a_64_64_policy_by_hand() {
-        // 4*64 + 64 + 64*64 + 64 + 64*2 + 2
+        // the sum is 4*64 + 64 + 64*64 + 64 + 64*2 + 2
         assert_eq!(Layout::new(4, &[64, 64], Head::Categorical(2)).num_params(), 4610);
         let gaussian = Layout::new(3, &[64, 64], Head::Gaussian(1));
         assert_eq!(gaussian.num_params(), 3 * 64 + 64 + 64 * 64 + 64 + 64 + 1 + 1);

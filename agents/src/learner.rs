@@ -1,4 +1,5 @@
-//! What a learner is to the program: an algorithm that asks for experience, learns from it, and hands over a policy.
+//! The interface between a learner and the program: an algorithm that asks for experience, learns from it, and hands
+//! over a policy.
 //!
 //! A learner is one file in [`crate::learners`], with its [`Entry`], and one line in the list there.
 
@@ -17,7 +18,7 @@ use crate::{
 
 /// A learning algorithm under way.
 pub trait Learner: Send {
-    /// One iteration of the algorithm; `iteration` counts from 0 and names its random numbers.
+    /// Runs one iteration of the algorithm; `iteration` counts from 0 and names its random numbers.
     ///
     /// # Errors
     /// If a loss, gradient or parameter is not finite; no parameter has then taken that value.
@@ -26,57 +27,58 @@ pub trait Learner: Send {
     /// The policy as it is deployed, with everything learned so far.
     fn agent(&self) -> Box<dyn Agent>;
 
-    /// The mean return at which the run is to stop, if there is one.
+    /// The mean return at which the run stops, if there is one.
     fn goal(&self) -> Option<f64>;
 
-    /// Whether it has reached that return.
+    /// True if the mean return has reached that goal.
     fn solved(&self) -> bool;
 
-    /// Puts everything it needs to go on to the byte into `state`.
+    /// Saves everything into `state` that it needs to resume exactly.
     fn save(&self, state: &mut State);
 
-    /// Goes on from a state of a learner with the same settings.
+    /// Resumes from a state of a learner with the same settings.
     ///
     /// # Errors
-    /// If it is of another one: says which part does not fit. The learner is then as it was.
+    /// If the state belongs to other settings; the error names the part that does not fit. The learner is then
+    /// unchanged.
     fn load(&mut self, state: &State) -> Result<(), Misfit>;
 }
 
-/// A kind of learner, as the program knows it.
+/// A kind of learner, as the program lists it.
 #[derive(Debug)]
 pub struct Entry {
-    /// `learner = "NAME"`
+    /// Name of the learner, as in `learner = "NAME"`.
     pub name: &'static str,
-    /// One line on what it learns.
+    /// One line on its result.
     pub about: &'static str,
-    /// Keys of the common sections that it does not read: they must keep their defaults.
+    /// Keys of the common sections that it does not read, so they must keep their defaults.
     pub ignores: &'static [&'static str],
     /// The section of its own, if it has one.
     pub own: Option<Section>,
     /// The experience it asks for.
     pub demand: fn(&Settings) -> Demand,
-    /// Its size in a few words, for the first line of a run.
+    /// Its size in a few words, for the first line of a run's output.
     pub size: fn(&Settings) -> String,
-    /// Memory that it takes beside the source's.
+    /// Memory that it takes in addition to the source's.
     pub memory: fn(&Settings, &Sizes) -> Taken,
-    /// A learner at its beginning.
+    /// Builds the learner at the start of a run.
     pub build: Build,
 }
 
-/// Builds a learner.
+/// A function that builds a learner.
 ///
 /// # Errors
-/// If the backend cannot be had.
+/// If the backend is not available.
 pub type Build = fn(&Settings, Ground) -> Result<Box<dyn Learner>, NoBackend>;
 
-/// The place where a learner is built.
+/// Everything beyond its settings that a learner is built on.
 #[derive(Clone, Debug)]
 pub struct Ground {
     /// Shape of the policy.
     pub layout: Layout,
-    /// Where gradients are computed.
+    /// Device on which gradients are computed.
     pub device: Device,
-    /// Which arithmetic is asked for.
+    /// The backend that is asked for.
     pub backend: BackendChoice,
     /// Threads for gradients and estimates.
     pub threads: usize,

@@ -1,14 +1,14 @@
-//! Learners for metadrift: what turns experience into better parameters.
+//! Learners for metadrift: algorithms that turn experience into better parameters.
 //!
-//! The path of one meta-update: [`batch::Trajectories`] (what an actor collected) become a [`batch::Batch`] through
-//! [`advantage::prepare`] (value [`baseline`] and GAE); [`maml::Maml`] asks its [`backend::Backend`] for adapted
-//! parameters and for the meta-gradient, and takes an [`adam::Adam`] step. Plain PPO ([`ppo::Ppo`]) takes gradient steps
-//! on shuffled minibatches, with values from a network instead. There are two backends: [`native`],
-//! derivatives written out for CPUs; and, with the feature `torch`, `tch_backend`, the reference, by libtorch's autograd on
-//! any device.
+//! The path of one meta-update: [`advantage::prepare`] (value [`baseline`] and GAE) turns the [`batch::Trajectories`]
+//! that an actor collected into a [`batch::Batch`]; [`learners::maml::Maml`] asks its [`backend::Backend`] for adapted
+//! parameters and for the meta-gradient, and takes an [`adam::Adam`] step. Plain PPO ([`learners::ppo::Ppo`]) takes
+//! gradient steps on shuffled minibatches, with values from a network instead. There are two backends: [`native`], with
+//! derivatives written out for CPUs; and, with the feature `torch`, `tch_backend`, the reference, by libtorch's
+//! autograd on any device.
 //!
-//! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside
-//! `tch_backend`. This crate knows no environment.
+//! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside `tch_backend`.
+//! This crate knows no environment.
 
 pub mod adam;
 pub mod advantage;

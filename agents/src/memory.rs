@@ -1,15 +1,15 @@
-//! Sizes that estimates of memory are made of; all in bytes, as `u128`, so that no product of legal settings wraps.
+//! Sizes from which the memory estimate is made, all in bytes, as `u128`, so that no product of legal settings wraps.
 
-/// The size of a network's parameters is taken this many times, whatever the data: optimiser, checkpoint, its text.
+/// Copies of a network's parameters, whatever the data: optimiser, checkpoint and its text.
 const COPIES: u128 = 20;
-/// The same for each thread: networks made ready, gradients, work space.
+/// Copies of the parameters per thread: prepared networks, gradients, work space.
 const COPIES_PER_THREAD: u128 = 10;
-/// The same for each task: as it was collected with, adapted, its gradients.
+/// Copies of the parameters per task: the collecting policy, the adapted one, its gradients.
 const COPIES_PER_TASK: u128 = 4;
-/// Per sample of the task in hand, what the estimate of its advantages takes (B).
+/// Memory of the advantage estimate per sample of the task in progress (B).
 pub const ADVANTAGE: u128 = 200;
 
-/// Sizes that the settings of a run and its backend lead to.
+/// Sizes that follow from the settings of a run and its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// A row of a rollout: two observations, action, log-probability, reward, step in the episode, two flags (B).
@@ -20,30 +20,30 @@ pub struct Sizes {
     pub hidden: u128,
     /// The policy's parameters (B).
     pub params: u128,
-    /// Values in one observation.
+    /// Number of values in one observation.
     pub obs_dim: usize,
-    /// Whether gradients go through a graph, by libtorch, which keeps the activations of every pass.
+    /// True if libtorch computes gradients through a graph, which keeps the activations of every pass.
     pub graph: bool,
-    /// Whether the graph lies in a GPU's memory.
+    /// True if the graph lies in a GPU's memory.
     pub on_gpu: bool,
-    /// Threads for gradients and estimates.
+    /// Number of threads for gradients and estimates.
     pub threads: u128,
 }
 
 impl Sizes {
-    /// Networks of `params` bytes in all that adapt to `tasks` tasks (B).
+    /// Memory of networks of `params` bytes in total that adapt to `tasks` tasks (B).
     pub fn networks(&self, params: u128, tasks: u128) -> u128 {
         params * (COPIES + COPIES_PER_THREAD * self.threads + COPIES_PER_TASK * tasks)
     }
 }
 
-/// Memory that a learner takes at its peak, beside its source (B).
+/// Peak memory of a learner, without its source (B).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Copies of the data, and the work in hand.
+    /// Copies of the data, and work space (B).
     pub data: u128,
-    /// Networks, which stay while the run is evaluated.
+    /// Networks, which stay in memory during evaluations (B).
     pub networks: u128,
-    /// Settings of which smaller values take less.
+    /// Settings that reduce the memory when made smaller.
     pub keys: &'static str,
 }

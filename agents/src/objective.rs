@@ -3,22 +3,22 @@
 /// The numbers that define the meta-objective.
 #[derive(Clone, Copy, Debug)]
 pub struct Objective {
-    /// The ratio of the adapted policy to the collecting one counts up to 1 ± this.
+    /// Half width of the clipping range of the ratio of the adapted policy to the collecting one: 1 ± this.
     pub clip_eps: f64,
     /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
     pub kl_coef: f64,
     /// Weight of the adapted policy's entropy.
     pub ent_coef: f64,
-    /// Whether second derivatives are left out.
+    /// True if second derivatives are left out.
     pub first_order: bool,
-    /// Whether the inner rates get a gradient too.
+    /// True if the inner rates get a gradient too.
     pub learn_rates: bool,
 }
 
 /// Means over the tasks of one evaluation of the meta-objective.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ObjectiveStats {
-    /// The meta-loss itself.
+    /// The meta-loss.
     pub loss: f64,
     /// Inner surrogate loss, summed over the inner steps.
     pub inner_loss: f64,
@@ -28,11 +28,11 @@ pub struct ObjectiveStats {
     pub entropy: f64,
     /// Share of query samples whose ratio lies outside the clipping range.
     pub clip_fraction: f64,
-    /// How far the adapted policy has moved from the one that collected the query data: mean of r - 1 - log r.
+    /// Distance of the adapted policy from the one that collected the query data: mean of r - 1 - log r.
     pub approx_kl: f64,
 }
 
-/// Scales `gradient` down to `max_norm` and returns the norm it had.
+/// Scales `gradient` down to `max_norm` and returns its earlier norm.
 pub(crate) fn clip_norm(gradient: &mut [f32], max_norm: f64) -> f64 {
     let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
     if norm > max_norm {

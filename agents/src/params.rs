@@ -1,10 +1,10 @@
-//! One flat parameter vector with named parts: what is learned, saved and differentiated together.
+//! One flat parameter vector with named parts, which are learned, saved and differentiated together.
 
 use std::ops::Range;
 
-/// The parameters of a policy.
+/// Name of the parameters of a policy.
 pub const POLICY: &str = "meta_params";
-/// The inner step size of each parameter of the policy.
+/// Name of the inner step sizes of a policy's parameters.
 pub const RATES: &str = "inner_rates";
 
 /// A flat vector `[len]` whose parts have names.
@@ -15,7 +15,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// The parts one behind the other.
+    /// The vector of these parts, one behind the other.
     pub fn new<const N: usize>(parts: [(&'static str, Vec<f32>); N]) -> Self {
         let mut params = Params { values: Vec::new(), parts: Vec::new() };
         for (name, values) in parts {
@@ -31,7 +31,7 @@ impl Params {
         &self.values
     }
 
-    /// The whole vector, to be changed.
+    /// The whole vector, mutable.
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
@@ -44,7 +44,7 @@ impl Params {
     /// The place of a part in the vector.
     ///
     /// # Panics
-    /// If there is no part of that name.
+    /// If there is no part with that name.
     pub fn range(&self, name: &str) -> Range<usize> {
         let found = self.parts.iter().find(|(known, _)| *known == name);
         found.unwrap_or_else(|| panic!("no parameters are called `{name}`")).1.clone()
@@ -53,7 +53,7 @@ impl Params {
     /// The values of a part.
     ///
     /// # Panics
-    /// If there is no part of that name.
+    /// If there is no part with that name.
     pub fn part(&self, name: &str) -> &[f32] {
         &self.values[self.range(name)]
     }

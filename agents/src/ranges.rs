@@ -1,6 +1,7 @@
 //! The legal ranges of numbers in a configuration.
 //!
-//! Numbers that `f32` computes with must be numbers there, too: one that rounds to 0 or to infinity is refused.
+//! Numbers for computations in `f32` must be positive and finite there, too: one that rounds to 0 or to infinity is
+//! refused.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -10,9 +11,9 @@ use std::{borrow::Cow, fmt::Display};
 pub struct OutOfRange {
     /// Key path.
     pub key: &'static str,
-    /// As it was given.
+    /// The value as given.
     pub value: String,
-    /// In words.
+    /// The legal values in words.
     pub legal: Cow<'static, str>,
 }
 
@@ -25,16 +26,16 @@ pub enum Range {
     NotNegative,
     /// A positive number that `f32` holds.
     Positive,
-    /// Above 0 and below 1, in `f32` too.
+    /// A number above 0 and below 1, in `f32` too.
     Share,
-    /// Above 0 and below 1.
+    /// A number above 0 and below 1.
     Discount,
-    /// From the first to the second.
+    /// A number from the first to the second.
     Between(f64, f64),
 }
 
 impl Range {
-    /// Whether `value` is one of them.
+    /// True if `value` is in the set.
     pub fn has(&self, value: f64) -> bool {
         let held = |x: f64| (x as f32).is_normal() && x > 0.0;
         match *self {
@@ -63,15 +64,15 @@ impl Range {
 /// Refuses a value unless it is legal.
 ///
 /// # Errors
-/// With the key, the value and what is legal in words.
+/// The key, the value and the legal values in words.
 pub fn check(key: &'static str, value: impl Display, ok: bool, legal: &'static str) -> Result<(), OutOfRange> {
     if ok { Ok(()) } else { Err(OutOfRange { key, value: value.to_string(), legal: legal.into() }) }
 }
 
-/// Refuses a number outside `range`; `shown` is the value as it was given.
+/// Refuses a number outside `range`; `shown` is the value as given.
 ///
 /// # Errors
-/// With the key, the value and what is legal in words.
+/// The key, the value and the legal values in words.
 pub fn check_in(key: &'static str, shown: impl Display, value: f64, range: Range) -> Result<(), OutOfRange> {
     if range.has(value) {
         return Ok(());
@@ -79,10 +80,10 @@ pub fn check_in(key: &'static str, shown: impl Display, value: f64, range: Range
     Err(OutOfRange { key, value: shown.to_string(), legal: range.legal().into() })
 }
 
-/// Refuses widths of layers that are no network's.
+/// Refuses illegal widths of hidden layers.
 ///
 /// # Errors
-/// With the key, the widths and what is legal in words.
+/// The key, the widths and the legal widths in words.
 pub fn check_widths(key: &'static str, hidden: &[usize]) -> Result<(), OutOfRange> {
     let legal = hidden.len() <= 8 && hidden.iter().all(|width| (1..=4096).contains(width));
     check(key, format!("{hidden:?}"), legal, "at most 8 widths of 1 to 4096")

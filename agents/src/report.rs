@@ -5,15 +5,15 @@ use std::time::Instant;
 /// One iteration's result.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The same for every run of this configuration and seed.
+    /// Numbers that are the same for every run of this configuration and seed.
     pub metrics: Metrics,
-    /// Seconds and rates, different every time.
+    /// Seconds and rates, which differ between runs.
     pub timing: Metrics,
-    /// Mean return per episode over the tasks after adaptation; where nothing adapts, of the last episodes.
+    /// Mean return per episode over the tasks after adaptation; without adaptation, that of the latest episodes.
     pub return_post: f64,
-    /// The same of the unadapted policy on the same ticks, from the same initial states; absent where nothing adapts.
+    /// Mean return of the unadapted policy on the same ticks, from the same initial states; absent without adaptation.
     pub return_unadapted: Option<f64>,
-    /// Whether an action made a difference on any task; else advantages are 0, and rewards teach nothing.
+    /// True if an action made a difference on some task; otherwise advantages are 0, and the rewards teach nothing.
     pub informative: bool,
 }
 
@@ -22,28 +22,28 @@ pub type Metrics = Vec<(&'static str, f64)>;
 
 /// A non-finite value, caught before it reached the parameters.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{what} is not finite ({place}): lower {keys}, or look at the rewards")]
+#[error("{what} is not finite ({place}): lower {keys}, or check the rewards")]
 pub struct Diverged {
-    /// `the meta-loss`, `the meta-gradient`, …
+    /// The value: `the meta-loss`, `the meta-gradient`, …
     pub what: &'static str,
-    /// Where it was found: outer epoch, task.
+    /// The place of the discovery: outer epoch, task.
     pub place: String,
-    /// Settings that bring such a value about.
+    /// Settings that cause such a value if too large.
     keys: &'static str,
 }
 
 impl Diverged {
-    /// Nothing if every value is finite.
+    /// Succeeds if every value is finite.
     ///
     /// # Errors
-    /// With `what` and `place` if one is not.
+    /// [`Diverged`] with `what` and `place` if a value is not finite.
     pub fn check(values: &[f32], what: &'static str, place: impl FnOnce() -> String) -> Result<(), Diverged> {
-        // all of them, whatever the first ones are: then the loop goes by vectors
+        // checking all, whatever the first ones are, lets the loop use vectors
         let finite = values.iter().fold(true, |finite, v| finite & v.is_finite());
         if finite { Ok(()) } else { Err(Diverged { what, place: place(), keys: "ppo.outer_lr or maml.inner_lr" }) }
     }
 
-    /// The same with other settings to lower.
+    /// The same error with other settings to lower.
     pub fn advising(self, keys: &'static str) -> Self {
         Diverged { keys, ..self }
     }
@@ -58,12 +58,12 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// A watch that runs.
+    /// A running watch.
     pub fn start() -> Self {
         Stopwatch { began: Instant::now(), last: Instant::now(), laps: Vec::new() }
     }
 
-    /// The laps, the whole and the rate of `steps`.
+    /// The laps, the total time (s) and the rate of `steps` (1/s).
     pub fn timing(mut self, steps: u64) -> Metrics {
         let seconds = self.began.elapsed().as_secs_f64();
         self.laps.push(("time/iteration_s", seconds));
@@ -71,7 +71,7 @@ impl Stopwatch {
         self.laps
     }
 
-    /// Books the time since the last lap on `name`.
+    /// Adds the time since the last lap to `name`.
     pub fn lap(&mut self, name: &'static str) {
         let now = Instant::now();
         let seconds = (now - std::mem::replace(&mut self.last, now)).as_secs_f64();

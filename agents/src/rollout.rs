@@ -1,4 +1,4 @@
-//! The buffer that actors write to: one column per quantity, axes `[tasks, steps, envs, ...]`, reused from iteration to
+//! The buffer that actors write to: one column per quantity, axes `[tasks, steps, envs, ...]`, reused in every
 //! iteration. Examples without an environment fit in, too: episodes of one step whose action is the label.
 
 use crate::{
@@ -10,15 +10,15 @@ use crate::{
 /// Extents of a [`Rollout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Tasks, each the business of one actor at a time.
+    /// Number of tasks; one actor at a time works on a task.
     pub tasks: usize,
-    /// Steps of every lane, valid or not.
+    /// Number of steps of every lane, valid or not.
     pub steps: usize,
-    /// Lanes per task.
+    /// Number of lanes per task.
     pub envs: usize,
-    /// Values per observation.
+    /// Number of values per observation.
     pub obs_dim: usize,
-    /// Values stored per action.
+    /// Number of values stored per action.
     pub act_dim: usize,
 }
 
@@ -26,7 +26,7 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
     shape: Shape,
-    /// How many numbers of an observation are the environment's own.
+    /// Number of values of an observation that are the environment's own.
     own_obs: usize,
     /// Time limit of an episode (steps).
     horizon: u32,
@@ -46,54 +46,54 @@ pub struct Rollout {
 pub struct Slab<'a> {
     /// Number of lanes.
     pub envs: usize,
-    /// `[steps, envs, obs_dim]`
+    /// Observations before the step, `[steps, envs, obs_dim]`.
     pub obs: &'a mut [f32],
-    /// `[steps, envs, obs_dim]`
+    /// True observations after the step, `[steps, envs, obs_dim]`.
     pub next_obs: &'a mut [f32],
-    /// `[steps, envs, act_dim]`
+    /// Sampled actions, `[steps, envs, act_dim]`.
     pub action: &'a mut [f32],
-    /// `[steps, envs]`
+    /// Log-probabilities of the actions, `[steps, envs]`.
     pub log_prob: &'a mut [f32],
-    /// `[steps, envs]`
+    /// Rewards, `[steps, envs]`.
     pub reward: &'a mut [f32],
-    /// `[steps, envs]`
+    /// True if the episode terminated, `[steps, envs]`.
     pub terminated: &'a mut [bool],
-    /// `[steps, envs]`
+    /// True if the time limit cut the episode, `[steps, envs]`.
     pub truncated: &'a mut [bool],
-    /// `[steps, envs]`
+    /// Steps within the episode, from 0, `[steps, envs]`.
     pub episode_step: &'a mut [u32],
-    /// `[envs]`
+    /// Number of valid steps of each lane, `[envs]`.
     pub valid_steps: &'a mut [u32],
 }
 
 /// One step of a [`Slab`]: the columns without task and step axes.
 #[derive(Debug)]
 pub struct Row<'a> {
-    /// `[envs, obs_dim]`
+    /// Observations before the step, `[envs, obs_dim]`.
     pub obs: &'a mut [f32],
-    /// `[envs, obs_dim]`
+    /// True observations after the step, `[envs, obs_dim]`.
     pub next_obs: &'a mut [f32],
-    /// `[envs, act_dim]`
+    /// Sampled actions, `[envs, act_dim]`.
     pub action: &'a mut [f32],
-    /// `[envs]`
+    /// Log-probabilities of the actions, `[envs]`.
     pub log_prob: &'a mut [f32],
-    /// `[envs]`
+    /// Rewards, `[envs]`.
     pub reward: &'a mut [f32],
-    /// `[envs]`
+    /// True if the episode terminated, `[envs]`.
     pub terminated: &'a mut [bool],
-    /// `[envs]`
+    /// True if the time limit cut the episode, `[envs]`.
     pub truncated: &'a mut [bool],
-    /// `[envs]`
+    /// Steps within the episode, from 0, `[envs]`.
     pub episode_step: &'a mut [u32],
 }
 
 impl Slab<'_> {
-    /// Steps of every lane.
+    /// Number of steps of every lane.
     pub fn steps(&self) -> usize {
         self.reward.len() / self.envs
     }
 
-    /// Step `t`.
+    /// The columns of step `t`.
     pub fn row(&mut self, t: usize) -> Row<'_> {
         let rows = t * self.envs..(t + 1) * self.envs;
         let obs_dim = self.obs.len() / self.reward.len();
@@ -111,7 +111,7 @@ impl Slab<'_> {
         }
     }
 
-    /// Zeroes everything behind a lane's valid steps, so that equal experience is equal to the byte whatever the buffer
+    /// Zeroes everything behind a lane's valid steps, so that equal experience gives equal bytes whatever the buffer
     /// held before.
     pub fn clear_padding(&mut self) {
         let (steps, envs) = (self.steps(), self.envs);
@@ -131,7 +131,7 @@ impl Slab<'_> {
 }
 
 impl Rollout {
-    /// Room for `shape`, all of whose observations are the environment's own; episodes last `horizon` steps at most.
+    /// A buffer for `shape` whose observations are all the environment's own; episodes last `horizon` steps at most.
     pub fn new(shape: Shape, horizon: u32) -> Self {
         let lanes = shape.tasks * shape.envs;
         let rows = lanes * shape.steps;
@@ -151,18 +151,18 @@ impl Rollout {
         }
     }
 
-    /// Says that only the first `own_obs` numbers of an observation are the environment's own; what settings append is
-    /// worth less to a baseline, see [`crate::baseline::LinearBaseline::fit_own`].
+    /// The buffer with observations of which only the first `own_obs` values are the environment's own; a baseline
+    /// makes less use of values that settings append, see [`crate::baseline::LinearBaseline::fit_own`].
     pub fn with_own_obs(self, own_obs: usize) -> Self {
         Rollout { own_obs, ..self }
     }
 
-    /// The extents.
+    /// The buffer's extents.
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// One slab per task, disjoint.
+    /// One disjoint slab per task, `[tasks]`.
     pub fn slabs(&mut self) -> Vec<Slab<'_>> {
         let Shape { steps, envs, obs_dim, act_dim, .. } = self.shape;
         let rows = steps * envs;
@@ -192,7 +192,7 @@ impl Rollout {
         (0..self.shape.tasks).map_while(|_| next()).collect()
     }
 
-    /// What the learner sees of task `task`.
+    /// The learner's view of task `task`.
     pub fn task(&self, task: usize) -> Trajectories<'_> {
         let Shape { steps, envs, obs_dim, act_dim, .. } = self.shape;
         let rows = steps * envs;
@@ -211,13 +211,13 @@ impl Rollout {
         }
     }
 
-    /// All tasks.
+    /// The learner's view of every task, `[tasks]`.
     pub fn tasks(&self) -> impl ExactSizeIterator<Item = Trajectories<'_>> {
         (0..self.shape.tasks).map(|task| self.task(task))
     }
 
-    /// Mean undiscounted return per episode of each task, `[tasks]`, over the episodes that [`counts`] says; NaN if the
-    /// rollout is shorter than an episode may be.
+    /// Mean undiscounted return per episode of each task, `[tasks]`, over the episodes that [`counts`] selects; NaN if
+    /// the rollout is shorter than the time limit.
     pub fn returns(&self) -> Vec<f64> {
         let whole = |&(_, start, _): &(usize, usize, usize)| counts(start, self.horizon, self.shape.steps);
         let mean = |data: Trajectories<'_>| {
@@ -230,7 +230,7 @@ impl Rollout {
         self.tasks().map(mean).collect()
     }
 
-    /// Every task's valid steps with their advantages, `[tasks]`, and what the baselines make of them, mean over tasks.
+    /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks.
     pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Estimate) {
         let Estimator { gamma, gae_lambda, threads } = estimator;
         let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
@@ -241,15 +241,15 @@ impl Rollout {
         (prepared.into_iter().map(|(batch, _)| batch).collect(), estimate)
     }
 
-    /// Valid steps of all tasks.
+    /// Number of valid steps of all tasks.
     pub fn num_valid(&self) -> u64 {
         self.valid_steps.iter().map(|&n| u64::from(n)).sum()
     }
 }
 
-/// Says whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: only one that
-/// could last to the time limit does. Its own end plays no part, so the mean is not biased, and an episode that the end
-/// of the data cuts off is never taken for a whole one.
+/// Says whether an episode that begins at step `start` of a stretch of `steps` counts in a mean return: it does if it
+/// could last to the time limit. Its own end plays no part, so the mean is not biased, and an episode that the end of
+/// the data cuts off is never taken for a whole one.
 pub fn counts(start: usize, horizon: u32, steps: usize) -> bool {
     start + horizon as usize <= steps
 }

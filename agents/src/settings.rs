@@ -1,25 +1,25 @@
-//! The settings that every learner gets: the sections of a configuration that belong to no learner alone.
+//! The settings that every learner gets: the sections of a configuration that several learners share.
 
 use serde::{Deserialize, Serialize};
 
 /// The settings of a run as a learner sees them.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Every random number of the run follows from it.
+    /// Seed of every random number of the run.
     pub seed: u64,
-    /// Iterations that are planned.
+    /// Number of planned iterations.
     pub iterations: u64,
     /// Time limit of an episode (steps).
     pub horizon: u32,
-    /// `[rollout]`
+    /// The section `[rollout]`.
     pub rollout: RolloutConfig,
-    /// `[policy]`
+    /// The section `[policy]`.
     pub policy: PolicyConfig,
-    /// `[maml]`
+    /// The section `[maml]`.
     pub maml: MamlConfig,
-    /// `[ppo]`
+    /// The section `[ppo]`.
     pub ppo: PpoConfig,
-    /// The learner's own section, every key filled in; empty where it has none.
+    /// The learner's own section, every key filled in; empty if it has none.
     pub own: toml::Table,
 }
 
@@ -29,7 +29,7 @@ impl Settings {
         (self.horizon as usize).saturating_mul(self.rollout.episodes_per_env.max(1) as usize)
     }
 
-    /// How long a lane runs in one phase, or keeps a task.
+    /// Episodes that a lane runs in one phase, or with one task.
     pub fn episodes(&self) -> Episodes {
         match self.rollout.episodes_per_env {
             0 => Episodes::Endless,
@@ -38,12 +38,12 @@ impl Settings {
     }
 }
 
-/// How long a lane runs.
+/// Length of a lane's run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Episodes {
-    /// To the end of this many episodes; the rest of its rows is padding.
+    /// The lane runs to the end of this many episodes; the rest of its rows is padding.
     Count(u32),
-    /// From episode to episode until the buffer is full.
+    /// The lane runs from episode to episode until the buffer is full.
     Endless,
 }
 
@@ -51,13 +51,13 @@ pub enum Episodes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RolloutConfig {
-    /// Tasks drawn for each meta-iteration.
+    /// Number of tasks drawn for each meta-iteration.
     pub num_tasks: usize,
-    /// Lanes per task: with one episode per lane, the episodes of an adaptation step.
+    /// Number of lanes per task: with one episode per lane, the episodes of an adaptation step.
     pub num_envs: usize,
-    /// Steps of each lane per phase; 0 lets `episodes_per_env` episodes last to the time limit.
+    /// Number of steps of each lane per phase; 0 lets `episodes_per_env` episodes last to the time limit.
     pub num_steps: usize,
-    /// Episodes after which a lane stops; 0 runs from episode to episode until `num_steps`.
+    /// Number of episodes after which a lane stops; 0 runs from episode to episode until `num_steps`.
     pub episodes_per_env: u32,
 }
 
@@ -89,20 +89,22 @@ impl Default for PolicyConfig {
 pub struct MamlConfig {
     /// Step size of the adaptation; the starting point if it is learned.
     pub inner_lr: f64,
-    /// Gradient steps of the adaptation, each on fresh data; 0 is plain PPO over all tasks.
+    /// Number of gradient steps of the adaptation, each on fresh data; 0 is plain PPO over all tasks.
     pub inner_steps: usize,
-    /// Leave the second derivatives out (FOMAML): cheaper and biased.
+    /// True if the second derivatives are left out (FOMAML): cheaper and biased.
     pub first_order: bool,
-    /// Learn one inner rate per parameter along with the policy (Meta-SGD, Li et al. 2017, arXiv 1707.09835).
+    /// True if one inner rate per parameter is learned along with the policy (Meta-SGD, Li et al. 2017, arXiv
+    /// 1707.09835).
     pub learn_inner_lr: bool,
-    /// Whether adaptation may change the exploration noise of a Gaussian policy.
+    /// True if adaptation may change the exploration noise of a Gaussian policy.
     pub adapt_log_std: bool,
-    /// Tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch backend.
+    /// Number of tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch
+    /// backend.
     pub tasks_per_chunk: usize,
 }
 
 impl MamlConfig {
-    /// Whether inner rates are learned: without inner steps there are none to learn.
+    /// True if inner rates are learned: without inner steps there are none to learn.
     pub fn learns_rates(&self) -> bool {
         self.learn_inner_lr && self.inner_steps > 0
     }
@@ -127,15 +129,15 @@ impl Default for MamlConfig {
 pub struct PpoConfig {
     /// Adam's learning rate.
     pub outer_lr: f64,
-    /// Meta-gradient steps per iteration, each of which redoes the adaptation.
+    /// Number of meta-gradient steps per iteration, each of which redoes the adaptation.
     pub outer_epochs: usize,
-    /// The ratio of the adapted policy to the collecting one counts up to 1 ± this.
+    /// Half width of the clipping range of the ratio of the adapted policy to the collecting one: 1 ± this.
     pub clip_eps: f64,
     /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
     pub kl_coef: f64,
     /// Weight of the adapted policy's entropy.
     pub ent_coef: f64,
-    /// The meta-gradient is scaled down to this Euclidean norm.
+    /// Euclidean norm to which a larger meta-gradient is scaled down.
     pub max_grad_norm: f64,
     /// Discount factor.
     pub gamma: f64,

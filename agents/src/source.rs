@@ -13,22 +13,22 @@ use crate::{
 pub enum Demand {
     /// New tasks in every iteration, each lived through in phases by lanes and a policy of its own.
     Tasks {
-        /// Tasks of an iteration.
+        /// Number of tasks per iteration.
         tasks: usize,
-        /// Lanes of each task.
+        /// Number of lanes per task.
         lanes: usize,
-        /// Steps of a lane in one phase.
+        /// Number of steps of a lane in one phase.
         steps: usize,
         /// Episodes after which a lane rests until the next phase.
         episodes: Episodes,
-        /// Phases of a life; the policy may adapt between any two.
+        /// Number of phases of a life; the policy may adapt between any two.
         phases: usize,
     },
     /// Lanes that live on from iteration to iteration under one policy, each with a task of its own.
     Lanes {
-        /// All lanes.
+        /// Number of lanes.
         lanes: usize,
-        /// Steps of a lane in one iteration.
+        /// Number of steps of a lane in one iteration.
         steps: usize,
         /// Episodes after which a lane draws a new task.
         episodes: Episodes,
@@ -36,7 +36,7 @@ pub enum Demand {
 }
 
 impl Demand {
-    /// Steps of a lane in one phase.
+    /// Number of steps of a lane in one phase.
     pub fn steps(&self) -> usize {
         match *self {
             Demand::Tasks { steps, .. } | Demand::Lanes { steps, .. } => steps,
@@ -44,18 +44,19 @@ impl Demand {
     }
 }
 
-/// The policies that act, one for each task. Memory of what a lane has seen belongs to the lane, so the source keeps it.
+/// The policies that act, one for each task. A lane's memory of earlier steps belongs to the lane, so the source keeps
+/// it.
 #[derive(Clone, Copy, Debug)]
 pub struct Policies<'a> {
-    /// Shape of each.
+    /// Shape of each policy.
     pub layout: &'a Layout,
-    /// `[policies][num_params]`
+    /// Parameters of each policy, `[policies, num_params]`.
     pub params: &'a [Vec<f32>],
 }
 
-/// A place where tasks and data come from.
+/// A source of tasks and data.
 pub trait Source: Send {
-    /// Moves on to the tasks of `iteration`; returns how many policies [`Source::collect`] then takes.
+    /// Moves on to the tasks of `iteration`; returns the number of policies that [`Source::collect`] then takes.
     fn begin(&mut self, iteration: u32) -> usize;
 
     /// Collects phase `phase` of the tasks' lives with sampled actions.
@@ -64,22 +65,23 @@ pub trait Source: Send {
     /// If an output of a policy is not finite.
     fn collect(&mut self, phase: usize, policies: Policies<'_>) -> Result<&Rollout, Diverged>;
 
-    /// The same ticks from the same initial states once more, for comparison: these steps are not counted. `None` where
-    /// ticks do not come again.
+    /// Repeats the same ticks from the same initial states, for comparison; these steps are not counted. Returns `None`
+    /// if ticks cannot be repeated.
     ///
     /// # Errors
     /// If an output of a policy is not finite.
     fn compare(&mut self, phase: usize, policies: Policies<'_>) -> Result<Option<&Rollout>, Diverged>;
 
-    /// Environment steps that were collected.
+    /// Number of collected environment steps.
     fn env_steps(&self) -> u64;
 
-    /// Puts everything it needs to go on to the byte into `state`; changes nothing.
+    /// Saves everything into `state` that it needs to resume exactly; changes nothing.
     fn save(&mut self, state: &mut State);
 
-    /// Goes on from a state of a source with the same settings.
+    /// Resumes from a state of a source with the same settings.
     ///
     /// # Errors
-    /// If it is of another one: says which part does not fit. The source is then as it was.
+    /// If the state belongs to other settings; the error names the part that does not fit. The source is then
+    /// unchanged.
     fn load(&mut self, state: &State) -> Result<(), Misfit>;
 }

@@ -1,4 +1,4 @@
-//! The state of a learner or a source between two iterations, by name: what a checkpoint holds.
+//! The state of a learner or a source between two iterations, by name, as a checkpoint holds it.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -6,24 +6,24 @@ use serde_json::{Map, Value};
 /// Named tensors, and named values of any other kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// Flat tensors in the order in which they were put in.
+    /// Flat tensors in the order of their insertion.
     pub tensors: Vec<(String, Vec<f32>)>,
-    /// Everything else.
+    /// All other values.
     pub values: Map<String, Value>,
 }
 
-/// A state of something else.
+/// A state that belongs to another configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the checkpoint does not belong to this configuration: {0}. Was config.toml changed after the run began?")]
 pub struct Misfit(pub String);
 
 impl State {
-    /// Puts a tensor in.
+    /// Adds a tensor.
     pub fn put(&mut self, name: &str, values: &[f32]) {
         self.tensors.push((name.to_owned(), values.to_vec()));
     }
 
-    /// Puts a value in.
+    /// Adds a value.
     ///
     /// # Panics
     /// If it has no JSON form.
@@ -63,8 +63,8 @@ impl State {
         found.ok_or_else(|| Misfit(format!("it has no `{name}`")))
     }
 
-    /// Puts in the words of equally many lanes in each group, `[groups][words]`, as a tensor: each half of a word for
-    /// itself, for `f32` is exact up to 2^24. As text they would be ten times as long.
+    /// Adds words `[groups, words]` as a tensor, each half of a word as one number, since `f32` is exact up to 2^24.
+    /// Every group has equally many lanes and words. As text they would be ten times as long.
     pub fn put_words(&mut self, name: &str, groups: &[Vec<u32>]) {
         let halves = |word: &u32| [word & 0xffff, word >> 16].map(|half| half as f32);
         self.tensors.push((name.to_owned(), groups.iter().flatten().flat_map(halves).collect()));
@@ -73,7 +73,7 @@ impl State {
     /// The words of `groups` groups that [`State::put_words`] stored.
     ///
     /// # Errors
-    /// If the tensor is not there or does not hold such words.
+    /// If the tensor is missing or does not hold such words.
     pub fn words(&self, name: &str, groups: usize) -> Result<Vec<Vec<u32>>, Misfit> {
         let found = self.find(name)?;
         let is_half = |x: &f32| x.fract() == 0.0 && (0.0..65_536.0).contains(x);

@@ -1,8 +1,8 @@
-//! A request to stop that every long computation notices: within milliseconds, wherever it is.
+//! A request to stop that every long computation notices within milliseconds.
 //!
-//! The request is one flag of the process, for it comes from a signal. [`check`] unwinds the stack with [`Stopped`], so
-//! that no signature between the innermost loop and the caller that knows what to save has to carry it. Loops that may
-//! take seconds call [`check`]; so does [`run_jobs`](crate::threads::run_jobs) before every job.
+//! The request is one flag of the process, because it comes from a signal. [`check`] unwinds the stack with
+//! [`Stopped`], so that no signature between the innermost loop and the caller that saves the run has to carry it.
+//! Loops that may take seconds call [`check`]; so does [`run_jobs`](crate::threads::run_jobs) before every job.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -12,7 +12,7 @@ use std::{
 static REQUESTED: AtomicI32 = AtomicI32::new(0);
 static HELD: AtomicBool = AtomicBool::new(false);
 
-/// The payload of the unwinding that [`check`] begins: the signal that asked for it.
+/// The payload of [`check`]'s unwinding: the signal that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped(pub i32);
 
@@ -26,7 +26,8 @@ pub fn requested() -> Option<i32> {
     Some(REQUESTED.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
 }
 
-/// Goes on, or unwinds with [`Stopped`] if that was requested and is not [held](hold) back. The panic hook is not called.
+/// Returns, or unwinds with [`Stopped`] if a stop was requested and is not [held](hold) back. The panic hook is not
+/// called.
 #[inline]
 pub fn check() {
     if let Some(signal) = requested().filter(|_| !HELD.load(Ordering::Relaxed)) {
@@ -34,12 +35,12 @@ pub fn check() {
     }
 }
 
-/// While this value lives, [`check`] does nothing on any thread: for work that must be done as a whole.
+/// A guard: while it lives, [`check`] does nothing on any thread, so that some work is done as a whole.
 #[derive(Debug)]
 #[must_use = "dropped at once, it holds nothing"]
 pub struct Hold(());
 
-/// Holds [`check`] back; not to be nested.
+/// Holds [`check`] back; guards must not be nested.
 pub fn hold() -> Hold {
     HELD.store(true, Ordering::Relaxed);
     Hold(())
@@ -54,7 +55,7 @@ impl Drop for Hold {
 /// Calls `work`; an unwinding by [`check`] ends here, any other goes on.
 ///
 /// # Errors
-/// [`Stopped`] if `work` was stopped. What it had in hand is then as unfinished as after a panic.
+/// [`Stopped`] if `work` was stopped. Its data are then as unfinished as after a panic.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Stopped> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast::<Stopped>() {
         Ok(stopped) => *stopped,

@@ -1,20 +1,20 @@
-//! Fork-join over a queue of jobs: the one way work is spread over cores.
+//! Fork-join over a queue of jobs: the only way in which work is spread over cores.
 
 use crossbeam::channel;
 
 use crate::stop;
 
 /// Runs `work` on every job, on up to `threads` scoped threads that take jobs off a closed queue; returns when all are
-/// done. A job carries the `&mut` place its result goes to, so there is nothing to collect and no lock.
+/// done. A job carries a `&mut` to the place of its result, so there is nothing to collect and no lock.
 ///
 /// # Panics
-/// With the payload of the first worker that panicked or was [stopped](stop::check), once the others have finished:
-/// never a hang.
+/// With the payload of the first worker that panicked or was [stopped](stop::check), once the others have finished; it
+/// never hangs.
 pub fn run_jobs<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) + Sync) {
     run_jobs_with(jobs, threads, &mut Vec::new(), || (), |(), job| work(job));
 }
 
-/// As [`run_jobs`]; each thread has work space of its own, one of `spaces` or a `new` one that stays there, which its
+/// [`run_jobs`] with one work space per thread: one of `spaces` or a `new` one that stays there, which the thread's
 /// jobs use one after the other.
 ///
 /// # Panics
@@ -43,7 +43,8 @@ pub fn run_jobs_with<J: Send, S: Send>(
     std::thread::scope(|scope| {
         let mut handles = Vec::with_capacity(workers);
         for space in spaces.iter_mut().take(workers) {
-            let (queue, work) = (queue.clone(), &work);
+            let queue = queue.clone();
+            let work = &work;
             handles.push(scope.spawn(move || queue.into_iter().for_each(|job| work(space, job))));
         }
         let mut panic = None;

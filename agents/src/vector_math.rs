@@ -4,11 +4,11 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-/// 1.5 * 2^23: adding it rounds a number below 2^22 to the nearest whole one, whose last bits are then the last bits of
-/// the sum.
+/// The number 1.5 * 2^23: adding it to a number below 2^22 rounds that to a whole number, whose last bits are then the
+/// last bits of the sum.
 const ROUNDER: f32 = 12_582_912.0;
 
-/// 2^f for |f| <= 1/2, to 1e-7 relative: the minimax polynomial of degree 5 that is 1 at 0.
+/// The power 2^f for |f| <= 1/2, to 1e-7 relative: the minimax polynomial of degree 5 that is 1 at 0.
 #[expect(clippy::approx_constant, reason = "the best polynomial's coefficient is not quite ln 2")]
 #[inline(always)]
 fn exp2_fraction(f: f32) -> f32 {
@@ -19,16 +19,16 @@ fn exp2_fraction(f: f32) -> f32 {
     f.mul_add(p, 1.0)
 }
 
-/// `p * 2^k` for the whole number that `shifted - ROUNDER` is, straight into the exponent's bits: -126 <= k <= 127.
+/// The product `p * 2^k` for the whole number k = `shifted - ROUNDER`, added to the exponent's bits: -126 <= k <= 127.
 #[inline(always)]
 fn scale(p: f32, shifted: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// e to the power of `x`, to 3e-7 relative. Below -87 it is 0 and above 88 infinite, a little early; NaN stays NaN.
+/// The exponential of `x`, to 3e-7 relative. Below -87 it is 0 and above 88 infinite, a little early; NaN stays NaN.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    /// What `LOG2_E` lacks.
+    /// The rounding error of `LOG2_E`.
     const LOG2_E_LOW: f32 = 1.925_963e-8;
     let shifted = x.mul_add(LOG2_E, ROUNDER);
     let whole = shifted - ROUNDER;
@@ -51,8 +51,8 @@ pub fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (e + 1.0)
 }
 
-/// Natural logarithm of a positive normal number, to 2e-7 of the larger of itself and 1; infinity and NaN stay what
-/// they are.
+/// Natural logarithm of a positive normal number, to 2e-7 of the larger of itself and 1; infinity and NaN stay as they
+/// are.
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
     /// The bits of the square root of one half: mantissas go from there to the square root of two.
@@ -73,7 +73,7 @@ pub fn ln(x: f32) -> f32 {
 pub fn sin_cos_turns(turns: f32) -> (f32, f32) {
     let shifted = turns.mul_add(4.0, ROUNDER);
     let quadrant = shifted.to_bits();
-    // exact: the quarters are powers of two
+    // this is exact: the quarters are powers of two
     let r = (turns - 0.25 * (shifted - ROUNDER)) * std::f32::consts::TAU;
     let z = r * r;
     let sin = z.mul_add(z.mul_add(z.mul_add(1.0 / 362_880.0, -1.0 / 5040.0), 1.0 / 120.0), -1.0 / 6.0);

@@ -1,4 +1,4 @@
-//! The value baseline on processes whose values are known from elsewhere, and on awkward data.
+//! Tests of the value baseline on processes with known values, and on awkward data.
 
 use metadrift_agents::{
     advantage::{Fit, gae, prepare},
@@ -6,7 +6,7 @@ use metadrift_agents::{
     batch::Trajectories,
 };
 
-/// Experience of some lanes with as many steps each, written down step by step.
+/// Experience of several lanes with equally many steps, written step by step.
 struct Data {
     envs: usize,
     obs: Vec<f32>,
@@ -19,8 +19,8 @@ struct Data {
 }
 
 impl Data {
-    /// Episodes of `length` steps, cut off (or ended for good) then. A process is a function of the lane's state, the step
-    /// and a source of numbers that are uniform on [-1, 1]; it gives the reward and moves the state.
+    /// Data of episodes of `length` steps, cut off or terminated then. A process is a function of the lane's state, the
+    /// step and a source of uniform numbers on [-1, 1]; it returns the reward and moves the state.
     fn of<const N: usize>(
         [envs, steps, length]: [usize; 3],
         dies: bool,
@@ -65,7 +65,7 @@ impl Data {
         }
     }
 
-    /// Values before and after every step by the baseline.
+    /// The baseline's values before and after every step.
     fn values(&self, gamma: f64) -> (Vec<f64>, Vec<f64>) {
         LinearBaseline::fit(&self.view(), gamma).values(&self.view())
     }
@@ -74,7 +74,7 @@ impl Data {
 struct Noise(u64);
 
 impl Noise {
-    /// Uniform on [-1, 1].
+    /// The next number, uniform on [-1, 1].
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
@@ -91,8 +91,8 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
     sum(&|a, b| a * b) / (sum(&|a, _| a * a) * sum(&|_, b| b * b)).sqrt()
 }
 
-/// x' = 0.9 x + 0.3 e, reward -x². V = -(p x² + c): by the discounted Lyapunov equation p = 1 + gamma 0.81 p, and c =
-/// gamma (c + p 0.09 / 3), since e has variance 1/3.
+/// The process x' = 0.9 x + 0.3 e with reward -x². V = -(p x² + c): by the discounted Lyapunov equation p = 1 + gamma
+/// 0.81 p, and c = gamma (c + p 0.09 / 3), since e has variance 1/3.
 fn scalar(envs: usize, length: usize, gamma: f64) -> (Data, impl Fn(f32) -> f64) {
     let step = |x: &mut [f64; 1], _: usize, noise: &mut Noise| {
         let reward = -x[0] * x[0];
@@ -115,11 +115,11 @@ fn a_task_of_negative_rewards_has_values_that_are_possible_and_near_the_true_one
             for v in value.iter().chain(&next_value) {
                 assert!((worst..=0.0).contains(v), "{what}: {v} in {worst}..0");
             }
-            // 20 lanes tell the mean reward of this process to about 10 %, 20 steps to half of that
+            // 20 lanes determine the mean reward of this process to about 10 %, 20 steps to half of that
             let expected: Vec<f64> = data.obs.iter().map(|x| truth(*x)).collect();
             let ratio = mean(&value) / mean(&expected);
             assert!((0.6..1.6).contains(&ratio), "{what}: {} where {} is right", mean(&value), mean(&expected));
-            // advantages are what values are for
+            // the purpose of values is to make advantages
             let after: Vec<f64> = data.next_obs.iter().map(|x| truth(*x)).collect();
             let right = gae(&data.view(), &expected, &after, gamma, 0.97);
             let found = gae(&data.view(), &value, &next_value, gamma, 0.97);
@@ -131,9 +131,12 @@ fn a_task_of_negative_rewards_has_values_that_are_possible_and_near_the_true_one
 
 #[test]
 fn a_linear_quadratic_task_has_its_known_value() {
-    // x' = x + v/10, v' = v + u/10, u = -x - 1.5 v + e; reward -(x² + u²/10). P from the recursion
-    // P <- Q + gamma A' P A of the closed loop, e with variance 1/3
-    let (a, b, k, gamma) = ([[1.0, 0.1], [-0.1, 0.85]], [0.0, 0.1], [-1.0, -1.5], 0.95f64);
+    // x' = x + v/10, v' = v + u/10, u = -x - 1.5 v + e; reward -(x² + u²/10). P comes from the recursion P <- Q + gamma
+    // A' P A of the closed loop; e has variance 1/3
+    let a = [[1.0, 0.1], [-0.1, 0.85]];
+    let b = [0.0, 0.1];
+    let k = [-1.0, -1.5];
+    let gamma = 0.95f64;
     let mut p = [[0.0; 2]; 2];
     let at = |p: &[[f64; 2]; 2], x: [f64; 2], y: [f64; 2]| {
         (0..2).map(|i| (0..2).map(|j| x[i] * p[i][j] * y[j]).sum::<f64>()).sum::<f64>()
@@ -182,7 +185,7 @@ fn a_deterministic_value_is_found_exactly() {
 
 #[test]
 fn rewards_that_follow_the_clock_of_an_episode_that_ends_for_good_are_foreseen() {
-    // reward 1 at the last of 30 steps, plus noise that nothing tells: V = gamma^(steps left)
+    // reward 1 at the last of 30 steps, plus unpredictable noise: V = gamma^(steps left)
     let step = |_: &mut [f64; 1], t: usize, noise: &mut Noise| f64::from(u8::from(t == 29)) + 0.01 * noise.next();
     let data = Data::of([10, 60, 30], true, |noise| [noise.next()], step);
     let (value, _) = data.values(0.95);
@@ -258,7 +261,7 @@ fn what_settings_append_to_observations_costs_no_products_and_no_accuracy() {
 
 #[test]
 fn points_that_wander_far_from_a_hidden_goal_have_values_that_are_possible() {
-    // two or three lanes, minus the distance from (0.3, 0.4): the value may never be good
+    // two or three lanes with reward minus the distance from (0.3, 0.4): a value is never positive
     for (envs, steps) in [(2, 30), (3, 20), (20, 100)] {
         let step = |s: &mut [f64; 2], _: usize, noise: &mut Noise| {
             *s = s.map(|x| x + 0.1 * noise.next());
@@ -276,8 +279,8 @@ fn points_that_wander_far_from_a_hidden_goal_have_values_that_are_possible() {
 
 #[test]
 fn explained_variance_by_hand() {
-    // one lane, cut off after two steps, gamma 1/2: rewards 1, 2 earn 2 and 2; of a value v at the first step 3/4 falls
-    // into the data, at the second 1/2
+    // one lane, cut off after two steps, gamma 1/2: rewards 1, 2 earn 2 and 2; 3/4 of a value v at the first step falls
+    // into the data, and 1/2 of one at the second
     let step = |_: &mut [f64; 1], t: usize, _: &mut Noise| [1.0, 2.0][t];
     let data = Data::of([1, 2, 2], false, |_| [0.0], step);
     let explained = |value: &[f64]| {
@@ -286,14 +289,14 @@ fn explained_variance_by_hand() {
         fit.explained_variance()
     };
     assert!((explained(&[2.0 / 0.75, 4.0]) - 1.0).abs() < 1e-12);
-    // the best single value c has (3/4) (2 - 3c/4) + (1/2) (2 - c/2) = 0, so c = 2.5 / 0.8125
+    // the best constant value c has (3/4) (2 - 3c/4) + (1/2) (2 - c/2) = 0, so c = 2.5 / 0.8125
     let best = 2.5 / 0.8125;
     assert!(explained(&[best; 2]).abs() < 1e-12);
     // it misses (2 - 3c/4)² + (2 - c/2)²; values of 2 and 4 miss 1/4
     let left = (2.0 - 0.75 * best).powi(2) + (2.0 - best / 2.0).powi(2);
     assert!((explained(&[2.0, 4.0]) - (1.0 - 0.25 / left)).abs() < 1e-12);
     assert_eq!(explained(&[1e6, -1e6]), -1.0);
-    // where one value explains everything
+    // data that a constant value explains
     let constant = Data::of([2, 20, 20], false, |_| [0.0], |_, _, _| 3.0);
     for (value, right) in [(6.0, 1.0), (6.1, -1.0)] {
         let mut fit = Fit::default();

@@ -1,10 +1,10 @@
-//! The meta-gradient against finite differences, and the identities it must satisfy.
+//! Tests of the meta-gradient against finite differences, and of the identities it must satisfy.
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
     batch::MetaBatch,
+    device::Device,
     layout::{Head, Layout},
     objective::{Objective, ObjectiveStats},
     tch_backend::TchBackend,
@@ -27,7 +27,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
-/// The whole meta-objective in f64 at `theta` and `rates`, the KL anchored at `anchor`.
+/// The meta-objective in f64 at `theta` and `rates`, with the KL anchored at `anchor`.
 fn objective(layout: &Layout, anchor: &[f64], theta: &[f64], rates: &[f64], data: &MetaBatch) -> (Vec<f64>, f64) {
     let backend = backend(layout, 1, 1).double();
     let mut uploaded = backend.upload(anchor, data);
@@ -44,7 +44,7 @@ fn equals_finite_differences_for_one_two_and_three_inner_steps() {
             let collected = params(&layout, &mut rng);
             let data = meta_batch(&layout, &collected, inner_steps, 2, &mut rng);
             let n = layout.num_params();
-            // away from the parameters that collected, as in a later outer epoch; rates differ by parameter
+            // `theta` differs from the collecting parameters, as in a later outer epoch; rates differ by parameter
             let anchor = wide(&collected);
             let mut at: Vec<f64> = anchor.iter().map(|p| p + 0.03 * f64::from(rng.normal())).collect();
             at.extend((0..n).map(|_| 0.2 + 0.1 * f64::from(rng.uniform())));
@@ -127,9 +127,12 @@ fn no_inner_step_is_plain_ppo() {
     let theta = [0.4f32, -0.3, 0.1, 0.2]; // weights of the two logits, then biases
     let mut rng = Lcg(8);
     let collected = batch(&layout, &[0.1, 0.3, 0.0, 0.1], 200, &mut rng);
-    let (mut expected, mut clipped_share) = ([0f64; 4], 0.0);
+    let mut expected = [0f64; 4];
+    let mut clipped_share = 0.0;
     for i in 0..200 {
-        let (x, a, advantage) = (f64::from(collected.obs[i]), collected.action[i] as usize, collected.advantage[i]);
+        let x = f64::from(collected.obs[i]);
+        let a = collected.action[i] as usize;
+        let advantage = collected.advantage[i];
         let logits = [0, 1].map(|k| f64::from(theta[k]) * x + f64::from(theta[2 + k]));
         let p = logits.map(|l| l.exp() / (logits[0].exp() + logits[1].exp()));
         let ratio = p[a] / f64::from(collected.log_prob[i]).exp();
@@ -155,13 +158,14 @@ fn no_inner_step_is_plain_ppo() {
 
 #[test]
 fn the_inner_step_is_reinforce_at_the_policy_that_sampled() {
-    // same policy by hand; the ratio is 1, so the step is rate * mean(advantage * d log pi)
+    // the same policy by hand; the ratio is 1, so the step is rate * mean(advantage * d log pi)
     let layout = Layout::new(1, &[], Head::Categorical(2));
     let theta = vec![0.4f32, -0.3, 0.1, 0.2];
     let support = batch(&layout, &theta, 300, &mut Lcg(2));
     let mut expected = [0f64; 4];
     for i in 0..300 {
-        let (x, a) = (f64::from(support.obs[i]), support.action[i] as usize);
+        let x = f64::from(support.obs[i]);
+        let a = support.action[i] as usize;
         let logits = [0, 1].map(|k| f64::from(theta[k]) * x + f64::from(theta[2 + k]));
         for k in 0..2 {
             let p = logits[k].exp() / (logits[0].exp() + logits[1].exp());

@@ -1,4 +1,4 @@
-//! Gradients on minibatches: the native backend against libtorch's autograd.
+//! Tests of gradients on minibatches: the native backend against libtorch's autograd.
 
 mod synthetic;
 
@@ -50,7 +50,8 @@ fn native_gradients_equal_the_tch_ones() {
         assert!(distance(&wide(&single), &expected) <= 1e-4, "{:?}", layout.head());
 
         let layout = Layout::value(layout.obs_dim(), &[8, 6]);
-        let (at, target): (Vec<f32>, Vec<f32>) = (params(&layout, &mut rng), (0..150).map(|_| rng.normal()).collect());
+        let at = params(&layout, &mut rng);
+        let target: Vec<f32> = (0..150).map(|_| rng.normal()).collect();
         let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 1);
         let native = NativeBackend::new(layout, 1);
         let (expected, loss) = tch.double().squared(&wide(&at), &data.obs, &target);

@@ -1,9 +1,10 @@
-//! The native backend against the tch backend: both heads, several inner steps, first and second order, learned rates.
+//! Tests of the native backend against the tch backend: both heads, several inner steps, first and second order,
+//! learned rates.
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
+    device::Device,
     layout::{Head, Layout},
     native::NativeBackend,
     objective::Objective,
@@ -20,7 +21,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
 }
 
-/// The layouts of the other tests, the one we train, one without hidden layers, one of awkward widths.
+/// The layouts of the other tests, the default one, one without hidden layers, and one of awkward widths.
 fn all_layouts() -> Vec<Layout> {
     let mut all = layouts().to_vec();
     all.push(Layout::new(4, &[64, 64], Head::Categorical(2)));
@@ -30,7 +31,7 @@ fn all_layouts() -> Vec<Layout> {
     all
 }
 
-/// Holds the native meta-gradient of tasks with so many samples against the one of the tch backend.
+/// Compares the native meta-gradient of tasks with `samples` samples with that of the tch backend.
 fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samples: &[usize]) {
     let native = NativeBackend::new(layout.clone(), 2);
     let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 2);
@@ -64,7 +65,7 @@ fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samp
         assert!((a - b).abs() <= 1e-9, "{what}: {native_stats:?} {stats:?}");
     }
 
-    // in f32: within 1e-4, but for three steps of a wild policy, where tch's own error is as large
+    // in f32 they agree within 1e-4, but for three steps of a wild policy, where tch's own error is as large
     let mut prepared = native.prepare(&collected, &data);
     let (single, _, _) = native.meta_gradient(&theta, &rates, &mut prepared, &objective);
     let mut uploaded = tch.upload(&collected, &data);
@@ -85,7 +86,8 @@ fn equals_the_tch_backend() {
     }
 }
 
-/// One sample, tiles just full, one too many, and several; the small task after the large one meets what that kept.
+/// Covers one sample, tiles just full, one sample too many, and several tiles; a small task reuses a large one's work
+/// space.
 #[test]
 fn equals_the_tch_backend_whatever_the_tiles_and_widths() {
     let heads = [Head::Categorical(2), Head::Categorical(9), Head::Gaussian(1), Head::Gaussian(3)];
@@ -113,7 +115,7 @@ fn adapts_like_the_tch_backend_and_alike_on_any_number_of_threads() {
         assert_eq!(three.adapt(&each, &rates, &data.supports[0]), adapted);
         let objective =
             Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.0, first_order: false, learn_rates: false };
-        // the second time in work spaces that the first one has left, elsewhere in between
+        // the second gradient reuses the work spaces of the first one, with another point in between
         let elsewhere: Vec<f32> = theta.iter().map(|p| 0.9 * p).collect();
         let run = |backend: &NativeBackend| {
             let mut prepared = backend.prepare(&theta, &data);

@@ -1,5 +1,5 @@
-//! Nothing moves where every action earns the same: neither by a residual of the baseline, nor by rounding, nor by
-//! momentum.
+//! Tests that nothing moves if every action earns the same: neither by a residual of the baseline, nor by rounding, nor
+//! by momentum.
 
 mod synthetic;
 
@@ -21,7 +21,7 @@ use synthetic::{Lcg, layouts, meta_batch, params};
 
 const ENVS: usize = 4;
 
-/// Lanes that wander, with these rewards at each step, `[steps][envs]`, cut off or ended for good after the last step.
+/// Lanes in random motion with given rewards, `[steps, envs]`, cut off or terminated after the last step.
 struct Data {
     obs: Vec<f32>,
     reward: Vec<f32>,
@@ -34,7 +34,8 @@ struct Data {
 
 impl Data {
     fn new(layout: &Layout, steps: usize, dies: bool, reward: impl Fn(usize, usize) -> f32) -> Data {
-        let (rows, mut rng) = (steps * ENVS, Lcg(3));
+        let rows = steps * ENVS;
+        let mut rng = Lcg(3);
         let last = |yes: bool| (0..rows).map(|row| yes && row / ENVS + 1 == steps).collect();
         Data {
             obs: (0..rows * layout.obs_dim()).map(|_| rng.normal()).collect(),
@@ -101,7 +102,7 @@ fn a_difference_that_is_more_than_rounding_tells() {
         let deviation = batch.advantage.iter().map(|a| a * a).sum::<f32>() / batch.len() as f32;
         assert!((deviation - 1.0).abs() < 1e-3);
     });
-    // one lane alone tells by its deaths, and by rewards that differ
+    // a single lane is informative through terminations, and through rewards that differ
     let mut lane = Data::new(layout, 30, false, |_, _| 1.0);
     lane.with(|data| assert!(!informative(data)));
     lane.valid_steps = vec![30, 30, 12, 30];

@@ -1,10 +1,10 @@
-//! The host policy and the tensor policy are one policy: seen through the ratio, which is 1 where they agree.
+//! Tests that the host policy and the tensor policy agree, through the ratio, which is then 1.
 
 mod synthetic;
 
-use metadrift_agents::device::Device;
 use metadrift_agents::{
     batch::MetaBatch,
+    device::Device,
     layout::{Head, Layout},
     objective::Objective,
     tch_backend::TchBackend,
@@ -17,7 +17,7 @@ fn log_probs_of_host_and_tensors_agree() {
         let layout = Layout::new(4, &[64, 64], head);
         let mut rng = Lcg(1);
         let mut theta = layout.init(-0.5, || rng.normal());
-        // a policy that has learned something, so that saturated units and sharp choices occur
+        // a policy that has learned, so that saturated units and sharp choices occur
         theta.iter_mut().for_each(|p| *p *= 2.0);
         let mut query = batch(&layout, &theta, 5_000, &mut rng);
         query.advantage.fill(1.0);
@@ -27,11 +27,11 @@ fn log_probs_of_host_and_tensors_agree() {
             Objective { clip_eps: 1e-5, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
         let rates = vec![0.0; theta.len()];
         let (_, _, stats) = backend.meta_gradient(&theta, &rates, &mut backend.upload(&theta, &data), &objective);
-        // loss = -mean ratio; no ratio further than 1e-5 from 1
+        // the loss is minus the mean ratio; no ratio is further than 1e-5 from 1
         assert!((stats.loss + 1.0).abs() < 1e-6, "{head:?}: {stats:?}");
         assert_eq!(stats.clip_fraction, 0.0, "{head:?}: {stats:?}");
 
-        // and the check can fail: with other parameters the ratios leave the band
+        // the check can fail: with other parameters the ratios leave the band
         let other = params(&layout, &mut rng);
         let (_, _, stats) = backend.meta_gradient(&other, &rates, &mut backend.upload(&theta, &data), &objective);
         assert!(stats.clip_fraction > 0.9, "{head:?}: {stats:?}");

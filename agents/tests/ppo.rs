@@ -1,4 +1,4 @@
-//! Plain PPO: whole updates against numbers worked out elsewhere, with every backend.
+//! Tests of plain PPO: whole updates against independent numbers, with every backend.
 
 use metadrift_agents::{
     backend::{self, BackendChoice},
@@ -10,7 +10,7 @@ use metadrift_agents::{
 };
 use serde::Deserialize;
 
-/// What scripts/ppo_reference.py wrote, by NumPy and finite differences in f64; 7 steps of 2 lanes.
+/// The output of scripts/ppo_reference.py, by NumPy and finite differences in f64; 7 steps of 2 lanes.
 #[derive(Deserialize)]
 struct Case {
     head: String,
@@ -93,7 +93,7 @@ fn a_whole_update_equals_the_numpy_one() {
             assert_close(&experience.batch.advantage, &case.advantage, 1e-4, &what("advantage"));
             assert_close(&experience.target, &case.target, 1e-5, &what("target"));
             learner.update(&experience, &case.orders, 1.0, 1).unwrap();
-            // six steps of 3e-3 and 2e-3: the tolerance is 1 % of a step
+            // there are six steps of 3e-3 and 2e-3; the tolerance is 1 % of a step
             assert_close(&learner.policy.params, &case.new_policy, 3e-5, &what("policy"));
             assert_close(&learner.value.params, &case.new_value, 2e-5, &what("value"));
             assert_eq!((learner.policy.adam.step, learner.value.adam.step), (6, 6));

@@ -132,7 +132,7 @@ fn is_full(error: &io::Error) -> bool {
 
 fn hint(error: &io::Error) -> &'static str {
     if is_full(error) {
-        "The checkpoints before are good; free some space and resume the run"
+        "Earlier checkpoints are valid; free some space and resume the run"
     } else {
         "Check that the directory exists and may be written"
     }

@@ -1,4 +1,4 @@
-//! `learners list|show NAME`
+//! The command `learners list|show NAME`.
 
 use metadrift_agents::{
     keys::Key,
@@ -18,7 +18,7 @@ use crate::{
 /// Runs the command.
 ///
 /// # Errors
-/// On an unknown learner.
+/// If the learner is unknown.
 pub fn run(command: &LearnersCommand) -> Result<()> {
     match command {
         LearnersCommand::List(output) => list(output.format),

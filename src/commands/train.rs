@@ -233,7 +233,7 @@ fn plan(config: &Experiment, options: &RunOptions, evaluates: bool, format: Form
         );
         if let Some(there) = need.shortage() {
             let there = memory::size(there.into());
-            text += &format!("# warning: only {there} are there, so this will be refused: lower {}\n", need.keys);
+            text += &format!("# warning: only {there} are available, so this will be refused: lower {}\n", need.keys);
         }
         text
     })

@@ -1,4 +1,4 @@
-//! Configurations that cannot be used: where, what, and what would do.
+//! Errors of configurations: the place, the problem, and a remedy.
 
 use std::{io, path::PathBuf};
 
@@ -7,21 +7,21 @@ use metadrift_envs::TaskError;
 
 use crate::failure::{Coded, code};
 
-/// A configuration that cannot be used.
+/// An error of a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The text is no TOML, or has a key or a type that does not belong there.
+    /// The text is not TOML, or has an unknown key or a wrong type.
     #[error("{origin}: {message}")]
     Text {
-        /// File, preset or `--set` argument.
+        /// Source of the text: file, preset or `--set` argument.
         origin: String,
-        /// The parser's words, with line and column, and the nearest key.
+        /// The parser's message, with line and column, and the nearest key.
         message: String,
     },
     /// A number outside its legal range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// The section of a learner that does not learn here.
+    /// A section belongs to a learner other than the chosen one.
     #[error("config: [{section}] is only used with learner = \"{learner}\"; remove it")]
     Unread {
         /// The section.
@@ -29,38 +29,38 @@ pub enum ConfigError {
         /// Its learner.
         learner: &'static str,
     },
-    /// The `[task]` table.
+    /// The `[task]` table has an error.
     #[error("config: {0}{list}", list = all_names(.0))]
     Task(#[from] TaskError),
-    /// One of the others, in a line of a file.
+    /// Another of these errors, in a line of a file.
     #[error("{origin}, line {line}: {error}")]
     At {
         /// File or preset.
         origin: String,
-        /// Counted from 1.
+        /// Line, counted from 1.
         line: usize,
         /// The error itself.
         error: Box<ConfigError>,
     },
-    /// A preset that does not exist, or a run that does not go with it.
+    /// A preset does not exist, or a run does not fit it.
     #[error("{0}")]
     NotFound(String),
-    /// A configuration that cannot be read.
+    /// A configuration cannot be read.
     #[error("cannot read configuration {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
-    /// More than fits into memory.
-    #[error("config: this takes about {need} of memory, and {available} are there: lower {keys}")]
+    /// The run needs more memory than there is.
+    #[error("config: this needs about {need} of memory, but only {available} are available: lower {keys}")]
     TooLarge {
-        /// Memory that is needed.
+        /// Memory that is needed, as text.
         need: String,
-        /// Memory that can be had.
+        /// Memory that is available, as text.
         available: String,
-        /// What to lower.
+        /// Settings to lower.
         keys: &'static str,
     },
 }
@@ -75,7 +75,7 @@ impl Coded for ConfigError {
 }
 
 impl ConfigError {
-    /// The same with the line of its key, unless the key was set from the command line.
+    /// This error with the line of its key, unless the key was set from the command line.
     pub(super) fn at(self, origin: &str, text: &str, sets: &[String]) -> ConfigError {
         let key = match &self {
             ConfigError::OutOfRange(error) => error.key.to_owned(),
@@ -100,7 +100,7 @@ pub(super) fn located(text: &str, path: &str, message: &str) -> String {
     format!("TOML parse error at line {number}, column {column}\n{margin} |\n{number} | {line}\n{margin} |\n{message}")
 }
 
-/// The line of a key path (`a.b[0].c`), or of the deepest table on its way that is there.
+/// The line of a key path (`a.b[0].c`), or of the deepest table on the path that exists.
 fn line_of(text: &str, path: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
@@ -131,7 +131,7 @@ fn all_names(error: &TaskError) -> String {
     }
 }
 
-/// The parser's words, long lines shortened, with the nearest key.
+/// The parser's message, with long lines shortened and the nearest key added.
 pub(super) fn parse_error(origin: &str, error: &str) -> ConfigError {
     let short = |line: &str| -> String {
         let long = line.chars().count() > LONGEST;
@@ -141,13 +141,13 @@ pub(super) fn parse_error(origin: &str, error: &str) -> ConfigError {
     ConfigError::Text { origin: origin.into(), message: with_suggestion(&lines.join("\n")) }
 }
 
-/// Longest line of a parser's message that is shown whole: a list of keys fits.
+/// Length up to which a line of a parser's message is shown whole: a list of keys fits.
 const LONGEST: usize = 1000;
 
-/// Keys of former versions, and what takes their place.
+/// Keys of earlier versions, and their replacements.
 const GONE: [(&str, &str); 1] = [(
     "task_scope",
-    "there is no such choice: a task lasts for the data before and after adaptation, and with learner = \"ppo\" for \
+    "this key was removed: a task lasts for the data before and after adaptation, and with learner = \"ppo\" for \
      `rollout.episodes_per_env` episodes (1 draws a new task for every episode)",
 )];
 
@@ -172,7 +172,7 @@ fn with_suggestion(message: &str) -> String {
     }
 }
 
-/// The known name most like `name`, if any is at all alike.
+/// The known name nearest to `name`, if any is similar.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.map(|k| (strsim::jaro_winkler(name, k), k));
     scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)

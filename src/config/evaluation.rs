@@ -10,21 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use super::ranges::{MAX_ADAPT_STEPS, MAX_STEPS, MAX_WIDTH};
 
-/// Tasks, data and adaptation of an evaluation. Keys that are left out are resolved once, when the configuration is
-/// read, and stored with the run.
+/// Tasks, data and adaptation of an evaluation. Missing keys are filled in once, when the configuration is read, and
+/// stored with the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
-    /// Held-out tasks.
+    /// Number of held-out tasks.
     pub tasks: usize,
-    /// Lanes per task, each an episode of the data for an adaptation step; left out: as in training, 20 for plain PPO.
+    /// Number of lanes per task, each an episode of the data for an adaptation step; if missing, as in training, or 20
+    /// for plain PPO.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episodes: Option<usize>,
-    /// Ticks of a lane before each adaptation step and after the last, 0 for the length of one episode; left out: as
-    /// in training, 0 for plain PPO.
+    /// Ticks of a lane before each adaptation step and after the last, 0 for the length of one episode; if missing, as
+    /// in training, or 0 for plain PPO.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Adaptation steps; left out: as in training, at least 1.
+    /// Number of adaptation steps; if missing, as in training, but at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapt_steps: Option<usize>,
     /// Iterations between two evaluations during training; 0 evaluates only when training is over.
@@ -37,28 +38,28 @@ impl Default for EvaluationConfig {
     }
 }
 
-/// The protocol with nothing left open.
+/// The protocol with every key filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluated {
-    /// Held-out tasks.
+    /// Number of held-out tasks.
     pub tasks: usize,
-    /// Lanes per task.
+    /// Number of lanes per task.
     pub episodes: usize,
     /// Ticks of a lane in one phase; 0 for the length of one episode.
     pub steps: usize,
-    /// Adaptation steps.
+    /// Number of adaptation steps.
     pub adapt_steps: usize,
-    /// Iterations between two evaluations during training; 0: none.
+    /// Iterations between two evaluations during training; 0 evaluates only at the end.
     pub every: u64,
 }
 
 impl EvaluationConfig {
-    /// Fills in the keys that were left out, and checks every key against its legal range.
+    /// Fills in missing keys, and checks every key against its legal range.
     pub(super) fn resolve(&mut self, demand: Demand, maml: &MamlConfig, horizon: u32) -> Result<Evaluated, OutOfRange> {
         let (episodes, steps) = match demand {
             Demand::Lanes { .. } => (20, 0),
             Demand::Tasks { lanes, episodes: Episodes::Count(1), .. } => (lanes, 0),
-            // the same lanes on the same ticks, also where a lane has several episodes
+            // the same number of lanes and ticks, also if a lane has several episodes
             Demand::Tasks { lanes, steps, .. } => (lanes, steps),
         };
         let evaluated = Evaluated {

@@ -1,4 +1,4 @@
-//! A configuration that was checked: everything that follows from it is there and cannot fail.
+//! A checked configuration with everything that follows from it, which cannot fail any more.
 
 use std::ops::Deref;
 
@@ -19,7 +19,7 @@ use crate::rollout::GROUP;
 #[derive(Clone, Debug)]
 pub struct Experiment {
     config: Config,
-    /// The protocol of evaluation, with nothing left open.
+    /// The protocol of evaluation, with every key filled in.
     pub evaluation: Evaluated,
     env: EnvKind,
     settings: Settings,
@@ -28,10 +28,10 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Parses `text`, lays the `sets` (`key.path=value`) over it, and checks everything.
+    /// Parses `text`, applies the overrides `sets` (`key.path=value`), and checks everything.
     ///
     /// # Errors
-    /// On the first thing that is wrong; `origin` says where `text` came from.
+    /// The first error found; `origin` names the source of `text`.
     pub fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Experiment, ConfigError> {
         let mut config = Config::from_text(origin, text)?;
         let mut table: Table = toml::from_str(text).expect("the text was read before");
@@ -43,11 +43,10 @@ impl Experiment {
         read.and_then(|()| Experiment::new(config)).map_err(|error| error.at(origin, text, sets))
     }
 
-    /// Checks every number against its legal range and every task law against its channel's, and fills in what was
-    /// left out.
+    /// Checks every number against its legal range and every task law against its channel's, and fills in missing keys.
     ///
     /// # Errors
-    /// On the first thing that is wrong.
+    /// The first error found.
     pub fn new(mut config: Config) -> Result<Experiment, ConfigError> {
         let env = EnvKind::from_name(&config.task.env)?;
         let horizon = config.task.horizon.unwrap_or(env.spec().horizon);
@@ -65,7 +64,7 @@ impl Experiment {
         Ok(Experiment { config, evaluation, env, settings, demand, tasks })
     }
 
-    /// The same with another number of iterations.
+    /// The same experiment with another number of iterations.
     ///
     /// # Errors
     /// If that number is not legal.
@@ -99,7 +98,7 @@ impl Experiment {
         &self.tasks[at.expect("all splits are in the list of them")]
     }
 
-    /// Notes for the user about tasks that are legal: splits that share some.
+    /// Notes for the user about tasks that are legal but shared by several splits.
     ///
     /// # Errors
     /// If the laws of a split cannot be compared.
@@ -125,8 +124,8 @@ impl Deref for Experiment {
 }
 
 impl Config {
-    /// Leaves only the section of the learner that learns, every key of it filled in and checked. Another one's section
-    /// may be there if it says nothing: earlier versions wrote it out with every run.
+    /// Keeps only the section of the chosen learner, with every key filled in and checked. A section of another learner
+    /// may be present if it holds only defaults: earlier versions stored it with every run.
     fn settle_sections(&mut self) -> Result<(), ConfigError> {
         let resolve = |section: &Section, found: Option<Value>| {
             let table = found.and_then(|value| value.try_into::<Table>().ok()).unwrap_or_default();
@@ -147,8 +146,8 @@ impl Config {
         Ok(())
     }
 
-    /// Refuses keys that the learner does not read: they must not look as if they did something. Defaults are written
-    /// out with each run, so these may be there.
+    /// Refuses keys that the learner does not read, because they would have no effect. Keys at their defaults are
+    /// accepted, because these are stored with each run.
     fn check_ignored(&self) -> Result<(), ConfigError> {
         let fresh = Config {
             rollout: Default::default(),
@@ -181,7 +180,7 @@ impl Config {
     }
 }
 
-/// Refuses experience that a source cannot give.
+/// Refuses a demand that a source cannot meet.
 fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), OutOfRange> {
     match demand {
         Demand::Tasks { .. } => {
@@ -197,6 +196,6 @@ fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), Out
     }
 }
 
-/// Returns are means over whole episodes, so a phase of the meta-learner holds one at least.
+/// The range of steps: returns are means over whole episodes, so a phase of the meta-learner holds at least one.
 const SHORT: &str =
     "0, or at least task.horizon, so that a phase holds a whole episode; for shorter ones set task.horizon";

@@ -1,11 +1,11 @@
-//! A configuration as a flat list of keys: for comparing two of them, and for TensorBoard's table of runs.
+//! A configuration as a flat list of keys, for comparisons and for TensorBoard's table of runs.
 
 use toml::Value;
 
 use super::Config;
 
 impl Config {
-    /// Every key that holds a value, `task.vary.mass.low` for example, with its value. Lists are values.
+    /// Every key that holds a value (`task.vary.mass.low`), with its value. Lists count as values.
     pub fn flat(&self) -> Vec<(String, Value)> {
         let table = toml::Table::try_from(self).expect("a configuration always has a TOML form");
         let mut flat = Vec::new();
@@ -13,7 +13,7 @@ impl Config {
         flat
     }
 
-    /// The keys in which `other` differs, with both values as TOML; `nothing` where there is none.
+    /// The keys in which `other` differs, with both values as TOML; `nothing` stands for a missing value.
     pub fn differences(&self, other: &Config) -> Vec<(String, String, String)> {
         let (ours, theirs) = (self.flat(), other.flat());
         let text = |all: &[(String, Value)], key: &str| {

@@ -5,15 +5,15 @@ use metadrift_envs::rng::MAX_INDEX;
 
 use super::Config;
 
-/// Most tasks or lanes.
+/// Largest number of tasks or lanes.
 pub const MAX_WIDTH: u64 = 100_000;
-/// Most steps of a lane in one phase.
+/// Largest number of steps of a lane in one phase.
 pub const MAX_STEPS: u64 = 1_000_000;
-/// Most adaptation steps.
+/// Largest number of adaptation steps.
 pub const MAX_ADAPT_STEPS: u64 = 100;
 
 impl Config {
-    /// Every number outside `[task]` against its legal range.
+    /// Checks every number outside `[task]` against its legal range.
     pub(super) fn check_ranges(&self) -> Result<(), OutOfRange> {
         use Range::{Between, Discount, NotNegative, Positive, Share, Whole};
         let (r, m, p) = (&self.rollout, &self.maml, &self.ppo);
@@ -41,7 +41,7 @@ impl Config {
         check_widths("policy.hidden", &self.policy.hidden)
     }
 
-    /// The name must be one that a folder can have.
+    /// Checks that a folder can have the configuration's name.
     pub(super) fn check_name(&self) -> Result<(), OutOfRange> {
         let name_ok = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let name = &self.name;

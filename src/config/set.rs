@@ -1,19 +1,20 @@
-//! `--set KEY=VALUE`.
+//! Overrides of the form `--set KEY=VALUE`.
 
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, error::parse_error};
 
-/// Most parts of a key path: more than any key has, and few enough to recurse over.
+/// Largest number of parts of a key path: more than any key has, and few enough for recursion.
 const MAX_PARTS: usize = 16;
 /// Longest key path (bytes).
 const MAX_PATH: usize = 1000;
 
-/// Refuses two arguments of which one undoes the other.
+/// Refuses two arguments if one undoes the other.
 pub(super) fn check(sets: &[String]) -> Result<(), ConfigError> {
     let key = |set: &str| set.split('=').next().unwrap_or_default().trim().to_owned();
     for (index, later) in sets.iter().enumerate() {
-        let (path, below) = (key(later), format!("{}.", key(later)));
+        let path = key(later);
+        let below = format!("{}.", key(later));
         if let Some(first) = sets[..index].iter().find(|set| key(set) == path || key(set).starts_with(&below)) {
             let short_forms = ["seed", "iterations"].contains(&path.as_str());
             let hint = if short_forms { format!(" (--{path} is the same setting)") } else { String::new() };
@@ -24,8 +25,8 @@ pub(super) fn check(sets: &[String]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Lays one `key.path=value` over the table and reads the result. The value is TOML; a bare word is a string. What is no
-/// TOML but can only mean one thing is read so: `.1`, `1e3` for a whole number, `True`.
+/// Applies one `key.path=value` to the table and reads the result. The value is TOML; a bare word is a string. Text
+/// that is not TOML but has only one possible meaning is accepted: `.1`, `1e3` for a whole number, `True`.
 pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError> {
     let origin = || format!("--set {}", short(set));
     let bad = |message: String| ConfigError::Text { origin: origin(), message };
@@ -62,7 +63,7 @@ fn put(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The values that the text may mean, likeliest first; the key decides.
+/// The possible values of the text, likeliest first; the key's type decides.
 fn readings(text: &str) -> Vec<Value> {
     let word = text.trim();
     let mut readings = Vec::new();
@@ -81,7 +82,7 @@ fn readings(text: &str) -> Vec<Value> {
     readings
 }
 
-/// The beginning of a long argument.
+/// The beginning of a long argument, for messages.
 fn short(set: &str) -> String {
     if set.chars().count() <= 120 { set.to_owned() } else { set.chars().take(100).chain(" ...".chars()).collect() }
 }

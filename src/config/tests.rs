@@ -1,4 +1,4 @@
-//! Errors that name their place, overrides, files of traces.
+//! Tests of errors that name their place, of overrides, and of files of traces.
 
 use metadrift_envs::Split;
 
@@ -114,7 +114,7 @@ fn a_value_that_can_mean_one_thing_only_is_read_so() {
     assert_eq!(with("maml.inner_lr=1").unwrap().maml.inner_lr, 1.0);
     assert!(with("maml.first_order=True").unwrap().maml.first_order);
     assert!(!with("maml.first_order=FALSE").unwrap().maml.first_order);
-    // the key decides: these are names
+    // the key decides: these values are names
     for name in ["12", "1e3", "True", "x"] {
         assert_eq!(with(&format!("name={name}")).unwrap().name, name);
     }
@@ -129,7 +129,7 @@ fn the_key_of_a_set_is_bounded() {
     assert!(message.contains("at most 16 parts") && message.len() < 400, "{message}");
     let long = "a".repeat(5000) + "=1";
     assert!(error(MINIMAL, &[&long]).contains("1000 characters"));
-    // as deep in a file: refused by the parser, not by the stack
+    // the parser refuses a file of the same depth, before the stack overflows
     for text in [vec!["a"; 60_000].join(".") + " = 1", format!("[{}]", vec!["a"; 60_000].join("."))] {
         assert!(error(&format!("{text}\n{MINIMAL}"), &[]).len() < 5000);
     }

@@ -1,6 +1,7 @@
-//! Recordings that a configuration names: text files of numbers, one in each line, or all in one line.
+//! Recordings that a configuration names: text files of numbers, one per line, or all in one line.
 //!
-//! A text that can be read in two ways (a decimal comma, several columns, a gap) is refused with what to write.
+//! A text with two possible readings (a decimal comma, several columns, a gap) is refused, and the message shows a
+//! remedy.
 
 use std::{
     fs::{self, OpenOptions},
@@ -11,15 +12,15 @@ use std::{
 
 use super::{Config, ConfigError};
 
-/// Longest recording (B).
+/// Largest size of a recording (B).
 const MAX_BYTES: u64 = 4 << 20;
-/// Most numbers of all recordings together: they become part of the run's configuration.
+/// Largest number of values in all recordings together: they become part of the run's configuration.
 const MAX_NUMBERS: usize = 400_000;
-/// Characters of a file that a message shows.
+/// Number of a file's characters that a message shows.
 const SHOWN: usize = 12;
 
 impl Config {
-    /// Reads the files that traces name, by their paths from the configuration's folder.
+    /// Reads the files that traces name; paths are relative to the configuration's folder.
     pub(super) fn load_traces(&mut self, origin: &str) -> Result<(), ConfigError> {
         let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
         let mut total = 0;
@@ -46,7 +47,7 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return refuse("it is not a regular file".into());
     }
-    // were it a pipe by now, opening it would not wait
+    // if it has become a pipe meanwhile, opening it does not block
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -56,7 +57,7 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text without the byte order mark that some programs put before UTF-8.
+/// The text without the byte order mark that some programs write before UTF-8.
 fn text(bytes: &[u8]) -> Result<&str, String> {
     let saved = "save it as UTF-8 (\"CSV UTF-8\" in a spreadsheet)";
     if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
@@ -66,10 +67,12 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
         return Err(format!(": its byte order mark says UTF-16; {saved}"));
     }
     if bytes.contains(&0) {
-        return Err(format!(": it has null bytes, so it is no text, or UTF-16 without a byte order mark; {saved}"));
+        return Err(format!(
+            ": it has null bytes, so it is not text, or it is UTF-16 without a byte order mark; {saved}"
+        ));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|_| format!(": it is no UTF-8; {saved}"))
+    std::str::from_utf8(bytes).map_err(|_| format!(": it is not UTF-8; {saved}"))
 }
 
 /// The numbers of a text; an error begins with its line.
@@ -82,7 +85,7 @@ fn numbers(text: &str) -> Result<Vec<f64>, String> {
         if lines.len() > 1 && of_line.len() > 1 {
             let count = of_line.len();
             let problem =
-                "a file of several lines has one in each, for columns could be meant; write one number a line";
+                "in a file of several lines each has one, since these may be columns; write one number per line";
             return Err(format!(", line {}: {count} numbers, but {problem}", i + 1));
         }
         numbers.extend(of_line);
@@ -93,11 +96,11 @@ fn numbers(text: &str) -> Result<Vec<f64>, String> {
 /// The numbers of a line, between blanks, or between commas and blanks.
 fn numbers_of(line: &str) -> Result<Vec<f64>, String> {
     if line.trim_ascii().is_empty() {
-        return Err("nothing stands there; write the number that is missing, or leave out the line".into());
+        return Err("there is no number; write the missing number, or remove the line".into());
     }
     if line.contains(';') {
         return Err(
-            "`;` separates columns, and a recording has one; write one number a line, with a point: 9.81".into()
+            "`;` separates columns, and a recording has one; write one number per line, with a point: 9.81".into()
         );
     }
     decimal_comma(line)?;
@@ -105,18 +108,18 @@ fn numbers_of(line: &str) -> Result<Vec<f64>, String> {
     let mut numbers = Vec::new();
     for part in between_commas {
         if part.is_empty() {
-            return Err("nothing stands before or after a comma; write the number that is missing".into());
+            return Err("a comma has no number before or after it; write the missing number".into());
         }
         for word in part.split_ascii_whitespace() {
             let number = word.parse::<f64>().ok().filter(|number| number.is_finite());
-            numbers.push(number.ok_or_else(|| format!("`{}` is no finite number", excerpt(word)))?);
+            numbers.push(number.ok_or_else(|| format!("`{}` is not a finite number", excerpt(word)))?);
         }
     }
     Ok(numbers)
 }
 
-/// Refuses `9,81`: a comma with a digit on either side may separate two numbers or the digits of one, unless both
-/// numbers have a point.
+/// Refuses `9,81`: a comma between two digits may separate two numbers or the digits of one, unless both numbers have a
+/// point.
 fn decimal_comma(line: &str) -> Result<(), String> {
     for word in line.split_ascii_whitespace() {
         let parts: Vec<&str> = word.split(',').collect();
@@ -124,7 +127,7 @@ fn decimal_comma(line: &str) -> Result<(), String> {
             let joined =
                 pair[0].ends_with(|c: char| c.is_ascii_digit()) && pair[1].starts_with(|c: char| c.is_ascii_digit());
             if joined && !pair.iter().all(|part| part.contains('.')) {
-                let instead = "with a point (9.81) if it is one number, one a line if they are two";
+                let instead = "with a point (9.81) if it is one number, one per line if they are two";
                 return Err(format!("`{}` is one number or two; write {instead}", excerpt(word)));
             }
         }
@@ -132,7 +135,7 @@ fn decimal_comma(line: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The beginning of a word, with everything escaped that is not plain.
+/// The beginning of a word, with unusual characters escaped.
 fn excerpt(word: &str) -> String {
     let shown: String = word.chars().take(SHOWN).flat_map(char::escape_default).collect();
     if word.chars().count() > SHOWN { shown + "..." } else { shown }
@@ -172,22 +175,22 @@ mod tests {
             ("1,234,567.8", "line 1", "one number or two"),
             ("1.234,56", "line 1", "one number or two"),
             ("1e3,2e3", "line 1", "one number or two"),
-            ("0, 9.81\n1, 9.9\n", "line 1", "one number a line"),
-            ("9.81\n1 234\n", "line 2", "one number a line"),
-            ("0\t9.81\n1\t9.9\n", "line 1", "one number a line"),
-            ("9,81;9,90;10,10", "line 1", "one number a line, with a point"),
-            ("9.81;\n9.9;\n", "line 1", "one number a line, with a point"),
-            ("9.81, , 9.9", "line 1", "the number that is missing"),
-            ("9.81,\n9.9,\n", "line 1", "the number that is missing"),
-            ("9.81\n\n9.9\n", "line 2", "the number that is missing"),
-            ("gravity\n9.81\n", "line 1", "`gravity` is no finite number"),
-            ("9.81\n# wind\n", "line 2", "`#` is no finite number"),
-            ("9.81\nnan\n", "line 2", "`nan` is no finite number"),
-            ("9.81\n1e999\n", "line 2", "`1e999` is no finite number"),
-            ("\u{2212}9.81\n", "line 1", "`\\u{2212}9.81` is no finite number"),
-            ("1\u{a0}234\n", "line 1", "`1\\u{a0}234` is no finite number"),
-            ("\"9.81\"\n", "line 1", "is no finite number"),
-            ("", "line 1", "nothing stands there"),
+            ("0, 9.81\n1, 9.9\n", "line 1", "one number per line"),
+            ("9.81\n1 234\n", "line 2", "one number per line"),
+            ("0\t9.81\n1\t9.9\n", "line 1", "one number per line"),
+            ("9,81;9,90;10,10", "line 1", "one number per line, with a point"),
+            ("9.81;\n9.9;\n", "line 1", "one number per line, with a point"),
+            ("9.81, , 9.9", "line 1", "the missing number"),
+            ("9.81,\n9.9,\n", "line 1", "the missing number"),
+            ("9.81\n\n9.9\n", "line 2", "the missing number"),
+            ("gravity\n9.81\n", "line 1", "`gravity` is not a finite number"),
+            ("9.81\n# wind\n", "line 2", "`#` is not a finite number"),
+            ("9.81\nnan\n", "line 2", "`nan` is not a finite number"),
+            ("9.81\n1e999\n", "line 2", "`1e999` is not a finite number"),
+            ("\u{2212}9.81\n", "line 1", "`\\u{2212}9.81` is not a finite number"),
+            ("1\u{a0}234\n", "line 1", "`1\\u{a0}234` is not a finite number"),
+            ("\"9.81\"\n", "line 1", "is not a finite number"),
+            ("", "line 1", "there is no number"),
         ] {
             let told = read(text.as_bytes()).expect_err(text);
             assert!(told.starts_with(&format!(", {line}: ")) && told.contains(what), "{text:?}: {told}");
@@ -201,7 +204,7 @@ mod tests {
         assert!(read(&[b"\xfe\xff\0", &utf16[..]].concat()).unwrap_err().contains("UTF-16"));
         assert!(read(&utf16).unwrap_err().contains("UTF-16 without a byte order mark"));
         assert!(read(b"\xff\xfe\0\x009\0\0\0").unwrap_err().contains("UTF-32"));
-        assert!(read(b"9\xb781").unwrap_err().contains("no UTF-8"));
+        assert!(read(b"9\xb781").unwrap_err().contains("not UTF-8"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A controller for each lane as an actor.
+//! An actor with a controller for each lane.
 
 use metadrift_agents::{report::Diverged, rollout::Row};
 use metadrift_envs::{Batch, EnvKind, Task};
@@ -9,25 +9,25 @@ use crate::rollout::steps::Actor;
 /// Controllers on some tasks, each with the memory of its lane.
 pub struct Controlled<'a, C> {
     tasks: &'a [Task],
-    /// Lanes of each task.
+    /// Number of lanes per task.
     lanes: usize,
     act_dim: usize,
     all: Vec<Lane<C>>,
-    /// `[tasks * lanes, act_dim]`
+    /// Commands of all lanes, `[tasks * lanes, act_dim]`.
     commands: Vec<f32>,
 }
 
-/// A controller, and the numbers that it looks at.
+/// A controller, and the inputs it reads.
 struct Lane<C> {
     controller: C,
-    /// Ticks lived, over all phases.
+    /// Ticks of life, over all phases.
     age: u32,
     state: Vec<f32>,
     values: Vec<f64>,
 }
 
 impl<'a, C: Controller> Controlled<'a, C> {
-    /// `lanes` lanes on each task of `env`, each with the controller that `make(task, lane)` gives it.
+    /// An actor for `lanes` lanes on each task of `env`, each with the controller `make(task, lane)`.
     pub fn new(env: EnvKind, (tasks, lanes): (&'a [Task], usize), mut make: impl FnMut(usize, usize) -> C) -> Self {
         let count = tasks.len() * lanes;
         let lane = |controller| Lane { controller, age: 0, state: Vec::new(), values: Vec::new() };

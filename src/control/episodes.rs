@@ -1,4 +1,4 @@
-//! Lives of tasks under any actor, shown tick by tick or summed up, through the step loop that learners train in.
+//! Lives of tasks under any actor, shown tick by tick or summed up, by the step loop of training.
 
 use std::ops::Range;
 
@@ -20,35 +20,35 @@ use crate::{
 pub struct Stretch {
     /// The whole life.
     pub life: Life,
-    /// The phases that are lived through; each begins with new initial states.
+    /// The phases that are run; each begins with new initial states.
     pub phases: Range<usize>,
     /// Episodes after which a lane rests until the next phase.
     pub episodes: Episodes,
-    /// Number of the first task; the others count on from there.
+    /// Number of the first task; the others follow it.
     pub first_task: u64,
-    /// Ticks after which everything stops earlier.
+    /// Largest number of ticks, after which everything stops.
     pub limit: u64,
 }
 
 impl Stretch {
-    /// `phases` of `life`, tasks numbered from 0.
+    /// The stretch of `phases` of `life`, with tasks numbered from 0.
     pub fn new(life: Life, phases: Range<usize>) -> Self {
         Stretch { life, phases, episodes: life.episodes, first_task: 0, limit: u64::MAX }
     }
 }
 
-/// One tick of one lane: everything that a trace or a picture shows of it.
+/// One tick of one lane, with everything that a trace or a picture shows.
 #[derive(Debug)]
 pub struct Tick<'a> {
     /// Index of the task and of the lane within it.
     pub place: (usize, usize),
-    /// Where the lane stands in time.
+    /// Clocks of the lane.
     pub clocks: Clocks,
-    /// Before the step, `[state_dim]`.
+    /// State before the step, `[state_dim]`.
     pub state: &'a [f32],
-    /// Before the step, `[obs_dim]`.
+    /// Observation before the step, `[obs_dim]`.
     pub obs: &'a [f32],
-    /// With which the step is made, `[channels]`.
+    /// Channel values during the step, `[channels]`.
     pub values: &'a [f64],
     /// The actor's command, `[act_dim]`.
     pub action: &'a [f32],
@@ -56,13 +56,13 @@ pub struct Tick<'a> {
     pub applied: &'a [f32],
     /// Reward of the step.
     pub reward: f32,
-    /// Whether the physics ended the episode.
+    /// True if the physics ended the episode.
     pub terminated: bool,
-    /// Whether the time limit did.
+    /// True if the time limit ended the episode.
     pub truncated: bool,
 }
 
-/// Runs `lanes` lanes on each task under `actor` and shows every tick. `seed` names the initial states: they do not
+/// Runs `lanes` lanes on each task under `actor` and shows every tick. `seed` names the initial states, which do not
 /// depend on the actor.
 ///
 /// # Errors
@@ -96,7 +96,7 @@ pub fn run(
     Ok(())
 }
 
-/// One phase of all lanes, at most `ticks` long.
+/// Runs one phase of all lanes, at most `ticks` long.
 fn run_phase(
     kind: EnvKind,
     (tasks, lanes): (&[Task], usize),
@@ -111,7 +111,7 @@ fn run_phase(
     let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
     let start = stretch.life.start(stretch.first_task, phase);
     let mut env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
-    // one step, written over again and again
+    // one row, overwritten in every step
     let act_dim = kind.spec().act_dim();
     let shape = Shape { tasks: 1, steps: 1, envs: tasks.len() * lanes, obs_dim: env.obs_dim(), act_dim };
     let mut step = Rollout::new(shape, stretch.life.horizon);
@@ -119,7 +119,7 @@ fn run_phase(
     steps::run(&mut *env, actor, keeper, &mut slab.expect("there is one task"), ticks)
 }
 
-/// Shows every tick.
+/// A keeper that shows every tick.
 struct Shown<'a, S> {
     tasks: &'a [Task],
     lanes: usize,
@@ -175,8 +175,8 @@ impl<S: FnMut(&Tick<'_>)> Keeper for Shown<'_, S> {
     }
 }
 
-/// Mean return per episode of each task in phase `phase` of `life`, `[tasks]`, over the episodes that [`counts`] says,
-/// with the controller that `make(task, lane)` gives each lane.
+/// Mean return per episode of each task in phase `phase` of `life`, `[tasks]`, over the episodes that [`counts`]
+/// selects, with the controller `make(task, lane)` for each lane.
 pub fn returns<C: Controller>(
     env: EnvKind,
     tasks: &[Task],
@@ -194,12 +194,12 @@ pub fn returns<C: Controller>(
     summed.sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes)).collect()
 }
 
-/// Sums up the rewards of the episodes that count.
+/// A keeper that sums the rewards of the episodes that count.
 struct Summed {
     lanes: usize,
     life: Life,
     rest: Rest,
-    /// Rewards and episodes of each task, `[tasks]`.
+    /// Sum of rewards and number of episodes of each task, `[tasks]`.
     sums: Vec<(f64, u32)>,
 }
 

@@ -1,24 +1,24 @@
-//! Fixed feedback: the same law for every task, from what the sensors show and the last actions.
+//! Fixed feedback: the same law for every task, a function of the sensors' readings and the last actions.
 
 use metadrift_envs::{ActionSpace, EnvKind, EnvSpec};
 
 use super::{Controller, Seen};
 
-/// How many of its own last actions a linear law sees.
+/// Number of its own last actions that a linear law sees.
 const HISTORY: usize = 2;
 
-/// A family of fixed laws, told apart by their numbers.
+/// A family of fixed laws, each given by its numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Family {
-    /// Linear in observation, last actions and 1: the sign decides between two indices, the largest among more; a
-    /// vector is scaled to its bound and clipped.
+    /// Laws linear in observation, last actions and 1. The sign decides between two indices, the largest output among
+    /// more; a vector is scaled to its bound and clipped.
     Linear {
         /// Length of the observation.
         obs_dim: usize,
-        /// What comes out.
+        /// The space of the actions.
         space: ActionSpace,
     },
-    /// For the pendulum: pumps energy below an angle, linear in sine and angular velocity above it.
+    /// Laws for the pendulum: below an angle they pump energy, above it they are linear in sine and angular velocity.
     SwingUp,
 }
 
@@ -31,7 +31,7 @@ impl Family {
         }
     }
 
-    /// In words, for the report.
+    /// The family in words, for the report.
     pub fn describe(self) -> &'static str {
         match self {
             Family::Linear { .. } => "linear in observation and the last 2 actions",
@@ -47,11 +47,11 @@ impl Family {
         }
     }
 
-    /// Where a search begins, each with the spread of every number. The sign of everything that is told to the
+    /// The starting points of a search, each with the spread of every number. The sign of everything sent to the
     /// actuator occurs both ways.
     pub fn starts(self, spec: &EnvSpec) -> Vec<(Vec<f64>, Vec<f64>)> {
         match self {
-            // swing, level, kinetic, sine, velocity, cosine of the switch, bias
+            // the numbers are swing, level, kinetic, sine, velocity, cosine of the switch, bias
             Family::SwingUp => {
                 let design = [5.0, 1.0, 1.0 / 30.0, -12.0, -3.0, 0.85, 0.0];
                 let mirrored = [-5.0, 1.0, 1.0 / 30.0, 12.0, 3.0, 0.85, 0.0];
@@ -64,7 +64,7 @@ impl Family {
                 let mut spread = vec![1.0; inputs];
                 spread[obs_dim + 1..].fill(0.3);
                 if spec.name == "cartpole" {
-                    // in units of the limits: an angle is small where a position is not
+                    // these are in units of the limits: an angle is small where a position is not
                     spread[..4].copy_from_slice(&[0.3, 0.6, 8.0, 2.0]);
                     let mut design = vec![0.0; inputs];
                     design[..4].copy_from_slice(&[0.1, 0.3, 8.0, 2.0]);

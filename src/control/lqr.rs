@@ -4,9 +4,9 @@ use metadrift_envs::{Array, Env};
 use nalgebra::{RowSVector, SMatrix, SVector};
 
 /// Gain `K` of the command `u = -K x` that minimises the sum of `x' Q x + R u^2` under `x' = A x + B u`; `None` if the
-/// Riccati equation has no stabilising solution (nothing can be steered, or numbers overflow).
+/// Riccati equation has no stabilising solution (the command has no effect, or numbers overflow).
 ///
-/// The structure-preserving doubling algorithm of Chu, Fan, Lin and Wang (2004), which converges quadratically.
+/// It uses the structure-preserving doubling algorithm of Chu, Fan, Lin and Wang (2004), which converges quadratically.
 pub fn gain<const N: usize>(
     a: &SMatrix<f64, N, N>,
     b: &SVector<f64, N>,
@@ -14,7 +14,9 @@ pub fn gain<const N: usize>(
     r: f64,
 ) -> Option<RowSVector<f64, N>> {
     let identity = SMatrix::<f64, N, N>::identity();
-    let (mut step, mut control, mut cost) = (*a, b * b.transpose() / r, *q);
+    let mut step = *a;
+    let mut control = b * b.transpose() / r;
+    let mut cost = *q;
     for _ in 0..60 {
         let inverse = invert(identity + control * cost)?;
         let next_cost = cost + step.transpose() * cost * inverse * step;
@@ -32,23 +34,23 @@ pub fn gain<const N: usize>(
     None
 }
 
-/// The regulator of an environment's model, which is computed anew only when the model changes.
+/// The regulator of an environment's model; it is recomputed only when the model changes.
 #[derive(Clone, Debug)]
 pub struct Regulator<const N: usize> {
-    /// The channel values it was computed for.
+    /// The channel values of the current gain.
     values: Vec<f64>,
     gain: RowSVector<f64, N>,
     by_action: SVector<f64, N>,
 }
 
 impl<const N: usize> Regulator<N> {
-    /// Of no model yet.
+    /// A regulator without a model.
     pub(crate) fn new() -> Regulator<N> {
         Regulator { values: Vec::new(), gain: RowSVector::zeros(), by_action: SVector::zeros() }
     }
 
-    /// The gain at `target` with these weights on the state and on what is applied, and what a unit applied does in a
-    /// step. Where the values leave nothing to regulate, the last gain.
+    /// The gain at `target` with these weights on the state and on the applied input, and the effect of a unit input in
+    /// one step. If the values leave nothing to regulate, the last gain stays.
     pub fn at<E: Env>(
         &mut self,
         values: &[f64],
@@ -69,9 +71,11 @@ impl<const N: usize> Regulator<N> {
     }
 }
 
-/// Gauss-Jordan with row pivoting: `nalgebra` inverts matrices of a generic size only with more bounds than `Env` has.
+/// The inverse by Gauss-Jordan with row pivoting: `nalgebra` needs more bounds than `Env` has for matrices of a generic
+/// size.
 fn invert<const N: usize>(matrix: SMatrix<f64, N, N>) -> Option<SMatrix<f64, N, N>> {
-    let (mut left, mut right) = (matrix, SMatrix::<f64, N, N>::identity());
+    let mut left = matrix;
+    let mut right = SMatrix::<f64, N, N>::identity();
     for column in 0..N {
         let pivot = (column..N).max_by(|i, j| left[(*i, column)].abs().total_cmp(&left[(*j, column)].abs()))?;
         left.swap_rows(column, pivot);
@@ -95,7 +99,7 @@ fn invert<const N: usize>(matrix: SMatrix<f64, N, N>) -> Option<SMatrix<f64, N, 
     Some(right)
 }
 
-/// Jacobians of a step of `E` by its state and by what the actuator applies, by central differences.
+/// Jacobians of a step of `E` by its state and by the actuator's output, from central differences.
 pub fn linearise<E: Env, const N: usize>(
     params: &E::Params<f64>,
     state: [f64; N],
@@ -132,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_gain_solves_the_riccati_equation_of_a_double_integrator() {
-        // NumPy, 10^5 plain Riccati iterations with dt = 0.1, Q = diag(1, 0.1), R = 0.01
+        // from NumPy: 10^5 plain Riccati iterations with dt = 0.1, Q = diag(1, 0.1), R = 0.01
         let a = SMatrix::<f64, 2, 2>::new(1.0, 0.1, 0.0, 1.0);
         let b = SVector::<f64, 2>::new(0.005, 0.1);
         let q = SMatrix::<f64, 2, 2>::new(1.0, 0.0, 0.0, 0.1);

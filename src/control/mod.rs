@@ -1,7 +1,7 @@
-//! Controllers that are not learned: the measures of a preset's tasks.
+//! Controllers that are not learned: the reference scores of a preset's tasks.
 //!
-//! [`feedback`] holds fixed policies, which see what a learner sees; [`privileged`] those that know the state and the
-//! current parameters; [`search`] finds the best fixed one; [`episodes`] runs any of them on tasks.
+//! [`feedback`] holds fixed policies, which see the same as a learner; [`privileged`] holds controllers that know the
+//! state and the current parameters; [`search`] finds the best fixed policy; [`episodes`] runs any of them on tasks.
 
 mod controlled;
 pub mod episodes;
@@ -21,20 +21,20 @@ pub struct Seen<'a> {
     pub obs: &'a [f32],
     /// The physical state, `[state_dim]`.
     pub state: &'a [f32],
-    /// The current values of all channels, `[channels]`; may be old ones if the controller does not look at them.
+    /// The current values of all channels, `[channels]`; they may be outdated if the controller does not look at them.
     pub values: &'a [f64],
-    /// Steps done in the episode.
+    /// Number of steps done in the episode.
     pub episode_step: u32,
     /// The lane within its task, and the tick of its life: they name random numbers.
     pub place: (u32, u32),
 }
 
-/// Decides for one lane.
+/// A controller of one lane.
 pub trait Controller {
     /// Writes the action for the coming step, `[act_dim]`.
     fn act(&mut self, seen: &Seen<'_>, action: &mut [f32]);
 
-    /// Whether it looks at [`Seen::values`]: drifting ones take time to compute.
+    /// True if it looks at [`Seen::values`]: drifting ones take time to compute.
     fn looks_at_values(&self) -> bool {
         true
     }
@@ -50,7 +50,7 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
     }
 }
 
-/// Every action equally likely.
+/// The random policy: every action is equally likely.
 #[derive(Clone, Debug)]
 pub struct Random {
     space: ActionSpace,
@@ -58,7 +58,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// On task `task` of those that are drawn with `seed`.
+    /// The random policy on task `task` of those drawn with `seed`.
     pub fn new(space: ActionSpace, seed: u64, task: u32) -> Self {
         Random { space, stream: Stream::new(seed, Purpose::EvaluationAction).task(task) }
     }

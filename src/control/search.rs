@@ -10,28 +10,28 @@ use super::{
 };
 use crate::{life::Life, stats::mean};
 
-/// How much is searched.
+/// Effort of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Laws tried in each round, from each start.
+    /// Number of laws tried in each round, from each start.
     pub population: usize,
-    /// The best of them, from which the next round is drawn.
+    /// Number of best laws, from which the next round is drawn.
     pub elites: usize,
-    /// Rounds from each start.
+    /// Number of rounds from each start.
     pub rounds: usize,
-    /// Tasks that every law is tried on: of the same split, but not those that are reported.
+    /// Number of tasks that every law is tried on: of the same split, but never the reported ones.
     pub tasks: usize,
-    /// Lanes on each.
+    /// Number of lanes per task.
     pub lanes: usize,
 }
 
 impl Budget {
-    /// What `tasks audit` spends.
+    /// The effort of `tasks audit`.
     pub const AUDIT: Budget = Budget { population: 64, elites: 10, rounds: 20, tasks: 48, lanes: 2 };
 }
 
-/// The numbers of the law with the highest mean return on `tasks` in one phase of their life. The same tasks, initial states and `seed` give the
-/// same law.
+/// The numbers of the law with the highest mean return on `tasks` in one phase of their life. The same tasks, initial
+/// states and `seed` give the same law.
 pub fn best_fixed(
     env: EnvKind,
     family: Family,
@@ -59,7 +59,7 @@ pub fn best_fixed(
             }
             let elites = &tried[..budget.elites];
             if elites[0].0 == elites[budget.elites - 1].0 {
-                break; // all equal, as where nothing is left to gain: there is no direction to go on in
+                break; // all are equal, so there is no direction to follow
             }
             for k in 0..center.len() {
                 let column: Vec<f64> = elites.iter().map(|(_, numbers)| numbers[k]).collect();
@@ -72,7 +72,7 @@ pub fn best_fixed(
     best.expect("every family has a start and every budget a round").1
 }
 
-/// The center itself first, then normal draws around it.
+/// The center itself for index 0, otherwise a normal draw around it.
 fn candidate(center: &[f64], spread: &[f64], index: usize, stream: Stream) -> Vec<f64> {
     if index == 0 {
         return center.to_vec();

@@ -1,4 +1,4 @@
-//! The outcome of an evaluation: JSON, a table for people, one row per task as CSV, scalars for the log.
+//! The result of an evaluation: JSON, a table for people, one row per task as CSV, scalars for the log.
 
 use std::fmt::Write as _;
 
@@ -6,39 +6,39 @@ use serde::Serialize;
 
 use crate::stats::{Difference, Summary};
 
-/// The outcome, in the shape of its JSON form.
+/// The result, in the shape of its JSON form.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Name of the configuration.
     pub preset: String,
-    /// Iterations that the policy was trained for, where it comes from a run.
+    /// Number of training iterations of the policy, if it comes from a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iteration: Option<u64>,
-    /// `in-dist` or `ood`.
+    /// The split: `in-dist` or `ood`.
     pub split: &'static str,
-    /// As in [`Protocol`](super::Protocol).
+    /// Seed, as in [`Protocol`](super::Protocol).
     pub seed: u64,
-    /// As in [`Protocol`](super::Protocol).
+    /// Number of tasks, as in [`Protocol`](super::Protocol).
     pub tasks: usize,
-    /// As in [`Protocol`](super::Protocol).
+    /// Number of lanes per task, as in [`Protocol`](super::Protocol).
     pub episodes: usize,
-    /// Identity of each task, `[tasks]`: runs are compared on tasks of equal fingerprints.
+    /// Fingerprint of each task, `[tasks]`: runs are compared on tasks of equal fingerprints.
     pub fingerprints: Vec<String>,
     /// One point per number of adaptation steps, from 0.
     pub curve: Vec<Point>,
 }
 
-/// Returns per episode after some adaptation.
+/// Returns per episode after a number of adaptation steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// Gradient steps taken.
+    /// Number of gradient steps taken.
     pub adapt_steps: usize,
-    /// With sampled actions, on the very episodes that the next step adapts on.
+    /// Score with sampled actions, on the same episodes that the next step adapts on.
     pub stochastic: Score,
-    /// With the most likely action, from the same initial states.
+    /// Score with the most likely actions, from the same initial states.
     pub deterministic: Score,
-    /// Mean with the most likely actions, between the best fixed policy (0) and full knowledge (1) on the same ticks as
-    /// they were measured for the preset; absent where the tasks are not the preset's or nothing lies between the two.
+    /// Normalised score with the most likely actions, 0 for the best fixed policy and 1 for the oracle, as measured for
+    /// the preset on the same ticks; absent if the tasks are not the preset's or the gap is not significant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalised: Option<f64>,
 }
@@ -46,32 +46,33 @@ pub struct Point {
 /// Returns per episode of the adapted policy, and of the unadapted one on the same ticks from the same initial states.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
-    /// The adapted policy over tasks.
+    /// Summary of the adapted policy's returns over tasks.
     #[serde(flatten)]
     pub summary: Summary,
-    /// Adapted minus unadapted, by task.
+    /// Difference adapted minus unadapted, by task.
     pub gain: Difference,
-    /// The adapted policy, `[tasks]`.
+    /// Returns of the adapted policy, `[tasks]`.
     pub returns: Vec<f64>,
-    /// The unadapted policy, `[tasks]`.
+    /// Returns of the unadapted policy, `[tasks]`.
     pub unadapted: Vec<f64>,
 }
 
 impl Score {
-    /// The score of `returns`, `[tasks]`, against `unadapted`; against themselves before the first adaptation.
+    /// The score of `returns`, `[tasks]`, compared with `unadapted`; before the first adaptation, with themselves.
     pub(super) fn new(returns: Vec<f64>, unadapted: Option<Vec<f64>>, seed: u64) -> Self {
         let unadapted = unadapted.unwrap_or_else(|| returns.clone());
-        let (summary, gain) = (Summary::of(&returns, seed), Difference::paired(&returns, &unadapted, seed));
+        let summary = Summary::of(&returns, seed);
+        let gain = Difference::paired(&returns, &unadapted, seed);
         Score { summary, gain, returns, unadapted }
     }
 }
 
-/// The two ways to act, as people and files call them.
+/// One of the two kinds of action, with its name for people and files.
 type Way = (&'static str, fn(&Point) -> &Score);
 const WAYS: [Way; 2] = [("most likely", |point| &point.deterministic), ("sampled", |point| &point.stochastic)];
 
 impl Evaluation {
-    /// A table for people, at most 80 columns wide.
+    /// The result as a table for people, at most 80 columns wide.
     pub fn to_text(&self) -> String {
         let mut text = format!(
             "{}: {} {} tasks, {} episodes per adaptation step, seed {}\n",
@@ -89,7 +90,8 @@ impl Evaluation {
             for point in &self.curve {
                 let Score { summary: s, gain, .. } = score(point);
                 let interval = |[low, high]: [f64; 2]| format!("[{low:.1}, {high:.1}]");
-                let (mean, within) = (s.mean, interval(s.ci95));
+                let mean = s.mean;
+                let within = interval(s.ci95);
                 let _ = write!(
                     text,
                     "{:>5} {mean:>8.1} {within:>18} {:>8.1} {:>9.1}",
@@ -107,7 +109,7 @@ impl Evaluation {
         text + &self.normalised() + &self.harm()
     }
 
-    /// One line with the normalised scores from the first number of steps on, where there are any.
+    /// One line with the normalised scores, from the smallest number of steps that has one.
     fn normalised(&self) -> String {
         let score = |point: &Point| Some(format!("{:.2}", point.normalised?));
         let scores: Vec<String> = self.curve.iter().filter_map(score).collect();
@@ -117,7 +119,7 @@ impl Evaluation {
         format!("normalised score (0 = best fixed policy, 1 = oracle): {}\n", scores.join(", "))
     }
 
-    /// A line for each number of steps after which the policy is worse than without adaptation.
+    /// One line for each number of steps after which the policy is worse than without adaptation.
     fn harm(&self) -> String {
         let mut text = String::new();
         for point in self.curve.iter().filter(|point| point.deterministic.gain.is_negative()) {
@@ -134,7 +136,7 @@ impl Evaluation {
         text
     }
 
-    /// One row per task, number of adaptation steps and way to act.
+    /// The result as CSV: one row per task, number of adaptation steps and kind of action.
     pub fn to_csv(&self) -> String {
         let mut text = "split,task,fingerprint,adapt_steps,actions,return,unadapted,iteration\n".to_owned();
         let iteration = self.iteration.map_or(String::new(), |iteration| iteration.to_string());
@@ -144,7 +146,8 @@ impl Evaluation {
                 for (task, (fingerprint, (adapted, unadapted))) in
                     self.fingerprints.iter().zip(returns.iter().zip(unadapted)).enumerate()
                 {
-                    let (split, k) = (self.split, point.adapt_steps);
+                    let split = self.split;
+                    let k = point.adapt_steps;
                     let _ = writeln!(text, "{split},{task},{fingerprint},{k},{name},{adapted},{unadapted},{iteration}");
                 }
             }

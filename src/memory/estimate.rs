@@ -1,4 +1,4 @@
-//! Estimates of the memory that training, evaluation, audits and pictures take.
+//! Estimates of the memory for training, evaluation, audits and pictures.
 
 use metadrift_agents::{
     backend::{BackendChoice, NoBackend},
@@ -11,19 +11,19 @@ use metadrift_envs::{EnvSpec, channels};
 use super::Need;
 use crate::{config::Experiment, life::Life, registry};
 
-/// An environment's lane (B): state, parameters and their drifts, random streams.
+/// Memory of an environment's lane (B): state, parameters and their drifts, random streams.
 const LANE: u128 = 1600;
-/// Per number of an observation, a lane's histories (B).
+/// Memory of a lane's histories per number of an observation (B).
 const LANE_OBS: u128 = 16;
-/// A task with its drifts, beside its lanes (B).
+/// Memory of a task with its drifts, without its lanes (B).
 const TASK: u128 = 2048;
 
-/// A lane of the environment (B).
+/// Memory of a lane of the environment (B).
 fn lane(config: &Experiment) -> u128 {
     LANE + LANE_OBS * registry::policy(config).obs_dim() as u128
 }
 
-/// The arithmetic of the gradients.
+/// Backend and threads of the gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arithmetic {
     graph: bool,
@@ -32,10 +32,10 @@ pub struct Arithmetic {
 }
 
 impl Arithmetic {
-    /// The arithmetic of the backend that `choice` leads to on `device`.
+    /// The arithmetic of the backend that `choice` selects on `device`.
     ///
     /// # Errors
-    /// If the backend cannot be had.
+    /// If the backend is not available.
     pub fn of(config: &Experiment, choice: BackendChoice, device: Device, threads: usize) -> Result<Self, NoBackend> {
         let graph = choice.resolve(device, config.maml.tasks_per_chunk)? == BackendChoice::Tch;
         Ok(Arithmetic { graph, on_gpu: device != Device::Cpu, threads: threads as u128 })
@@ -62,11 +62,11 @@ impl Arithmetic {
 /// The size of a training run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Training {
-    /// Most environment steps of an iteration.
+    /// Largest number of environment steps of an iteration.
     pub steps: u128,
-    /// Memory at its peak.
+    /// Peak memory.
     pub need: Need,
-    /// Memory that stays while the run is evaluated (B).
+    /// Memory that stays during evaluations (B).
     stays: u128,
 }
 
@@ -84,7 +84,7 @@ impl Training {
             }
             Demand::Lanes { lanes, steps, .. } => {
                 let rows = lanes as u128 * steps as u128;
-                // a lane is stored with the checkpoint, too
+                // the checkpoint also holds every lane
                 (rows, rows * sizes.row + lanes as u128 * (3 * lane + TASK), 0)
             }
         };
@@ -93,7 +93,7 @@ impl Training {
         Training { steps, need, stays: stays + networks }
     }
 
-    /// The same with the evaluation that `[evaluation]` asks for at its end.
+    /// The need of the run together with the evaluation that `[evaluation]` asks for at its end.
     pub fn and_evaluation(self, config: &Experiment, arithmetic: Arithmetic) -> Need {
         let asked = &config.evaluation;
         let evaluation = evaluation(config, asked.tasks, asked.episodes, arithmetic);
@@ -102,7 +102,7 @@ impl Training {
     }
 }
 
-/// An evaluation of `tasks` tasks with `episodes` lanes each.
+/// The need of an evaluation of `tasks` tasks with `episodes` lanes each.
 pub fn evaluation(config: &Experiment, tasks: usize, episodes: usize, arithmetic: Arithmetic) -> Need {
     let sizes = arithmetic.sizes(config);
     let (tasks, lanes) = (tasks as u128, episodes as u128);
@@ -116,19 +116,19 @@ pub fn evaluation(config: &Experiment, tasks: usize, episodes: usize, arithmetic
     Need { bytes: data + in_hand + networks, keys }
 }
 
-/// An audit of all three splits at once, `tasks` tasks with `lanes` lanes each.
+/// The need of an audit of all three splits at once, with `tasks` tasks and `lanes` lanes per task.
 pub fn audit(config: &Experiment, tasks: usize, lanes: usize) -> Need {
     let bytes = 3 * tasks as u128 * (TASK + lanes as u128 * lane(config));
     Need { bytes, keys: "--tasks or --lanes" }
 }
 
-/// All values of every channel over `steps` steps, with what else a film shows of a step.
+/// The need of a film of `steps` steps: all values of every channel, and everything else it shows of a step.
 pub fn film(spec: &EnvSpec, steps: u64) -> Need {
     let moment = 8 * channels(spec).len() as u128 + 256;
     Need { bytes: u128::from(steps) * moment, keys: "task.horizon or the number of steps" }
 }
 
-/// One number for each of `ticks` ticks of `tasks` tasks.
+/// The need of one number for each of `ticks` ticks of `tasks` tasks.
 pub fn series(tasks: u32, ticks: u64) -> Need {
     let bytes = 10 * u128::from(tasks) * u128::from(ticks);
     Need { bytes, keys: "task.horizon, rollout.num_steps, rollout.episodes_per_env or maml.inner_steps" }

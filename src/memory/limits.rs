@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Memory that this process can still get (B): the smallest of what the machine has, what its control groups leave and
-/// what `ulimit` leaves. None where the system does not say.
+/// Memory that this process can still get (B): the smallest of the machine's free memory, the rest of its control
+/// groups and the rest of `ulimit`. `None` if the system does not report it.
 pub fn available() -> Option<u64> {
     let limits = [machine(), control_groups(Path::new("/sys/fs/cgroup")), address_space()];
-    // what was freed stays with the allocator, which gives it out again
+    // freed memory stays with the allocator, which reuses it
     limits.into_iter().flatten().min().map(|bytes| bytes.saturating_add(freed()))
 }
 
@@ -19,7 +19,7 @@ fn machine() -> Option<u64> {
     value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The least that a control group of this process, or one above it, leaves.
+/// The least memory that a control group of this process, or one above it, leaves (B).
 fn control_groups(root: &Path) -> Option<u64> {
     let text = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mut least = None;
@@ -40,13 +40,14 @@ fn control_groups(root: &Path) -> Option<u64> {
     least
 }
 
-/// The folder `path` in `base` and those above it; in a container the path may not be there, but the base is.
+/// The folder `path` in `base` and those above it; in a container the path may be missing, but the base exists.
 fn upwards(base: &Path, path: &str) -> Vec<PathBuf> {
     let whole = base.join(path);
     whole.ancestors().take_while(|folder| folder.starts_with(base)).map(Path::to_owned).collect()
 }
 
-/// Memory that the group in `folder` leaves (B), if it has a limit. Cached files count as free, as they do in `MemAvailable`.
+/// Memory that the group in `folder` leaves (B), if it has a limit. Cached files count as free, as they do in
+/// `MemAvailable`.
 fn left(folder: &Path, [limit, usage]: [&str; 2]) -> Option<u64> {
     let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
     let limit = number(limit)?;
@@ -83,7 +84,7 @@ fn address_space() -> Option<u64> {
     None
 }
 
-/// Memory that was freed and that the allocator has kept (B).
+/// Freed memory that the allocator has kept (B).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn freed() -> u64 {
     // SAFETY: it only reads the allocator's own counts.

@@ -184,7 +184,7 @@ pub(super) const SCHEDULES: &[Entry] = &[
                 "file",
                 "path",
                 "none",
-                "A text file in place of `values`, by its path from the configuration's folder: one number a line, UTF-8, at most 4 MiB",
+                "A text file in place of `values`, by its path from the configuration's folder: one number per line, UTF-8, at most 4 MiB",
             ),
             may("every", "whole number, 1 or more", "1", "Ticks between two values"),
             may("interpolation", "\"hold\" or \"linear\"", "\"hold\"", "Values between two recorded ones"),

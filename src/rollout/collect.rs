@@ -1,4 +1,4 @@
-//! One phase of several tasks: a job per task on a queue.
+//! Collection of one phase of several tasks: a job per task on a queue.
 
 use metadrift_agents::{
     report::Diverged,
@@ -14,35 +14,35 @@ use super::{
     steps::{self, Keeper, Rest},
 };
 
-/// The parts of a collection that stay the same from phase to phase.
+/// The settings of a collection that stay the same in every phase.
 #[derive(Clone, Copy, Debug)]
 pub struct Collection {
-    /// Which environment.
+    /// The environment.
     pub env: EnvKind,
     /// Time limit of an episode (steps).
     pub horizon: u32,
-    /// Threads that step.
+    /// Number of threads that step.
     pub num_actors: usize,
 }
 
-/// The stretch of the tasks' lives that is collected: it names the random streams and sets the clock.
+/// The collected part of the tasks' lives: it names the random streams and sets the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Phase {
     /// Seed of the run, or of the evaluation.
     pub seed: u64,
     /// Iteration of the meta-loop.
     pub iteration: u32,
-    /// How many adaptation steps came before.
+    /// Number of earlier adaptation steps.
     pub index: u8,
-    /// Where the lanes of the first task start; tasks count on from there.
+    /// Clocks of the first task's lanes at the start; tasks count on from there.
     pub start: Clocks,
-    /// Stream of the initial states.
+    /// Purpose of the random stream of the initial states.
     pub resets: Purpose,
-    /// Stream of the actions.
+    /// Purpose of the random stream of the actions.
     pub draws: Purpose,
-    /// Sampled or deterministic.
+    /// The choice between sampled and deterministic actions.
     pub actions: Actions,
-    /// How long each lane runs.
+    /// Length of each lane's run.
     pub episodes: Episodes,
 }
 
@@ -66,10 +66,10 @@ impl Phase {
     }
 }
 
-/// Fills `rollout`: task i with policy i.
+/// Fills `rollout`, task i with policy i.
 ///
 /// # Errors
-/// If a policy's output is not finite; the rollout is then of no use.
+/// If a policy's output is not finite; the rollout is then unusable.
 ///
 /// # Panics
 /// With the message of the first actor that panicked, after the others have finished.
@@ -91,8 +91,7 @@ pub fn collect_all(
 
 type Job<'a> = (usize, ((&'a Task, Slab<'a>), &'a mut Result<(), Diverged>));
 
-/// Collects one task into `slab`. Lanes that are done are stepped no more by the policy: only live ones are asked for
-/// actions.
+/// Collects one task into `slab`. The policy acts for live lanes only, not for those that are done.
 fn collect(
     collection: &Collection,
     (index, task): (usize, &Task),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{config::Experiment, registry};
 
-/// Lanes that one actor steps together, whatever the number of actors: at most this many.
+/// Largest number of lanes that one actor steps together; it does not depend on the number of actors.
 pub const GROUP: usize = 32;
 
 /// The life of every lane.
@@ -25,23 +25,23 @@ struct Life {
     /// Time limit of an episode (steps).
     horizon: u32,
     tasks: TaskDistribution,
-    /// Time for which a lane keeps a task before it draws the next one.
+    /// Number of episodes for which a lane keeps a task before it draws the next one.
     episodes: Episodes,
     seed: u64,
 }
 
 impl Life {
-    /// The task of `lane` after it has ended `done` episodes: a pure function, so tasks need not be stored.
+    /// The task of `lane` after `done` episodes: a pure function, so tasks need not be stored.
     fn task(&self, lane: usize, done: u32) -> Task {
         let round = match self.episodes {
-            // beyond 2^24 rounds, where streams end, the tasks of the first ones come again
+            // streams end after 2^24 rounds: the tasks then repeat from the first one
             Episodes::Count(n) => done / n % MAX_INDEX,
             Episodes::Endless => 0,
         };
         self.tasks.sample(self.seed, round, lane as u32)
     }
 
-    /// Whether a lane draws a new task once it has ended `done` episodes.
+    /// True if a lane draws a new task after `done` episodes.
     fn renews(&self, done: u32) -> bool {
         matches!(self.episodes, Episodes::Count(n) if done.is_multiple_of(n))
     }
@@ -57,17 +57,17 @@ pub struct Lanes {
     groups: Vec<Group>,
     num_actors: usize,
     iteration: u32,
-    /// The last iteration, `[groups, steps, lanes of a group]`.
+    /// The data of the latest iteration, `[groups, steps, lanes of a group]`.
     rollout: Rollout,
     env_steps: u64,
 }
 
 impl Lanes {
-    /// The lanes that the learner of `config` asks for (at most [`GROUP`], or a multiple of it), at the beginning of their
-    /// first episodes, stepped by `num_actors` threads.
+    /// The lanes that the learner of `config` asks for (at most [`GROUP`], or a multiple of it), at the beginning of
+    /// their first episodes, stepped by `num_actors` threads.
     ///
     /// # Panics
-    /// If it asks for something else.
+    /// If the learner asks for tasks instead.
     pub fn new(config: &Experiment, num_actors: usize) -> Self {
         let Demand::Lanes { lanes, steps, episodes } = config.demand() else { panic!("the learner asks for tasks") };
         let env = config.env();
@@ -115,7 +115,7 @@ impl Source for Lanes {
 
     fn save(&mut self, state: &mut State) {
         state.set("env_steps", self.env_steps);
-        // episodes that each lane has ended, and the state of each group's environment
+        // the episodes that each lane has ended, and the state of each group's environment
         state.set("episodes", self.groups.iter().flat_map(|group| group.done.clone()).collect::<Vec<u32>>());
         let words: Vec<Vec<u32>> = self.groups.iter_mut().map(|group| group.env.save()).collect();
         state.put_words("lanes", &words);
@@ -144,14 +144,14 @@ type Job<'a> = (usize, ((&'a mut Group, Slab<'a>), &'a mut Result<(), Diverged>)
 /// Lanes that are stepped together.
 struct Group {
     env: Box<dyn Batch>,
-    /// Number of the first lane in the run.
+    /// Number of the group's first lane in the run.
     first: usize,
-    /// Episodes ended, `[lanes]`.
+    /// Number of ended episodes, `[lanes]`.
     done: Vec<u32>,
 }
 
 impl Group {
-    /// Lanes with the tasks they have after so many episodes.
+    /// The group with the tasks that its lanes have after `done` episodes.
     fn new(life: &Life, index: usize, done: &[u32]) -> Self {
         let first = index * GROUP;
         let tasks: Vec<Task> = done.iter().enumerate().map(|(i, done)| life.task(first + i, *done)).collect();
@@ -160,7 +160,7 @@ impl Group {
         Group { env, first, done: done.to_vec() }
     }
 
-    /// Fills the slab from where the lanes stand.
+    /// Fills the slab, starting from the lanes' current states.
     fn collect(
         &mut self,
         life: &Life,
@@ -179,7 +179,7 @@ impl Group {
     }
 }
 
-/// An episode that ends is followed by another one, every so many in another task.
+/// A keeper that lets another episode follow each one, and renews tasks.
 struct Renewed<'a> {
     life: &'a Life,
     first: usize,

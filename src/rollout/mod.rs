@@ -1,8 +1,8 @@
 //! Experience: actors step the environments and write into one shared buffer.
 //!
-//! [`steps`] is the one step loop. A job is one task or one group of lanes: its slab of the
-//! [`Rollout`](metadrift_agents::rollout::Rollout), its policy, its random streams. Threads take jobs off a closed queue,
-//! so results are in place when the last one is done, and equal to the byte for any number of threads.
+//! [`steps`] holds the only step loop. A job is one task or one group of lanes: its slab of the
+//! [`Rollout`](metadrift_agents::rollout::Rollout), its policy, its random streams. Threads take jobs off a closed
+//! queue, so results are in place when the last job is done, with equal bytes for any number of threads.
 
 mod collect;
 mod lanes;

@@ -10,12 +10,12 @@ use metadrift_envs::{ActionSpace, Batch, EnvSpec, LaneStreams, Stream};
 
 use super::steps::Actor;
 
-/// The way in which actions follow from a policy.
+/// The choice of actions from a policy's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actions {
-    /// Drawn from its distribution.
+    /// The action is drawn from the distribution.
     Sampled,
-    /// The most likely one.
+    /// The action is the most likely one.
     Deterministic,
 }
 
@@ -23,13 +23,13 @@ pub enum Actions {
 pub struct Network<'a> {
     policy: HostPolicy,
     actions: Actions,
-    /// The place for messages.
+    /// Description of the place, for messages.
     place: &'a (dyn Fn() -> String + Sync),
     streams: LaneStreams,
     /// Factor from the policy's unit actions to the environment's.
     scale: f32,
     act_dim: usize,
-    /// The environment's input, `[envs, act_dim]`.
+    /// The environment's inputs, `[envs, act_dim]`.
     commands: Vec<f32>,
     obs: Vec<f32>,
     out: Vec<f32>,
@@ -39,8 +39,8 @@ pub struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    /// The policy `params` `[num_params]` for `envs` lanes of the environment `spec`; `stream` names its draws and `place`
-    /// the task in messages.
+    /// The policy `params` `[num_params]` for `envs` lanes of the environment `spec`; `stream` names its draws and
+    /// `place` names the task in messages.
     pub fn new(
         (layout, params): (&Layout, &[f32]),
         (spec, envs): (&EnvSpec, usize),
@@ -65,7 +65,7 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// The actions and log-probabilities of the live lanes, to where they belong.
+    /// Writes the actions and log-probabilities of the live lanes to their places in `row`.
     fn write(&mut self, live: &[usize], row: &mut Row<'_>) {
         let dim = self.act_dim;
         if live.len() == row.reward.len() {

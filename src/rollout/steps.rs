@@ -8,7 +8,7 @@ use metadrift_agents::{
 };
 use metadrift_envs::{Batch, StepView};
 
-/// The side that decides: a policy, or a controller for each lane.
+/// The deciding side: a policy, or a controller for each lane.
 pub trait Actor {
     /// Decides step `t` for the lanes in `live`. A policy also writes its actions, as it drew them, and their
     /// log-probabilities to `row`.
@@ -17,24 +17,24 @@ pub trait Actor {
     /// If an action is not finite.
     fn act(&mut self, t: usize, env: &dyn Batch, live: &[usize], row: &mut Row<'_>) -> Result<(), Diverged>;
 
-    /// The commands that follow from its decisions, `[envs, act_dim]`.
+    /// The commands of its decisions, `[envs, act_dim]`.
     fn commands(&self) -> &[f32];
 }
 
-/// The side that looks on, and says which lanes go on.
+/// The observing side, which also decides which lanes go on.
 pub trait Keeper {
     /// Looks at the lanes in `live` before they are stepped with `commands`.
     fn before(&mut self, env: &dyn Batch, commands: &[f32], live: &[usize]);
 
-    /// Looks at step `t` of the lanes in `live`, of which `row` holds the outcome, and takes those out that rest.
+    /// Looks at step `t` of the lanes in `live`, whose outcome `row` holds, and removes those that rest.
     fn after(&mut self, t: usize, env: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>);
 }
 
-/// Takes all lanes of `env` through at most `steps` steps, until none is left. Step t is written to row t of `slab`, and
-/// round again where it has fewer rows. Nothing is written for lanes that rest, save by the environment.
+/// Steps all lanes of `env` at most `steps` times, until none is live. Step t is written to row t of `slab`, modulo its
+/// number of rows. Only the environment writes entries of lanes that rest.
 ///
 /// # Errors
-/// If an action is not finite; the slab is then of no use.
+/// If an action is not finite; the slab is then unusable.
 pub fn run(
     env: &mut dyn Batch,
     actor: &mut dyn Actor,
@@ -68,18 +68,18 @@ pub fn run(
     Ok(())
 }
 
-/// The episodes that each lane has left before it rests.
+/// The number of episodes that each lane has left before it rests.
 #[derive(Clone, Debug)]
 pub struct Rest(Vec<u32>);
 
 impl Rest {
-    /// `lanes` lanes that rest after `episodes`.
+    /// A counter for `lanes` lanes that rest after `episodes`.
     pub fn new(lanes: usize, episodes: Episodes) -> Self {
         Rest(vec![if let Episodes::Count(count) = episodes { count } else { u32::MAX }; lanes])
     }
 
-    /// Counts the episodes that ended in `row`, takes lanes without a further one out of `live`, and tells `rested`
-    /// of each.
+    /// Counts the episodes that ended in `row`, removes lanes without a further one from `live`, and calls `rested` for
+    /// each.
     pub fn count(&mut self, row: &Row<'_>, live: &mut Vec<usize>, mut rested: impl FnMut(usize)) {
         let flags = row.terminated.iter().zip(&*row.truncated);
         if !flags.fold(false, |any, (terminated, truncated)| any | terminated | truncated) {

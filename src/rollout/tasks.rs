@@ -11,7 +11,7 @@ use metadrift_envs::{Split, Task, TaskDistribution};
 use super::collect::{Collection, Phase, collect_all};
 use crate::{config::Experiment, life::Life, registry};
 
-/// The tasks of an iteration, and the phase that was lived last.
+/// The tasks of an iteration, and the data of the latest phase.
 pub struct TaskLives {
     collection: Collection,
     distribution: TaskDistribution,
@@ -24,10 +24,10 @@ pub struct TaskLives {
 }
 
 impl TaskLives {
-    /// The tasks that the learner of `config` asks for, stepped by `num_actors` threads.
+    /// The source of the tasks that the learner of `config` asks for, stepped by `num_actors` threads.
     ///
     /// # Panics
-    /// If it asks for something else.
+    /// If the learner asks for lanes instead.
     pub fn new(config: &Experiment, num_actors: usize) -> Self {
         let Demand::Tasks { tasks, lanes, steps, .. } = config.demand() else { panic!("the learner asks for lanes") };
         let env = config.env();

@@ -1,4 +1,4 @@
-//! Warnings at the end of a run: about adaptation without gain, and about collapse that is no NaN.
+//! Warnings at the end of a run, about adaptation without gain and about collapse without NaN.
 
 use std::collections::VecDeque;
 
@@ -6,21 +6,21 @@ use metadrift_envs::ActionSpace;
 
 use crate::{stats::mean, train::Report};
 
-/// Iterations that the beginning, the end and the best stretch of a run are means over.
+/// Number of iterations in the means of the beginning, the end and the best stretch of a run.
 const WINDOW: usize = 10;
-/// Iterations that the gain is a mean over.
+/// Number of iterations in the mean gain.
 const GAINS: usize = 20;
-/// Share of the first returns' size by which returns must have fallen to count as collapsed.
+/// Share of the first returns' size by which the return of a collapsed run has fallen.
 const FALL: f64 = 0.2;
-/// Share of the first entropy below which that of a choice among actions is gone.
+/// Share of its first value below which the entropy of a categorical policy counts as gone.
 const GONE: f64 = 0.05;
-/// Factor by which the spread of a continuous action must have shrunk for its entropy to be gone.
+/// Factor by which a continuous action's spread has shrunk when its entropy counts as gone.
 const SHRUNK: f64 = 100.0;
 
-/// The course of a run, as far as the warnings at its end need it.
+/// The course of a run, as the warnings at its end need it.
 pub(super) struct Diagnosis {
     actions: ActionSpace,
-    /// Return after adaptation minus that of the unadapted policy, of the last [`GAINS`] iterations.
+    /// Gain of adaptation over the unadapted policy in the last [`GAINS`] iterations.
     gains: VecDeque<f64>,
     returns: Series,
     entropies: Series,
@@ -31,7 +31,7 @@ pub(super) struct Diagnosis {
 struct Series {
     /// The first [`WINDOW`] values.
     first: Vec<f64>,
-    /// The last [`WINDOW`].
+    /// The last [`WINDOW`] values.
     last: VecDeque<f64>,
     /// The highest mean of [`WINDOW`] values in a row.
     best: Option<f64>,
@@ -41,7 +41,7 @@ struct Series {
 impl Series {
     fn add(&mut self, value: f64) {
         if !value.is_finite() {
-            return; // as the mean return before the first episode has ended
+            return; // for example the mean return before the first episode has ended
         }
         self.count += 1;
         if self.first.len() < WINDOW {
@@ -63,12 +63,12 @@ impl Series {
 }
 
 impl Diagnosis {
-    /// The diagnosis of a run that has not begun; `actions` are the environment's.
+    /// The diagnosis at the start of a run; `actions` is the environment's action space.
     pub fn new(actions: ActionSpace) -> Self {
         Diagnosis { actions, gains: VecDeque::new(), returns: Series::default(), entropies: Series::default() }
     }
 
-    /// Takes in an iteration.
+    /// Adds an iteration.
     pub fn add(&mut self, report: &Report) {
         if let Some(unadapted) = report.return_unadapted {
             push(&mut self.gains, report.return_post - unadapted, GAINS);
@@ -88,10 +88,10 @@ impl Diagnosis {
         [no_gain(&gains), self.fallen(), self.frozen()].into_iter().flatten().collect()
     }
 
-    /// The return is far below the first ones, or the run has lost most of what it had learned.
+    /// The warning that the return is far below the first ones, or that the run has lost most of its progress.
     fn fallen(&self) -> Option<String> {
         let (first, last, scatter) = self.returns.ends()?;
-        let advice = "lower ppo.outer_lr, or go on from an earlier checkpoint";
+        let advice = "lower ppo.outer_lr, or resume from an earlier checkpoint";
         if first - last > (2.0 * scatter).max(FALL * first.abs()) {
             return Some(format!(
                 "the return has collapsed: {last:.1} over the last {WINDOW} iterations, {first:.1} over the first; {advice}"
@@ -107,7 +107,7 @@ impl Diagnosis {
         })
     }
 
-    /// The policy has stopped exploring without having learned anything.
+    /// The warning that the policy has stopped exploring without having learned anything.
     fn frozen(&self) -> Option<String> {
         let (before, now, _) = self.entropies.ends()?;
         let (first, last, scatter) = self.returns.ends()?;
@@ -131,13 +131,13 @@ fn push(queue: &mut VecDeque<f64>, value: f64, limit: usize) {
     }
 }
 
-/// By the unbiased estimate.
+/// The variance, by the unbiased estimate.
 fn variance(values: &[f64]) -> f64 {
     let average = mean(values);
     values.iter().map(|v| (v - average).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0)
 }
 
-/// Says so if the last iterations show no gain from adaptation beyond two standard errors, or harm.
+/// The warning that the last iterations show harm, or no gain from adaptation beyond two standard errors.
 fn no_gain(last: &[f64]) -> Option<String> {
     if last.len() < 5 {
         return None;
@@ -184,7 +184,7 @@ mod tests {
             "",
             "a good policy may be sure of itself"
         );
-        // a run that goes on where it had already converged
+        // a run that continues after convergence
         assert_eq!(warnings(CHOICE, |_| (499.0, 0.01)), "");
         assert_eq!(warnings(CHOICE, |i| if i < 3.0 { (f64::NAN, 0.69) } else { (30.0, 0.6) }), "");
     }

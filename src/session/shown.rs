@@ -1,4 +1,4 @@
-//! A run as people see it: its first lines, its progress line, and the settings that TensorBoard compares runs by.
+//! The display of a run: its first lines, its progress line, and the settings in TensorBoard's comparison of runs.
 
 use metadrift_agents::{backend::BackendChoice, native};
 
@@ -10,7 +10,7 @@ use crate::{
     train::Report,
 };
 
-/// The lines a run begins with.
+/// The first lines of a run.
 pub(super) fn headline(session: &Session) -> String {
     let config = session.trainer.config();
     let size = (config.learner.size)(config.settings());
@@ -46,7 +46,7 @@ pub(super) fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
     }
 }
 
-/// The reason why gradients take longer than a user may expect; none where they do not.
+/// The reason why gradients take longer than a user may expect, if they do.
 pub(super) fn slowness(
     backend: BackendChoice,
     asked: Option<BackendChoice>,
@@ -63,7 +63,7 @@ pub(super) fn slowness(
     }
 }
 
-/// The settings that runs are compared by. Those that say nothing of what is learned are left out.
+/// The settings in the comparison of runs. Settings without influence on the result are left out.
 pub(super) fn hparams(config: &Experiment) -> Vec<(String, Hparam)> {
     let says_nothing = |key: &str| {
         let section = key.split('.').next().unwrap_or_default();
@@ -83,7 +83,7 @@ fn hparam(value: &toml::Value) -> Hparam {
     }
 }
 
-/// Longest list that is shown as a setting (characters).
+/// Length up to which a list is shown as a setting (characters).
 const LONGEST_LIST: usize = 200;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The configuration that a run's folder keeps.
+//! The configuration stored in a run's folder.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::{
     run_dir::{Manifest, RunDirError, read_own},
 };
 
-/// The configuration stored in run folder `dir`. Whoever uses the run calls [`warn_of_changes`], too.
+/// The configuration stored in run folder `dir`. Callers that use the run also call [`warn_of_changes`].
 ///
 /// # Errors
 /// If it cannot be read or is not valid.
@@ -28,21 +28,23 @@ pub fn read_config(dir: &Path) -> Result<Experiment> {
 /// Warns if the configuration in run folder `dir` is not the one that the program wrote there.
 ///
 /// # Errors
-/// If it or the manifest cannot be read.
+/// If the configuration or the manifest cannot be read.
 pub fn warn_of_changes(dir: &Path) -> Result<()> {
     let path = dir.join("config.toml");
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     if Manifest::read_if_there(dir)?.is_some_and(|manifest| !manifest.wrote(&text)) {
         let shown = path.display();
-        message::warn(&format!("{shown} was changed after the run wrote it; results may not be of what was trained"));
+        message::warn(&format!(
+            "{shown} was changed after the run wrote it; the results may not match the trained policy"
+        ));
     }
     Ok(())
 }
 
-/// Most bytes of a run's config.toml.
+/// Largest size of a run's config.toml (B).
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
-/// The configuration with another number of iterations, at least as many as are done.
+/// The configuration with another number of iterations, which must not be below `done`.
 pub(super) fn extended(config: &Experiment, iterations: u64, done: u64) -> Result<Experiment> {
     let legal = "at least as many as the run has done";
     check("iterations", iterations, iterations >= done, legal).map_err(ConfigError::from)?;

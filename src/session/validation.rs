@@ -1,4 +1,4 @@
-//! Evaluation on held-out tasks while a run trains, and the checkpoint that did best in it.
+//! Evaluation on held-out tasks during training, and the best checkpoint by it.
 
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::{
 /// most likely actions. Its tasks are never those of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Iterations done.
+    /// Number of iterations done.
     pub step: u64,
     /// Mean return per episode.
     #[serde(rename = "return")]
@@ -25,28 +25,28 @@ pub struct Best {
 pub(super) const BEST: &str = "best";
 
 impl Best {
-    /// The one in the state of a checkpoint; nothing if no evaluation came before it.
+    /// The best checkpoint in a checkpoint's state; `None` if no evaluation came before it.
     pub(super) fn of(state: &serde_json::Value) -> Option<Best> {
         state.get(BEST).and_then(|best| Best::deserialize(best).ok())
     }
 }
 
-/// Names and values for the log, and how the trained policy did.
+/// Names and values for the log, and the score of the trained policy.
 pub(super) struct Validation {
-    /// `eval/<split>/...`
+    /// Names and values for the log, `eval/<split>/...`.
     pub scalars: Vec<(String, f64)>,
     /// This iteration as a candidate for the best.
     pub candidate: Best,
 }
 
-/// Says whether an evaluation follows iteration `done`. The last iteration is no exception: a run that is extended later
-/// equals one that was longer from the beginning.
+/// Says whether an evaluation follows iteration `done`. The last iteration is no exception, so that a run extended
+/// later equals one that was longer from the beginning.
 pub(super) fn is_due(config: &Experiment, done: u64) -> bool {
     let every = config.evaluation.every;
     every > 0 && done.is_multiple_of(every)
 }
 
-/// Evaluates what was trained so far on both held-out splits.
+/// Evaluates the current policy on both held-out splits.
 ///
 /// # Errors
 /// If an adapted policy is not finite.

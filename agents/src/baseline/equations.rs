@@ -1,19 +1,19 @@
-//! The regression: normal equations in standardised features, summed apart for each fold of the data.
+//! The regression: normal equations in standardised features, summed separately for each fold of the data.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 use super::{features::Features, sums::Sums};
 use crate::batch::Trajectories;
 
-/// Shares of the data that are left out in turn.
+/// Number of folds; each is left out in turn.
 const FOLDS: usize = 4;
-/// Ridges that are tried, in units of a feature's variance: nearly none for data without noise, and strong ones for few.
+/// Ridges that are tried, in units of a feature's variance: nearly none for noiseless data, strong ones for few data.
 const RIDGES: [f64; 4] = [1e-8, 1e-3, 1e-2, 1e-1];
-/// The ridge for data of which nothing can be left out.
+/// The ridge if the data are too few to leave a fold out.
 pub(super) const USUAL_RIDGE: f64 = 1e-2;
 
-/// One task's regression of discounted rewards, without the values at the ends of its episodes: those come in later,
-/// as `ends` `[episodes]`, and are 0 for one that terminated.
+/// One task's regression of discounted rewards, without the values at the ends of its episodes: those are added later,
+/// as `ends` `[episodes]`, 0 for an episode that terminated.
 pub(super) struct Equations {
     standard: Standard,
     all: Sum,
@@ -32,12 +32,12 @@ struct Sum {
     samples: f64,
 }
 
-/// The part of the sums that the value at an episode's end enters.
+/// The part of the sums that depends on the value at an episode's end.
 struct Episode {
     fold: usize,
-    /// Sum of features times the discount from there to the end, `[features]`.
+    /// Sum of features times the discount from the step to the end, `[features]`.
     tail: DVector<f64>,
-    /// Features of the state at the end, `[of_state]`; none if the episode terminated.
+    /// Features of the state at the end, `[of_state]`; `None` if the episode terminated.
     end: Option<DVector<f64>>,
 }
 
@@ -46,13 +46,15 @@ impl Equations {
         let (count, of_state) = (features.count(), features.of_state());
         let samples = data.rows().count();
         let mut sums = Sums::new(count + 1, FOLDS);
-        let (mut episodes, mut before) = (Vec::new(), 0);
+        let mut episodes = Vec::new();
+        let mut before = 0;
         for (env, start, end) in data.episodes() {
-            // whole episodes: their steps are too alike to be divided
+            // a fold takes whole episodes: their steps are too alike to be divided
             let fold = before * FOLDS / samples;
             before += end - start;
             let mut tail = DVector::zeros(count);
-            let (mut rewards, mut discount) = (0.0, 1.0);
+            let mut rewards = 0.0;
+            let mut discount = 1.0;
             for t in (start..end).rev() {
                 let at = data.row(t, env);
                 rewards = f64::from(data.reward[at]) + gamma * rewards;
@@ -85,7 +87,7 @@ impl Equations {
         Equations { standard, all, folds, episodes, of_state }
     }
 
-    /// States at which episodes were cut off, as standardised features; `None` for those that terminated.
+    /// States at which episodes were cut off, as standardised features; `None` for terminated episodes.
     pub(super) fn ends(&self) -> impl Iterator<Item = Option<&DVector<f64>>> {
         self.episodes.iter().map(|episode| episode.end.as_ref())
     }
@@ -105,7 +107,8 @@ impl Equations {
         self.all.regression(count, ridge)
     }
 
-    /// Features times targets, the first `count`, when episodes end with these values.
+    /// Sum of the first `count` features times targets, `[count]`, if the episodes end with the values `ends`
+    /// `[episodes]`.
     pub(super) fn target(&self, count: usize, ends: &[f64]) -> DVector<f64> {
         let mut target = self.all.target.rows(0, count).into_owned();
         for (episode, value) in self.episodes.iter().zip(ends) {
@@ -114,7 +117,7 @@ impl Equations {
         target
     }
 
-    /// The number of first features, one of `counts`, and the ridge that predict best what they have not seen.
+    /// The number of leading features, one of `counts`, and the ridge with the smallest error on left-out folds.
     pub(super) fn best(&self, counts: &[usize], ends: &[f64]) -> (usize, f64) {
         let mut folds = self.folds.clone();
         for (episode, value) in self.episodes.iter().zip(ends) {
@@ -139,7 +142,7 @@ impl Equations {
         best.map_or((counts[0], USUAL_RIDGE), |(_, choice)| choice)
     }
 
-    /// Weights of the features as they are, from those of standardised ones.
+    /// Weights of the unstandardised features, from weights of the standardised ones.
     pub(super) fn plain(&self, weights: DVector<f64>) -> Vec<f64> {
         self.standard.plain(weights)
     }
@@ -154,15 +157,16 @@ impl Sum {
         }
     }
 
-    /// `None` where the matrix is not finite, or too nearly singular for so small a ridge.
+    /// The regression on the first `count` features; `None` if the matrix is not finite, or too nearly singular for the
+    /// ridge.
     fn regression(&self, count: usize, ridge: f64) -> Option<Regression> {
         let mut gram = self.gram.view((0, 0), (count, count)).into_owned();
-        // the constant goes free
+        // the constant is not penalised
         (1..count).for_each(|i| gram[(i, i)] += ridge * self.samples);
         Cholesky::new(gram).map(Regression)
     }
 
-    /// Sum of squared errors with these weights of the first features, but for what does not depend on them.
+    /// Sum of squared errors with these weights of the first features, up to a constant.
     fn loss(&self, weights: &DVector<f64>) -> f64 {
         let count = weights.len();
         let gram = self.gram.view((0, 0), (count, count));
@@ -170,11 +174,11 @@ impl Sum {
     }
 }
 
-/// A regression whose targets are still open.
+/// A factorised regression that solves for any targets.
 pub(super) struct Regression(Cholesky<f64, Dyn>);
 
 impl Regression {
-    /// For features times targets.
+    /// Weights for `target`, the sum of features times targets.
     pub(super) fn weights(&self, target: DVector<f64>) -> DVector<f64> {
         self.0.solve(&target)
     }

@@ -2,26 +2,26 @@
 
 use crate::batch::Trajectories;
 
-/// Polynomials of the step.
+/// Number of polynomials of the step.
 const TIME: usize = 3;
-/// Never more features than this: their products cost the square of it.
+/// Largest number of features: the cost of their products grows with its square.
 const MOST: usize = 128;
-/// Samples that a feature must be worth.
+/// Smallest number of samples per feature.
 const SAMPLES_EACH: usize = 4;
-/// Episodes from which on squares are multiplied: with fewer, those left out tell too little of whether that helps.
+/// Fewest episodes for products of squares: with fewer, the left-out episodes cannot show that these help.
 const EPISODES: usize = 8;
-/// Standard deviations from the mean at which an observation saturates: one that is unbounded (a pole that spins) must
-/// not drown the rest.
+/// Standard deviations from the mean at which an observation saturates: an unbounded one (a spinning pole) must not
+/// dominate the others.
 const REACH: f64 = 10.0;
 
-/// 1, each observation, the products of two of the environment's own, then polynomials of the step, then products of two
-/// of their squares: a value that saturates far from the goal is no parabola. Observations are in standard deviations from
-/// their mean, whatever their unit, and a square is what it exceeds its mean, 1, by.
+/// The features: 1, each observation, products of two of the environment's own, polynomials of the step, and products
+/// of two of their squares, for values that saturate far from the goal. Observations are in standard deviations from
+/// their mean, so units do not matter, and a square is taken minus its mean, 1.
 #[derive(Clone, Debug)]
 pub(super) struct Features {
-    /// Mean of each observation that counts, `[observations]`.
+    /// Mean of each observation in use, `[observations]`.
     mean: Vec<f64>,
-    /// One over the standard deviation of each; 0 for one that is constant, `[observations]`.
+    /// One over the standard deviation of each observation; 0 for a constant one, `[observations]`.
     scale: Vec<f64>,
     /// Number of observations, from the first on, that are multiplied with each other.
     products: usize,
@@ -31,14 +31,14 @@ pub(super) struct Features {
     time_scale: f64,
 }
 
-/// Number of products of two of `n`, a number with itself among them.
+/// Number of products of two of `n` factors, squares included.
 fn pairs(n: usize) -> usize {
     n * (n + 1) / 2
 }
 
 impl Features {
-    /// For `data`, the first `own_obs` numbers of whose observations are the environment's own: what another setting
-    /// appends (past actions, notifications) is too much to be multiplied.
+    /// The features for `data` whose observations begin with `own_obs` numbers of the environment. Numbers that a
+    /// setting appends (past actions, notifications) are too many for products.
     pub(super) fn new(data: &Trajectories<'_>, own_obs: usize) -> Self {
         let samples = data.rows().count();
         let room = (samples / SAMPLES_EACH).min(MOST).saturating_sub(1 + TIME);
@@ -52,27 +52,27 @@ impl Features {
         Features { mean, scale, products, squares, time_scale: 2.0 / (f64::from(last) + 1.0) }
     }
 
-    /// Features of the state.
+    /// Number of features of the state.
     pub(super) fn of_state(&self) -> usize {
         1 + self.mean.len() + pairs(self.products)
     }
 
-    /// All features but products of squares.
+    /// Number of features without products of squares.
     pub(super) fn without_squares(&self) -> usize {
         self.of_state() + TIME
     }
 
-    /// All features, those of the state first, those of squares last.
+    /// Number of all features; those of the state come first, products of squares last.
     pub(super) fn count(&self) -> usize {
         self.without_squares() + pairs(self.squares)
     }
 
-    /// The same features, but the first `count`: all, or those without squares.
+    /// The first `count` of these features: all, or those without squares.
     pub(super) fn truncated(self, count: usize) -> Self {
         if count < self.count() { Features { squares: 0, ..self } } else { self }
     }
 
-    /// Features of the state, `out` `[of_state]`.
+    /// Writes the features of the state to `out` `[of_state]`.
     pub(super) fn write_state(&self, obs: &[f32], out: &mut [f64]) {
         out[0] = 1.0;
         let mut at = 1;
@@ -82,7 +82,7 @@ impl Features {
             at += 1;
             if i < self.products {
                 let (before, here) = out.split_at_mut(at);
-                // observation j before this one stands behind j others and their j (j + 1) / 2 products
+                // observation j lies behind j others and their j (j + 1) / 2 products
                 for (j, product) in here.iter_mut().take(i).enumerate() {
                     *product = x * before[1 + j + pairs(j)];
                 }
@@ -92,12 +92,12 @@ impl Features {
         }
     }
 
-    /// All features, `out` `[count]`. The polynomials of the step are Legendre's.
+    /// Writes all features to `out` `[count]`. The polynomials of the step are Legendre's.
     pub(super) fn write(&self, obs: &[f32], step: u32, out: &mut [f64]) {
         let (state, rest) = out.split_at_mut(self.of_state());
         let (time, mut squares) = rest.split_at_mut(TIME);
         self.write_state(obs, state);
-        // the square of observation i stands behind it and its products with those before
+        // the square of observation i lies behind it and its products with the observations before it
         let square = |i: usize| state[1 + i + pairs(i) + i + 1] - 1.0;
         for i in 0..self.squares {
             let (here, next) = squares.split_at_mut(i + 1);
@@ -109,7 +109,7 @@ impl Features {
     }
 }
 
-/// Mean of observation `i` and one over its standard deviation; 0 if that is no more than rounding.
+/// Mean of observation `i` and one over its standard deviation, or 0 if that is no larger than rounding.
 fn spread(data: &Trajectories<'_>, i: usize, samples: usize) -> (f64, f64) {
     let dim = data.obs_dim();
     let values = || data.rows().map(|row| f64::from(data.obs[row * dim + i]));

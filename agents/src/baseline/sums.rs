@@ -4,18 +4,18 @@ use nalgebra::DMatrix;
 
 use crate::native::{Isa, gram};
 
-/// The sums, apart for each fold of the samples, by one matrix product for every so many of them.
+/// The sums of each fold, by one matrix product per block of samples.
 pub(super) struct Sums {
     numbers: usize,
     /// Samples of one fold, `[BLOCK, numbers]`.
     block: Vec<f64>,
-    /// Rows filled.
+    /// Number of filled rows.
     filled: usize,
-    /// The fold they belong to.
+    /// The fold of the filled rows.
     fold: usize,
     /// Products of the last block, `[numbers, numbers]`.
     added: Vec<f64>,
-    /// Products of all blocks before it, `[folds][numbers, numbers]`.
+    /// Products of all earlier blocks, `[folds, numbers, numbers]`.
     products: Vec<Vec<f64>>,
     isa: Isa,
 }
@@ -25,12 +25,13 @@ impl Sums {
 
     /// Empty sums over samples of `numbers` numbers.
     pub(super) fn new(numbers: usize, folds: usize) -> Self {
-        let (block, zeros) = (vec![0.0; Self::BLOCK * numbers], vec![0.0; numbers * numbers]);
+        let block = vec![0.0; Self::BLOCK * numbers];
+        let zeros = vec![0.0; numbers * numbers];
         let products = vec![zeros.clone(); folds];
         Sums { numbers, block, filled: 0, fold: 0, added: zeros, products, isa: Isa::detect() }
     }
 
-    /// The row that takes all numbers of the next sample.
+    /// The row for all numbers of the next sample, `[numbers]`.
     pub(super) fn row(&mut self, fold: usize) -> &mut [f64] {
         if self.filled == Self::BLOCK || fold != self.fold {
             self.add_block();
@@ -46,7 +47,7 @@ impl Sums {
         self.filled = 0;
     }
 
-    /// `[folds]` matrices `[numbers, numbers]`.
+    /// The sums: one matrix `[numbers, numbers]` per fold.
     pub(super) fn finish(mut self) -> Vec<DMatrix<f64>> {
         self.add_block();
         let numbers = self.numbers;

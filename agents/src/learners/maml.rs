@@ -22,7 +22,7 @@ use crate::{
     state::{Misfit, State},
 };
 
-/// `learner = "maml"`
+/// The entry of `learner = "maml"`.
 pub const ENTRY: Entry = Entry {
     name: "maml",
     about: "A meta-policy that adapts to each task by gradient steps",
@@ -39,7 +39,7 @@ pub const ENTRY: Entry = Entry {
 pub struct Maml {
     /// The meta-policy and the inner step size of each of its parameters, `[2 num_params]`.
     params: Params,
-    /// Over the parameters that are learned: all, or the meta-policy's alone if the rates are fixed.
+    /// The optimiser of the learned parameters: all, or the meta-policy's alone if the rates are fixed.
     adam: Adam,
     maml: MamlConfig,
     ppo: PpoConfig,
@@ -48,14 +48,14 @@ pub struct Maml {
 }
 
 impl Learner for Maml {
-    /// One meta-iteration:
+    /// Runs one meta-iteration:
     ///
     /// ```text
     /// draw tasks; phi_i <- theta for each task i
     /// for each inner step k
     ///     collect support data D_k,i with phi_i
     ///     phi_i <- phi_i - inner_lr * gradient of the inner loss on D_k,i
-    /// collect query data D'_i with phi_i and, to tell what adaptation gains, the returns of theta on the same ticks
+    /// collect query data D'_i with phi_i and, for comparison, the returns of theta on the same ticks
     /// theta <- outer_epochs PPO steps on the loss of phi_i on D'_i,
     ///          phi_i adapted anew from theta in each of them, through the graph
     /// ```
@@ -150,7 +150,7 @@ impl Maml {
         Adaptive::new(self.backend.clone(), self.estimator, start, rates)
     }
 
-    /// One meta-update:
+    /// Runs one meta-update:
     ///
     /// ```text
     /// for each outer epoch
@@ -159,8 +159,8 @@ impl Maml {
     ///     theta    <- Adam step along the gradient, its norm clipped
     /// ```
     ///
-    /// Where every advantage of the query data is 0 and no entropy is asked for, nothing is to be learned: the gradient is
-    /// 0 but for rounding, and neither parameters nor optimiser move, by momentum either.
+    /// If every advantage of the query data is 0 and there is no entropy bonus, there is nothing to learn: the gradient
+    /// is 0 but for rounding, and neither parameters nor optimiser move, not even by momentum.
     ///
     /// # Errors
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was before the
@@ -189,7 +189,7 @@ impl Maml {
         }
         let epochs = self.ppo.outer_epochs.max(1) as f64;
         let mut metrics = vec![
-            // of the last epoch: in the first one every ratio is 1 and the normalised advantages sum to zero
+            // statistics of the last epoch: in the first one every ratio is 1 and the normalised advantages sum to zero
             ("loss/meta", last.loss),
             ("loss/inner", last.inner_loss),
             ("kl/meta", last.kl),
@@ -215,7 +215,7 @@ impl Maml {
         }
     }
 
-    /// Zeroes the gradient by the rate of the exploration noise where that is not to adapt.
+    /// Zeroes the gradient by the rate of the exploration noise unless that adapts.
     fn hold_still(&self, gradient: &mut [f32]) {
         let log_std = self.backend.layout().log_std().filter(|_| !self.maml.adapt_log_std);
         if let (Some(log_std), true) = (log_std, self.maml.learns_rates()) {
@@ -224,7 +224,7 @@ impl Maml {
         }
     }
 
-    /// Adam on the parameters that are learned.
+    /// Takes an Adam step on the learned parameters.
     fn descend(&mut self, gradient: &[f32], place: impl FnOnce() -> String) -> Result<(), Diverged> {
         let mut learned = self.params.values()[..gradient.len()].to_vec();
         let mut adam = self.adam.clone();
@@ -236,7 +236,7 @@ impl Maml {
     }
 }
 
-/// One phase's data as the learner needs them.
+/// One phase's batches and their summary.
 struct Experience {
     batches: Vec<Batch>,
     summary: Summary,
@@ -251,7 +251,7 @@ struct Summary {
 }
 
 impl Experience {
-    /// The data of a phase that `rollout` has just collected.
+    /// Prepares the data of a phase that `rollout` has just collected.
     fn new(rollout: &Rollout, estimator: Estimator, watch: &mut Stopwatch) -> Self {
         watch.lap("time/rollout_s");
         let returns = rollout.returns();
@@ -262,7 +262,7 @@ impl Experience {
     }
 }
 
-/// The report of an iteration whose query phase had the unadapted return `control` beside it.
+/// The report of an iteration; `control` is the return of the unadapted policy on the query phase, if measured.
 fn report(
     before: Summary,
     after: Summary,
@@ -302,7 +302,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     Ok(Box::new(Maml::new(settings.maml.clone(), settings.ppo.clone(), backend, theta, threads)))
 }
 
-/// Every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.
+/// The demand: every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.
 fn demand(settings: &Settings) -> Demand {
     let rollout = &settings.rollout;
     let asked = rollout.num_steps;
@@ -330,7 +330,7 @@ fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let inner = settings.maml.inner_steps as u128;
     let sample = sizes.hidden + sizes.sample;
     let kept = if sizes.graph {
-        // of every pass through the graph, which the second derivative doubles
+        // activations of every pass through the graph, which the second derivative doubles
         let at_once = settings.maml.tasks_per_chunk.max(1) as u128;
         let chunk = if sizes.on_gpu { 0 } else { at_once.min(tasks) };
         9 * (inner + 1) * chunk * sample

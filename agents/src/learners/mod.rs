@@ -1,4 +1,4 @@
-//! The learners, a file each, and the list of them.
+//! The learners, one file each, and the list of them.
 
 use std::{fmt, ops::Deref, sync::OnceLock};
 
@@ -12,13 +12,13 @@ pub mod ppo;
 /// The learners of this crate, the default first.
 pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY];
 
-/// Learners of other crates, told once at the start of the program.
+/// Learners of other crates, registered once at the start of the program.
 static OWN: OnceLock<Vec<&'static Entry>> = OnceLock::new();
 
-/// Makes learners of other crates known by their names, once in a process and before any is asked for.
+/// Registers learners of other crates by name, once per process and before any learner is looked up.
 ///
 /// # Errors
-/// Names one whose name or section another one has, or says that this was done before.
+/// If a name or section is already taken, or if this was called before.
 pub fn register(own: &[&'static Entry]) -> Result<(), String> {
     for (index, entry) in own.iter().enumerate() {
         let others = || ALL.iter().chain(&own[..index]);
@@ -33,7 +33,7 @@ pub fn register(own: &[&'static Entry]) -> Result<(), String> {
     OWN.set(own.to_vec()).map_err(|_| "learners are registered already".to_owned())
 }
 
-/// All learners that have a name: those of this crate, and those that were registered.
+/// All learners with a name: those of this crate, and the registered ones.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     ALL.iter().chain(OWN.get().into_iter().flatten()).copied()
 }

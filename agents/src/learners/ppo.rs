@@ -1,10 +1,10 @@
-//! Plain PPO (Schulman et al. 2017, arXiv 1707.06347): one policy for all tasks, and a network that estimates the value
-//! of states. It does not adapt: the measure of a meta-learner.
+//! Plain PPO (Schulman et al. 2017, arXiv 1707.06347): one policy for all tasks, and a network that estimates state
+//! values. It does not adapt: it is the reference for a meta-learner.
 //!
-//! Two things differ from Stable-Baselines3 and CleanRL. Policy and value network have an optimiser each and are clipped
-//! each by its own gradient norm, so that neither crowds the other out and there is no weight between their losses to
-//! tune. And the value network answers in units of 1 / (1 - gamma), which makes its answers as large as a reward,
-//! whatever gamma is.
+//! It differs from Stable-Baselines3 and CleanRL in two ways. First, policy and value network each have their own
+//! optimiser and gradient norm to clip, so that neither crowds the other out and no weight between their losses needs
+//! tuning. Second, the value network answers in units of 1 / (1 - gamma), so that its answers are as large as a reward
+//! for every gamma.
 
 use metadrift_random::{Purpose, Stream};
 
@@ -33,10 +33,10 @@ pub use experience::Experience;
 pub use network::Network;
 use score::Score;
 
-/// `learner = "ppo"`
+/// The entry of `learner = "ppo"`.
 pub const ENTRY: Entry = Entry {
     name: "ppo",
-    about: "Plain PPO: one policy for all tasks, each lane drawing a new one from time to time",
+    about: "Plain PPO: one policy for all tasks; each lane draws a new task from time to time",
     ignores: &[
         "rollout.num_tasks",
         "maml.inner_steps",
@@ -52,16 +52,16 @@ pub const ENTRY: Entry = Entry {
     build,
 };
 
-/// The learner.
+/// The learner: policy, value network and settings.
 #[derive(Clone, Debug)]
 pub struct Ppo {
     /// The policy.
     pub policy: Network,
-    /// The value network, one output; see [`Layout::value`].
+    /// The value network, with one output; see [`Layout::value`].
     pub value: Network,
     ppo: PpoConfig,
     config: PpoLearnerConfig,
-    /// The inner loop, by which the policy adapts when it is evaluated.
+    /// The inner loop, by which the policy adapts in evaluations.
     maml: MamlConfig,
     score: Score,
     run: Run,
@@ -70,18 +70,18 @@ pub struct Ppo {
 /// The run that the learner is part of.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// Every random number of the run follows from it.
+    /// Seed of every random number of the run.
     pub seed: u64,
-    /// Iterations that are planned.
+    /// Number of planned iterations.
     pub iterations: u64,
-    /// Lanes that are stepped.
+    /// Number of lanes.
     pub lanes: usize,
-    /// Threads for gradients and estimates.
+    /// Number of threads for gradients and estimates.
     pub threads: usize,
 }
 
 impl Ppo {
-    /// A learner at the beginning.
+    /// A learner at the start of a run.
     pub fn new(
         (ppo, config, maml): (PpoConfig, PpoLearnerConfig, MamlConfig),
         policy: Network,
@@ -91,7 +91,7 @@ impl Ppo {
         Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), run }
     }
 
-    /// The share of the learning rates that is left in iteration `iteration`.
+    /// The share of the learning rates that remains in iteration `iteration`.
     fn rate(&self, iteration: u32) -> f64 {
         let done = f64::from(iteration) / self.run.iterations as f64;
         if self.config.anneal { 1.0 - done } else { 1.0 }
@@ -99,11 +99,11 @@ impl Ppo {
 }
 
 impl Learner for Ppo {
-    /// One iteration:
+    /// Runs one iteration:
     ///
     /// ```text
-    /// step all lanes on from where they stand, with actions drawn from the policy
-    /// estimate advantages: a death is worth nothing afterwards, a time limit what the value network says
+    /// step all lanes on from their current states, with actions drawn from the policy
+    /// estimate advantages: a termination is followed by nothing, a time limit by the value network's answer
     /// policy, value <- some epochs of gradient steps on shuffled minibatches
     /// ```
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
@@ -132,7 +132,7 @@ impl Learner for Ppo {
         Ok(Report { metrics, timing: watch.timing(steps), return_post, return_unadapted: None, informative })
     }
 
-    /// The policy as one that can adapt: by plain gradient steps of `maml.inner_lr`.
+    /// The policy, which adapts by plain gradient steps of `maml.inner_lr`.
     fn agent(&self) -> Box<dyn Agent> {
         let backend = self.policy.backend().clone();
         let rates = even_rates(backend.layout(), self.maml.inner_lr, self.maml.adapt_log_std);
@@ -194,7 +194,7 @@ fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let value = Layout::value(sizes.obs_dim, &config.value_hidden);
     let widest = sizes.hidden.max(4 * config.value_hidden.iter().map(|width| *width as u128).sum::<u128>());
     let minibatch = samples.min(config.minibatch as u128) * (8 * widest + 2 * sizes.sample);
-    // an order of the samples for every epoch
+    // the data, and an order of the samples for every epoch
     let copies = samples * (2 * sizes.sample + 16 + 4 * settings.ppo.outer_epochs as u128);
     Taken {
         data: copies + minibatch,

@@ -1,16 +1,16 @@
-//! Memory that begins with a cache line: no vector of 64 bytes then straddles two.
+//! Memory aligned to cache lines, so that no 64-byte vector straddles two.
 
 use std::ops::{Deref, DerefMut};
 
-/// Numbers in a [`Line`].
+/// Numbers per [`Line`].
 const LINE: usize = 16;
 
-/// One cache line of `f32`, two of `f64`.
+/// One cache line of `f32`, or two of `f64`.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line<T>([T; LINE]);
 
-/// A fixed number of numbers.
+/// An aligned array of fixed length.
 #[derive(Clone)]
 pub(crate) struct Buffer<T> {
     lines: Vec<Line<T>>,
@@ -18,12 +18,12 @@ pub(crate) struct Buffer<T> {
 }
 
 impl<T: Copy + Default> Buffer<T> {
-    /// All 0.
+    /// An array of `len` zeros.
     pub fn zeros(len: usize) -> Self {
         Buffer { lines: vec![Line([T::default(); LINE]); len.div_ceil(LINE)], len }
     }
 
-    /// A copy.
+    /// A copy of `values`.
     pub fn of(values: &[T]) -> Self {
         let mut buffer = Self::zeros(values.len());
         buffer.copy_from_slice(values);
@@ -37,7 +37,7 @@ impl<T> Deref for Buffer<T> {
     #[inline(always)]
     fn deref(&self) -> &[T] {
         const { assert!(size_of::<Line<T>>() == LINE * size_of::<T>()) };
-        // SAFETY: by the assertion there is no padding, so the lines are at least `len` numbers in a row
+        // SAFETY: by the assertion there is no padding, so the lines are at least `len` consecutive numbers.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
@@ -46,12 +46,12 @@ impl<T> DerefMut for Buffer<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         const { assert!(size_of::<Line<T>>() == LINE * size_of::<T>()) };
-        // SAFETY: as above; any value of `T` may be written to its place
+        // SAFETY: as above; any value of `T` may be written to its place.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 }
 
-/// `[columns, rows]` of `w` `[rows, columns]`.
+/// The transpose `[columns, rows]` of `w` `[rows, columns]`.
 pub(super) fn transpose<T: Copy + Default>(w: &[T], columns: usize) -> Buffer<T> {
     let mut transposed = Buffer::zeros(w.len());
     for (j, column) in transposed.chunks_exact_mut(w.len() / columns).enumerate() {

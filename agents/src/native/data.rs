@@ -6,20 +6,20 @@ use super::{
 };
 use crate::batch::Batch;
 
-/// The columns of a [`Batch`]; the last tile's are filled up with zeros.
+/// The columns of a [`Batch`]; the last tile is padded with zeros.
 #[derive(Debug)]
 pub(super) struct Samples<T> {
     /// Number of samples.
     pub len: usize,
     obs_dim: usize,
     act_dim: usize,
-    /// `[samples, obs_dim]`
+    /// Observations, `[samples, obs_dim]`.
     obs: Vec<T>,
-    /// `[tiles, act_dim]`; indices for a categorical head.
+    /// Actions, `[tiles, act_dim]`; indices for a categorical head.
     action: Vec<Column<T>>,
-    /// `[tiles]`
+    /// Log-probabilities, `[tiles]`.
     pub log_prob: Vec<Column<T>>,
-    /// `[tiles]`; of a value network, what it should answer.
+    /// Advantages, or the targets of a value network, `[tiles]`.
     pub advantage: Vec<Column<T>>,
     /// One over the number of samples: a weighted sum is a mean.
     pub weight: T,
@@ -40,7 +40,7 @@ impl<T: Scalar> Samples<T> {
         samples
     }
 
-    /// Of a value network: what it sees, `[samples, obs_dim]`, and what it should answer, `[samples]`.
+    /// Samples for a value network: observations `[samples, obs_dim]` and targets `[samples]`.
     pub fn of_values(obs: &[f32], target: &[f32]) -> Self {
         let mut samples = Self::unlabelled(obs, target.len());
         samples.advantage = columns(target);
@@ -70,12 +70,12 @@ impl<T: Scalar> Samples<T> {
         TILE.min(self.len - tile * TILE)
     }
 
-    /// `[samples of the tile, obs_dim]`
+    /// Observations of a tile, `[samples of the tile, obs_dim]`.
     pub fn obs(&self, tile: usize) -> &[T] {
         &self.obs[tile * TILE * self.obs_dim..][..self.in_tile(tile) * self.obs_dim]
     }
 
-    /// `[act_dim]`
+    /// Actions of a tile, `[act_dim]`.
     pub fn action(&self, tile: usize) -> &[Column<T>] {
         &self.action[tile * self.act_dim..][..self.act_dim]
     }
@@ -86,7 +86,7 @@ fn columns<T: Scalar>(values: &[f32]) -> Vec<Column<T>> {
     values.chunks(TILE).map(column).collect()
 }
 
-/// The sum of some numbers, in sixteen partial ones.
+/// The sum of `values`, in sixteen partial sums.
 #[inline(always)]
 pub(super) fn total<T: Scalar>(values: &[T]) -> T {
     const LANES: usize = 16;

@@ -1,4 +1,4 @@
-//! Inner products of many rows with few vectors: the head of a network, whose outputs are too few for a register.
+//! Inner products of many rows with few vectors, for the head of a network, whose outputs do not fill a register.
 
 use super::{
     isa::Isa,
@@ -9,8 +9,8 @@ use super::{
 
 const _: () = assert!(TILE.is_multiple_of(GROUP));
 
-/// Adds to the head's outputs by column, `out` `[outputs]`, the inner products of `x` `[n, inputs]` and `w`
-/// `[outputs, inputs]`.
+/// Adds the inner products of `x` `[n, inputs]` and `w` `[outputs, inputs]` to the head's outputs by column, `out`
+/// `[outputs]`.
 #[inline(always)]
 pub(super) fn add_dots<T: Scalar>(isa: Isa, x: &[T], w: &[T], n: usize, out: &mut [Column<T>]) {
     let inputs = w.len() / out.len();

@@ -1,5 +1,5 @@
-//! The one matrix kernel of the native backend: a tile of `C = start + A B (+ A' B')`, kept in registers while the inner
-//! dimension goes by.
+//! The matrix kernel of the native backend: a tile of `C = start + A B (+ A' B')`, kept in registers while the loop
+//! runs over the inner dimension.
 //!
 //! `B` and `C` are row-major; `A` has any strides, so that the same loop serves the forward pass (`X W`), the backward
 //! pass (`D Wᵀ`, with the transpose laid out once) and the weight gradients (`Xᵀ D`). The matrices are small (a few
@@ -12,7 +12,7 @@ use super::{
     scalar::{Lanes, Scalar},
 };
 
-/// `A` `[rows, inner]` with element (i, k) at `i * row_stride + k * inner_stride`.
+/// A matrix `A` `[rows, inner]` with element (i, k) at `i * row_stride + k * inner_stride`.
 #[derive(Clone, Copy)]
 pub(super) struct Strided<'a, T> {
     pub data: &'a [T],
@@ -21,7 +21,7 @@ pub(super) struct Strided<'a, T> {
 }
 
 impl<'a, T> Strided<'a, T> {
-    /// Row-major with `width` columns.
+    /// The row-major matrix with `width` columns.
     pub fn rows(data: &'a [T], width: usize) -> Self {
         Strided { data, row_stride: width, inner_stride: 1 }
     }
@@ -32,7 +32,7 @@ impl<'a, T> Strided<'a, T> {
     }
 }
 
-/// `a` `[rows, inner]` times `b` `[inner, columns]`.
+/// The product of `a` `[rows, inner]` and `b` `[inner, columns]`.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a, T> {
     pub a: Strided<'a, T>,
@@ -40,14 +40,14 @@ pub(super) struct Product<'a, T> {
     pub inner: usize,
 }
 
-/// What the products are added to.
+/// The initial value of the sums.
 #[derive(Clone, Copy)]
 pub(super) enum Start<'a, T> {
-    /// Nothing.
+    /// Zero.
     Zero,
     /// This row, `[columns]`, in every row.
     Row(&'a [T]),
-    /// What is there.
+    /// The values already in the result.
     Sum,
 }
 
@@ -59,11 +59,11 @@ pub(super) trait Finish<T> {
         None
     }
 
-    /// `sums` begin at `at` in the product.
+    /// Takes the sums of a row, which begin at `at` in the product.
     fn row(&mut self, at: usize, sums: &mut [T]);
 }
 
-/// They are the result.
+/// A finish that changes nothing.
 pub(super) struct AsTheyAre;
 
 impl<T> Finish<T> for AsTheyAre {
@@ -71,7 +71,7 @@ impl<T> Finish<T> for AsTheyAre {
     fn row(&mut self, _at: usize, _sums: &mut [T]) {}
 }
 
-/// `c` `[rows, columns] = start + ` the sum of the products.
+/// Sets `c` `[rows, columns]` to `start` plus the sum of the products; `extents` is [rows, columns].
 pub(super) fn gemm<T: Scalar, const P: usize>(
     isa: Isa,
     start: Start<'_, T>,
@@ -82,13 +82,13 @@ pub(super) fn gemm<T: Scalar, const P: usize>(
     gemm_with(isa, start, products, c, extents, &mut AsTheyAre);
 }
 
-/// `xᵀ x` `[width, width]` for `x` `[_, width]`.
+/// Sets `product` `[width, width]` to `xᵀ x` for `x` `[_, width]`.
 pub(crate) fn gram(isa: Isa, x: &[f64], width: usize, product: &mut [f64]) {
     let squares = Product { a: Strided::transposed(x, width), b: x, inner: x.len() / width };
     gemm(isa, Start::Zero, [squares], product, [width, width]);
 }
 
-/// As [`gemm`], and `finish` on every row of every tile.
+/// [`gemm`] that applies `finish` to every row of every tile.
 pub(super) fn gemm_with<T: Scalar, F: Finish<T>, const P: usize>(
     isa: Isa,
     start: Start<'_, T>,
@@ -106,7 +106,7 @@ pub(super) fn gemm_with<T: Scalar, F: Finish<T>, const P: usize>(
         assert!(rows == 0 || inner == 0 || a.data.len() > (rows - 1) * a.row_stride + (inner - 1) * a.inner_stride);
     }
     let job = Job { start, products, columns };
-    // SAFETY: there is an `Isa` of a width only where the processor has its features; the extents fit the slices, by the
+    // SAFETY: an `Isa` of a width exists only if the processor has its features, and the extents fit the slices, by the
     // assertions above.
     unsafe {
         match isa.width() {
@@ -121,13 +121,15 @@ pub(super) fn gemm_with<T: Scalar, F: Finish<T>, const P: usize>(
     }
 }
 
-/// What all tiles share.
+/// The operands shared by all tiles.
 struct Job<'a, T, const P: usize> {
     start: Start<'a, T>,
     products: [Product<'a, T>; P],
     columns: usize,
 }
 
+/// Multiplies with 512-bit vectors.
+///
 /// # Safety
 /// Every operand must have the extents that `job` and `rows` say.
 #[cfg(target_arch = "x86_64")]
@@ -138,7 +140,7 @@ unsafe fn gemm_avx512<T: Scalar, F: Finish<T>, const P: usize>(
     rows: usize,
     finish: &mut F,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the extents.
     unsafe {
         let column = strips::<T, T::Wide512, F, P, 6, 4>(job, c, rows, 0, finish);
         let column = strips::<T, T::Wide512, F, P, 12, 2>(job, c, rows, column, finish);
@@ -148,6 +150,8 @@ unsafe fn gemm_avx512<T: Scalar, F: Finish<T>, const P: usize>(
     }
 }
 
+/// Multiplies with 256-bit vectors.
+///
 /// # Safety
 /// As `gemm_avx512`.
 #[cfg(target_arch = "x86_64")]
@@ -158,7 +162,7 @@ unsafe fn gemm_avx2<T: Scalar, F: Finish<T>, const P: usize>(
     rows: usize,
     finish: &mut F,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees the extents.
     unsafe {
         let column = strips::<T, T::Wide256, F, P, 6, 2>(job, c, rows, 0, finish);
         let column = strips::<T, T::Wide256, F, P, 8, 1>(job, c, rows, column, finish);
@@ -166,14 +170,14 @@ unsafe fn gemm_avx2<T: Scalar, F: Finish<T>, const P: usize>(
     }
 }
 
-/// Most rows of the tiles that the last rows are divided into.
+/// Largest height of the tiles that share the last rows.
 const EVEN: usize = 6;
 
-/// As many strips of `N` vectors as there are from `column` on, in tiles of `M` rows, then narrower ones. Returns the
-/// column it has come to.
+/// Multiplies all strips of `N` vectors from `column` on, in tiles of `M` rows, the last rows in lower tiles. Returns
+/// the first column that is left.
 ///
 /// # Safety
-/// As `gemm_avx512`; the instruction set of `V` must be there.
+/// As `gemm_avx512`; the processor must have the instructions of `V`.
 #[inline(always)]
 unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: usize, const N: usize>(
     job: &Job<'_, T, P>,
@@ -186,7 +190,7 @@ unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: 
         let mut row = 0;
         while row < rows {
             let left = rows - row;
-            // the last rows in tiles of equal height, or nearly
+            // the last rows go into tiles of equal height, or nearly
             let height = if M > EVEN && left >= M { M } else { left.div_ceil(left.div_ceil(EVEN)) };
             // SAFETY: the tiles lie within the extents.
             unsafe {
@@ -207,7 +211,7 @@ unsafe fn strips<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: 
     column
 }
 
-/// `M` rows of `N` vectors: the sums stay in registers.
+/// Multiplies a tile of `M` rows and `N` vectors; the sums stay in registers.
 ///
 /// # Safety
 /// As `strips`; `row + M` and `column + N * V::COUNT` must lie within the extents.
@@ -220,7 +224,7 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
     finish: &mut F,
 ) {
     let columns = job.columns;
-    // SAFETY: the tile lies within the extents, which `gemm` has checked.
+    // SAFETY: the tile lies within the extents, which `gemm_with` has checked.
     unsafe {
         let at = row * columns + column;
         if let Some(distant) = finish.distant() {
@@ -239,22 +243,8 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
                 }
             }
         }
-        for Product { a, b, inner } in &job.products {
-            // where the inner dimension is 0 these may point outside, and nothing is read
-            let mut a_column = a.data.as_ptr().wrapping_add(row * a.row_stride);
-            let mut b_row = b.as_ptr().wrapping_add(column);
-            for k in 0..*inner {
-                let b: [V; N] = std::array::from_fn(|j| V::load(b_row.add(j * V::COUNT)));
-                for (i, sum) in sum.iter_mut().enumerate() {
-                    let a = V::splat(*a_column.add(i * a.row_stride));
-                    for (sum, b) in sum.iter_mut().zip(b) {
-                        *sum = a.fma(b, *sum);
-                    }
-                }
-                if k + 1 < *inner {
-                    (a_column, b_row) = (a_column.add(a.inner_stride), b_row.add(columns));
-                }
-            }
+        for product in &job.products {
+            accumulate(product, row, column, columns, &mut sum);
         }
         for (i, sum) in sum.iter().enumerate() {
             for (j, sum) in sum.iter().enumerate() {
@@ -268,75 +258,49 @@ unsafe fn tile<T: Scalar, V: Lanes<T>, F: Finish<T>, const P: usize, const M: us
     }
 }
 
-/// Has the cache lines of `count` numbers from `at` on fetched while other things are computed.
+/// Adds the tile of a product to `sum`.
+///
+/// # Safety
+/// As `tile`.
+#[inline(always)]
+unsafe fn accumulate<T: Scalar, V: Lanes<T>, const M: usize, const N: usize>(
+    product: &Product<'_, T>,
+    row: usize,
+    column: usize,
+    columns: usize,
+    sum: &mut [[V; N]; M],
+) {
+    let Product { a, b, inner } = product;
+    // if the inner dimension is 0, these may point outside, but nothing is read
+    let mut a_column = a.data.as_ptr().wrapping_add(row * a.row_stride);
+    let mut b_row = b.as_ptr().wrapping_add(column);
+    for k in 0..*inner {
+        // SAFETY: the tile lies within the extents, which `gemm_with` has checked.
+        unsafe {
+            let b: [V; N] = std::array::from_fn(|j| V::load(b_row.add(j * V::COUNT)));
+            for (i, sum) in sum.iter_mut().enumerate() {
+                let a = V::splat(*a_column.add(i * a.row_stride));
+                for (sum, b) in sum.iter_mut().zip(b) {
+                    *sum = a.fma(b, *sum);
+                }
+            }
+            if k + 1 < *inner {
+                (a_column, b_row) = (a_column.add(a.inner_stride), b_row.add(columns));
+            }
+        }
+    }
+}
+
+/// Prefetches the cache lines of `count` numbers from `at` on.
 #[inline(always)]
 fn prefetch<T>(from: &[T], at: usize, count: usize) {
     #[cfg(target_arch = "x86_64")]
     for i in (0..count).step_by(64 / size_of::<T>()) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, wherever it points.
+        // SAFETY: a prefetch is a hint and may point anywhere.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(at + i).cast()) };
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(i: usize) -> f64 {
-        ((i * 37 % 101) as f64 - 50.0) / 7.0
-    }
-
-    /// `c += a b` by the definition.
-    fn add_product(a: &[f64], b: &[f64], c: &mut [f64], [rows, inner, columns]: [usize; 3]) {
-        for (i, k, j) in (0..rows).flat_map(|i| (0..inner).flat_map(move |k| (0..columns).map(move |j| (i, k, j)))) {
-            c[i * columns + j] += a[i * inner + k] * b[k * columns + j];
-        }
-    }
-
-    #[test]
-    fn equals_the_definition_for_all_shapes() {
-        for (rows, inner, columns) in [
-            (1, 1, 1),
-            (7, 5, 3),
-            (3, 0, 17),
-            (6, 64, 64),
-            (13, 9, 75),
-            (8, 3, 40),
-            (64, 48, 2),
-            (23, 17, 127),
-            (12, 2, 16),
-        ] {
-            let a: Vec<f64> = (0..rows * inner).map(value).collect();
-            let b: Vec<f64> = (0..inner * columns).map(|i| value(i + 11)).collect();
-            let (a2, b2): (Vec<f64>, Vec<f64>) =
-                ((0..rows * 2).map(value).collect(), (0..2 * columns).map(value).collect());
-            let transposed: Vec<f64> = (0..rows * inner).map(|n| a[n % rows * inner + n / rows]).collect();
-            let row: Vec<f64> = (0..columns).map(value).collect();
-            for start in [Start::Zero, Start::Row(&row), Start::Sum] {
-                let there = |i: usize| match start {
-                    Start::Zero => 0.0,
-                    Start::Row(row) => row[i % columns],
-                    Start::Sum => 0.5,
-                };
-                let mut expected: Vec<f64> = (0..rows * columns).map(there).collect();
-                add_product(&a, &b, &mut expected, [rows, inner, columns]);
-                let mut both = expected.clone();
-                add_product(&a2, &b2, &mut both, [rows, 2, columns]);
-                for a in [Strided::rows(&a, inner), Strided::transposed(&transposed, rows)] {
-                    let first = Product { a, b: &b, inner };
-                    let second = Product { a: Strided::rows(&a2, 2), b: &b2, inner: 2 };
-                    for isa in Isa::available() {
-                        let mut c = vec![0.5; rows * columns];
-                        gemm(isa, start, [first], &mut c, [rows, columns]);
-                        let mut sum = vec![0.5; rows * columns];
-                        gemm(isa, start, [first, second], &mut sum, [rows, columns]);
-                        for (c, expected) in c.iter().zip(&expected).chain(sum.iter().zip(&both)) {
-                            assert!((c - expected).abs() < 1e-10 * expected.abs().max(1.0), "{rows} {inner} {columns}");
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

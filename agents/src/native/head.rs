@@ -1,8 +1,10 @@
-//! The losses on a tile, by hand: value, derivative by the head's outputs, and that derivative's derivative along a
-//! direction. Every quantity is a [`Column`] over the samples, so plain loops become vector instructions; `c` is the
-//! derivative of a sample's loss by its log-probability. The samples that a tile lacks have advantage 0, and so add
-//! nothing.
+//! The losses on a tile with derivatives written by hand: value, derivative by the head's outputs, and the change of
+//! that derivative along a direction. Every quantity is a [`Column`] over the samples, so plain loops become vector
+//! instructions; `c` is the derivative of a sample's loss by its log-probability. The padding of a tile has advantage
+//! 0, and so adds nothing.
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
+
+mod direction;
 
 use super::{
     data::{Samples, total},
@@ -13,24 +15,24 @@ use crate::{layout::Head, objective::Objective};
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// Head outputs of a tile with the free parameters they go with.
+/// Head outputs of a tile, and the free parameters that belong to them.
 #[derive(Clone, Copy)]
 pub(super) struct Outputs<'a, T> {
-    /// `[outputs]`
+    /// The outputs, `[outputs]`.
     pub out: &'a [Column<T>],
-    /// `[act_dim]`, empty for a categorical head.
+    /// Log standard deviations, `[act_dim]`; empty for a categorical head.
     pub log_std: &'a [T],
 }
 
 /// Derivatives by [`Outputs`].
 pub(super) struct Slopes<'a, T> {
-    /// `[outputs]`
+    /// Derivatives by the outputs, `[outputs]`.
     pub out: &'a mut [Column<T>],
-    /// Summed over the samples, `[act_dim]`, empty for a categorical head.
+    /// Derivatives by `log_std`, summed over the samples, `[act_dim]`; empty for a categorical head.
     pub log_std: &'a mut [T],
 }
 
-/// Sums over samples of what the log tells.
+/// Sums over samples of the logged statistics.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
     /// The inner surrogate or the squared error.
@@ -47,7 +49,7 @@ pub(super) struct HeadLoss<T> {
     head: Head,
     /// Probabilities, or standardised actions, `[outputs]`.
     p: Vec<Column<T>>,
-    /// Probabilities of the policy that the KL is taken from, `[outputs]`.
+    /// Probabilities of the old policy in the KL, `[outputs]`.
     old_p: Vec<Column<T>>,
     /// Logarithm of the sum of the logits' exponentials.
     log_total: Column<T>,
@@ -59,7 +61,7 @@ impl<T: Scalar> HeadLoss<T> {
         HeadLoss { head, p: outputs(), old_p: outputs(), log_total: [T::ZERO; TILE] }
     }
 
-    /// Log-probabilities; leaves the probabilities or standardised actions in `p`.
+    /// The log-probability of `action`; leaves the probabilities or standardised actions in `p`.
     #[inline(always)]
     fn log_prob(&mut self, o: Outputs<'_, T>, action: &[Column<T>]) -> Column<T> {
         let mut log_prob = [T::ZERO; TILE];
@@ -79,7 +81,8 @@ impl<T: Scalar> HeadLoss<T> {
             }
             Head::Gaussian(_) => {
                 for (k, z) in self.p.iter_mut().enumerate() {
-                    let (inverse, log_std) = ((-o.log_std[k]).exp(), o.log_std[k]);
+                    let inverse = (-o.log_std[k]).exp();
+                    let log_std = o.log_std[k];
                     let constant = log_std + T::of(HALF_LOG_TAU);
                     for s in 0..TILE {
                         z[s] = (action[k][s] - o.out[k][s]) * inverse;
@@ -91,8 +94,8 @@ impl<T: Scalar> HeadLoss<T> {
         log_prob
     }
 
-    /// Sets `d.out` to `c` times the derivative of the log-probability by the outputs, and adds the sum of those by
-    /// the free parameters; after [`log_prob`](Self::log_prob).
+    /// Sets `d.out` to `c` times the derivative of the log-probability by the outputs, and adds its derivative by the
+    /// free parameters, summed over samples; call it after [`log_prob`](Self::log_prob).
     #[inline(always)]
     fn score(&self, c: &Column<T>, o: Outputs<'_, T>, action: &[Column<T>], d: &mut Slopes<'_, T>) {
         match self.head {
@@ -123,14 +126,16 @@ impl<T: Scalar> HeadLoss<T> {
     #[inline(always)]
     fn surrogate_slope(&mut self, o: Outputs<'_, T>, data: &Samples<T>, tile: usize) -> Column<T> {
         let mut c = self.log_prob(o, data.action(tile));
-        let (old, advantage, weight) = (&data.log_prob[tile], &data.advantage[tile], data.weight);
+        let old = &data.log_prob[tile];
+        let advantage = &data.advantage[tile];
+        let weight = data.weight;
         for s in 0..TILE {
             c[s] = -weight * advantage[s] * (c[s] - old[s]).exp();
         }
         c
     }
 
-    /// The inner loss.
+    /// The inner loss: adds it to `sums`, and sets and adds its derivatives.
     #[inline(always)]
     pub fn surrogate(
         &mut self,
@@ -143,64 +148,6 @@ impl<T: Scalar> HeadLoss<T> {
         let c = self.surrogate_slope(o, data, tile);
         self.score(&c, o, data.action(tile), &mut d);
         sums.loss += total(&c).to_f64();
-    }
-
-    /// The derivative of what [`surrogate`](Self::surrogate) sets and adds, along the direction in which the outputs
-    /// change by `r`.
-    #[inline(always)]
-    pub fn r_surrogate(
-        &mut self,
-        o: Outputs<'_, T>,
-        r: Outputs<'_, T>,
-        data: &Samples<T>,
-        tile: usize,
-        rd: Slopes<'_, T>,
-    ) {
-        let (c, action) = (self.surrogate_slope(o, data, tile), data.action(tile));
-        match self.head {
-            Head::Categorical(_) => {
-                let (mut mean, mut chosen) = ([T::ZERO; TILE], [T::ZERO; TILE]);
-                for (j, (p, r)) in self.p.iter().zip(r.out).enumerate() {
-                    let j = T::of(j as f64);
-                    for s in 0..TILE {
-                        mean[s] = p[s].mul_add(r[s], mean[s]);
-                        chosen[s] += if action[0][s] == j { r[s] } else { T::ZERO };
-                    }
-                }
-                for (j, (rd, (p, r))) in rd.out.iter_mut().zip(self.p.iter().zip(r.out)).enumerate() {
-                    let j = T::of(j as f64);
-                    for s in 0..TILE {
-                        // the ratio changes by ratio * (change of the log-probability), so does c
-                        let rc = c[s] * (chosen[s] - mean[s]);
-                        let one = if action[0][s] == j { T::ONE } else { T::ZERO };
-                        rd[s] = rc * (one - p[s]) - c[s] * p[s] * (r[s] - mean[s]);
-                    }
-                }
-            }
-            Head::Gaussian(dim) => {
-                let inverse = |k: usize| (-o.log_std[k]).exp();
-                let mut rc = [T::ZERO; TILE];
-                for k in 0..dim {
-                    let (z, i) = (&self.p[k], inverse(k));
-                    for s in 0..TILE {
-                        rc[s] += z[s] * i * r.out[k][s] + (z[s] * z[s] - T::ONE) * r.log_std[k];
-                    }
-                }
-                for s in 0..TILE {
-                    rc[s] = rc[s] * c[s];
-                }
-                for k in 0..dim {
-                    let (z, i) = (&self.p[k], inverse(k));
-                    let mut by_log_std = [T::ZERO; TILE];
-                    for s in 0..TILE {
-                        let rz = -r.out[k][s] * i - z[s] * r.log_std[k];
-                        rd.out[k][s] = rc[s] * z[s] * i + c[s] * i * (rz - z[s] * r.log_std[k]);
-                        by_log_std[s] = rc[s] * (z[s] * z[s] - T::ONE) + c[s] * T::of(2.0) * z[s] * rz;
-                    }
-                    rd.log_std[k] += total(&by_log_std);
-                }
-            }
-        }
     }
 
     /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
@@ -225,7 +172,7 @@ impl<T: Scalar> HeadLoss<T> {
             let clipped = if ratio < low { low } else { ratio };
             let clipped = if clipped > high { high } else { clipped };
             let (free, held) = (ratio * advantage[s], clipped * advantage[s]);
-            // where the clipped branch is the smaller one the gain is flat
+            // the gain is flat where the clipped branch is the smaller one
             c[s] = if free <= held { -data.weight * free } else { T::ZERO };
             gain[s] = if free <= held { free } else { held };
             outside[s] = if clipped == ratio { T::ZERO } else { T::ONE };
@@ -233,7 +180,8 @@ impl<T: Scalar> HeadLoss<T> {
         }
         self.score(&c, o, data.action(tile), &mut d);
         let entropy = self.add_entropy(-data.weight * T::of(objective.ent_coef), data.in_tile(tile), o, &mut d);
-        let (n, weight) = (data.in_tile(tile), data.weight.to_f64());
+        let n = data.in_tile(tile);
+        let weight = data.weight.to_f64();
         let mean = |column: &Column<T>| weight * total(&column[..n]).to_f64();
         sums.gain += mean(&gain);
         sums.entropy += mean(&entropy);
@@ -241,8 +189,8 @@ impl<T: Scalar> HeadLoss<T> {
         sums.moved += mean(&moved);
     }
 
-    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative, by the free
-    /// parameters of the first `n` samples.
+    /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative by the free
+    /// parameters, over the first `n` samples.
     #[inline(always)]
     fn add_entropy(&self, c: T, n: usize, o: Outputs<'_, T>, d: &mut Slopes<'_, T>) -> Column<T> {
         let mut entropy = [T::ZERO; TILE];
@@ -279,7 +227,8 @@ impl<T: Scalar> HeadLoss<T> {
         d: &mut Slopes<'_, T>,
         sums: &mut Sums,
     ) {
-        let (n, c) = (data.in_tile(tile), coef * data.weight);
+        let n = data.in_tile(tile);
+        let c = coef * data.weight;
         let mut kl = [T::ZERO; TILE];
         match self.head {
             Head::Categorical(_) => {
@@ -315,7 +264,7 @@ impl<T: Scalar> HeadLoss<T> {
     }
 }
 
-/// Probabilities of `logits` and the logarithm of the sum of their exponentials.
+/// Writes the probabilities of `logits` to `p` and the logarithm of the sum of their exponentials to `log_total`.
 #[inline(always)]
 fn softmax<T: Scalar>(logits: &[Column<T>], p: &mut [Column<T>], log_total: &mut Column<T>) {
     let mut max = logits[0];

@@ -1,25 +1,25 @@
-//! Which vector instructions there are, and code compiled for each.
+//! Detection of vector instructions, and compilation of code for each set.
 
 /// The instruction sets the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// What every processor has; fused multiply-add is a function call there.
+    /// The instructions of every processor; fused multiply-add is a function call there.
     Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
-    /// 512-bit vectors.
+    /// 512-bit vectors with fused multiply-add.
     Avx512,
 }
 
-/// An instruction set that this processor has: only this module makes one, after it has looked.
+/// An instruction set of this processor: only this module makes one, after detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Width);
 
 impl Isa {
-    /// The one that every processor has.
+    /// The instruction set of every processor.
     pub const PORTABLE: Isa = Isa(Width::Portable);
 
-    /// All that this processor has, from the narrowest on.
+    /// All instruction sets of this processor, narrowest first.
     pub fn available() -> Vec<Isa> {
         let mut available = vec![Isa::PORTABLE];
         #[cfg(target_arch = "x86_64")]
@@ -32,12 +32,12 @@ impl Isa {
         available
     }
 
-    /// The widest that this processor has.
+    /// The widest instruction set of this processor.
     pub fn detect() -> Isa {
         *Isa::available().last().expect("every processor has one")
     }
 
-    /// Its name: `avx512`, `avx2` or `portable`.
+    /// The instruction set's name: `avx512`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Width::Portable => "portable",
@@ -46,15 +46,15 @@ impl Isa {
         }
     }
 
-    /// Its vector width.
+    /// The instruction set's vector width.
     #[inline(always)]
     pub(crate) fn width(self) -> Width {
         self.0
     }
 }
 
-/// Calls `$body` compiled for the instruction set `$isa`, each `$argument` a variable of that type: the functions it
-/// calls must be `#[inline(always)]`.
+/// Calls `$body` compiled for the instruction set `$isa`. Each `$argument` is a variable of that type, and the
+/// functions in `$body` must be `#[inline(always)]`.
 macro_rules! with_isa {
     ($isa:expr, [$($generics:tt)*] ($($argument:ident: $kind:ty),*) $(-> $result:ty)? => $body:expr) => {{
         #[cfg(target_arch = "x86_64")]
@@ -68,7 +68,7 @@ macro_rules! with_isa {
             $body
         }
         match $crate::native::Isa::width($isa) {
-            // SAFETY: there is an `Isa` of this width only where the processor has the features.
+            // SAFETY: an `Isa` of this width exists only if the processor has the features.
             #[cfg(target_arch = "x86_64")]
             $crate::native::Width::Avx512 => unsafe { avx512($($argument),*) },
             // SAFETY: as above.

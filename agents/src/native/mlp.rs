@@ -1,9 +1,8 @@
 //! A tanh network on a tile of samples: forward, backward, and the same two differentiated along a direction
 //! (Pearlmutter's R-operator, 1994: "Fast exact multiplication by the Hessian").
 //!
-//! Everything about a tile fits into the second-level cache, most of it into the first. `d` names derivatives of the
-//! loss, `r` derivatives along the direction. What the passes along a direction need again of the plain ones stays in
-//! [`State`], one for each tile.
+//! A tile's data fit into the second-level cache, and most of them into the first. `d` names derivatives of the loss,
+//! `r` derivatives along the direction. [`State`] keeps the activations that the R-passes reuse, one for each tile.
 
 use super::{
     buffer::Buffer,
@@ -16,7 +15,7 @@ use super::{
     tile::{Column, TILE},
 };
 
-/// `out` of `n` samples `x` `[n, obs_dim]`, at most a tile.
+/// Computes the head outputs `state.out` for `n` samples `x` `[n, obs_dim]`, at most a tile.
 #[inline(always)]
 pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>) {
     for l in 0..shape.hidden() {
@@ -40,7 +39,7 @@ pub(super) struct Work<T> {
     rh: Vec<Buffer<T>>,
     /// Derivatives of the head outputs along the direction, `[outputs]`.
     pub r_out: Vec<Column<T>>,
-    /// Those of their derivatives; the caller sets them, `[outputs]`.
+    /// Derivatives of `d_out` along the direction, set by the caller, `[outputs]`.
     pub rd_out: Vec<Column<T>>,
 }
 
@@ -58,16 +57,17 @@ impl<T: Scalar> Work<T> {
         }
     }
 
-    /// As [`forward`].
+    /// Computes the head outputs, as [`forward`].
     #[inline(always)]
     pub fn forward(&self, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>) {
         forward(self.isa, &self.shape, net, x, n, state);
     }
 
-    /// Adds the derivatives of the tile's loss, whose derivative by the outputs is `state.d_out`.
+    /// Adds the gradient of the tile's loss to `gradient`; `state.d_out` is the loss's derivative by the outputs.
     #[inline(always)]
     pub fn backward(&mut self, net: &Net<T>, x: &[T], n: usize, state: &mut State<T>, gradient: &mut Gradient<T>) {
-        let (isa, shape) = (self.isa, &self.shape);
+        let isa = self.isa;
+        let shape = &self.shape;
         let input = state.h.last().map_or(x, |h| h);
         let last = shape.last();
         gemm(isa, Start::Sum, [by_columns(&state.d_out, input, n)], &mut gradient.head, [shape.outputs, last]);
@@ -88,16 +88,19 @@ impl<T: Scalar> Work<T> {
         }
     }
 
-    /// `r_out`, the derivative of `out` along `direction`; `state` is what [`forward`](Self::forward) left.
+    /// Sets `r_out` to the derivative of `out` along `direction`; `state` comes from [`forward`](Self::forward).
     #[inline(always)]
     pub fn r_forward(&mut self, net: &Net<T>, direction: &Net<T>, x: &[T], n: usize, state: &State<T>) {
-        let (isa, shape) = (self.isa, &self.shape);
+        let isa = self.isa;
+        let shape = &self.shape;
         for l in 0..shape.hidden() {
             let (below, here) = self.rh.split_at_mut(l);
-            let (width, extents) = (shape.widths[l], [n, shape.widths[l + 1]]);
+            let width = shape.widths[l];
+            let extents = [n, shape.widths[l + 1]];
             let rh = &mut here[0][..n * shape.widths[l + 1]];
             let input = if l == 0 { x } else { &state.h[l - 1] };
-            let (start, moved) = (Start::Row(&direction.biases[l]), rows(input, width, &direction.weights[l]));
+            let start = Start::Row(&direction.biases[l]);
+            let moved = rows(input, width, &direction.weights[l]);
             let finish = &mut Slope(&state.h[l]);
             match below.last() {
                 None => gemm_with(isa, start, [moved], rh, extents, finish),
@@ -114,8 +117,8 @@ impl<T: Scalar> Work<T> {
         }
     }
 
-    /// Adds the derivative of [`backward`](Self::backward)'s gradient along `direction`: the Hessian times it. `rd_out`
-    /// is the derivative of `d_out` along it, `state` what the plain passes left.
+    /// Adds the derivative of [`backward`](Self::backward)'s gradient along `direction`, a Hessian-vector product.
+    /// `rd_out` is the derivative of `d_out` along it; `state` comes from the forward and backward passes.
     #[inline(always)]
     pub fn r_backward(
         &mut self,
@@ -126,9 +129,11 @@ impl<T: Scalar> Work<T> {
         state: &State<T>,
         gradient: &mut Gradient<T>,
     ) {
-        let (isa, shape) = (self.isa, &self.shape);
+        let isa = self.isa;
+        let shape = &self.shape;
         let input = state.h.last().map_or(x, |h| h);
-        let (moved, extents) = (by_columns(&self.rd_out, input, n), [shape.outputs, shape.last()]);
+        let moved = by_columns(&self.rd_out, input, n);
+        let extents = [shape.outputs, shape.last()];
         match self.rh.last() {
             None => gemm(isa, Start::Sum, [moved], &mut gradient.head, extents),
             Some(r_input) => {
@@ -150,7 +155,8 @@ impl<T: Scalar> Work<T> {
             };
             let finish = &mut RDescend { h: &state.h[l], rh: &self.rh[l], dh: &state.dh[l], d };
             gemm_with(isa, Start::Zero, products, rd, [n, width], finish);
-            let (inputs, extents) = (shape.widths[l], [shape.widths[l], width]);
+            let inputs = shape.widths[l];
+            let extents = [shape.widths[l], width];
             let weights = &mut gradient.weights[l];
             if l == 0 {
                 gemm(isa, Start::Sum, [outer(x, inputs, rd, n)], weights, extents);
@@ -163,7 +169,7 @@ impl<T: Scalar> Work<T> {
     }
 }
 
-/// A layer's sums to its activations.
+/// Turns a layer's sums into its activations.
 struct Tanh;
 
 impl<T: Scalar> Finish<T> for Tanh {
@@ -173,7 +179,7 @@ impl<T: Scalar> Finish<T> for Tanh {
     }
 }
 
-/// The derivatives of a layer's sums to those of its activations, which are given.
+/// Multiplies by tanh's derivative at the given activations: derivatives by activations become derivatives by sums.
 struct Slope<'a, T>(&'a [T]);
 
 impl<T: Scalar> Finish<T> for Slope<'_, T> {
@@ -186,7 +192,7 @@ impl<T: Scalar> Finish<T> for Slope<'_, T> {
     }
 }
 
-/// Keeps the derivatives by a layer's activations, and has those by its sums in `d`.
+/// Keeps the derivatives by a layer's activations, and writes those by its sums to `d`.
 struct Descend<'a, T> {
     h: &'a [T],
     d: &'a mut [T],
@@ -202,7 +208,7 @@ impl<T: Scalar> Finish<T> for Descend<'_, T> {
     }
 }
 
-/// Derivatives along the direction, those by a layer's activations to those by its sums; and these themselves anew in `d`.
+/// Turns R-derivatives by a layer's activations into those by its sums, and recomputes the plain ones in `d`.
 struct RDescend<'a, T> {
     h: &'a [T],
     rh: &'a [T],
@@ -228,38 +234,39 @@ impl<T: Scalar> Finish<T> for RDescend<'_, T> {
     }
 }
 
-/// `x w` for `x` `[n, inner]`, `w` `[inner, columns]`.
+/// The product `x w` of `x` `[n, inner]` and `w` `[inner, columns]`.
 #[inline(always)]
 fn rows<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
     Product { a: Strided::rows(x, inner), b: w, inner }
 }
 
-/// `xᵀ d` for `x` `[n, inputs]`, `d` `[n, columns]`.
+/// The product `xᵀ d` of `x` `[n, inputs]` and `d` `[n, columns]`.
 #[inline(always)]
 fn outer<'a, T>(x: &'a [T], inputs: usize, d: &'a [T], n: usize) -> Product<'a, T> {
     Product { a: Strided::transposed(x, inputs), b: d, inner: n }
 }
 
-/// `x w` for `x` given by its columns, `[inner][n]`, and `w` `[inner, columns]`.
+/// The product `x w` of `x`, given by its columns `[inner, n]`, and `w` `[inner, columns]`.
 #[inline(always)]
 fn from_columns<'a, T: Scalar>(x: &'a [Column<T>], w: &'a [T]) -> Product<'a, T> {
     Product { a: Strided::transposed(x.as_flattened(), TILE), b: w, inner: x.len() }
 }
 
-/// `xᵀ y` for `x` given by its columns, `[rows][n]`, and `y` `[n, columns]`.
+/// The product `xᵀ y` of `x`, given by its columns `[rows, n]`, and `y` `[n, columns]`.
 #[inline(always)]
 fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Product<'a, T> {
     Product { a: Strided::rows(x.as_flattened(), TILE), b: y, inner: n }
 }
 
-/// `sum` `[width] += ` the rows of `x` `[n, width]`.
+/// Adds the rows of `x` `[n, width]` to `sum` `[width]`.
 #[inline(always)]
 fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
-    let (width, ones) = (sum.len(), Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 });
+    let width = sum.len();
+    let ones = Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 };
     gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
 }
 
-/// `sum` `[columns] += ` the sum of the first `n` numbers of each column.
+/// Adds the first `n` numbers of each column to `sum` `[columns]`.
 #[inline(always)]
 fn sum_columns<T: Scalar>(x: &[Column<T>], n: usize, sum: &mut [T]) {
     for (sum, x) in sum.iter_mut().zip(x) {

@@ -47,14 +47,14 @@ pub struct NativeBackend {
     isa: Isa,
 }
 
-/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it; and the threads' work
-/// spaces, so that not every outer epoch has to get memory for its activations.
+/// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it and one work space per
+/// thread, so that outer epochs allocate no activations.
 pub struct Prepared<T> {
     tasks: Vec<TaskData<T>>,
     spaces: Vec<Task<T>>,
 }
 
-/// What is asked about one task, and where the answer goes.
+/// A computation on one task, and the place of its result.
 enum Ask<'a, T> {
     /// Gradient of a loss, `[num_params]`, and its sums.
     Gradient { params: &'a [T], data: &'a Samples<T>, loss: Loss<'a, T>, answer: &'a mut (Vec<T>, Sums) },
@@ -84,19 +84,20 @@ impl NativeBackend {
         &self.layout
     }
 
-    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
     pub fn adapt<T: Scalar>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>> {
         let mut adapted = vec![Vec::new(); params.len()];
         let jobs = params.iter().zip(support).zip(&mut adapted).collect();
         self.spread(jobs, &mut Vec::new(), |worker, ((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
-            let (data, mut answer) = (Samples::new(support), Default::default());
+            let data = Samples::new(support);
+            let mut answer = Default::default();
             worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Surrogate, answer: &mut answer });
             *adapted = params.iter().zip(rates).zip(&answer.0).map(|((p, r), g)| *p - *r * *g).collect();
         });
         adapted
     }
 
-    /// Makes `data` ready, once for all outer epochs; `theta` is the meta-policy that collected it.
+    /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
     pub fn prepare<T: Scalar>(&self, theta: &[T], data: &MetaBatch) -> Prepared<T> {
         let collected: Arc<[T]> = theta.into();
         let mut tasks: Vec<Option<TaskData<T>>> = data.query.iter().map(|_| None).collect();
@@ -122,7 +123,7 @@ impl NativeBackend {
         self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
             worker.answer(Ask::Meta { theta, rates, task, objective, answer });
         });
-        // in task order, so that the sum does not depend on which thread was first
+        // the sum is in task order, so that it does not depend on the threads' timing
         let scale = 1.0 / data.tasks.len() as f64;
         let mut sum = vec![T::ZERO; theta.len()];
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
@@ -136,7 +137,7 @@ impl NativeBackend {
         (sum, by_rates, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
     }
 
-    /// Runs `work` on every job, each thread with work space of its own.
+    /// Runs `work` on every job; each thread has its own work space.
     fn spread<T: Scalar, J: Send>(
         &self,
         jobs: Vec<J>,
@@ -149,7 +150,8 @@ impl NativeBackend {
 
 impl<T: Scalar> Task<T> {
     fn answer(&mut self, ask: Ask<'_, T>) {
-        let (isa, task) = (self.isa(), self);
+        let isa = self.isa();
+        let task = self;
         with_isa!(isa, [T: Scalar] (task: &mut Task<T>, ask: Ask<'_, T>) => task.answer_body(ask));
     }
 

@@ -7,19 +7,19 @@ use super::{
 };
 use crate::layout::Layout;
 
-/// Parameters made ready: transposes for the backward pass.
+/// Parameters prepared for the kernels, with transposes for the backward pass.
 pub(crate) struct Net<T> {
-    /// `[in, out]` of each hidden layer.
+    /// Weights of each hidden layer, `[in, out]`.
     pub(super) weights: Vec<Buffer<T>>,
-    /// `[out, in]` of each hidden layer.
+    /// Transposed weights of each hidden layer, `[out, in]`.
     pub(super) transposes: Vec<Buffer<T>>,
-    /// `[out]` of each hidden layer.
+    /// Biases of each hidden layer, `[out]`.
     pub(super) biases: Vec<Buffer<T>>,
-    /// `[outputs, in]`
+    /// Weights of the head, `[outputs, in]`.
     pub(super) head: Buffer<T>,
-    /// `[outputs]`
+    /// Biases of the head, `[outputs]`.
     pub(super) head_bias: Vec<T>,
-    /// Free parameters of the head, `[act_dim]` or none.
+    /// Free parameters of the head, `[act_dim]` or empty.
     pub log_std: Vec<T>,
 }
 
@@ -48,7 +48,7 @@ impl Shape {
 }
 
 impl<T: Scalar> Net<T> {
-    /// From a flat vector of parameters, or of directions in parameter space.
+    /// The network of a flat vector `[num_params]` of parameters, or of a direction in parameter space.
     pub fn new(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
         let block = |i: usize| &flat[layout.blocks()[i].range.clone()];
         let hidden = shape.hidden();
@@ -63,11 +63,11 @@ impl<T: Scalar> Net<T> {
     }
 }
 
-/// Sums of parameter derivatives over samples, in the kernel's own order; [`Gradient::flat`] gives the flat one.
+/// Sums of parameter derivatives over samples, in the kernels' order; [`Gradient::flat`] gives the flat one.
 pub(super) struct Gradient<T> {
     pub(super) weights: Vec<Buffer<T>>,
     pub(super) biases: Vec<Buffer<T>>,
-    /// `[outputs, in]`
+    /// Derivatives by the head's weights, `[outputs, in]`.
     pub(super) head: Buffer<T>,
     pub(super) head_bias: Vec<T>,
     pub log_std: Vec<T>,
@@ -99,15 +99,15 @@ impl<T: Scalar> Gradient<T> {
     }
 }
 
-/// What a tile's passes leave behind.
+/// Results of a tile's passes.
 pub(crate) struct State<T> {
     /// Activations of the hidden layers, `[TILE, width]`.
     pub(super) h: Vec<Buffer<T>>,
-    /// Derivatives of the loss by them, `[TILE, width]`.
+    /// Derivatives of the loss by the activations, `[TILE, width]`.
     pub(super) dh: Vec<Buffer<T>>,
     /// Head outputs, `[outputs]`.
     pub out: Vec<Column<T>>,
-    /// Derivatives of the loss by the head outputs; the caller sets them, `[outputs]`.
+    /// Derivatives of the loss by the head outputs, set by the caller, `[outputs]`.
     pub d_out: Vec<Column<T>>,
 }
 

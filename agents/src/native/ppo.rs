@@ -1,4 +1,4 @@
-//! Gradients on the minibatches of plain PPO: one pass over a few hundred samples of one network, many times over.
+//! Gradients on the minibatches of plain PPO: many short passes over a few hundred samples of one network.
 
 use super::{
     Ask, NativeBackend,
@@ -16,7 +16,7 @@ use crate::{
 pub struct Minibatches<T>(Task<T>);
 
 impl NativeBackend {
-    /// Work space for minibatches of the network that this backend is for.
+    /// Work space for minibatches of this backend's network.
     pub fn minibatches<T: Scalar>(&self) -> Minibatches<T> {
         Minibatches(Task::new(&self.layout, self.isa))
     }
@@ -32,8 +32,8 @@ impl<T: Scalar> Minibatches<T> {
         (gradient, stats)
     }
 
-    /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs`
-    /// `[samples, obs_dim]`, `target` `[samples]`.
+    /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs` is `[samples,
+    /// obs_dim]` and `target` `[samples]`.
     pub fn squared(&mut self, params: &[T], obs: &[f32], target: &[f32]) -> (Vec<T>, f64) {
         let (gradient, sums) = self.gradient(params, &Samples::of_values(obs, target), Loss::Squared);
         (gradient, sums.loss)

@@ -1,4 +1,4 @@
-//! The two precisions of the native backend: `f32` to train, `f64` to test.
+//! The two precisions of the native backend: `f32` for training, `f64` for tests.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -12,24 +12,24 @@ use super::{
 };
 use crate::vector_math;
 
-/// Keeps [`Lanes`] to the registers of this file.
+/// A module that keeps implementations of [`Lanes`] within this file.
 mod sealed {
-    /// Of this crate alone.
+    /// A trait of this crate alone.
     pub trait Sealed {}
 }
 
-/// A vector register of `T`, or one number as the narrowest of them. Sealed: its implementers are in this file.
+/// A vector register of `T`, or a single number as the narrowest of them. Sealed: its implementers are in this file.
 ///
 /// # Safety
-/// The methods need the instruction set that the register belongs to, and pointers to [`COUNT`](Self::COUNT) numbers.
+/// The methods need the register's instruction set, and pointers to [`COUNT`](Self::COUNT) numbers.
 pub trait Lanes<T>: Copy + sealed::Sealed {
-    /// Numbers in it.
+    /// Number of numbers in it.
     const COUNT: usize;
-    /// The same number everywhere.
+    /// A register with `value` in every place.
     unsafe fn splat(value: T) -> Self;
-    /// From memory, aligned or not.
+    /// Loads from memory, aligned or not.
     unsafe fn load(from: *const T) -> Self;
-    /// To memory, aligned or not.
+    /// Stores to memory, aligned or not.
     unsafe fn store(self, to: *mut T);
     /// `self * a + b`, rounded once.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
@@ -47,7 +47,7 @@ macro_rules! lanes {
 
             #[inline(always)]
             unsafe fn splat(value: $number) -> Self {
-                // SAFETY: the caller's, here and below.
+                // SAFETY: the caller guarantees it, here and below.
                 unsafe { $splat(value) }
             }
 
@@ -87,7 +87,7 @@ impl<T: Scalar> Lanes<T> for T {
 
     #[inline(always)]
     unsafe fn load(from: *const T) -> T {
-        // SAFETY: the caller's, here and below.
+        // SAFETY: the caller guarantees it, here and below.
         unsafe { *from }
     }
 
@@ -124,16 +124,16 @@ pub trait Scalar:
     /// A register of 256 bits.
     #[cfg(target_arch = "x86_64")]
     type Wide256: Lanes<Self>;
-    /// 0
+    /// Zero.
     const ZERO: Self;
-    /// 1
+    /// One.
     const ONE: Self;
 
-    /// From a literal or a setting.
+    /// The number nearest to a literal or a setting.
     fn of(value: f64) -> Self;
-    /// From stored experience.
+    /// A number of stored experience in this precision.
     fn of_f32(value: f32) -> Self;
-    /// For statistics.
+    /// The number for statistics.
     fn to_f64(self) -> f64;
     /// `self * a + b`, fused where the instruction set has it.
     fn mul_add(self, a: Self, b: Self) -> Self;
@@ -143,15 +143,15 @@ pub trait Scalar:
     fn exp(self) -> Self;
     /// Natural logarithm of a positive number.
     fn ln(self) -> Self;
-    /// Inner products of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`; 0 for those that are not there.
+    /// Inner products of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`; 0 for missing rows.
     #[inline(always)]
     fn dots(_isa: Isa, rows: &[Self], w: &[Self]) -> [Self; GROUP] {
         dots(rows, w)
     }
 }
 
-/// The inner product of each of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`: sixteen sums of every sixteenth
-/// product, then `(0 + 2) + (1 + 3)` of each four of them, and of those `(0 + 1) + (2 + 3)`.
+/// The inner product of each of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`. It has sixteen sums of every
+/// sixteenth product; each four of them are added as `(0 + 2) + (1 + 3)`, and the results as `(0 + 1) + (2 + 3)`.
 #[inline(always)]
 pub(super) fn dots<T: Scalar>(rows: &[T], w: &[T]) -> [T; GROUP] {
     let mut dots = [T::ZERO; GROUP];
@@ -217,7 +217,7 @@ impl Scalar for f32 {
     #[inline(always)]
     fn dots(isa: Isa, rows: &[f32], w: &[f32]) -> [f32; GROUP] {
         match isa.width() {
-            // SAFETY: there is an `Isa` of this width only where the processor has the features.
+            // SAFETY: an `Isa` of this width exists only if the processor has the features.
             #[cfg(target_arch = "x86_64")]
             Width::Avx512 => unsafe { dots_avx512(rows, w) },
             _ => dots(rows, w),

@@ -13,26 +13,26 @@ use super::{
 };
 use crate::{layout::Layout, objective::Objective};
 
-/// What computations on one network need besides parameters and data.
+/// Work space for computations on one network.
 pub(super) struct Task<T> {
     layout: Layout,
     shape: Shape,
     work: Work<T>,
     head: HeadLoss<T>,
-    /// For passes that nothing follows.
+    /// State of passes that no Hessian follows.
     state: State<T>,
-    /// Of the inner passes, which their Hessians need again, `[inner_steps][tiles]`.
+    /// States of the inner passes, which the Hessians reuse, `[inner_steps, tiles]`.
     kept: Vec<Vec<State<T>>>,
 }
 
-/// One task's data: support per inner step, query, and what the old meta-policy said on the states before adaptation.
+/// One task's data: support per inner step, query, and outputs of the old meta-policy on the states before adaptation.
 #[derive(Debug)]
 pub(super) struct TaskData<T> {
     pub supports: Vec<Samples<T>>,
     pub query: Samples<T>,
-    /// The meta-policy that collected the data, where the KL penalty is taken, `[num_params]`.
+    /// The meta-policy that collected the data, the reference of the KL penalty, `[num_params]`.
     pub collected: Arc<[T]>,
-    /// What it says on the states before adaptation: known once it has been asked.
+    /// Its outputs on the states before adaptation, computed when first needed.
     pub old: Option<Old<T>>,
 }
 
@@ -43,10 +43,10 @@ impl<T: Scalar> TaskData<T> {
     }
 }
 
-/// The meta-policy that collected the data, on the states before adaptation.
+/// The distributions of the meta-policy that collected the data, on the states before adaptation.
 #[derive(Debug)]
 pub(super) struct Old<T> {
-    /// Head outputs, `[tiles][outputs]`.
+    /// Head outputs, `[tiles, outputs]`.
     out: Vec<Vec<Column<T>>>,
     /// Free parameters of the head.
     log_std: Vec<T>,
@@ -58,7 +58,7 @@ impl<T> Old<T> {
     }
 }
 
-/// What is differentiated, each a mean over the samples.
+/// The loss to differentiate, a mean over the samples.
 pub(super) enum Loss<'a, T> {
     /// The inner loss.
     Surrogate,
@@ -76,7 +76,8 @@ pub(super) type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
         let shape = Shape::new(layout);
-        let (work, state) = (Work::new(&shape, isa), State::new(&shape));
+        let work = Work::new(&shape, isa);
+        let state = State::new(&shape);
         Task { layout: layout.clone(), work, head: HeadLoss::new(layout.head()), state, kept: Vec::new(), shape }
     }
 
@@ -88,13 +89,14 @@ impl<T: Scalar> Task<T> {
         Net::new(&self.layout, &self.shape, flat)
     }
 
-    /// What the policy that collected the data says on the states before adaptation; `kept` is what the inner passes
-    /// at `theta` left.
+    /// The old meta-policy's distributions on the states before adaptation; `kept` are the states of the inner passes
+    /// at `theta`.
     #[inline(always)]
     fn old(&mut self, theta: &[T], task: &TaskData<T>, kept: &[Vec<State<T>>]) -> Old<T> {
-        let (net, states) = (self.net(&task.collected), task.states());
+        let net = self.net(&task.collected);
+        let states = task.states();
         let out = match kept.first() {
-            // in the first outer epoch the first pass was this very policy's
+            // in the first outer epoch, the first pass had this very policy
             Some(kept) if *theta == *task.collected => {
                 kept.iter().take(states.tiles()).map(|state| state.out.clone()).collect()
             }
@@ -110,7 +112,7 @@ impl<T: Scalar> Task<T> {
         Old { out, log_std: net.log_std }
     }
 
-    /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Leaves each tile's state in `kept`, if given.
+    /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Keeps each tile's state in `kept`, if given.
     #[inline(always)]
     pub fn gradient(
         &mut self,
@@ -123,7 +125,8 @@ impl<T: Scalar> Task<T> {
         let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
         let mut sums = Sums::default();
         for tile in 0..data.tiles() {
-            let (x, n) = (data.obs(tile), data.in_tile(tile));
+            let x = data.obs(tile);
+            let n = data.in_tile(tile);
             let state = match &mut kept {
                 Some(kept) => &mut kept[tile],
                 None => &mut self.state,
@@ -146,7 +149,7 @@ impl<T: Scalar> Task<T> {
     }
 
     /// Hessian of the inner loss at `params` times `direction`, minus `coef` times the gradient of KL(old || params) on
-    /// the same states if `old` is given; and that KL. `kept` is what [`gradient`](Self::gradient) left.
+    /// the same states if `old` is given; and that KL. `kept` comes from [`gradient`](Self::gradient).
     #[inline(always)]
     fn hessian_vector(
         &mut self,
@@ -160,7 +163,9 @@ impl<T: Scalar> Task<T> {
         let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
         let mut sums = Sums::default();
         for (tile, state) in kept.iter().enumerate().take(data.tiles()) {
-            let (x, n, work) = (data.obs(tile), data.in_tile(tile), &mut self.work);
+            let x = data.obs(tile);
+            let n = data.in_tile(tile);
+            let work = &mut self.work;
             work.r_forward(&net, &along, x, n, state);
             let o = Outputs { out: &state.out, log_std: &net.log_std };
             let r = Outputs { out: &work.r_out, log_std: &along.log_std };
@@ -173,6 +178,31 @@ impl<T: Scalar> Task<T> {
             work.r_backward(&net, &along, x, n, state, &mut gradient);
         }
         (gradient.flat(&self.layout, &self.shape), sums.kl)
+    }
+
+    /// The inner loop from `theta`: parameters before each step and after the last, `[inner_steps + 1, num_params]`, the
+    /// steps' gradients, `[inner_steps, num_params]`, and the sum of the inner losses. Keeps the tiles' states in `kept`.
+    #[inline(always)]
+    fn inner_steps(
+        &mut self,
+        theta: &[T],
+        rates: &[T],
+        supports: &[Samples<T>],
+        kept: &mut [Vec<State<T>>],
+    ) -> (Vec<Vec<T>>, Vec<Vec<T>>, f64) {
+        let mut phis = vec![theta.to_vec()];
+        let mut gradients = Vec::new();
+        let mut loss = 0.0;
+        for (support, kept) in supports.iter().zip(kept) {
+            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
+            let phi = phis.last().expect("theta");
+            let (gradient, sums) = self.gradient(phi, support, &Loss::Surrogate, Some(kept));
+            let next = phi.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
+            loss += sums.loss;
+            phis.push(next);
+            gradients.push(gradient);
+        }
+        (phis, gradients, loss)
     }
 
     /// Gradient of the task's meta-objective by `theta` and by `rates`:
@@ -193,18 +223,9 @@ impl<T: Scalar> Task<T> {
         task: &mut TaskData<T>,
         objective: &Objective,
     ) -> TaskGradient<T> {
-        let (mut phis, mut gradients, mut inner_loss) = (vec![theta.to_vec()], Vec::new(), 0.0);
         let mut kept = std::mem::take(&mut self.kept);
         kept.resize_with(task.supports.len(), Vec::new);
-        for (support, kept) in task.supports.iter().zip(&mut kept) {
-            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
-            let phi = phis.last().expect("theta");
-            let (gradient, sums) = self.gradient(phi, support, &Loss::Surrogate, Some(kept));
-            let next = phi.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
-            inner_loss += sums.loss;
-            phis.push(next);
-            gradients.push(gradient);
-        }
+        let (phis, gradients, inner_loss) = self.inner_steps(theta, rates, &task.supports, &mut kept);
         let steps = task.supports.len();
         if task.old.is_none() {
             task.old = Some(self.old(theta, task, &kept));
@@ -212,7 +233,8 @@ impl<T: Scalar> Task<T> {
         let old = task.old.as_ref().expect("just asked");
         let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(objective), None);
 
-        let (coef, mut kl) = (T::of(objective.kl_coef), 0.0);
+        let coef = T::of(objective.kl_coef);
+        let mut kl = 0.0;
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
         for k in (0..steps).rev() {
             for ((sum, v), g) in by_rates.iter_mut().zip(&v).zip(&gradients[k]) {
@@ -220,7 +242,7 @@ impl<T: Scalar> Task<T> {
             }
             if !objective.first_order {
                 let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
-                // the states before adaptation are at hand here, and so their KL
+                // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
                 let (product, here) = self.hessian_vector(&phis[k], &direction, &task.supports[k], &kept[k], old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
@@ -238,10 +260,11 @@ impl<T: Scalar> Task<T> {
     }
 }
 
-/// Half the squared distance of the first output from what it should be.
+/// Half the squared distance of the first output from its target.
 #[inline(always)]
 fn squared<T: Scalar>(out: &Column<T>, data: &Samples<T>, tile: usize, d_out: &mut Column<T>, sums: &mut Sums) {
-    let (target, n) = (&data.advantage[tile], data.in_tile(tile));
+    let target = &data.advantage[tile];
+    let n = data.in_tile(tile);
     let mut square = [T::ZERO; TILE];
     *d_out = [T::ZERO; TILE];
     for s in 0..n {

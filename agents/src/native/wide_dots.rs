@@ -1,11 +1,12 @@
 //! Inner products with 512-bit vectors.
 //!
-//! The vector runs along the inputs, and sixteen rows' partial sums are added up together, as a matrix is transposed.
+//! The vector runs along the inputs; sixteen rows' partial sums are added together in the pattern of a matrix
+//! transpose.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-/// Partial sums of an inner product, and rows that are added up together.
+/// Number of partial sums of an inner product, and of rows that are added together.
 pub(super) const GROUP: usize = 16;
 
 /// [`Scalar::dots`](super::Scalar::dots) with 512-bit vectors.
@@ -18,11 +19,11 @@ pub(super) fn dots_avx512(rows: &[f32], w: &[f32]) -> [f32; GROUP] {
     for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(w.len())) {
         let (row, row_rest) = row.as_chunks::<GROUP>();
         for (x, w) in row.iter().zip(whole) {
-            // SAFETY: both are sixteen numbers.
+            // SAFETY: both chunks have sixteen numbers.
             *sum = unsafe { _mm512_fmadd_ps(_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(w.as_ptr()), *sum) };
         }
         if mask != 0 {
-            // SAFETY: the mask lets through as many numbers as both have left.
+            // SAFETY: the mask admits only the numbers that both have left.
             let [x, w] = [row_rest, rest].map(|from| unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr()) });
             *sum = _mm512_fmadd_ps(x, w, *sum);
         }

@@ -1,4 +1,4 @@
-//! GPUs that libtorch can use, and whether a device computes at all.
+//! Detection of GPUs that libtorch can use, and a test of a device.
 
 use tch::{Kind, Tensor};
 
@@ -13,10 +13,10 @@ impl From<Device> for tch::Device {
     }
 }
 
-/// Number of GPUs. Where libtorch has no CUDA part, the reason.
+/// Number of GPUs.
 ///
 /// # Errors
-/// In the words of the system's loader.
+/// If libtorch has no CUDA part; the text is the system loader's.
 pub fn gpus() -> Result<usize, String> {
     load_cuda()?;
     Ok(if tch::Cuda::is_available() { tch::Cuda::device_count() as usize } else { 0 })
@@ -27,7 +27,8 @@ pub fn gpus() -> Result<usize, String> {
 #[cfg(target_os = "linux")]
 fn load_cuda() -> Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: libtorch's own library, of the build this program is linked to; its initialisers only register kernels.
+    // SAFETY: the library belongs to the build of libtorch that this program is linked to; its initialisers only
+    // register kernels.
     let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
     library.map(std::mem::forget).map_err(|e| e.to_string())
 }
@@ -40,7 +41,7 @@ fn load_cuda() -> Result<(), String> {
 /// Checks on `device` that `[[1, 2], [3, 4]]` times `[[5, 6], [7, 8]]` is `[[19, 22], [43, 50]]`.
 ///
 /// # Errors
-/// If it is not, or libtorch fails.
+/// If the product is another one, or libtorch fails.
 pub fn product(device: Device) -> Result<(), String> {
     let found = try_product(device.into()).map_err(|error| error.to_string())?;
     let right = [19., 22., 43., 50.];

@@ -1,4 +1,4 @@
-//! Batches of several tasks as tensors: padded to one length, the padding weighted zero.
+//! Batches of several tasks as tensors, padded to one length; the padding has weight zero.
 
 use tch::{Device, Kind, Tensor};
 
@@ -11,15 +11,16 @@ use crate::{
 /// The samples of some tasks on the device.
 #[derive(Debug)]
 pub(super) struct Samples {
-    /// `[tasks, samples, obs_dim]`
+    /// Observations, `[tasks, samples, obs_dim]`.
     pub obs: Tensor,
-    /// `[tasks, samples, act_dim]`, whole numbers for a categorical head
+    /// Actions, `[tasks, samples, act_dim]`; whole numbers for a categorical head.
     pub action: Tensor,
-    /// `[tasks, samples]`
+    /// Log-probabilities, `[tasks, samples]`.
     pub log_prob: Tensor,
-    /// `[tasks, samples]`
+    /// Advantages, `[tasks, samples]`.
     pub advantage: Tensor,
-    /// One over the task's number of samples, 0 on padding: a weighted sum is a mean over the task, `[tasks, samples]`.
+    /// One over the task's number of samples, 0 on padding, so that a weighted sum is a mean over the task, `[tasks,
+    /// samples]`.
     pub weight: Tensor,
 }
 

@@ -1,4 +1,4 @@
-//! The two action distributions on tensors. `out` are head outputs `[tasks, samples, outputs]`, `params` the blocks
+//! The two action distributions on tensors. `out` are head outputs `[tasks, samples, outputs]`; `params` are the blocks
 //! they came from (`log_std` is the last one, `[tasks, 1, act_dim]`); every result is `[tasks, samples]`.
 
 use tch::{Kind, Tensor};

@@ -1,7 +1,7 @@
 //! Adaptation and the meta-gradient by libtorch's autograd: the only folder that touches tch.
 //!
-//! Flat f32 vectors come in and go out. How many tasks share one graph is a number: on a GPU all of them, as one
-//! batched matrix product per layer; on a CPU one, so that its activations stay in the second-level cache, with the
+//! Flat f32 vectors come in and go out. The number of tasks that share a graph is a setting: all of them on a GPU, as
+//! one batched matrix product per layer; one on a CPU, so that its activations stay in the second-level cache, with the
 //! tasks spread over threads and libtorch's own threads at 1. Results do not depend on the number of threads.
 
 mod backend;
@@ -51,15 +51,15 @@ struct Chunk {
 }
 
 impl Chunk {
-    /// Where the KL penalty is taken: the states the meta-policy itself visited.
+    /// The data of the KL penalty: the states that the meta-policy itself visited.
     fn before_adaptation(&self) -> &Samples {
         self.supports.first().unwrap_or(&self.query)
     }
 }
 
 impl TchBackend {
-    /// `tasks_per_chunk` tasks share a graph (0: one on a CPU, all of them on a GPU); the chunks run on `threads`
-    /// threads on a CPU. Sets libtorch's own threads to 1, for this thread and those begun after it.
+    /// A backend in which `tasks_per_chunk` tasks share a graph (0: one on a CPU, all of them on a GPU); the chunks run
+    /// on `threads` threads on a CPU. Sets libtorch's own threads to 1, for this thread and those begun after it.
     pub fn new(layout: Layout, device: Device, tasks_per_chunk: usize, threads: usize) -> Self {
         tch::set_num_threads(1);
         let on_cpu = device == Device::Cpu;
@@ -72,7 +72,7 @@ impl TchBackend {
         TchBackend { layout, device: device.into(), kind: Kind::Float, tasks_per_chunk, threads }
     }
 
-    /// The same in double precision, for the tests that compare with finite differences.
+    /// The same backend in double precision, for tests that compare with finite differences.
     pub fn double(self) -> Self {
         TchBackend { kind: Kind::Double, ..self }
     }
@@ -82,7 +82,7 @@ impl TchBackend {
         &self.layout
     }
 
-    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks][num_params]`.
+    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
     pub fn adapt<T>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>>
     where
         T: Element + Default + Clone + Send + Sync,
@@ -101,7 +101,8 @@ impl TchBackend {
         adapted
     }
 
-    /// Puts `data` on the device, once for all outer epochs; `theta` is the meta-policy that collected it.
+    /// Copies `data` to the device, once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected
+    /// it.
     pub fn upload<T: Element + Sync>(&self, theta: &[T], data: &MetaBatch) -> Uploaded {
         let num_tasks = data.query.len();
         let size = self.tasks_per_chunk.min(num_tasks).max(1);
@@ -142,11 +143,11 @@ impl TchBackend {
             let (loss, stats) = self.meta_loss(&theta, &rates, chunk, objective);
             let leaves: Vec<&Tensor> = theta.iter().chain(rates.iter().filter(|_| objective.learn_rates)).collect();
             let mut rows = gradient(&(loss * scale), &leaves, Graph::Free);
-            // the statistics come along, so that a GPU is waited for once
+            // the statistics travel with the gradient, so that a GPU is waited for once
             rows.push(&stats * scale);
             *result = policy::flatten(&rows).concat();
         });
-        // in task order, so that the sum does not depend on which thread was first
+        // the sum is in task order, so that it does not depend on the threads' timing
         let n = self.layout.num_params();
         let mut sum = vec![T::default(); 2 * n];
         let mut stats = [0.0; 6];
@@ -211,27 +212,27 @@ impl TchBackend {
     }
 }
 
-/// Parameters and support data of some tasks, and where their adapted parameters go.
+/// Parameters and support data of some tasks, and the place of their adapted parameters.
 type AdaptJob<'a, T> = ((&'a [Vec<T>], &'a [Batch]), &'a mut [Vec<T>]);
 
-/// `[1, in, out]` blocks seen by every task, `[tasks, in, out]`.
+/// The `[1, in, out]` blocks for every task, `[tasks, in, out]`.
 fn expand(blocks: &[Tensor], tasks: i64) -> Vec<Tensor> {
     blocks.iter().map(|b| b.expand([tasks, -1, -1], false)).collect()
 }
 
-/// One gradient step per block; new tensors.
+/// New blocks after one gradient step.
 fn descend(params: &[Tensor], rates: &[Tensor], gradient: &[Tensor]) -> Vec<Tensor> {
     params.iter().zip(rates).zip(gradient).map(|((p, r), g)| p - r * g).collect()
 }
 
-/// What becomes of the graph once a gradient is taken.
+/// The use of the graph after a gradient is taken.
 #[derive(Clone, Copy, PartialEq)]
 enum Graph {
-    /// It is done with.
+    /// The graph is freed.
     Free,
-    /// Other losses hang on it, but the gradient is a constant.
+    /// The graph is kept for other losses, but the gradient is a constant.
     Keep,
-    /// The gradient itself is to be differentiated: the second order.
+    /// The gradient itself will be differentiated, for the second order.
     Differentiate,
 }
 
@@ -239,7 +240,7 @@ enum Graph {
 ///
 /// # Panics
 /// If the loss is no scalar, which libtorch would silently sum, has no graph, at which it would crash, or does not
-/// depend on an input, for which it would hand back an undefined tensor.
+/// depend on an input, for which it would return an undefined tensor.
 fn gradient<T: std::borrow::Borrow<Tensor>>(loss: &Tensor, inputs: &[T], graph: Graph) -> Vec<Tensor> {
     assert_eq!(loss.numel(), 1, "a loss must be a scalar");
     assert!(loss.requires_grad(), "a loss must have a graph");

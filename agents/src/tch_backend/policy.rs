@@ -4,8 +4,8 @@ use tch::{Device, Kind, Tensor, kind::Element};
 
 use crate::layout::{Block, Layout};
 
-/// Flat vectors `[tasks][num_params]` as one tensor per block, `[tasks, in, out]`, on `device` and in `kind`; leaves of
-/// a graph if `grad`. One transfer, whatever the number of blocks.
+/// Flat vectors `[tasks, num_params]` as one tensor per block, `[tasks, in, out]`, on `device` and in `kind`; they are
+/// leaves of a graph if `grad`. They need one transfer, whatever the number of blocks.
 pub(super) fn blocks<T: Element + Clone, V: AsRef<[T]>>(
     layout: &Layout,
     params: &[V],
@@ -13,7 +13,8 @@ pub(super) fn blocks<T: Element + Clone, V: AsRef<[T]>>(
     kind: Kind,
     grad: bool,
 ) -> Vec<Tensor> {
-    let (tasks, n) = (params.len() as i64, layout.num_params());
+    let tasks = params.len() as i64;
+    let n = layout.num_params();
     assert!(params.iter().all(|p| p.as_ref().len() == n), "parameter vector and layout differ");
     let flat: Vec<T> = params.iter().flat_map(|p| p.as_ref().iter().cloned()).collect();
     let rows = upload(Tensor::from_slice(&flat).view([tasks, n as i64]), device, kind);
@@ -25,7 +26,7 @@ pub(super) fn blocks<T: Element + Clone, V: AsRef<[T]>>(
     layout.blocks().iter().map(of_block).collect()
 }
 
-/// `host` on `device` and in `kind`. To a GPU it goes from page-locked memory, and nobody waits for it.
+/// The tensor `host` on `device` and in `kind`. A transfer to a GPU starts from page-locked memory and is asynchronous.
 pub(super) fn upload(host: Tensor, device: Device, kind: Kind) -> Tensor {
     let host = if device.is_cuda() { host.pin_memory(device) } else { host };
     let there = host.to_device_(device, host.kind(), device.is_cuda(), false);

@@ -31,8 +31,8 @@ impl TchBackend {
         (gradient, ObjectiveStats { loss, entropy, clip_fraction, approx_kl, ..Default::default() })
     }
 
-    /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs`
-    /// `[samples, obs_dim]`, `target` `[samples]`.
+    /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs` is `[samples,
+    /// obs_dim]` and `target` `[samples]`.
     pub fn squared<T>(&self, params: &[T], obs: &[f32], target: &[f32]) -> (Vec<T>, f64)
     where
         T: Element + Default + Copy + Into<f64>,

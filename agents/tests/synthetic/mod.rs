@@ -1,5 +1,5 @@
-//! Made-up experience for the learner's tests; no environment is involved.
-#![allow(dead_code)] // each test file uses its part
+//! Synthetic experience for the learner's tests; no environment is involved.
+#![allow(dead_code)] // each test file uses some of it
 
 use metadrift_agents::{
     batch::{Batch, MetaBatch},
@@ -7,34 +7,35 @@ use metadrift_agents::{
     layout::{Head, Layout},
 };
 
-/// A small linear congruential generator (Numerical Recipes' constants): enough for test data.
+/// A small linear congruential generator (Numerical Recipes' constants), good enough for test data.
 pub struct Lcg(pub u64);
 
 impl Lcg {
-    /// Uniform in `[0, 1)`.
+    /// A uniform number in `[0, 1)`.
     pub fn uniform(&mut self) -> f32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    /// Roughly N(0, 1): the sum of twelve uniforms.
+    /// A number roughly from N(0, 1): the sum of twelve uniforms.
     pub fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.uniform()).sum::<f32>() - 6.0
     }
 }
 
-/// Parameters that make every output matter: the last layer is not small.
+/// Parameters with a last layer that is not small, so that every output matters.
 pub fn params(layout: &Layout, rng: &mut Lcg) -> Vec<f32> {
     (0..layout.num_params()).map(|_| 0.5 * rng.normal()).collect()
 }
 
-/// `samples` actions of the policy `params` at random observations, with random advantages.
+/// Samples of the policy `params`: `samples` actions at random observations, with random advantages.
 pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> Batch {
     let obs: Vec<f32> = (0..samples * layout.obs_dim()).map(|_| rng.normal()).collect();
     let mut out = vec![0.0; samples * layout.head().outputs()];
     let policy = HostPolicy::new(layout, params);
     policy.forward(&obs, &mut out, &mut policy.scratch());
-    let (mut action, mut log_prob) = (vec![0.0; samples * layout.head().act_dim()], vec![0.0; samples]);
+    let mut action = vec![0.0; samples * layout.head().act_dim()];
+    let mut log_prob = vec![0.0; samples];
     policy.sample(&out, |_| std::array::from_fn(|_| rng.uniform()), &mut action, &mut log_prob);
     Batch { obs, action, log_prob, advantage: (0..samples).map(|_| rng.normal()).collect() }
 }
@@ -45,7 +46,7 @@ pub fn meta_batch(layout: &Layout, params: &[f32], inner_steps: usize, tasks: us
     meta_batch_of(layout, params, inner_steps, &samples, rng)
 }
 
-/// As [`meta_batch`]; `samples` says how many each task has.
+/// [`meta_batch`] with `samples` samples for each task, `[tasks]`.
 pub fn meta_batch_of(
     layout: &Layout,
     params: &[f32],

@@ -1,8 +1,8 @@
-//! Controllers that know the state and the current parameters: what full knowledge is worth.
+//! Oracles: controllers that know the state and the current parameters.
 //!
-//! [`Balance`] for CartPole, [`SwingUp`] for Pendulum, [`Reach`] for both navigations. Each decides for the state in
-//! which its command will act: after the commands that the actuator's delay still holds back. They know what the
-//! actuator makes of a command (`Actuator`), but not the future: neither noise and losses nor drift to come.
+//! [`Balance`] is for CartPole, [`SwingUp`] for Pendulum, [`Reach`] for both navigations. Each decides for the state in
+//! which its command will act, after the commands that the actuator's delay still holds back. They know how the
+//! actuator transforms a command (`Actuator`), but not the future: neither noise and losses nor later drift.
 
 mod balance;
 mod reach;
@@ -13,7 +13,7 @@ use metadrift_envs::{Array, Env, EnvKind, channels};
 pub use self::{balance::Balance, reach::Reach, swing_up::SwingUp};
 use super::{Controller, Seen};
 
-/// The privileged controller for `env`; `None` where there is none.
+/// The privileged controller for `env`; `None` if there is none.
 pub fn controller(env: EnvKind) -> Option<Privileged> {
     let law = match env {
         EnvKind::CartPole => Law::Balance(Balance::new()),
@@ -30,7 +30,7 @@ fn place(env: EnvKind, name: &str) -> Option<usize> {
     channels(env.spec()).iter().position(|channel| channel.name == name)
 }
 
-/// What is asked of the actuator in one step; the second number only where there are two.
+/// The command of one step; the second number is used only if there are two action dimensions.
 type Command = [f64; 2];
 
 /// A controller with full knowledge.
@@ -40,9 +40,9 @@ pub struct Privileged {
     act_dim: usize,
     /// The first of the actuator's channels.
     first: usize,
-    /// All commands of the episode, the last one last.
+    /// All commands of the episode, oldest first.
     given: Vec<Command>,
-    /// Steps by which the last command came late.
+    /// Delay of the last command (steps).
     lag: usize,
 }
 
@@ -60,7 +60,7 @@ impl Controller for Privileged {
         if seen.episode_step == 0 {
             self.given.clear();
         }
-        // as the engine's delay lines: longer by at most one a step
+        // the delay lines of the engine behave alike: they grow by at most one per step
         self.lag = if seen.episode_step == 0 { delay } else { delay.min(self.lag + 1) };
         let under_way = under_way(&self.given, self.lag, delay).into_iter();
         let command = match &mut self.law {
@@ -73,8 +73,8 @@ impl Controller for Privileged {
     }
 }
 
-/// What will be carried out before the command that comes next, if the lag goes on to `delay`: while it grows, the
-/// same command comes through again; before the first there was none.
+/// The commands that will be applied before the next one, if the lag moves on to `delay`: while it grows, the same
+/// command is repeated; before the first command there was none.
 fn under_way(given: &[Command], lag: usize, delay: usize) -> Vec<Command> {
     let at = |step: usize| (step, (lag + step).min(delay));
     let waits = |(step, lag): &(usize, usize)| step < lag;
@@ -83,7 +83,7 @@ fn under_way(given: &[Command], lag: usize, delay: usize) -> Vec<Command> {
     (0..).map(at).take_while(waits).map(carried_out).collect()
 }
 
-/// The current parameters, and the state once the commands that are under way have been carried out.
+/// The current parameters, and the state after the pending commands have been applied.
 fn foreseen<E: Env>(
     seen: &Seen<'_>,
     actuator: Actuator,
@@ -99,42 +99,42 @@ fn foreseen<E: Env>(
     (params, state)
 }
 
-/// What the actuator now makes of a command, but for noise, losses and delay.
+/// The actuator's current transformation of a command, without noise, losses and delay.
 #[derive(Clone, Copy, Debug)]
 struct Actuator {
     gain: f64,
     bias: f64,
-    /// Share of a full command.
+    /// Width of the dead zone, as a share of a full command.
     dead_zone: f64,
-    /// Share of a full command.
+    /// Saturation, as a share of a full command.
     saturation: f64,
 }
 
 impl Actuator {
-    /// From the values of the actuator's channels.
+    /// The actuator with these values of its channels.
     fn new(values: &[f64]) -> Actuator {
         Actuator { gain: values[0], bias: values[1], dead_zone: values[4], saturation: values[5] }
     }
 
-    /// Whether nothing is limited or lost.
+    /// True if nothing is limited or lost.
     fn is_affine(&self) -> bool {
         self.dead_zone == 0.0 && self.saturation >= 10.0
     }
 
-    /// What it delivers for a command; `full` is the size of a full one.
+    /// The output for a command; `full` is the size of a full command.
     fn applied(&self, command: f64, full: f64) -> f64 {
         let wanted = self.gain * command + self.bias;
         let heard = if wanted.abs() < self.dead_zone * full { 0.0 } else { wanted };
         if self.is_affine() { heard } else { heard.clamp(-self.saturation * full, self.saturation * full) }
     }
 
-    /// The least and the most that it can be made to deliver.
+    /// The smallest and the largest possible output.
     fn reach(&self, full: f64) -> [f64; 2] {
         let ends = [-full, full].map(|command| self.applied(command, full));
         [ends[0].min(ends[1]), ends[0].max(ends[1])]
     }
 
-    /// The command for which it delivers `wanted`, as nearly as it can; 0 if it delivers nothing whatever is asked.
+    /// The command whose output is nearest to `wanted`; 0 if no command has an output.
     fn command(&self, wanted: f64, full: f64) -> f64 {
         let command = (wanted - self.bias) / self.gain;
         if command.is_finite() { command.clamp(-full, full) } else { 0.0 }
@@ -148,7 +148,7 @@ mod tests {
     use metadrift_agents::settings::Episodes;
     use metadrift_envs::{Schedule, Task};
 
-    /// Mean return of full knowledge on the unperturbed environment with these channels changed.
+    /// Mean return of the oracle on the unperturbed environment with these channels changed.
     fn score(env: EnvKind, values: &[(&str, f64)]) -> f64 {
         let nominal = Task::nominal(env.spec());
         let task = values.iter().fold(nominal, |task, (name, value)| task.with(env.spec(), name, *value).unwrap());
@@ -164,12 +164,12 @@ mod tests {
 
     #[test]
     fn navigation_is_solved_on_the_shortest_way() {
-        // goal (0.3, 0.4), 0.1 an axis and step: left are (0.2, 0.3), (0.1, 0.2), (0, 0.1), nothing
+        // goal (0.3, 0.4), 0.1 per axis and step: the distances left are (0.2, 0.3), (0.1, 0.2), (0, 0.1), nothing
         let by_hand = -(0.13_f64.sqrt() + 0.05_f64.sqrt() + 0.1);
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-5, "{found} {expected}");
         close(score(EnvKind::Navigation, &[]), by_hand);
         close(score(EnvKind::Navigation, &[("actuator_gain", -1.0)]), by_hand);
-        // three steps of standing still first
+        // it stands still for three steps first
         close(score(EnvKind::Navigation, &[("actuator_delay", 3.0)]), by_hand - 3.0 * 0.5);
         // a quarter turn maps the square of moves onto itself
         let quarter = std::f64::consts::FRAC_PI_2;
@@ -213,7 +213,8 @@ mod tests {
         assert!(out(0, 0).is_empty());
         assert_eq!(out(2, 2), [2.0, 3.0]);
         assert_eq!(out(5, 5), [0.0, 0.0, 1.0, 2.0, 3.0]);
-        // from 1 to 3, one a step: the command of three steps ago comes again until the line is long enough
+        // the delay grows from 1 to 3, by one per step: the command of three steps ago repeats until the line is long
+        // enough
         assert_eq!(out(2, 3), [2.0, 2.0, 3.0]);
     }
 

@@ -1,15 +1,15 @@
-//! Navigation: straight to the goal.
+//! The oracle of navigation: it moves straight to the goal.
 //!
-//! A move can be chosen from a square, turned by the rotation. In the frame of that square each coordinate goes as far
-//! towards the goal as the actuator lets it; after any number of moves no other choice is nearer, so the return is the
-//! highest there is (but for dead zone, noise and losses).
+//! A move can be chosen from a square, turned by the rotation. In the frame of that square each coordinate moves as far
+//! towards the goal as the actuator allows; after any number of moves no other choice is nearer, so the return is
+//! optimal (but for dead zone, noise and losses).
 
 use metadrift_envs::EnvKind;
 
 use super::{Actuator, Command, place};
 use crate::control::Seen;
 
-/// The controller.
+/// The oracle of navigation.
 #[derive(Clone, Debug)]
 pub struct Reach {
     goal: [usize; 2],
@@ -31,7 +31,8 @@ impl Reach {
         under_way: impl Iterator<Item = Command>,
         action: &mut [f32],
     ) -> Command {
-        let (limit, angle) = (seen.values[self.limit], self.rotation.map_or(0.0, |place| seen.values[place]));
+        let limit = seen.values[self.limit];
+        let angle = self.rotation.map_or(0.0, |place| seen.values[place]);
         // the way to the goal, turned back
         let [x, y] = [0, 1].map(|k| seen.values[self.goal[k]] - f64::from(seen.state[k]));
         let (sin, cos) = angle.sin_cos();

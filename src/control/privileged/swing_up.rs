@@ -1,4 +1,5 @@
-//! Pendulum: pumps energy until the regulator of the current model, tried on that model, catches the rod.
+//! The oracle of Pendulum: it pumps energy until the regulator of the current model, simulated on that model, catches
+//! the rod.
 
 use std::f64::consts::PI;
 
@@ -8,11 +9,11 @@ use nalgebra::RowSVector;
 use super::{Actuator, Command, foreseen};
 use crate::control::{Seen, lqr::Regulator};
 
-/// Weights of angle and angular velocity, and of torque: those of the reward.
+/// Weights of angle and angular velocity, and of torque, as in the reward.
 const UPRIGHT: [f64; 2] = [1.0, 0.1];
 const EFFORT: f64 = 0.001;
 
-/// The controller.
+/// The oracle of Pendulum.
 #[derive(Clone, Debug)]
 pub struct SwingUp {
     regulator: Regulator<2>,
@@ -51,18 +52,18 @@ struct Rod {
 }
 
 impl Rod {
-    /// The torque nearest to `wanted` that the actuator can be made to deliver.
+    /// The torque nearest to `wanted` that the actuator can deliver (N m).
     fn deliverable(&self, wanted: f64) -> f64 {
         let [least, most] = self.actuator.reach(self.params.max_torque);
         wanted.clamp(least, most)
     }
 
-    /// Torque that holds the target angle against gravity and wind.
+    /// Torque that holds the target angle against gravity and wind (N m).
     fn holding(&self) -> f64 {
         -0.5 * self.params.mass * self.params.gravity * self.params.length * self.target.sin() - self.wind
     }
 
-    /// What to ask for (N m): the regulator if it will catch the rod, else what pumps energy.
+    /// The torque to command (N m): the regulator's if it catches the rod, otherwise one that pumps energy.
     fn command(&self, state: [f64; 2]) -> f64 {
         let torque = if self.catches(state) { self.regulate(state) } else { self.pump(state) };
         self.actuator.command(torque, self.params.max_torque)
@@ -77,7 +78,7 @@ impl Rod {
         self.deliverable(torque)
     }
 
-    /// Towards the energy of standing upright, with all the torque there is.
+    /// Torque towards the energy of the upright state, at full strength (N m).
     fn pump(&self, [theta, speed]: [f64; 2]) -> f64 {
         let p = &self.params;
         let energy = p.mass * p.length * p.length * speed * speed / 6.0
@@ -86,7 +87,7 @@ impl Rod {
         self.deliverable(if energy < 0.0 { direction * f64::INFINITY } else { -direction * f64::INFINITY })
     }
 
-    /// Whether the regulator, from here on, brings the rod to rest at the target without letting it fall first.
+    /// Says whether the regulator, from here on, brings the rod to rest at the target without letting it fall first.
     fn catches(&self, start: [f64; 2]) -> bool {
         let mut state = start;
         let mut angle = self.away(start)[0].abs();
@@ -103,5 +104,5 @@ impl Rod {
     }
 }
 
-/// Steps within which the regulator must have caught the rod.
+/// Number of steps within which the regulator must have caught the rod.
 const CATCH: usize = 40;

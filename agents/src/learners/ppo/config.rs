@@ -7,19 +7,19 @@ use crate::{
     ranges::{OutOfRange, Range, check, check_in, check_widths},
 };
 
-/// `[ppo_learner]`: the settings of plain PPO beside `[ppo]`.
+/// The settings of plain PPO beside `[ppo]`, the section `[ppo_learner]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PpoLearnerConfig {
-    /// Samples per gradient step; every epoch deals all samples of an iteration out anew.
+    /// Samples per gradient step; every epoch shuffles all samples of an iteration into new minibatches.
     pub minibatch: usize,
     /// Widths of the value network's hidden tanh layers.
     pub value_hidden: Vec<usize>,
     /// Adam's learning rate for the value network; the policy's is `ppo.outer_lr`.
     pub value_lr: f64,
-    /// Both learning rates fall linearly to 0 over the iterations.
+    /// True if both learning rates fall linearly to 0 over the iterations.
     pub anneal: bool,
-    /// Training ends once the mean return of the last 100 episodes reaches this.
+    /// Mean return of the last 100 episodes at which training ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_at_return: Option<f64>,
 }

@@ -11,21 +11,21 @@ use crate::{
 /// An iteration's experience, ready to learn from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Experience {
-    /// Advantages as they were estimated: each minibatch normalises its own.
+    /// The samples; advantages are not normalised, since each minibatch normalises its own.
     pub batch: Batch,
     /// Targets of the value network, `[samples]`.
     pub target: Vec<f32>,
-    /// Mean of the values it did answer, a value for each sample.
+    /// Mean of the network's values over the samples.
     pub value_mean: f64,
-    /// How well these explain what was earned.
+    /// Agreement of these values with the rewards earned.
     pub fit: Fit,
     /// Standard deviation up to which advantages are rounding.
     pub noise: f64,
 }
 
 impl Ppo {
-    /// Adds advantages and targets of `data`, all of whose steps must be valid, to `experience`. Where every action
-    /// earned the same, advantages are 0: the errors of the value network are none.
+    /// Adds advantages and targets of `data`, all of whose steps must be valid, to `experience`. If every action earned
+    /// the same, the advantages are 0: the errors of the value network are no advantages.
     pub fn prepare(&self, data: &Trajectories<'_>, experience: &mut Experience) {
         let unit = 1.0 - self.ppo.gamma;
         let answers = self.values(data.obs);
@@ -46,10 +46,12 @@ impl Ppo {
         experience.target.extend(advantage.iter().zip(&value).map(|(a, v)| ((a + v) * unit) as f32));
     }
 
-    /// Values after each step: of the next one's state and, where the episode was cut by a time limit or the data end, of
-    /// the true next observation. Not read after a terminal step.
+    /// Values after each step: that of the next state or, if a time limit or the end of the data cut the episode, that
+    /// of the true next observation. Entries of terminal steps are not read.
     fn next_values(&self, data: &Trajectories<'_>, value: &[f64]) -> Vec<f64> {
-        let (mut next, mut cut, mut obs) = (vec![0.0; value.len()], Vec::new(), Vec::new());
+        let mut next = vec![0.0; value.len()];
+        let mut cut = Vec::new();
+        let mut obs = Vec::new();
         for (env, start, end) in data.episodes() {
             (start..end - 1).for_each(|t| next[data.row(t, env)] = value[data.row(t + 1, env)]);
             let last = data.row(end - 1, env);
@@ -63,7 +65,7 @@ impl Ppo {
         next
     }
 
-    /// The value network's answers to `obs` `[samples, obs_dim]`, `[samples]`.
+    /// The value network's answers, `[samples]`, to `obs` `[samples, obs_dim]`.
     fn values(&self, obs: &[f32]) -> Vec<f32> {
         let layout = self.value.layout();
         let network = HostPolicy::new(layout, &self.value.params);
@@ -73,7 +75,7 @@ impl Ppo {
     }
 }
 
-/// The samples `rows` as a batch of their own.
+/// Copies the samples `rows` to `batch`.
 pub(super) fn minibatch(experience: &Experience, rows: &[u32], batch: &mut Batch) {
     let all = &experience.batch;
     let act_dim = all.action.len() / all.len();
@@ -94,8 +96,8 @@ pub(super) fn minibatch_obs(experience: &Experience, rows: &[u32], obs: &mut Vec
     rows.iter().for_each(|row| obs.extend_from_slice(&experience.batch.obs[*row as usize * dim..][..dim]));
 }
 
-/// To mean 0 and standard deviation 1, the latter by the unbiased estimate; all to 0 if it is no larger than `noise`. One
-/// value alone stays as it is.
+/// Normalises `values` to mean 0 and standard deviation 1 (by the unbiased estimate), or to 0 if the standard deviation
+/// is no larger than `noise`. A single value stays as it is.
 pub(super) fn normalise(values: &mut [f32], noise: f64) {
     let count = values.len() as f64;
     if count < 2.0 {
@@ -104,7 +106,7 @@ pub(super) fn normalise(values: &mut [f32], noise: f64) {
     let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
     let squares = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
     let deviation = (squares / (count - 1.0)).sqrt();
-    // what is not a number goes on and is found
+    // NaN goes through, so that it is found later
     let scale = if deviation <= noise { 0.0 } else { 1.0 / deviation };
     values.iter_mut().for_each(|v| *v = ((f64::from(*v) - mean) * scale) as f32);
 }

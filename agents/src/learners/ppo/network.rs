@@ -1,4 +1,4 @@
-//! A network with its optimiser.
+//! A network and its optimiser.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use crate::{
 /// A network that learns.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// `[num_params]`
+    /// The parameters, `[num_params]`.
     pub params: Vec<f32>,
-    /// `[num_params]`
+    /// The optimiser of `[num_params]` parameters.
     pub adam: Adam,
     pub(super) backend: Arc<dyn Backend>,
 }
 
 impl Network {
-    /// A network at `params`.
+    /// A network with the parameters `params` and a fresh optimiser.
     pub fn new(backend: Arc<dyn Backend>, params: Vec<f32>) -> Self {
         assert_eq!(params.len(), backend.layout().num_params(), "parameter vector and layout differ");
         Network { adam: Adam::new(params.len()), params, backend }
     }
 
-    /// Its shape.
+    /// The network's shape.
     pub fn layout(&self) -> &Layout {
         self.backend.layout()
     }
 
-    /// Which arithmetic it learns by.
+    /// The backend that computes its gradients.
     pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
     }

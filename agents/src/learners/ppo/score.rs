@@ -1,4 +1,4 @@
-//! The mean return of the episodes that ended last.
+//! The mean return of the latest episodes.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,15 @@ use crate::{
     state::{Misfit, State},
 };
 
-/// Episodes that the mean return is over.
+/// Number of episodes in the mean return.
 const RECENT: usize = 100;
 
 /// Returns of training episodes.
 #[derive(Clone, Debug)]
 pub(super) struct Score {
-    /// Sums of the episodes under way, `[lanes]`.
+    /// Sums of rewards of the episodes under way, `[lanes]`.
     earned: Vec<f64>,
-    /// Returns of the last episodes that ended, at most [`RECENT`].
+    /// Returns of the latest finished episodes, at most [`RECENT`].
     recent: VecDeque<f64>,
 }
 
@@ -25,7 +25,7 @@ impl Score {
         Score { earned: vec![0.0; lanes], recent: VecDeque::new() }
     }
 
-    /// Takes a rollout in, step by step.
+    /// Adds a rollout, step by step.
     pub(super) fn add(&mut self, rollout: &Rollout) {
         for t in 0..rollout.shape().steps {
             let lanes = rollout.tasks().flat_map(|data| (0..data.envs).map(move |env| (data, data.row(t, env))));
@@ -39,12 +39,12 @@ impl Score {
         self.recent.drain(..self.recent.len().saturating_sub(RECENT));
     }
 
-    /// Not a number before the first episode has ended.
+    /// The mean return; NaN before the first episode has ended.
     pub(super) fn mean(&self) -> f64 {
         self.recent.iter().sum::<f64>() / self.recent.len() as f64
     }
 
-    /// Whether the mean return of the last [`RECENT`] episodes has reached `goal`.
+    /// True if the mean return of the last [`RECENT`] episodes has reached `goal`.
     pub(super) fn reaches(&self, goal: f64) -> bool {
         self.recent.len() == RECENT && self.mean() >= goal
     }

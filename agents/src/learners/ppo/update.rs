@@ -14,22 +14,23 @@ use crate::{
     threads::run_jobs,
 };
 
-/// As in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: gradients of minibatches are noise at the end.
+/// Adam's epsilon as in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: late minibatch gradients are
+/// noise.
 const ADAM_EPSILON: f32 = 1e-5;
 
 impl Ppo {
-    /// One update; the two networks side by side on up to `threads` threads:
+    /// Runs one update of the two networks, side by side on up to `threads` threads:
     ///
     /// ```text
     /// for each epoch
-    ///     deal the samples out in a new order
+    ///     shuffle the samples
     ///     for each minibatch
     ///         normalise its advantages
     ///         policy <- Adam step along the gradient of the clipped loss, its norm clipped; none without advantages
     ///         value  <- Adam step along the gradient of half the squared error, its norm clipped
     /// ```
     ///
-    /// `orders` `[epochs][samples]` are permutations; `rate` is the share of the learning rates that is left.
+    /// `orders` `[epochs, samples]` are permutations; `rate` is the remaining share of the learning rates.
     ///
     /// # Errors
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was.
@@ -66,7 +67,7 @@ impl Ppo {
         ])
     }
 
-    /// All epochs of one network.
+    /// Runs all epochs of one network.
     fn descend(
         &self,
         part: Part,
@@ -114,7 +115,7 @@ impl Ppo {
         Ok(tally)
     }
 
-    /// Whether the policy is to move: if not, its momentum does not move it either.
+    /// True if the policy moves; if not, its momentum does not move it either.
     fn informed(&self, batch: &Batch) -> bool {
         self.ppo.ent_coef != 0.0 || batch.tells()
     }
