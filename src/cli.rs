@@ -30,7 +30,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a meta-policy
+    /// Train a policy
     #[command(after_help = "Examples:\n  metadrift train cartpole-flip --seed 1\n  \
         metadrift train my.toml --set maml.inner_lr=0.2 --set rollout.num_tasks=40 --max-time 10m")]
     Train(TrainArgs),

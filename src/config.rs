@@ -132,10 +132,13 @@ impl Config {
                 return Err((name.clone(), self.unknown(name)));
             };
             let Value::Table(table) = value else {
-                return Err((name.clone(), toml::de::Error::custom(format!("`{name}` is a value, not a table"))));
+                return Err((name.clone(), toml::de::Error::custom(format!("`{name}` must be a table: [{name}]"))));
             };
             (section.resolve)(table.clone()).map_err(|error| {
-                let key = error.message().split('`').nth(1).unwrap_or_default().to_owned();
+                // "unknown field `key`, …", or "invalid type: … in `key`"
+                let text = error.to_string();
+                let named = text.rsplit_once("in `").or_else(|| text.split_once('`'));
+                let key = named.and_then(|(_, rest)| rest.split('`').next()).unwrap_or_default().to_owned();
                 (format!("{name}.{key}"), error)
             })?;
         }

@@ -1,7 +1,7 @@
 //! metadrift: meta-reinforcement learning on control tasks whose dynamics drift.
 //!
 //! The course of an experiment: [`config`] (TOML, or one of the [`presets`]) -> [`session`] (run folder, log,
-//! checkpoints) -> [`train`] (the meta-loop) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner)
+//! checkpoints) -> [`train`] (a learner and its source) -> [`rollout`] (actors fill a buffer) and `metadrift_agents` (the learner)
 //! -> [`evaluate`]. Environments are in `metadrift_envs`; the two meet in this crate ([`registry`]).
 
 // messages go through `message`: the loss of the terminal must not end a run

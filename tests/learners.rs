@@ -1,12 +1,12 @@
 //! The contract of all learners, and a learner of another crate.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use metadrift::{config::Experiment, train::Trainer};
 use metadrift_agents::{
     advantage::Estimator,
     agent::{Adaptive, Agent, even_rates},
-    backend::{self, BackendChoice, NoBackend},
+    backend::{self, Backend, BackendChoice, NoBackend},
     device::Device,
     keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
     learner::{Entry, Ground, Learner},
@@ -49,7 +49,21 @@ impl OwnConfig for ClimberConfig {
 const CLIMBER: Entry = Entry {
     name: "climber",
     about: "Random changes to one policy, kept if they help",
-    ignores: &["maml.inner_steps", "ppo.outer_lr", "ppo.clip_eps"],
+    ignores: &[
+        "rollout.num_steps",
+        "policy.init_log_std",
+        "maml.inner_steps",
+        "maml.first_order",
+        "maml.learn_inner_lr",
+        "maml.adapt_log_std",
+        "maml.tasks_per_chunk",
+        "ppo.outer_lr",
+        "ppo.outer_epochs",
+        "ppo.clip_eps",
+        "ppo.kl_coef",
+        "ppo.ent_coef",
+        "ppo.max_grad_norm",
+    ],
     own: Some(Section::of::<ClimberConfig>()),
     demand,
     size: |settings| format!("a climber on {} tasks", settings.rollout.num_tasks),
@@ -66,28 +80,34 @@ fn demand(settings: &Settings) -> Demand {
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let Ground { layout, device, backend, threads } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let best = ground.layout.initial(0.0, &mut rng);
+    let best = layout.initial(0.0, &mut rng);
+    let backend = backend::open(backend, layout, device, 0, threads)?;
+    let estimator = Estimator::new(&settings.ppo, threads);
     let config: ClimberConfig = own(&settings.own);
-    Ok(Box::new(Climber { best, score: None, config, settings: settings.clone(), ground }))
+    let (seed, inner_lr) = (settings.seed, settings.maml.inner_lr);
+    Ok(Box::new(Climber { best, score: None, config, seed, inner_lr, backend, estimator }))
 }
 
 struct Climber {
     best: Vec<f32>,
     score: Option<f64>,
     config: ClimberConfig,
-    settings: Settings,
-    ground: Ground,
+    seed: u64,
+    inner_lr: f64,
+    backend: Arc<dyn Backend>,
+    estimator: Estimator,
 }
 
 impl Learner for Climber {
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let watch = Stopwatch::start();
-        let mut rng = Stream::new(self.settings.seed, Purpose::Shuffle).iteration(iteration).rng();
+        let mut rng = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration).rng();
         let mut change = || -> f32 { StandardNormal.sample(&mut rng) };
         let tried: Vec<f32> = self.best.iter().map(|p| p + self.config.sigma as f32 * change()).collect();
         let params = vec![tried.clone(); source.begin(iteration)];
-        let rollout = source.collect(0, Policies { layout: &self.ground.layout, params: &params })?;
+        let rollout = source.collect(0, Policies { layout: self.backend.layout(), params: &params })?;
         let returns = rollout.returns();
         let score = returns.iter().sum::<f64>() / returns.len() as f64;
         if self.score.is_none_or(|best| score > best) {
@@ -99,11 +119,8 @@ impl Learner for Climber {
     }
 
     fn agent(&self) -> Box<dyn Agent> {
-        let Ground { layout, device, backend, threads } = self.ground.clone();
-        let rates = even_rates(&layout, self.settings.maml.inner_lr, true);
-        let backend = backend::open(backend, layout, device, 0, threads).unwrap();
-        let estimator = Estimator::new(&self.settings.ppo, threads);
-        Box::new(Adaptive::new(backend, estimator, self.best.clone(), rates))
+        let rates = even_rates(self.backend.layout(), self.inner_lr, true);
+        Box::new(Adaptive::new(self.backend.clone(), self.estimator, self.best.clone(), rates))
     }
 
     fn goal(&self) -> Option<f64> {
@@ -205,16 +222,32 @@ fn a_learner_of_another_crate_is_known_everywhere() {
     assert!(typo.contains("did you mean `sigma`?"), "{typo}");
     let ignored = experiment("climber", &["ppo.clip_eps=0.1"]).unwrap_err();
     assert!(
-        ignored.contains("ppo.clip_eps = 0.1: must be left out: learner = \"climber\" does not read it"),
+        ignored
+            .contains("ppo.clip_eps = 0.1: must be left out or at its default: learner = \"climber\" does not read it"),
         "{ignored}"
     );
     let foreign = experiment("maml", &["climber.sigma=0.1"]).unwrap_err();
-    assert!(foreign.contains("[climber] is only used with learner = \"climber\""), "{foreign}");
+    assert!(foreign.contains("[climber] is only read with learner = \"climber\""), "{foreign}");
     let written = experiment("climber", &["climber.sigma=0.25"]).unwrap().to_toml();
     assert!(written.contains("[climber]\nsigma = 0.25"), "{written}");
     let keys: BTreeMap<&str, String> =
         metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
     assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo"));
+}
+
+#[test]
+fn what_a_learner_does_not_read_is_a_key_of_the_common_sections() {
+    let keys: Vec<&str> = metadrift::reference::keys::all().map(|key| key.key).collect();
+    for entry in all() {
+        for ignored in entry.ignores {
+            let section = ignored.split('.').next().unwrap();
+            let common = ["rollout", "policy", "maml", "ppo"].contains(&section) && keys.contains(ignored);
+            assert!(common, "{}: {ignored}", entry.name);
+        }
+        for key in entry.own.map_or(&[][..], |own| own.keys) {
+            assert!(key.key.starts_with(&format!("{}.", entry.own.unwrap().name)), "{}", key.key);
+        }
+    }
 }
 
 #[test]

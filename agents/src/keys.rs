@@ -109,7 +109,9 @@ pub const NOT_NEGATIVE: Legal = range("0, or from 1.2e-38 to 3.4e38", "-1.0");
 /// The range of hidden layers' widths.
 pub const LAYERS: Legal = range("at most 8 widths of 1 to 4096", "[0]");
 
-/// The settings in a learner's own section.
+/// The settings in a learner's own section. The type has `#[serde(deny_unknown_fields, default)]`: an empty section stands
+/// for the defaults, and unknown keys are refused. Every key in [`OwnConfig::KEYS`] begins with the section's name and a
+/// dot.
 pub trait OwnConfig: Serialize + DeserializeOwned + Default + 'static {
     /// Name of the section.
     const SECTION: &'static str;

@@ -1,7 +1,7 @@
 //! The interface between a learner and the program: an algorithm that asks for experience, learns from it, and hands
 //! over a policy.
 //!
-//! A learner is one file in [`crate::learners`], with its [`Entry`], and one line in the list there.
+//! A learner is a module in [`crate::learners`], with its [`Entry`], and one line in the list there.
 
 use crate::{
     agent::Agent,
@@ -18,13 +18,16 @@ use crate::{
 
 /// A learning algorithm under way.
 pub trait Learner: Send {
-    /// Runs one iteration of the algorithm; `iteration` counts from 0 and names its random numbers.
+    /// Runs one iteration of the algorithm; `iteration` counts from 0 and names its random numbers. Calls
+    /// [`Source::begin`] once, then [`Source::collect`] for the phases that it demanded, in order. The result is the same
+    /// for any number of threads. Long work calls [`crate::stop::check`] now and then, so that a signal takes effect.
     ///
     /// # Errors
     /// If a loss, gradient or parameter is not finite; no parameter has then taken that value.
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged>;
 
-    /// The policy as it is deployed, with everything learned so far.
+    /// The policy as it is deployed, with everything learned so far. It cannot fail: backends are opened in
+    /// [`Entry::build`].
     fn agent(&self) -> Box<dyn Agent>;
 
     /// The mean return at which the run stops, if there is one.
@@ -33,7 +36,8 @@ pub trait Learner: Send {
     /// True if the mean return has reached that goal.
     fn solved(&self) -> bool;
 
-    /// Saves everything into `state` that it needs to resume exactly.
+    /// Saves everything into `state` that it needs to resume exactly. The source saves into the same state: the names
+    /// `env_steps`, `episodes` and `lanes` are its own.
     fn save(&self, state: &mut State);
 
     /// Resumes from a state of a learner with the same settings.
@@ -51,7 +55,7 @@ pub struct Entry {
     pub name: &'static str,
     /// One line on its result.
     pub about: &'static str,
-    /// Keys of the common sections that it does not read, so they must keep their defaults.
+    /// Keys of `[rollout]`, `[policy]`, `[maml]` and `[ppo]` that it does not read; they must keep their defaults.
     pub ignores: &'static [&'static str],
     /// The section of its own, if it has one.
     pub own: Option<Section>,

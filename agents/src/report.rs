@@ -5,9 +5,10 @@ use std::time::Instant;
 /// One iteration's result.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Numbers that are the same for every run of this configuration and seed.
+    /// Numbers that are the same for every run of this configuration and seed. Every iteration has the same names, with
+    /// NaN for no value. `entropy` serves the warnings at the end of a run, `kl/meta` the progress line.
     pub metrics: Metrics,
-    /// Seconds and rates, which differ between runs.
+    /// Seconds and rates, which differ between runs: see [`Stopwatch::timing`].
     pub timing: Metrics,
     /// Mean return per episode over the tasks after adaptation; without adaptation, that of the latest episodes.
     pub return_post: f64,

@@ -47,13 +47,13 @@ pub enum Episodes {
     Endless,
 }
 
-/// Experience per meta-iteration and phase.
+/// Experience per iteration and phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RolloutConfig {
-    /// Number of tasks drawn for each meta-iteration.
+    /// Number of tasks drawn for each iteration.
     pub num_tasks: usize,
-    /// Number of lanes per task: with one episode per lane, the episodes of an adaptation step.
+    /// Number of lanes of each task, or in all where lanes live on.
     pub num_envs: usize,
     /// Number of steps of each lane per phase; 0 lets `episodes_per_env` episodes last to the time limit.
     pub num_steps: usize,
@@ -89,7 +89,8 @@ impl Default for PolicyConfig {
 pub struct MamlConfig {
     /// Step size of the adaptation; the starting point if it is learned.
     pub inner_lr: f64,
-    /// Number of gradient steps of the adaptation, each on fresh data; 0 is plain PPO over all tasks.
+    /// Number of gradient steps of the adaptation, each on fresh data; 0 leaves out
+    /// adaptation: one policy for all tasks, with the linear baseline.
     pub inner_steps: usize,
     /// True if the second derivatives are left out (FOMAML): cheaper and biased.
     pub first_order: bool,
@@ -129,15 +130,15 @@ impl Default for MamlConfig {
 pub struct PpoConfig {
     /// Adam's learning rate.
     pub outer_lr: f64,
-    /// Number of meta-gradient steps per iteration, each of which redoes the adaptation.
+    /// Passes over the experience of an iteration; MAML redoes the adaptation in each.
     pub outer_epochs: usize,
-    /// Half width of the clipping range of the ratio of the adapted policy to the collecting one: 1 ± this.
+    /// Half width of the clipping range of the ratio of the new policy to the collecting one: 1 ± this.
     pub clip_eps: f64,
     /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
     pub kl_coef: f64,
-    /// Weight of the adapted policy's entropy.
+    /// Weight of the policy's entropy.
     pub ent_coef: f64,
-    /// Euclidean norm to which a larger meta-gradient is scaled down.
+    /// Euclidean norm to which a larger gradient is scaled down.
     pub max_grad_norm: f64,
     /// Discount factor.
     pub gamma: f64,

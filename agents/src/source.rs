@@ -44,8 +44,7 @@ impl Demand {
     }
 }
 
-/// The policies that act, one for each task. A lane's memory of earlier steps belongs to the lane, so the source keeps
-/// it.
+/// The policies that act, as many as [`Source::begin`] returned.
 #[derive(Clone, Copy, Debug)]
 pub struct Policies<'a> {
     /// Shape of each policy.
@@ -56,10 +55,11 @@ pub struct Policies<'a> {
 
 /// A source of tasks and data.
 pub trait Source: Send {
-    /// Moves on to the tasks of `iteration`; returns the number of policies that [`Source::collect`] then takes.
+    /// Moves on to the tasks of `iteration`; returns the number of policies that [`Source::collect`] then takes. Called
+    /// once before the phases of an iteration.
     fn begin(&mut self, iteration: u32) -> usize;
 
-    /// Collects phase `phase` of the tasks' lives with sampled actions.
+    /// Collects phase `phase` of the tasks' lives with sampled actions. Lanes that live on have one phase only.
     ///
     /// # Errors
     /// If an output of a policy is not finite.

@@ -18,12 +18,14 @@ pub struct State {
 pub struct Misfit(pub String);
 
 impl State {
-    /// Adds a tensor.
+    /// Adds a tensor of finite numbers. Its name is new and has 1 to 100 characters of `a-z`, `0-9`, `_` and `.`;
+    /// otherwise no checkpoint can be written.
     pub fn put(&mut self, name: &str, values: &[f32]) {
         self.tensors.push((name.to_owned(), values.to_vec()));
     }
 
-    /// Adds a value.
+    /// Adds a value, in place of an earlier one of that name. It holds neither NaN nor infinity, for which JSON has no
+    /// number.
     ///
     /// # Panics
     /// If it has no JSON form.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{aligned, print_as};
 use crate::{
     cli::{Format, LearnersCommand},
-    config::nearest,
-    failure::{Result, WrongUsage},
+    config::{ConfigError, nearest},
+    failure::Result,
     reference::{keys, keys_text},
 };
 
@@ -39,9 +39,8 @@ fn show(name: &str, format: Format) -> Result<()> {
     let Some(entry) = Kind::from_name(name) else {
         let near = nearest(name, learners::all().map(|entry| entry.name));
         let near = near.map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
-        return Err(
-            WrongUsage(format!("there is no learner `{name}`{near} `metadrift learners list` lists them")).into()
-        );
+        let message = format!("there is no learner `{name}`{near} `metadrift learners list` lists them");
+        return Err(ConfigError::NotFound(message).into());
     };
     let own: Vec<&Key> = entry.own.map_or_else(Vec::new, |own| own.keys.iter().collect());
     let objects: Vec<Value> = own.iter().map(|key| keys::to_json(key)).collect();

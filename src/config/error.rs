@@ -22,7 +22,9 @@ pub enum ConfigError {
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
     /// A section belongs to a learner other than the chosen one.
-    #[error("config: [{section}] is only used with learner = \"{learner}\"; remove it")]
+    #[error(
+        "config: [{section}] is only read with learner = \"{learner}\": leave it out, or set learner = \"{learner}\""
+    )]
     Unread {
         /// The section.
         section: &'static str,
@@ -83,7 +85,10 @@ impl ConfigError {
             ConfigError::Task(error) => error.path().to_owned(),
             _ => return self,
         };
-        let set = sets.iter().filter_map(|set| set.split_once('=')).any(|(path, _)| key.starts_with(path.trim()));
+        let set = sets.iter().filter_map(|set| set.split_once('=')).any(|(path, _)| {
+            let path = path.trim();
+            key.starts_with(path) || path.starts_with(&format!("{key}."))
+        });
         match line_of(text, &key) {
             Some(line) if !set => ConfigError::At { origin: origin.to_owned(), line, error: Box::new(self) },
             _ => self,

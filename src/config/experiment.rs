@@ -158,7 +158,8 @@ impl Config {
         };
         for (key, value, _) in self.differences(&fresh) {
             if let Some(key) = self.learner.ignores.iter().find(|ignored| **ignored == key) {
-                let legal = format!("left out: learner = \"{}\" does not read it", self.learner.name).into();
+                let legal =
+                    format!("left out or at its default: learner = \"{}\" does not read it", self.learner.name).into();
                 return Err(OutOfRange { key, value, legal }.into());
             }
         }
@@ -183,9 +184,8 @@ impl Config {
 /// Refuses a demand that a source cannot meet.
 fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), OutOfRange> {
     match demand {
-        Demand::Tasks { .. } => {
-            let steps = config.rollout.num_steps;
-            check("rollout.num_steps", steps, steps == 0 || steps >= horizon as usize, SHORT)
+        Demand::Tasks { steps, .. } => {
+            check("rollout.num_steps", config.rollout.num_steps, steps >= horizon as usize, SHORT)
         }
         Demand::Lanes { lanes, .. } => {
             let whole = lanes <= GROUP || lanes.is_multiple_of(GROUP);

@@ -7,7 +7,8 @@ use metadrift_agents::{
 };
 use serde_json::json;
 
-/// One key: its type, default, legal values and meaning.
+/// Names of the learners that read a key, or `all`. A key that the learner of a configuration does not read must have its
+/// default.
 pub fn readers(key: &Key) -> String {
     let reads = |entry: &&Entry| match entry.own.filter(|own| own.keys.contains(key)) {
         Some(_) => true,
@@ -17,7 +18,7 @@ pub fn readers(key: &Key) -> String {
     if names.len() == learners::all().count() { "all".into() } else { names.join(", ") }
 }
 
-/// Whether a learner has the key for itself.
+/// True if the key is in a learner's own section.
 fn is_own(key: &Key) -> bool {
     learners::all().filter_map(|entry| entry.own).any(|own| own.keys.contains(key))
 }
@@ -48,7 +49,7 @@ const TEXT: &str = "text";
 const WORD: &str = "word";
 const TABLE: &str = "table";
 
-/// A key that both learners read.
+/// A table of the task language.
 const fn table(name: &'static str, kind: &'static str, meaning: &'static str) -> Key {
     key(name, kind, Words("none"), Legal::Table, "", meaning)
 }
@@ -97,12 +98,12 @@ const KEYS: &[Key] = &[
 
     key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration"),
     key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo; at most 32 or a multiple of 32)"),
-    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase; 0: as many as its episodes may last"),
+    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase (maml) or iteration (ppo); 0: as many as its episodes may last, with ppo or without a limit of episodes task.horizon"),
     key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml) or draws a new task (ppo); 0: never"),
 
     key("evaluation.tasks", INTEGER, Is("100"), range("1 to 1000000", "0"), "tasks", "Held-out tasks of an evaluation"),
-    key("evaluation.episodes", INTEGER, Words("as in training; 20 with ppo"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
-    key("evaluation.steps", INTEGER, Words("as in training; 0 with ppo"), range("0 (one episode), or from task.horizon to 1000000", "1"), "ticks", "Ticks of a lane before each adaptation step and after the last"),
+    key("evaluation.episodes", INTEGER, Words("as in training; 20 where lanes live on (ppo)"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
+    key("evaluation.steps", INTEGER, Words("as in training; 0 where lanes live on (ppo)"), range("0 (one episode), or from task.horizon to 1000000", "1"), "ticks", "Ticks of a lane before each adaptation step and after the last"),
     key("evaluation.adapt_steps", INTEGER, Words("as in training, at least 1"), range("0 to 100", "101"), "steps", "Adaptation steps"),
     key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training, on held-out tasks that are never those of a report; 0: only when it is over"),
 

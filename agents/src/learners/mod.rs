@@ -1,8 +1,9 @@
-//! The learners, one file each, and the list of them.
+//! The learners, a module each, and the list of them.
 
 use std::{fmt, ops::Deref, sync::OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use toml::Table;
 
 use crate::learner::Entry;
 
@@ -12,18 +13,44 @@ pub mod ppo;
 /// The learners of this crate, the default first.
 pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY];
 
+/// Names at the top of a configuration that no learner's section may have.
+const COMMON: &[&str] = &[
+    "name",
+    "description",
+    "role",
+    "seed",
+    "learner",
+    "iterations",
+    "task",
+    "rollout",
+    "evaluation",
+    "policy",
+    "maml",
+    "ppo",
+    "checkpoint",
+    "log",
+];
+
 /// Learners of other crates, registered once at the start of the program.
 static OWN: OnceLock<Vec<&'static Entry>> = OnceLock::new();
 
 /// Registers learners of other crates by name, once per process and before any learner is looked up.
 ///
 /// # Errors
-/// If a name or section is already taken, or if this was called before.
+/// If a name or section is already taken, if a section has a key without a default, or if this was called before.
 pub fn register(own: &[&'static Entry]) -> Result<(), String> {
     for (index, entry) in own.iter().enumerate() {
         let others = || ALL.iter().chain(&own[..index]);
         if others().any(|other| other.name == entry.name) {
             return Err(format!("two learners have the name `{}`", entry.name));
+        }
+        if let Some(section) = entry.own {
+            if COMMON.contains(&section.name) {
+                return Err(format!("[{}] of `{}` is a common part of the configuration", section.name, entry.name));
+            }
+            if let Err(error) = (section.resolve)(Table::new()) {
+                return Err(format!("[{}] of `{}` has no defaults: {error}", section.name, entry.name));
+            }
         }
         let section = |entry: &Entry| entry.own.map(|section| section.name);
         if section(entry).is_some() && others().any(|other| section(other) == section(entry)) {
@@ -89,7 +116,10 @@ impl<'de> Deserialize<'de> for Kind {
         let name = String::deserialize(deserializer)?;
         Kind::from_name(&name).ok_or_else(|| {
             let known: Vec<String> = all().map(|entry| format!("`{}`", entry.name)).collect();
-            D::Error::custom(format!("unknown variant `{name}`, expected one of {}", known.join(", ")))
+            D::Error::custom(format!(
+                "unknown variant `{name}`, expected one of {} (`metadrift learners list`)",
+                known.join(", ")
+            ))
         })
     }
 }

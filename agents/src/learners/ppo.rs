@@ -110,7 +110,8 @@ impl Learner for Ppo {
         let mut watch = Stopwatch::start();
         source.begin(iteration);
         let params = std::slice::from_ref(&self.policy.params);
-        let rollout = source.collect(0, Policies { layout: self.policy.layout(), params })?;
+        let policies = Policies { layout: self.policy.layout(), params };
+        let rollout = source.collect(0, policies).map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
         watch.lap("time/rollout_s");
         let mut score = self.score.clone();
         score.add(rollout);
