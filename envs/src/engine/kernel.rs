@@ -182,25 +182,31 @@ impl<E: Env, const PATH: usize, const PLAIN: bool> Advance<'_, E, PATH, PLAIN> {
             }
             out.reward[index] = *next.reward;
             out.terminated[index] = next.terminated;
-            let (truncated, ended) = count_step(&mut batch.episode_step[index], batch.horizon, &next.terminated);
-            out.truncated[index] = truncated;
-            batch.ended[index] = ended;
+            let step = &mut batch.episode_step[index];
+            let flags = (&mut out.truncated[index], &mut batch.ended[index]);
+            count_step(step, batch.horizon, &next.terminated, flags);
         }
     }
 }
 
-/// Counts a step of the episodes of a block; returns the flags of those that the time limit truncates, and of those
-/// that have ended.
+/// Counts a step of the episodes of a block; sets the flags of those that the time limit truncates, and of those that
+/// have ended.
 #[inline(always)]
-fn count_step(step: &mut Lanes<u32>, horizon: u32, terminated: &[bool; LANES]) -> ([bool; LANES], [u8; LANES]) {
-    let mut truncated = [false; LANES];
-    let mut ended = [0; LANES];
+fn count_step(
+    step: &mut Lanes<u32>,
+    horizon: u32,
+    terminated: &[bool; LANES],
+    (truncated, ended): (&mut [bool; LANES], &mut [u8; LANES]),
+) {
+    let mut cut = [false; LANES];
+    let mut over = [0; LANES];
     for lane in 0..LANES {
         step[lane] += 1;
-        truncated[lane] = step[lane] >= horizon;
-        ended[lane] = u8::from(terminated[lane] | truncated[lane]);
+        cut[lane] = step[lane] >= horizon;
+        over[lane] = u8::from(terminated[lane] | cut[lane]);
     }
-    (truncated, ended)
+    *truncated = cut;
+    *ended = over;
 }
 
 /// Turns the columns of a block into the first numbers of rows of `width`.
