@@ -114,3 +114,23 @@ pub struct MetaBatch {
     /// Batches collected by the adapted policies, `[tasks]`.
     pub query: Vec<Batch>,
 }
+
+/// Whole lives of some lanes under a recurrent policy, rows by step and then by lane.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lives {
+    /// Number of lanes.
+    pub lanes: usize,
+    /// Inputs of the network, `[steps * lanes, inputs]`.
+    pub inputs: Vec<f32>,
+    /// Actions, their log-probabilities and advantages; no observations.
+    pub batch: Batch,
+    /// Targets of the value, `[steps * lanes]`.
+    pub target: Vec<f32>,
+}
+
+impl Lives {
+    /// Steps of each lane.
+    pub fn steps(&self) -> usize {
+        self.batch.len() / self.lanes
+    }
+}

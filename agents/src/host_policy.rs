@@ -69,62 +69,73 @@ impl HostPolicy {
         }
     }
 
-    /// Draws one action per lane and its log-probability from the head outputs.
-    ///
-    /// `out` is `[outputs, envs]`, as [`forward`](Self::forward) left it; `noise(lane)` gives four independent uniforms
-    /// in `[0, 1)`; `action` is `[envs, act_dim]` and `log_prob` `[envs]`.
-    pub fn sample(
-        &self,
-        out: &[f32],
-        mut noise: impl FnMut(usize) -> [f32; 4],
-        action: &mut [f32],
-        log_prob: &mut [f32],
-    ) {
-        let isa = self.isa;
-        let head = self.head;
-        let log_std = &self.net.log_std[..];
-        let envs = log_prob.len();
-        for first in (0..envs).step_by(LANES) {
-            let n = LANES.min(envs - first);
-            let mut draw = Draw { uniforms: [[0.5; LANES]; 4], action: [[0.0; LANES]; 4], log_prob: [0.0; LANES] };
-            for lane in 0..n {
-                let uniforms = noise(first + lane);
-                (0..4).for_each(|k| draw.uniforms[k][lane] = uniforms[k]);
-            }
-            let draw = &mut draw;
-            let columns: &dyn Fn(usize) -> Lanes = &|k| {
-                let mut column = [0.0; LANES];
-                column[..n].copy_from_slice(&out[k * envs + first..][..n]);
-                column
-            };
-            with_isa!(isa, [] (head: Head, columns: &dyn Fn(usize) -> Lanes, log_std: &[f32], draw: &mut Draw) => {
-                match head {
-                    Head::Categorical(count) => draw.categorical(count, columns),
-                    Head::Gaussian(dim) => draw.gaussian(dim, columns, log_std),
-                }
-            });
-            log_prob[first..first + n].copy_from_slice(&draw.log_prob[..n]);
-            let dim = head.act_dim();
-            for (lane, action) in action[first * dim..].chunks_exact_mut(dim).take(n).enumerate() {
-                (0..dim).for_each(|k| action[k] = draw.action[k][lane]);
-            }
-        }
+    /// Draws one action per lane and its log-probability from the head outputs, `[outputs, envs]`, as
+    /// [`forward`](Self::forward) left them. `noise(lane)` gives four independent uniforms in `[0, 1)`; `action` is
+    /// `[envs, act_dim]` and `log_prob` `[envs]`.
+    pub fn sample(&self, out: &[f32], noise: impl FnMut(usize) -> [f32; 4], action: &mut [f32], log_prob: &mut [f32]) {
+        sample(self.isa, self.head, &self.net.log_std, out, noise, action, log_prob);
     }
 
     /// Writes the mode of each lane's action distribution to `action` `[envs, act_dim]`.
     pub fn mode(&self, out: &[f32], action: &mut [f32]) {
-        let envs = out.len() / self.head.outputs();
-        let at = |k: usize, env: usize| out[k * envs + env];
-        match self.head {
-            Head::Categorical(n) => {
-                for (env, a) in action.iter_mut().enumerate() {
-                    *a = (1..n).fold(0, |best, i| if at(i, env) > at(best, env) { i } else { best }) as f32;
-                }
+        mode(self.head, out, action);
+    }
+}
+
+/// Draws one action per lane and its log-probability from the outputs of a head.
+///
+/// `out` is `[outputs, envs]`, `log_std` `[act_dim]` or empty; `noise(lane)` gives four independent uniforms in `[0, 1)`;
+/// `action` is `[envs, act_dim]` and `log_prob` `[envs]`.
+pub(crate) fn sample(
+    isa: Isa,
+    head: Head,
+    log_std: &[f32],
+    out: &[f32],
+    mut noise: impl FnMut(usize) -> [f32; 4],
+    action: &mut [f32],
+    log_prob: &mut [f32],
+) {
+    let envs = log_prob.len();
+    for first in (0..envs).step_by(LANES) {
+        let n = LANES.min(envs - first);
+        let mut draw = Draw { uniforms: [[0.5; LANES]; 4], action: [[0.0; LANES]; 4], log_prob: [0.0; LANES] };
+        for lane in 0..n {
+            let uniforms = noise(first + lane);
+            (0..4).for_each(|k| draw.uniforms[k][lane] = uniforms[k]);
+        }
+        let draw = &mut draw;
+        let columns: &dyn Fn(usize) -> Lanes = &|k| {
+            let mut column = [0.0; LANES];
+            column[..n].copy_from_slice(&out[k * envs + first..][..n]);
+            column
+        };
+        with_isa!(isa, [] (head: Head, columns: &dyn Fn(usize) -> Lanes, log_std: &[f32], draw: &mut Draw) => {
+            match head {
+                Head::Categorical(count) => draw.categorical(count, columns),
+                Head::Gaussian(dim) => draw.gaussian(dim, columns, log_std),
             }
-            Head::Gaussian(dim) => {
-                for (env, action) in action.chunks_exact_mut(dim).enumerate() {
-                    (0..dim).for_each(|k| action[k] = at(k, env));
-                }
+        });
+        log_prob[first..first + n].copy_from_slice(&draw.log_prob[..n]);
+        let dim = head.act_dim();
+        for (lane, action) in action[first * dim..].chunks_exact_mut(dim).take(n).enumerate() {
+            (0..dim).for_each(|k| action[k] = draw.action[k][lane]);
+        }
+    }
+}
+
+/// Writes the mode of each lane's action distribution to `action` `[envs, act_dim]`; `out` is `[outputs, envs]`.
+pub(crate) fn mode(head: Head, out: &[f32], action: &mut [f32]) {
+    let envs = out.len() / head.outputs();
+    let at = |k: usize, env: usize| out[k * envs + env];
+    match head {
+        Head::Categorical(n) => {
+            for (env, a) in action.iter_mut().enumerate() {
+                *a = (1..n).fold(0, |best, i| if at(i, env) > at(best, env) { i } else { best }) as f32;
+            }
+        }
+        Head::Gaussian(dim) => {
+            for (env, action) in action.chunks_exact_mut(dim).enumerate() {
+                (0..dim).for_each(|k| action[k] = at(k, env));
             }
         }
     }

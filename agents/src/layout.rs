@@ -44,10 +44,25 @@ pub struct Block {
     pub range: Range<usize>,
 }
 
-/// A multilayer perceptron with tanh between its layers: `obs_dim -> hidden… -> head`.
+/// The kind of network below the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Core {
+    /// A multilayer perceptron with tanh between its layers: `obs_dim -> hidden… -> head`.
+    Feedforward,
+    /// A tanh layer and a gated recurrent unit; the head has a value behind the policy's outputs.
+    Recurrent {
+        /// Width of the tanh layer.
+        embedding: usize,
+        /// Width of the memory.
+        hidden: usize,
+    },
+}
+
+/// The shape of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     obs_dim: usize,
+    core: Core,
     head: Head,
     blocks: Vec<Block>,
 }
@@ -55,7 +70,7 @@ pub struct Layout {
 impl Layout {
     /// Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
     pub fn new(obs_dim: usize, hidden: &[usize], head: Head) -> Self {
-        let mut layout = Layout { obs_dim, head, blocks: Vec::new() };
+        let mut layout = Layout { obs_dim, core: Core::Feedforward, head, blocks: Vec::new() };
         let mut width = obs_dim;
         for (i, &out) in hidden.iter().chain([&head.outputs()]).enumerate() {
             layout.push(format!("layer{i}.weight"), [width, out]);
@@ -66,6 +81,36 @@ impl Layout {
             layout.push("log_std".into(), [1, dim]);
         }
         layout
+    }
+
+    /// A recurrent policy. Its inputs are the observation, the action before (one number for each choice, or the vector),
+    /// the reward before, and whether an episode ended with it.
+    pub fn recurrent(obs_dim: usize, embedding: usize, hidden: usize, head: Head) -> Self {
+        let mut layout = Layout { obs_dim, core: Core::Recurrent { embedding, hidden }, head, blocks: Vec::new() };
+        let inputs = obs_dim + head.outputs() + 2;
+        let outputs = head.outputs() + 1;
+        layout.push("embedding.weight".into(), [inputs, embedding]);
+        layout.push("embedding.bias".into(), [1, embedding]);
+        layout.push("gates.input.weight".into(), [embedding, 3 * hidden]);
+        layout.push("gates.input.bias".into(), [1, 3 * hidden]);
+        layout.push("gates.memory.weight".into(), [hidden, 3 * hidden]);
+        layout.push("gates.memory.bias".into(), [1, 3 * hidden]);
+        layout.push("head.weight".into(), [hidden, outputs]);
+        layout.push("head.bias".into(), [1, outputs]);
+        if let Head::Gaussian(dim) = head {
+            layout.push("log_std".into(), [1, dim]);
+        }
+        layout
+    }
+
+    /// Inputs of the network: those of a recurrent one are more than the observation.
+    pub fn inputs(&self) -> usize {
+        self.blocks.first().map_or(self.obs_dim, |block| block.dims[0])
+    }
+
+    /// The kind of network below the head.
+    pub fn core(&self) -> Core {
+        self.core
     }
 
     /// A value network: one linear output, which the layout describes as a categorical head with one action.

@@ -27,6 +27,7 @@ pub mod native;
 pub mod objective;
 pub mod params;
 pub mod ranges;
+pub mod recurrent;
 pub mod report;
 pub mod rollout;
 pub mod settings;

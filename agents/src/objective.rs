@@ -32,6 +32,41 @@ pub struct ObjectiveStats {
     pub approx_kl: f64,
 }
 
+/// The numbers that define the loss of a recurrent policy on whole lives.
+#[derive(Clone, Copy, Debug)]
+pub struct LifeObjective {
+    /// Clipping and entropy; nothing else of it counts.
+    pub policy: Objective,
+    /// Weight of half the squared error of the value.
+    pub value_coef: f64,
+}
+
+/// Means over the samples of one evaluation of the loss on lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LifeStats {
+    /// Minus the clipped gain.
+    pub policy_loss: f64,
+    /// Half the squared error of the value.
+    pub value_loss: f64,
+    /// Entropy of the policy.
+    pub entropy: f64,
+    /// Share of samples whose ratio lies outside the clipping range.
+    pub clip_fraction: f64,
+    /// How far the policy has moved from the one that collected: mean of r - 1 - log r.
+    pub approx_kl: f64,
+}
+
+impl LifeStats {
+    /// Adds another evaluation, for sums over several.
+    pub fn add(&mut self, other: &LifeStats) {
+        self.policy_loss += other.policy_loss;
+        self.value_loss += other.value_loss;
+        self.entropy += other.entropy;
+        self.clip_fraction += other.clip_fraction;
+        self.approx_kl += other.approx_kl;
+    }
+}
+
 /// Scales `gradient` down to `max_norm` and returns its earlier norm.
 pub(crate) fn clip_norm(gradient: &mut [f32], max_norm: f64) -> f64 {
     let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();

@@ -81,7 +81,7 @@ impl<T: Scalar> Samples<T> {
     }
 }
 
-fn columns<T: Scalar>(values: &[f32]) -> Vec<Column<T>> {
+pub(super) fn columns<T: Scalar>(values: &[f32]) -> Vec<Column<T>> {
     let column = |values: &[f32]| std::array::from_fn(|s| values.get(s).map_or(T::ZERO, |v| T::of_f32(*v)));
     values.chunks(TILE).map(column).collect()
 }

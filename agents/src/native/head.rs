@@ -158,6 +158,22 @@ impl<T: Scalar> HeadLoss<T> {
         data: &Samples<T>,
         tile: usize,
         objective: &Objective,
+        d: Slopes<'_, T>,
+        sums: &mut Sums,
+    ) {
+        self.clipped_weighted(o, data, tile, data.weight, objective, d, sums);
+    }
+
+    /// [`clipped`](Self::clipped) with another `weight` of a sample than one over their number.
+    #[expect(clippy::too_many_arguments, reason = "those of `clipped` and one")]
+    #[inline(always)]
+    pub fn clipped_weighted(
+        &mut self,
+        o: Outputs<'_, T>,
+        data: &Samples<T>,
+        tile: usize,
+        weight: T,
+        objective: &Objective,
         mut d: Slopes<'_, T>,
         sums: &mut Sums,
     ) {
@@ -173,16 +189,15 @@ impl<T: Scalar> HeadLoss<T> {
             let clipped = if clipped > high { high } else { clipped };
             let (free, held) = (ratio * advantage[s], clipped * advantage[s]);
             // the gain is flat where the clipped branch is the smaller one
-            c[s] = if free <= held { -data.weight * free } else { T::ZERO };
+            c[s] = if free <= held { -weight * free } else { T::ZERO };
             gain[s] = if free <= held { free } else { held };
             outside[s] = if clipped == ratio { T::ZERO } else { T::ONE };
             moved[s] = ratio - T::ONE - log_ratio;
         }
         self.score(&c, o, data.action(tile), &mut d);
-        let entropy = self.add_entropy(-data.weight * T::of(objective.ent_coef), data.in_tile(tile), o, &mut d);
+        let entropy = self.add_entropy(-weight * T::of(objective.ent_coef), data.in_tile(tile), o, &mut d);
         let n = data.in_tile(tile);
-        let weight = data.weight.to_f64();
-        let mean = |column: &Column<T>| weight * total(&column[..n]).to_f64();
+        let mean = |column: &Column<T>| weight.to_f64() * total(&column[..n]).to_f64();
         sums.gain += mean(&gain);
         sums.entropy += mean(&entropy);
         sums.outside += mean(&outside);

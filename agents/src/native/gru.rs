@@ -1,0 +1,350 @@
+//! A recurrent network on some lanes: forward through time, and backward.
+//!
+//! ```text
+//! e = tanh(x W_e + b_e)
+//! r, z, n' = e W_i + b_i          r, z, q = h W_h + b_h          (r and z of both are added)
+//! h <- n + z (h - n)              n = tanh(n' + sigmoid(r) q), z = sigmoid(z)
+//! out = h W_o + b_o
+//! ```
+//!
+//! A gated recurrent unit in the form of PyTorch (Cho et al. 2014, arXiv 1406.1078) behind one tanh layer. Everything
+//! without recurrence is one product for all steps; only `h W_h` goes step by step.
+
+use super::{
+    buffer::{Buffer, transpose},
+    data::total,
+    dots::add_dots,
+    gemm::{Finish, Product, Start, Strided, gemm, gemm_with},
+    isa::Isa,
+    scalar::Scalar,
+    tile::{Column, TILE},
+};
+use crate::layout::Layout;
+
+/// Extents of a recurrent network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GruShape {
+    pub inputs: usize,
+    pub embedding: usize,
+    pub hidden: usize,
+    /// Outputs of the policy's head, and the value behind them.
+    pub outputs: usize,
+}
+
+/// The blocks of a [`GruShape`]'s layout, in the order of the flat vector.
+const BLOCKS: usize = 8;
+
+impl GruShape {
+    /// The extents of a recurrent `layout`.
+    pub fn new(layout: &Layout) -> Self {
+        let dims = |block: usize| layout.blocks()[block].dims;
+        let ([inputs, embedding], [hidden, outputs]) = (dims(0), dims(6));
+        GruShape { inputs, embedding, hidden, outputs }
+    }
+}
+
+/// Parameters made ready: transposes for the backward pass.
+pub(crate) struct GruNet<T> {
+    shape: GruShape,
+    /// In the order of the flat vector: weight and bias of embedding, input gates, recurrent gates, head.
+    parts: [Buffer<T>; BLOCKS],
+    /// `[3 hidden, embedding]`
+    input_transpose: Buffer<T>,
+    /// `[3 hidden, hidden]`
+    recurrent_transpose: Buffer<T>,
+    /// `[outputs, hidden]`
+    head_transpose: Buffer<T>,
+    /// Free parameters of the head, `[act_dim]` or none.
+    pub log_std: Vec<T>,
+}
+
+impl<T: Scalar> GruNet<T> {
+    /// The network of a flat vector.
+    pub fn new(layout: &Layout, flat: &[T]) -> Self {
+        let shape = GruShape::new(layout);
+        let parts: [Buffer<T>; BLOCKS] = std::array::from_fn(|i| Buffer::of(&flat[layout.blocks()[i].range.clone()]));
+        GruNet {
+            input_transpose: transpose(&parts[2], 3 * shape.hidden),
+            recurrent_transpose: transpose(&parts[4], 3 * shape.hidden),
+            head_transpose: transpose(&parts[6], shape.outputs),
+            log_std: layout.log_std().map_or_else(Vec::new, |range| flat[range].to_vec()),
+            shape,
+            parts,
+        }
+    }
+}
+
+/// Sums of parameter derivatives, in the order of the flat vector.
+pub(super) struct GruGradient<T> {
+    shape: GruShape,
+    parts: [Buffer<T>; BLOCKS],
+    /// The head's weights, `[outputs, hidden]`; their place among the parts is filled in at the end.
+    head: Buffer<T>,
+    pub log_std: Vec<T>,
+}
+
+impl<T: Scalar> GruGradient<T> {
+    pub fn zero(net: &GruNet<T>) -> Self {
+        let parts = std::array::from_fn(|i| Buffer::zeros(net.parts[i].len()));
+        let head = Buffer::zeros(net.parts[6].len());
+        GruGradient { shape: net.shape, parts, head, log_std: vec![T::ZERO; net.log_std.len()] }
+    }
+
+    /// The flat vector, `[num_params]`.
+    pub fn flat(mut self) -> Vec<T> {
+        self.parts[6] = transpose(&self.head, self.shape.hidden);
+        self.parts.iter().flat_map(|part| part.iter()).chain(&self.log_std).copied().collect()
+    }
+}
+
+/// The activations of some steps of some lanes, rows by step and then by lane.
+pub(crate) struct GruState<T> {
+    lanes: usize,
+    /// `[steps * lanes, embedding]`
+    e: Buffer<T>,
+    /// Gates by the input; then r, z and n, `[steps * lanes, 3 hidden]`.
+    gates: Buffer<T>,
+    /// Gates by the memory, whose last third the backward pass needs, `[steps * lanes, 3 hidden]`.
+    recalled: Buffer<T>,
+    /// The memory before the first step, then after each, `[(steps + 1) * lanes, hidden]`.
+    h: Buffer<T>,
+    /// Derivatives by the gates, by those of the memory and by the embedding's sums.
+    d_gates: Buffer<T>,
+    d_recalled: Buffer<T>,
+    d_e: Buffer<T>,
+    /// `[lanes, hidden]`
+    carry: Buffer<T>,
+}
+
+impl<T: Scalar> GruState<T> {
+    /// Room for `steps` steps of `lanes` lanes; for the backward pass, too, if `learns`.
+    pub fn new(shape: GruShape, steps: usize, lanes: usize, learns: bool) -> Self {
+        let rows = steps * lanes;
+        let learned = if learns { rows } else { 0 };
+        GruState {
+            lanes,
+            e: Buffer::zeros(rows * shape.embedding),
+            gates: Buffer::zeros(rows * 3 * shape.hidden),
+            recalled: Buffer::zeros(rows * 3 * shape.hidden),
+            h: Buffer::zeros((rows + lanes) * shape.hidden),
+            d_gates: Buffer::zeros(learned * 3 * shape.hidden),
+            d_recalled: Buffer::zeros(learned * 3 * shape.hidden),
+            d_e: Buffer::zeros(learned * shape.embedding),
+            carry: Buffer::zeros(if learns { lanes * shape.hidden } else { 0 }),
+        }
+    }
+
+    /// The memory before the first step, `[lanes, hidden]`, to be set.
+    pub fn memory_mut(&mut self, shape: GruShape) -> &mut [T] {
+        &mut self.h[..self.lanes * shape.hidden]
+    }
+
+    /// Makes the memory after `steps` steps that before the first one.
+    pub(crate) fn move_on(&mut self, shape: GruShape, steps: usize) {
+        let width = self.lanes * shape.hidden;
+        self.h.copy_within(steps * width..(steps + 1) * width, 0);
+    }
+
+    /// Whether there is room for `steps` steps of just as many lanes.
+    pub fn fits(&self, shape: GruShape, steps: usize, lanes: usize) -> bool {
+        self.lanes == lanes && self.d_e.len() >= steps * lanes * shape.embedding
+    }
+
+    /// The memory after each of `steps` steps, `[steps * lanes, hidden]`.
+    pub fn after(&self, shape: GruShape, steps: usize) -> &[T] {
+        &self.h[self.lanes * shape.hidden..][..steps * self.lanes * shape.hidden]
+    }
+}
+
+/// Goes through `steps` steps with inputs `x` `[steps * lanes, inputs]`.
+#[inline(always)]
+pub(crate) fn forward<T: Scalar>(isa: Isa, net: &GruNet<T>, x: &[T], steps: usize, state: &mut GruState<T>) {
+    let GruShape { inputs, embedding, hidden, .. } = net.shape;
+    let [we, be, wi, bi, wh, bh, ..] = &net.parts;
+    let lanes = state.lanes;
+    let rows = steps * lanes;
+    let e = &mut state.e[..rows * embedding];
+    gemm_with(isa, Start::Row(be), [product(x, inputs, we)], e, [rows, embedding], &mut Tanh);
+    let gates = &mut state.gates[..rows * 3 * hidden];
+    gemm(isa, Start::Row(bi), [product(&state.e, embedding, wi)], gates, [rows, 3 * hidden]);
+    for (t, gates) in gates.chunks_exact_mut(lanes * 3 * hidden).enumerate() {
+        let (before, after) = state.h[t * lanes * hidden..].split_at_mut(lanes * hidden);
+        let recalled = &mut state.recalled[t * lanes * 3 * hidden..][..lanes * 3 * hidden];
+        gemm(isa, Start::Row(bh), [product(before, hidden, wh)], recalled, [lanes, 3 * hidden]);
+        let both = gates.chunks_exact_mut(3 * hidden).zip(recalled.chunks_exact(3 * hidden));
+        for ((gates, recalled), (h, next)) in both.zip(before.chunks_exact(hidden).zip(after.chunks_exact_mut(hidden)))
+        {
+            remember(gates, recalled, h, next);
+        }
+    }
+}
+
+/// One step of one lane: gates become r, z and n.
+#[inline(always)]
+fn remember<T: Scalar>(gates: &mut [T], recalled: &[T], h: &[T], next: &mut [T]) {
+    let hidden = h.len();
+    let (r, rest) = gates.split_at_mut(hidden);
+    let (z, n) = rest.split_at_mut(hidden);
+    let (by_r, rest) = recalled.split_at(hidden);
+    let (by_z, q) = rest.split_at(hidden);
+    for i in 0..hidden {
+        r[i] = sigmoid(r[i] + by_r[i]);
+        z[i] = sigmoid(z[i] + by_z[i]);
+        n[i] = r[i].mul_add(q[i], n[i]).tanh();
+        next[i] = z[i].mul_add(h[i] - n[i], n[i]);
+    }
+}
+
+#[inline(always)]
+fn sigmoid<T: Scalar>(x: T) -> T {
+    let half = T::of(0.5);
+    half.mul_add((half * x).tanh(), half)
+}
+
+/// Adds the derivatives by the parameters below the head to `gradient`. `dh` `[steps * lanes, hidden]` are the
+/// derivatives of the loss by the memory after each step through the outputs alone; `state` is what [`forward`] left.
+#[inline(always)]
+pub(super) fn backward<T: Scalar>(
+    isa: Isa,
+    net: &GruNet<T>,
+    x: &[T],
+    steps: usize,
+    dh: &[T],
+    state: &mut GruState<T>,
+    gradient: &mut GruGradient<T>,
+) {
+    let GruShape { inputs, embedding, hidden, .. } = net.shape;
+    let GruState { lanes, e, gates, recalled, h, d_gates, d_recalled, d_e, carry } = state;
+    let lanes = *lanes;
+    let rows = steps * lanes;
+    carry.fill(T::ZERO);
+    for t in (0..steps).rev() {
+        let at = t * lanes * 3 * hidden;
+        for lane in 0..lanes {
+            let row = at + lane * 3 * hidden;
+            let of_h = (t * lanes + lane) * hidden;
+            forget(
+                (&gates[row..][..3 * hidden], &recalled[row + 2 * hidden..][..hidden]),
+                (&h[of_h..][..hidden], &dh[of_h..][..hidden]),
+                &mut carry[lane * hidden..][..hidden],
+                (&mut d_gates[row..][..3 * hidden], &mut d_recalled[row..][..3 * hidden]),
+            );
+        }
+        let through = product(&d_recalled[at..][..lanes * 3 * hidden], 3 * hidden, &net.recurrent_transpose);
+        gemm(isa, Start::Sum, [through], carry, [lanes, hidden]);
+    }
+    let d_gates = &d_gates[..rows * 3 * hidden];
+    let d_recalled = &d_recalled[..rows * 3 * hidden];
+    let [ge, gbe, gi, gbi, gh, gbh, ..] = &mut gradient.parts;
+    gemm(isa, Start::Sum, [outer(&h[..], hidden, d_recalled, rows)], gh, [hidden, 3 * hidden]);
+    sum_rows(isa, d_recalled, gbh);
+    gemm(isa, Start::Sum, [outer(&e[..], embedding, d_gates, rows)], gi, [embedding, 3 * hidden]);
+    sum_rows(isa, d_gates, gbi);
+    let d_e = &mut d_e[..rows * embedding];
+    let finish = &mut Slope(&e[..]);
+    let through = product(d_gates, 3 * hidden, &net.input_transpose);
+    gemm_with(isa, Start::Zero, [through], d_e, [rows, embedding], finish);
+    gemm(isa, Start::Sum, [outer(x, inputs, d_e, rows)], ge, [inputs, embedding]);
+    sum_rows(isa, d_e, gbe);
+}
+
+/// One step of one lane backward: `carry` is the derivative by the memory after the step through later ones, then the
+/// part of that by the memory before it which goes past the gates.
+#[inline(always)]
+fn forget<T: Scalar>(
+    (gates, q): (&[T], &[T]),
+    (h, dh): (&[T], &[T]),
+    carry: &mut [T],
+    (d_gates, d_recalled): (&mut [T], &mut [T]),
+) {
+    let hidden = h.len();
+    let (r, rest) = gates.split_at(hidden);
+    let (z, n) = rest.split_at(hidden);
+    let (d_r, rest) = d_gates.split_at_mut(hidden);
+    let (d_z, d_n) = rest.split_at_mut(hidden);
+    let (by_r, rest) = d_recalled.split_at_mut(hidden);
+    let (by_z, d_q) = rest.split_at_mut(hidden);
+    for i in 0..hidden {
+        let d = carry[i] + dh[i];
+        let dn = d * (T::ONE - z[i]) * (T::ONE - n[i] * n[i]);
+        d_n[i] = dn;
+        d_q[i] = dn * r[i];
+        d_r[i] = dn * q[i] * r[i] * (T::ONE - r[i]);
+        d_z[i] = d * (h[i] - n[i]) * z[i] * (T::ONE - z[i]);
+        by_r[i] = d_r[i];
+        by_z[i] = d_z[i];
+        carry[i] = d * z[i];
+    }
+}
+
+/// Outputs of `n` memories `h` `[n, hidden]`, at most a tile, by column, `[outputs]`.
+#[inline(always)]
+pub(crate) fn head<T: Scalar>(isa: Isa, net: &GruNet<T>, h: &[T], n: usize, out: &mut [Column<T>]) {
+    out.iter_mut().zip(&net.parts[7][..]).for_each(|(out, bias)| *out = [*bias; TILE]);
+    add_dots(isa, h, &net.head_transpose, n, out);
+}
+
+/// Adds the derivatives by the head for outputs with derivatives `d_out` `[outputs]` of memories `h` `[n, hidden]`, at
+/// most a tile, and sets those by the memories, `dh` `[n, hidden]`.
+#[inline(always)]
+pub(super) fn head_backward<T: Scalar>(
+    isa: Isa,
+    net: &GruNet<T>,
+    (h, n): (&[T], usize),
+    d_out: &[Column<T>],
+    dh: &mut [T],
+    gradient: &mut GruGradient<T>,
+) {
+    let GruShape { hidden, outputs, .. } = net.shape;
+    let by_columns = Product { a: Strided::rows(d_out.as_flattened(), TILE), b: h, inner: n };
+    gemm(isa, Start::Sum, [by_columns], &mut gradient.head, [outputs, hidden]);
+    for (sum, d) in gradient.parts[7].iter_mut().zip(d_out) {
+        *sum += total(&d[..n]);
+    }
+    let from_columns =
+        Product { a: Strided::transposed(d_out.as_flattened(), TILE), b: &net.head_transpose, inner: outputs };
+    gemm(isa, Start::Zero, [from_columns], dh, [n, hidden]);
+}
+
+/// Sums to activations.
+struct Tanh;
+
+impl<T: Scalar> Finish<T> for Tanh {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, sums: &mut [T]) {
+        sums.iter_mut().for_each(|v| *v = v.tanh());
+    }
+}
+
+/// Derivatives by activations, which are given, to those by their sums.
+struct Slope<'a, T>(&'a [T]);
+
+impl<T: Scalar> Finish<T> for Slope<'_, T> {
+    #[inline(always)]
+    fn row(&mut self, at: usize, sums: &mut [T]) {
+        let n = sums.len();
+        for (v, a) in sums.iter_mut().zip(&self.0[at..][..n]) {
+            *v = *v * (T::ONE - *a * *a);
+        }
+    }
+}
+
+/// `x w` for `x` `[_, inner]`, `w` `[inner, columns]`.
+#[inline(always)]
+fn product<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
+    Product { a: Strided::rows(x, inner), b: w, inner }
+}
+
+/// `xᵀ d` for `x` `[n, inputs]`, `d` `[n, columns]`.
+#[inline(always)]
+fn outer<'a, T>(x: &'a [T], inputs: usize, d: &'a [T], n: usize) -> Product<'a, T> {
+    Product { a: Strided::transposed(x, inputs), b: d, inner: n }
+}
+
+/// `sum` `[width] += ` the rows of `x` `[_, width]`.
+#[inline(always)]
+fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
+    let width = sum.len();
+    let ones = Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 };
+    gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
+}

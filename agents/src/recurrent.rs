@@ -1,0 +1,113 @@
+//! A recurrent policy in plain f32 on the host, with the memory of the lanes that it acts for.
+
+use crate::{
+    host_policy::{mode, sample},
+    layout::{Core, Head, Layout},
+    native::{GruNet, GruShape, GruState, Isa, TILE, answer, remember, with_isa},
+};
+
+/// A recurrent policy with its parameters, and the memory of its lanes.
+pub struct RecurrentPolicy {
+    head: Head,
+    shape: GruShape,
+    net: GruNet<f32>,
+    isa: Isa,
+    lanes: usize,
+    obs_dim: usize,
+    state: GruState<f32>,
+    /// Inputs of the coming step, `[lanes, inputs]`; the part behind the observation tells of the step before.
+    inputs: Vec<f32>,
+    /// Outputs of the last step, the value behind those of the policy, `[outputs + 1, lanes]`.
+    out: Vec<f32>,
+}
+
+impl RecurrentPolicy {
+    /// The policy `params` `[num_params]` for `lanes` lanes at the beginning of their lives.
+    ///
+    /// # Panics
+    /// If `layout` is not recurrent, or the parameters are not its.
+    pub fn new(layout: &Layout, params: &[f32], lanes: usize) -> Self {
+        assert!(matches!(layout.core(), Core::Recurrent { .. }), "the policy has no memory");
+        assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
+        let shape = GruShape::new(layout);
+        RecurrentPolicy {
+            head: layout.head(),
+            shape,
+            net: GruNet::new(layout, params),
+            isa: Isa::detect(),
+            lanes,
+            obs_dim: layout.obs_dim(),
+            state: GruState::new(shape, 1, lanes, false),
+            inputs: vec![0.0; lanes * shape.inputs],
+            out: vec![0.0; lanes * shape.outputs],
+        }
+    }
+
+    /// Takes in the observations `obs` `[lanes, obs_dim]`; the memory of every lane moves on.
+    pub fn observe(&mut self, obs: &[f32]) {
+        for (input, obs) in self.inputs.chunks_exact_mut(self.shape.inputs).zip(obs.chunks_exact(self.obs_dim)) {
+            input[..self.obs_dim].copy_from_slice(obs);
+        }
+        let isa = self.isa;
+        let policy = self;
+        with_isa!(isa, [] (policy: &mut RecurrentPolicy) => policy.step_body());
+    }
+
+    #[inline(always)]
+    fn step_body(&mut self) {
+        let GruShape { hidden, outputs, .. } = self.shape;
+        remember(self.isa, &self.net, &self.inputs, 1, &mut self.state);
+        let mut columns = vec![[0.0; TILE]; outputs];
+        for first in (0..self.lanes).step_by(TILE) {
+            let n = TILE.min(self.lanes - first);
+            let h = &self.state.after(self.shape, 1)[first * hidden..(first + n) * hidden];
+            answer(self.isa, &self.net, h, n, &mut columns);
+            for (out, column) in self.out.chunks_exact_mut(self.lanes).zip(&columns) {
+                out[first..first + n].copy_from_slice(&column[..n]);
+            }
+        }
+        self.state.move_on(self.shape, 1);
+    }
+
+    /// Outputs of the policy's head for what was observed last, `[outputs, lanes]`.
+    pub fn out(&self) -> &[f32] {
+        &self.out[..self.head.outputs() * self.lanes]
+    }
+
+    /// Values of what was observed last, `[lanes]`.
+    pub fn values(&self) -> &[f32] {
+        &self.out[self.head.outputs() * self.lanes..]
+    }
+
+    /// Draws one action per lane, `action` `[lanes, act_dim]`, and its log-probability, `[lanes]`; `noise(lane)` gives four
+    /// independent uniforms.
+    pub fn sample(&self, noise: impl FnMut(usize) -> [f32; 4], action: &mut [f32], log_prob: &mut [f32]) {
+        sample(self.isa, self.head, &self.net.log_std, self.out(), noise, action, log_prob);
+    }
+
+    /// Writes the mode of each lane's action distribution to `action` `[lanes, act_dim]`.
+    pub fn mode(&self, action: &mut [f32]) {
+        mode(self.head, self.out(), action);
+    }
+
+    /// Takes in the outcome of a step: actions `[lanes, act_dim]` as they were drawn, rewards, and whether an episode ended,
+    /// `[lanes]`.
+    pub fn outcome(&mut self, action: &[f32], reward: &[f32], ended: impl Fn(usize) -> bool) {
+        let act_dim = self.head.act_dim();
+        for (lane, input) in self.inputs.chunks_exact_mut(self.shape.inputs).enumerate() {
+            let action = &action[lane * act_dim..(lane + 1) * act_dim];
+            before(self.head, action, reward[lane], ended(lane), &mut input[self.obs_dim..]);
+        }
+    }
+}
+
+/// Writes the inputs that tell of the step before: the action (one number for each choice, or the vector), the reward,
+/// squeezed into (-1, 1), and 1 where an episode ended with it.
+pub fn before(head: Head, action: &[f32], reward: f32, ended: bool, input: &mut [f32]) {
+    match head {
+        Head::Categorical(n) => (0..n).for_each(|k| input[k] = f32::from(u8::from(action[0] == k as f32))),
+        Head::Gaussian(dim) => input[..dim].copy_from_slice(action),
+    }
+    input[head.outputs()] = reward / (1.0 + reward.abs());
+    input[head.outputs() + 1] = f32::from(u8::from(ended));
+}
