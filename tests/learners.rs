@@ -251,6 +251,20 @@ fn what_a_learner_does_not_read_is_a_key_of_the_common_sections() {
 }
 
 #[test]
+fn no_learner_takes_the_name_of_a_common_section() {
+    let own: Vec<&str> = all().iter().filter_map(|entry| entry.own).map(|own| own.name).collect();
+    let names = metadrift::reference::keys::all().map(|key| key.key.split('.').next().unwrap());
+    let common: std::collections::BTreeSet<&str> = names.filter(|name| !own.contains(name)).collect();
+    assert!(common.len() > 10, "{common:?}");
+    for name in common {
+        let section = Section { name, ..CLIMBER.own.unwrap() };
+        let entry: &Entry = Box::leak(Box::new(Entry { name: "another", own: Some(section), ..CLIMBER }));
+        let refused = learners::register(&[entry]).unwrap_err();
+        assert!(refused.contains(&format!("[{name}] of `another` is a common part")), "{refused}");
+    }
+}
+
+#[test]
 fn the_toy_climbs() {
     let mut trainer = trainer("climber", 2);
     let reports: Vec<Report> = (0..40).map(|_| trainer.iterate().unwrap()).collect();

@@ -35,10 +35,20 @@ pub struct ObjectiveStats {
 /// The numbers that define the loss of a recurrent policy on whole lives.
 #[derive(Clone, Copy, Debug)]
 pub struct LifeObjective {
-    /// Clipping and entropy; nothing else of it counts.
-    pub policy: Objective,
+    /// Half width of the clipping range of the ratio of the policy to the collecting one: 1 ± this.
+    pub clip_eps: f64,
+    /// Weight of the policy's entropy.
+    pub ent_coef: f64,
     /// Weight of half the squared error of the value.
     pub value_coef: f64,
+}
+
+impl LifeObjective {
+    /// The part of it that the policy's outputs enter.
+    pub(crate) fn policy(&self) -> Objective {
+        let LifeObjective { clip_eps, ent_coef, .. } = *self;
+        Objective { clip_eps, kl_coef: 0.0, ent_coef, first_order: true, learn_rates: false }
+    }
 }
 
 /// Means over the samples of one evaluation of the loss on lives.
@@ -52,19 +62,8 @@ pub struct LifeStats {
     pub entropy: f64,
     /// Share of samples whose ratio lies outside the clipping range.
     pub clip_fraction: f64,
-    /// How far the policy has moved from the one that collected: mean of r - 1 - log r.
+    /// Distance of the policy from the one that collected: mean of r - 1 - log r.
     pub approx_kl: f64,
-}
-
-impl LifeStats {
-    /// Adds another evaluation, for sums over several.
-    pub fn add(&mut self, other: &LifeStats) {
-        self.policy_loss += other.policy_loss;
-        self.value_loss += other.value_loss;
-        self.entropy += other.entropy;
-        self.clip_fraction += other.clip_fraction;
-        self.approx_kl += other.approx_kl;
-    }
 }
 
 /// Scales `gradient` down to `max_norm` and returns its earlier norm.

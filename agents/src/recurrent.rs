@@ -2,8 +2,8 @@
 
 use crate::{
     host_policy::{mode, sample},
-    layout::{Core, Head, Layout},
-    native::{GruNet, GruShape, GruState, Isa, TILE, answer, remember, with_isa},
+    layout::{Head, Layout},
+    native::{Column, GruNet, GruShape, GruState, Isa, TILE, answer, remember, with_isa},
 };
 
 /// A recurrent policy with its parameters, and the memory of its lanes.
@@ -17,6 +17,8 @@ pub struct RecurrentPolicy {
     state: GruState<f32>,
     /// Inputs of the coming step, `[lanes, inputs]`; the part behind the observation tells of the step before.
     inputs: Vec<f32>,
+    /// Outputs of a tile of lanes, `[outputs + 1, TILE]`.
+    columns: Vec<Column<f32>>,
     /// Outputs of the last step, the value behind those of the policy, `[outputs + 1, lanes]`.
     out: Vec<f32>,
 }
@@ -27,7 +29,6 @@ impl RecurrentPolicy {
     /// # Panics
     /// If `layout` is not recurrent, or the parameters are not its.
     pub fn new(layout: &Layout, params: &[f32], lanes: usize) -> Self {
-        assert!(matches!(layout.core(), Core::Recurrent { .. }), "the policy has no memory");
         assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
         let shape = GruShape::new(layout);
         RecurrentPolicy {
@@ -39,6 +40,7 @@ impl RecurrentPolicy {
             obs_dim: layout.obs_dim(),
             state: GruState::new(shape, 1, lanes, false),
             inputs: vec![0.0; lanes * shape.inputs],
+            columns: vec![[0.0; TILE]; shape.outputs],
             out: vec![0.0; lanes * shape.outputs],
         }
     }
@@ -55,14 +57,13 @@ impl RecurrentPolicy {
 
     #[inline(always)]
     fn step_body(&mut self) {
-        let GruShape { hidden, outputs, .. } = self.shape;
+        let hidden = self.shape.hidden;
         remember(self.isa, &self.net, &self.inputs, 1, &mut self.state);
-        let mut columns = vec![[0.0; TILE]; outputs];
         for first in (0..self.lanes).step_by(TILE) {
             let n = TILE.min(self.lanes - first);
             let h = &self.state.after(self.shape, 1)[first * hidden..(first + n) * hidden];
-            answer(self.isa, &self.net, h, n, &mut columns);
-            for (out, column) in self.out.chunks_exact_mut(self.lanes).zip(&columns) {
+            answer(self.isa, &self.net, h, n, &mut self.columns);
+            for (out, column) in self.out.chunks_exact_mut(self.lanes).zip(&self.columns) {
                 out[first..first + n].copy_from_slice(&column[..n]);
             }
         }

@@ -6,7 +6,7 @@ use metadrift_agents::{
     batch::{Batch, Lives},
     layout::{Head, Layout},
     native::{LifeGradients, PreparedLives},
-    objective::{LifeObjective, LifeStats, Objective},
+    objective::{LifeObjective, LifeStats},
     recurrent::{RecurrentPolicy, before},
 };
 use synthetic::Lcg;
@@ -36,8 +36,7 @@ fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Lives {
 }
 
 fn objective() -> LifeObjective {
-    let policy = Objective { clip_eps: 0.2, kl_coef: 0.0, ent_coef: 0.05, first_order: true, learn_rates: false };
-    LifeObjective { policy, value_coef: 0.25 }
+    LifeObjective { clip_eps: 0.2, ent_coef: 0.05, value_coef: 0.25 }
 }
 
 fn loss(stats: &LifeStats) -> f64 {

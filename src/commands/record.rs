@@ -110,7 +110,8 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
         let mut actor = Network::new(policy, of, Actions::Deterministic, stream, &place);
         film(config, task, args.seed, steps, title.clone(), &mut actor)
     };
-    let unadapted = adapt(config, &*agent, actors, &Protocol { adapt_steps: 0, ..protocol }, tasks)?;
+    let mut unadapted = agent.duplicate();
+    unadapted.begin(1);
     if steps == 0 {
         return Ok(vec![film(trained.name.clone(), &*unadapted)?]);
     }

@@ -6,7 +6,7 @@ use super::Session;
 use crate::{
     config::Experiment,
     logging::{Hparam, ProgressLine},
-    message,
+    message, registry,
     train::Report,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn headline(session: &Session) -> String {
         "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
          Watch: tensorboard --logdir {}",
         size,
-        session.trainer.agent().policies().layout.num_params(),
+        registry::policy(config).num_params(),
         session.manifest.device,
         format!("{:?}", session.manifest.backend).to_lowercase(),
         session.options.actors,

@@ -12,14 +12,14 @@
 
 use super::{
     buffer::{Buffer, transpose},
-    data::total,
     dots::add_dots,
-    gemm::{Finish, Product, Start, Strided, gemm, gemm_with},
+    gemm::{Start, gemm, gemm_with},
     isa::Isa,
+    products::{Slope, Tanh, by_columns, from_columns, outer, rows, sum_columns, sum_rows},
     scalar::Scalar,
     tile::{Column, TILE},
 };
-use crate::layout::Layout;
+use crate::layout::{Core, Layout};
 
 /// Extents of a recurrent network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,11 @@ const BLOCKS: usize = 8;
 
 impl GruShape {
     /// The extents of a recurrent `layout`.
+    ///
+    /// # Panics
+    /// If the layout is another one.
     pub fn new(layout: &Layout) -> Self {
+        assert!(matches!(layout.core(), Core::Recurrent { .. }), "the policy has no memory");
         let dims = |block: usize| layout.blocks()[block].dims;
         let ([inputs, embedding], [hidden, outputs]) = (dims(0), dims(6));
         GruShape { inputs, embedding, hidden, outputs }
@@ -119,14 +123,14 @@ pub(crate) struct GruState<T> {
 impl<T: Scalar> GruState<T> {
     /// Room for `steps` steps of `lanes` lanes; for the backward pass, too, if `learns`.
     pub fn new(shape: GruShape, steps: usize, lanes: usize, learns: bool) -> Self {
-        let rows = steps * lanes;
-        let learned = if learns { rows } else { 0 };
+        let count = steps * lanes;
+        let learned = if learns { count } else { 0 };
         GruState {
             lanes,
-            e: Buffer::zeros(rows * shape.embedding),
-            gates: Buffer::zeros(rows * 3 * shape.hidden),
-            recalled: Buffer::zeros(rows * 3 * shape.hidden),
-            h: Buffer::zeros((rows + lanes) * shape.hidden),
+            e: Buffer::zeros(count * shape.embedding),
+            gates: Buffer::zeros(count * 3 * shape.hidden),
+            recalled: Buffer::zeros(count * 3 * shape.hidden),
+            h: Buffer::zeros((count + lanes) * shape.hidden),
             d_gates: Buffer::zeros(learned * 3 * shape.hidden),
             d_recalled: Buffer::zeros(learned * 3 * shape.hidden),
             d_e: Buffer::zeros(learned * shape.embedding),
@@ -145,7 +149,7 @@ impl<T: Scalar> GruState<T> {
         self.h.copy_within(steps * width..(steps + 1) * width, 0);
     }
 
-    /// Whether there is room for `steps` steps of just as many lanes.
+    /// True if there is room for `steps` steps of exactly `lanes` lanes.
     pub fn fits(&self, shape: GruShape, steps: usize, lanes: usize) -> bool {
         self.lanes == lanes && self.d_e.len() >= steps * lanes * shape.embedding
     }
@@ -162,15 +166,15 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, net: &GruNet<T>, x: &[T], steps: usiz
     let GruShape { inputs, embedding, hidden, .. } = net.shape;
     let [we, be, wi, bi, wh, bh, ..] = &net.parts;
     let lanes = state.lanes;
-    let rows = steps * lanes;
-    let e = &mut state.e[..rows * embedding];
-    gemm_with(isa, Start::Row(be), [product(x, inputs, we)], e, [rows, embedding], &mut Tanh);
-    let gates = &mut state.gates[..rows * 3 * hidden];
-    gemm(isa, Start::Row(bi), [product(&state.e, embedding, wi)], gates, [rows, 3 * hidden]);
+    let count = steps * lanes;
+    let e = &mut state.e[..count * embedding];
+    gemm_with(isa, Start::Row(be), [rows(x, inputs, we)], e, [count, embedding], &mut Tanh);
+    let gates = &mut state.gates[..count * 3 * hidden];
+    gemm(isa, Start::Row(bi), [rows(&state.e, embedding, wi)], gates, [count, 3 * hidden]);
     for (t, gates) in gates.chunks_exact_mut(lanes * 3 * hidden).enumerate() {
         let (before, after) = state.h[t * lanes * hidden..].split_at_mut(lanes * hidden);
         let recalled = &mut state.recalled[t * lanes * 3 * hidden..][..lanes * 3 * hidden];
-        gemm(isa, Start::Row(bh), [product(before, hidden, wh)], recalled, [lanes, 3 * hidden]);
+        gemm(isa, Start::Row(bh), [rows(before, hidden, wh)], recalled, [lanes, 3 * hidden]);
         let both = gates.chunks_exact_mut(3 * hidden).zip(recalled.chunks_exact(3 * hidden));
         for ((gates, recalled), (h, next)) in both.zip(before.chunks_exact(hidden).zip(after.chunks_exact_mut(hidden)))
         {
@@ -216,7 +220,7 @@ pub(super) fn backward<T: Scalar>(
     let GruShape { inputs, embedding, hidden, .. } = net.shape;
     let GruState { lanes, e, gates, recalled, h, d_gates, d_recalled, d_e, carry } = state;
     let lanes = *lanes;
-    let rows = steps * lanes;
+    let count = steps * lanes;
     carry.fill(T::ZERO);
     for t in (0..steps).rev() {
         let at = t * lanes * 3 * hidden;
@@ -230,21 +234,21 @@ pub(super) fn backward<T: Scalar>(
                 (&mut d_gates[row..][..3 * hidden], &mut d_recalled[row..][..3 * hidden]),
             );
         }
-        let through = product(&d_recalled[at..][..lanes * 3 * hidden], 3 * hidden, &net.recurrent_transpose);
+        let through = rows(&d_recalled[at..][..lanes * 3 * hidden], 3 * hidden, &net.recurrent_transpose);
         gemm(isa, Start::Sum, [through], carry, [lanes, hidden]);
     }
-    let d_gates = &d_gates[..rows * 3 * hidden];
-    let d_recalled = &d_recalled[..rows * 3 * hidden];
+    let d_gates = &d_gates[..count * 3 * hidden];
+    let d_recalled = &d_recalled[..count * 3 * hidden];
     let [ge, gbe, gi, gbi, gh, gbh, ..] = &mut gradient.parts;
-    gemm(isa, Start::Sum, [outer(&h[..], hidden, d_recalled, rows)], gh, [hidden, 3 * hidden]);
+    gemm(isa, Start::Sum, [outer(&h[..], hidden, d_recalled, count)], gh, [hidden, 3 * hidden]);
     sum_rows(isa, d_recalled, gbh);
-    gemm(isa, Start::Sum, [outer(&e[..], embedding, d_gates, rows)], gi, [embedding, 3 * hidden]);
+    gemm(isa, Start::Sum, [outer(&e[..], embedding, d_gates, count)], gi, [embedding, 3 * hidden]);
     sum_rows(isa, d_gates, gbi);
-    let d_e = &mut d_e[..rows * embedding];
+    let d_e = &mut d_e[..count * embedding];
     let finish = &mut Slope(&e[..]);
-    let through = product(d_gates, 3 * hidden, &net.input_transpose);
-    gemm_with(isa, Start::Zero, [through], d_e, [rows, embedding], finish);
-    gemm(isa, Start::Sum, [outer(x, inputs, d_e, rows)], ge, [inputs, embedding]);
+    let through = rows(d_gates, 3 * hidden, &net.input_transpose);
+    gemm_with(isa, Start::Zero, [through], d_e, [count, embedding], finish);
+    gemm(isa, Start::Sum, [outer(x, inputs, d_e, count)], ge, [inputs, embedding]);
     sum_rows(isa, d_e, gbe);
 }
 
@@ -296,55 +300,7 @@ pub(super) fn head_backward<T: Scalar>(
     gradient: &mut GruGradient<T>,
 ) {
     let GruShape { hidden, outputs, .. } = net.shape;
-    let by_columns = Product { a: Strided::rows(d_out.as_flattened(), TILE), b: h, inner: n };
-    gemm(isa, Start::Sum, [by_columns], &mut gradient.head, [outputs, hidden]);
-    for (sum, d) in gradient.parts[7].iter_mut().zip(d_out) {
-        *sum += total(&d[..n]);
-    }
-    let from_columns =
-        Product { a: Strided::transposed(d_out.as_flattened(), TILE), b: &net.head_transpose, inner: outputs };
-    gemm(isa, Start::Zero, [from_columns], dh, [n, hidden]);
-}
-
-/// Sums to activations.
-struct Tanh;
-
-impl<T: Scalar> Finish<T> for Tanh {
-    #[inline(always)]
-    fn row(&mut self, _at: usize, sums: &mut [T]) {
-        sums.iter_mut().for_each(|v| *v = v.tanh());
-    }
-}
-
-/// Derivatives by activations, which are given, to those by their sums.
-struct Slope<'a, T>(&'a [T]);
-
-impl<T: Scalar> Finish<T> for Slope<'_, T> {
-    #[inline(always)]
-    fn row(&mut self, at: usize, sums: &mut [T]) {
-        let n = sums.len();
-        for (v, a) in sums.iter_mut().zip(&self.0[at..][..n]) {
-            *v = *v * (T::ONE - *a * *a);
-        }
-    }
-}
-
-/// `x w` for `x` `[_, inner]`, `w` `[inner, columns]`.
-#[inline(always)]
-fn product<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
-    Product { a: Strided::rows(x, inner), b: w, inner }
-}
-
-/// `xᵀ d` for `x` `[n, inputs]`, `d` `[n, columns]`.
-#[inline(always)]
-fn outer<'a, T>(x: &'a [T], inputs: usize, d: &'a [T], n: usize) -> Product<'a, T> {
-    Product { a: Strided::transposed(x, inputs), b: d, inner: n }
-}
-
-/// `sum` `[width] += ` the rows of `x` `[_, width]`.
-#[inline(always)]
-fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
-    let width = sum.len();
-    let ones = Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 };
-    gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
+    gemm(isa, Start::Sum, [by_columns(d_out, h, n)], &mut gradient.head, [outputs, hidden]);
+    sum_columns(d_out, n, &mut gradient.parts[7]);
+    gemm(isa, Start::Zero, [from_columns(d_out, &net.head_transpose)], dh, [n, hidden]);
 }

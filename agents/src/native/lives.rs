@@ -199,7 +199,7 @@ impl<T: Scalar> Work<T> {
             gru::head(self.isa, net, h, n, &mut self.out);
             let o = Outputs { out: &self.out[..value], log_std: &net.log_std };
             let d = Slopes { out: &mut self.d_out[..value], log_std: &mut gradient.log_std };
-            self.head.clipped_weighted(o, samples, tile, weight, &objective.policy, d, sums);
+            self.head.clipped_weighted(o, samples, tile, weight, &objective.policy(), d, sums);
             let coef = weight * T::of(objective.value_coef);
             let mut square = [T::ZERO; TILE];
             self.d_out[value] = [T::ZERO; TILE];

@@ -6,11 +6,11 @@
 
 use super::{
     buffer::Buffer,
-    data::total,
     dots::add_dots,
-    gemm::{Finish, Product, Start, Strided, gemm, gemm_with},
+    gemm::{Finish, Start, gemm, gemm_with},
     isa::Isa,
     net::{Gradient, Net, Shape, State, layers},
+    products::{Slope, Tanh, by_columns, from_columns, outer, rows, sum_columns, sum_rows},
     scalar::Scalar,
     tile::{Column, TILE},
 };
@@ -169,29 +169,6 @@ impl<T: Scalar> Work<T> {
     }
 }
 
-/// Turns a layer's sums into its activations.
-struct Tanh;
-
-impl<T: Scalar> Finish<T> for Tanh {
-    #[inline(always)]
-    fn row(&mut self, _at: usize, sums: &mut [T]) {
-        sums.iter_mut().for_each(|v| *v = v.tanh());
-    }
-}
-
-/// Multiplies by tanh's derivative at the given activations: derivatives by activations become derivatives by sums.
-struct Slope<'a, T>(&'a [T]);
-
-impl<T: Scalar> Finish<T> for Slope<'_, T> {
-    #[inline(always)]
-    fn row(&mut self, at: usize, sums: &mut [T]) {
-        let n = sums.len();
-        for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
-            *v = *v * (T::ONE - *h * *h);
-        }
-    }
-}
-
 /// Keeps the derivatives by a layer's activations, and writes those by its sums to `d`.
 struct Descend<'a, T> {
     h: &'a [T],
@@ -231,45 +208,5 @@ impl<T: Scalar> Finish<T> for RDescend<'_, T> {
             *rd = *rd * slope - T::of(2.0) * *h * *rh * *dh;
             *d = *dh * slope;
         }
-    }
-}
-
-/// The product `x w` of `x` `[n, inner]` and `w` `[inner, columns]`.
-#[inline(always)]
-fn rows<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
-    Product { a: Strided::rows(x, inner), b: w, inner }
-}
-
-/// The product `xᵀ d` of `x` `[n, inputs]` and `d` `[n, columns]`.
-#[inline(always)]
-fn outer<'a, T>(x: &'a [T], inputs: usize, d: &'a [T], n: usize) -> Product<'a, T> {
-    Product { a: Strided::transposed(x, inputs), b: d, inner: n }
-}
-
-/// The product `x w` of `x`, given by its columns `[inner, n]`, and `w` `[inner, columns]`.
-#[inline(always)]
-fn from_columns<'a, T: Scalar>(x: &'a [Column<T>], w: &'a [T]) -> Product<'a, T> {
-    Product { a: Strided::transposed(x.as_flattened(), TILE), b: w, inner: x.len() }
-}
-
-/// The product `xᵀ y` of `x`, given by its columns `[rows, n]`, and `y` `[n, columns]`.
-#[inline(always)]
-fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Product<'a, T> {
-    Product { a: Strided::rows(x.as_flattened(), TILE), b: y, inner: n }
-}
-
-/// Adds the rows of `x` `[n, width]` to `sum` `[width]`.
-#[inline(always)]
-fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
-    let width = sum.len();
-    let ones = Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 };
-    gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
-}
-
-/// Adds the first `n` numbers of each column to `sum` `[columns]`.
-#[inline(always)]
-fn sum_columns<T: Scalar>(x: &[Column<T>], n: usize, sum: &mut [T]) {
-    for (sum, x) in sum.iter_mut().zip(x) {
-        *sum += total(&x[..n]);
     }
 }

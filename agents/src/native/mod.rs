@@ -14,6 +14,7 @@ mod lives;
 mod mlp;
 mod net;
 mod ppo;
+mod products;
 mod scalar;
 mod task;
 mod tile;
@@ -27,7 +28,7 @@ pub(crate) use mlp::forward;
 pub(crate) use net::{Net, Shape, State};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
-pub(crate) use tile::TILE;
+pub(crate) use tile::{Column, TILE};
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::{
     scalar::Scalar,
     tile::{Column, TILE},
 };
-use crate::layout::Layout;
+use crate::layout::{Core, Layout};
 
 /// Parameters prepared for the kernels, with transposes for the backward pass.
 pub(crate) struct Net<T> {
@@ -32,7 +32,12 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// The extents of a feedforward `layout`.
+    ///
+    /// # Panics
+    /// If the layout is another one.
     pub fn new(layout: &Layout) -> Self {
+        assert_eq!(layout.core(), Core::Feedforward, "a recurrent policy has kernels of its own");
         let widths = (0..layout.num_layers()).map(|l| layout.blocks()[2 * l].dims[0]).collect();
         Shape { widths, outputs: layout.head().outputs() }
     }

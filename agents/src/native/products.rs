@@ -1,0 +1,72 @@
+//! The products and the steps at their ends that feedforward and recurrent networks are made of.
+
+use super::{
+    data::total,
+    gemm::{Finish, Product, Start, Strided, gemm},
+    isa::Isa,
+    scalar::Scalar,
+    tile::{Column, TILE},
+};
+
+/// Turns a layer's sums into its activations.
+pub(super) struct Tanh;
+
+impl<T: Scalar> Finish<T> for Tanh {
+    #[inline(always)]
+    fn row(&mut self, _at: usize, sums: &mut [T]) {
+        sums.iter_mut().for_each(|v| *v = v.tanh());
+    }
+}
+
+/// Multiplies by tanh's derivative at the given activations: derivatives by activations become derivatives by sums.
+pub(super) struct Slope<'a, T>(pub &'a [T]);
+
+impl<T: Scalar> Finish<T> for Slope<'_, T> {
+    #[inline(always)]
+    fn row(&mut self, at: usize, sums: &mut [T]) {
+        let n = sums.len();
+        for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
+            *v = *v * (T::ONE - *h * *h);
+        }
+    }
+}
+
+/// The product `x w` of `x` `[n, inner]` and `w` `[inner, columns]`.
+#[inline(always)]
+pub(super) fn rows<'a, T>(x: &'a [T], inner: usize, w: &'a [T]) -> Product<'a, T> {
+    Product { a: Strided::rows(x, inner), b: w, inner }
+}
+
+/// The product `xᵀ d` of `x` `[n, inputs]` and `d` `[n, columns]`.
+#[inline(always)]
+pub(super) fn outer<'a, T>(x: &'a [T], inputs: usize, d: &'a [T], n: usize) -> Product<'a, T> {
+    Product { a: Strided::transposed(x, inputs), b: d, inner: n }
+}
+
+/// The product `x w` of `x`, given by its columns `[inner, n]`, and `w` `[inner, columns]`.
+#[inline(always)]
+pub(super) fn from_columns<'a, T: Scalar>(x: &'a [Column<T>], w: &'a [T]) -> Product<'a, T> {
+    Product { a: Strided::transposed(x.as_flattened(), TILE), b: w, inner: x.len() }
+}
+
+/// The product `xᵀ y` of `x`, given by its columns `[rows, n]`, and `y` `[n, columns]`.
+#[inline(always)]
+pub(super) fn by_columns<'a, T: Scalar>(x: &'a [Column<T>], y: &'a [T], n: usize) -> Product<'a, T> {
+    Product { a: Strided::rows(x.as_flattened(), TILE), b: y, inner: n }
+}
+
+/// Adds the rows of `x` `[n, width]` to `sum` `[width]`.
+#[inline(always)]
+pub(super) fn sum_rows<T: Scalar>(isa: Isa, x: &[T], sum: &mut [T]) {
+    let width = sum.len();
+    let ones = Strided { data: &[T::ONE], row_stride: 0, inner_stride: 0 };
+    gemm(isa, Start::Sum, [Product { a: ones, b: x, inner: x.len() / width }], sum, [1, width]);
+}
+
+/// Adds the first `n` numbers of each column to `sum` `[columns]`.
+#[inline(always)]
+pub(super) fn sum_columns<T: Scalar>(x: &[Column<T>], n: usize, sum: &mut [T]) {
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += total(&x[..n]);
+    }
+}
