@@ -9,6 +9,7 @@
 //! | [`physics::version`], [`physics::spec`] | the description of an environment: [`EnvSpec`] |
 //! | [`physics::env`](mod@physics::env) | the trait of an environment: [`Env`] |
 //! | [`physics::cartpole`], [`physics::pendulum`], [`physics::navigation`] | the environments |
+//! | [`physics::double_integrator`], [`physics::complex_ode`], [`physics::cartpole_balance`] | those of the Actuator Inversion Benchmark |
 //! | [`physics::probe`] | probe environments, each with a known answer |
 //! | [`tasks`] | the task language |
 //! | [`tasks::clock`] | the five counts of time that a drift can follow |
@@ -63,6 +64,9 @@ pub use engine::{
 pub use kind::{EnvKind, replay_kind};
 pub use physics::{
     cartpole::{CartPole, CartPoleParams},
+    cartpole_balance::{CartPoleBalance, CartPoleBalanceParams},
+    complex_ode::{ComplexOde, ComplexOdeParams},
+    double_integrator::{DoubleIntegrator, DoubleIntegratorParams},
     env::{Array, Env, Transition},
     navigation::{Navigation, NavigationParams, NavigationRotated},
     pendulum::{Pendulum, PendulumParams},

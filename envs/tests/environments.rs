@@ -5,9 +5,9 @@ mod rig;
 use std::collections::BTreeSet;
 
 use metadrift_envs::{
-    Array, CartPole, Channel, Clocks, Env, EnvKind, EnvSpec, Initial, Navigation, NavigationRotated, Pendulum,
-    ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy, ProbeSign, Purpose, RewardKind, Stream, Task,
-    VecEnv, channels, replay_kind, with_env,
+    Array, CartPole, CartPoleBalance, Channel, Clocks, ComplexOde, DoubleIntegrator, Env, EnvKind, EnvSpec, Initial,
+    Navigation, NavigationRotated, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy,
+    ProbeSign, Purpose, RewardKind, Stream, Task, VecEnv, channels, replay_kind, with_env,
 };
 use rig::{Out, actions, reset_stream, step};
 
@@ -46,6 +46,14 @@ fn with_and_without(spec: &EnvSpec, channel: &Channel) -> [Task; 2] {
     if channel.name == "target_position" {
         base.settings.reward = Some(RewardKind::Quadratic);
     }
+    // random pushes seldom come near a small goal
+    if spec.name == DoubleIntegrator::SPEC.name && channel.name.starts_with("goal_") {
+        base = base.with(spec, "goal_radius", 0.8).unwrap();
+    }
+    // and a number that begins near zero seldom gets far
+    if spec.name == ComplexOde::SPEC.name && channel.name == "x_limit" {
+        base = base.with(spec, "init_x", 10.0).unwrap();
+    }
     // a full command is outside any dead zone, and a hold needs something to hold
     let needs = [("actuator_dead_zone", "actuator_gain", 0.2), ("actuator_hold_steps", "actuator_drop_prob", 0.3)];
     for (_, name, value) in needs.into_iter().filter(|(needing, ..)| *needing == channel.name) {
@@ -79,6 +87,9 @@ fn every_channel_changes_something_and_every_run_repeats() {
     check::<Pendulum>();
     check::<Navigation>();
     check::<NavigationRotated>();
+    check::<DoubleIntegrator>();
+    check::<ComplexOde>();
+    check::<CartPoleBalance>();
 }
 
 /// One move of a point, in f64: (position, reward, arrived).

@@ -2,7 +2,10 @@
 
 mod rig;
 
-use metadrift_envs::{CartPole, Channel, Clocks, Env, Navigation, NavigationRotated, Pendulum, Task, VecEnv, channels};
+use metadrift_envs::{
+    CartPole, CartPoleBalance, Channel, Clocks, ComplexOde, DoubleIntegrator, Env, Navigation, NavigationRotated,
+    Pendulum, Task, VecEnv, channels,
+};
 use rig::{Out, actions, reset_stream, step};
 
 /// Number of lanes. With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
@@ -88,4 +91,17 @@ fn navigation_stays_within_what_its_moves_reach() {
         goal[0].max(goal[1]) + 1.5 * reach::<NavigationRotated>(task)
     };
     million::<NavigationRotated, _>(from_goal, |limit, row, _| row.iter().all(|x| x.abs() <= *limit));
+}
+
+#[test]
+fn the_environments_of_the_actuator_inversion_benchmark_stay_within_their_limits() {
+    let limits = |task: &Task| ["position_limit", "velocity_limit"].map(|name| value::<DoubleIntegrator>(task, name));
+    million::<DoubleIntegrator, _>(limits, |[position, velocity], row, ended| {
+        !ended && (0..2).all(|k| row[k].abs() <= *position && row[2 + k].abs() <= *velocity)
+    });
+    million::<ComplexOde, _>(
+        |task| value::<ComplexOde>(task, "x_limit"),
+        |limit, row, ended| !ended && row[0].abs() <= *limit,
+    );
+    million::<CartPoleBalance, _>(|_| (), |(), row, ended| !ended && (row[1].hypot(row[2]) - 1.0).abs() < 1e-5);
 }
