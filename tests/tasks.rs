@@ -135,7 +135,16 @@ fn a_trace_has_every_step_with_its_parameters_and_events() {
 #[test]
 fn every_environment_passes_its_check() {
     let place = Place::new();
-    for env in ["cartpole", "pendulum", "navigation", "navigation-rotated"] {
+    let all = [
+        "cartpole",
+        "pendulum",
+        "navigation",
+        "navigation-rotated",
+        "double-integrator-2d",
+        "complex-ode",
+        "cartpole-balance",
+    ];
+    for env in all {
         let told = place.expect(0, &format!("env check {env}"));
         assert!(told.lines().count() >= 16 && told.lines().skip(1).all(|line| line.starts_with("OK")), "{told}");
     }

@@ -20,7 +20,7 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     let r = (x - twos * LN2_HIGH) - twos * LN2_LOW;
     let tail = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_5e-1)
         * r
-        + 5.000_000_1e-1;
+        + 0.5;
     let power = shifted.to_bits().wrapping_sub(ROUNDER.to_bits()).wrapping_add(127) << 23;
     (tail * r * r + r + 1.0) * f32::from_bits(power)
 }
