@@ -116,7 +116,7 @@ fn mistakes_name_file_line_and_what_is_wrong_and_have_exit_codes() {
     let cases = [
         ("cartpole", "cartpol", 3, "did you mean `cartpole`?"),
         ("gravity", "gravty", 3, "did you mean `gravity`?"),
-        ("9.8", "1000", 3, "[0, 100]"),
+        ("9.8", "1000", 3, "[0, 500]"),
         ("[0, 0, 0, 0]", "[0, 0, 0]", 3, "3 numbers where cartpole takes 4"),
         ("[0, 0, 0, 0]", "[NaN, 0, 0, 0]", 3, "finite"),
         ("[0, 0, 0, 0]", "[1e999, 0, 0, 0]", 3, "finite"),

@@ -37,7 +37,7 @@ fn errors_say_what_where_and_what_instead() {
     let channel = error(MINIMAL, &["task.vary.gravty={ law = \"fixed\", value = 9.0 }"]);
     assert!(channel.contains("gravity"), "{channel}");
     let range = error(MINIMAL, &["task.vary.gravity={ law = \"uniform\", low = 9.0, high = 1000.0 }"]);
-    assert!(range.contains("1000") && range.contains("[0, 100]"), "{range}");
+    assert!(range.contains("1000") && range.contains("[0, 500]"), "{range}");
     let line = error(&format!("{MINIMAL}[task.vary]\ntau = {{ law = \"fixed\", value = 1.0 }}\n"), &[]);
     assert!(line.starts_with("x.toml, line 5: config: task.vary.tau: 1 is outside"), "{line}");
     let line = error(&format!("{MINIMAL}[[task.list]]\n[[task.list]]\ntau = 1.0\n"), &[]);

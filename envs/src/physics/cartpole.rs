@@ -28,7 +28,7 @@ use crate::physics::{
 const THETA_LIMIT: f64 = 12.0 * 2.0 * PI / 360.0;
 
 const PARAMS: &[ParamSpec] = &[
-    ParamSpec::new("gravity", "m/s^2", "gravitational acceleration", 9.8, Bounds::closed(0.0, 1000.0)),
+    ParamSpec::new("gravity", "m/s^2", "gravitational acceleration", 9.8, Bounds::closed(0.0, 500.0)),
     ParamSpec::new("mass_cart", "kg", "mass of the cart", 1.0, Bounds::closed(0.01, 100.0)),
     ParamSpec::new("mass_pole", "kg", "mass of the pole", 0.1, Bounds::closed(0.001, 1000.0)),
     ParamSpec::new("half_length", "m", "half the length of the pole", 0.5, Bounds::closed(0.01, 10.0)),

@@ -67,7 +67,7 @@ impl Env for ComplexOde {
         ComplexOdeParams { c0: get(0), c1: get(1), dt: get(2), x_limit: get(3), init_x: get(4) }
     }
 
-    /// Uniform, up to the largest distance on either side.
+    /// A uniform number, up to the largest distance on either side.
     #[inline(always)]
     fn reset<R: Real>(params: &ComplexOdeParams<R>, [uniform, ..]: [R; 4]) -> [R; 1] {
         [-params.init_x + (params.init_x + params.init_x) * uniform]

@@ -110,8 +110,8 @@ impl Env for DoubleIntegrator {
         params.force_limit
     }
 
-    /// At rest in a corner: uniform among the positions whose distances from the centre along both axes lie between the
-    /// two that are given.
+    /// A state of rest in a corner: the position is uniform among those whose distances from the centre along both axes
+    /// lie between the two that are given.
     #[inline(always)]
     fn reset<R: Real>(params: &DoubleIntegratorParams<R>, [first, second, ..]: [R; 4]) -> [R; 4] {
         let [near, far] = params.init;

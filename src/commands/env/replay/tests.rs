@@ -58,7 +58,7 @@ fn unknown_names_suggest_the_nearest() {
 
 #[test]
 fn illegal_values_are_named_with_what_is_legal() {
-    assert_says(&bad(&cartpole(r#""params": {"gravity": 1000}"#)), &["params.gravity", "1000", "[0, 100]", "m/s^2"]);
+    assert_says(&bad(&cartpole(r#""params": {"gravity": 1000}"#)), &["params.gravity", "1000", "[0, 500]", "m/s^2"]);
     assert_says(&bad(&cartpole(r#""params": {"actuator_gain": -1}"#)), &["actuator_gain", "healthy", "only 1"]);
     assert!(answer(cartpole(r#""params": {"actuator_gain": 1}"#).as_bytes()).is_ok());
     for action in ["2", "-1", "0.5"] {
