@@ -17,7 +17,7 @@ use crate::{
     },
     life::Life,
     memory,
-    presets::AUDITS,
+    presets::{self, AUDITS},
     run_dir::sha256,
     stats::{Difference, mean},
 };
@@ -175,11 +175,15 @@ pub fn stored(name: &str) -> Option<Audit> {
     Some(serde_json::from_str(text).expect("checked by a test"))
 }
 
-/// The stored scores of the tasks that `config` describes: those of the preset of its name, unless its tasks were
-/// changed.
+/// The stored scores of the held-out tasks that `config` describes: those of the preset of its name, unless its tasks or
+/// their lives in an evaluation were changed. The learner and its training do not matter.
 pub fn of(config: &Experiment) -> Option<Audit> {
-    let audit = stored(&config.name)?;
-    (digest(config, audit.seed).ok()? == audit.digest).then_some(audit)
+    let preset = presets::load(&config.name, &[]).ok()?;
+    let life = |config| {
+        let Life { horizon, phase_steps, episodes, .. } = Life::evaluation(config);
+        (horizon, phase_steps, episodes)
+    };
+    (preset.task == config.task && life(&preset) == life(config)).then(|| stored(&config.name))?
 }
 
 /// SHA-256 of everything the scores depend on: the `[task]` table, the phases of a life, and the first tasks that
@@ -247,7 +251,7 @@ impl Audit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Role, presets};
+    use crate::config::Role;
 
     #[test]
     fn every_preset_has_figures_of_its_tasks_on_every_split() {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod reference;
 mod tasks;
 
@@ -7,10 +8,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metadrift_agents::backend::BackendChoice;
-use metadrift_envs::{Split, rng::MAX_INDEX};
+use metadrift_envs::Split;
 
 use crate::{checkpoint::Which, device::DeviceChoice};
 
+pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
@@ -32,6 +34,7 @@ pub struct Cli {
 pub enum Command {
     /// Train a policy
     #[command(after_help = "Examples:\n  metadrift train cartpole-flip --seed 1\n  \
+        metadrift train cartpole-flip --learner rl2\n  \
         metadrift train my.toml --set maml.inner_lr=0.2 --set rollout.num_tasks=40 --max-time 10m")]
     Train(TrainArgs),
     /// Resume an interrupted run. The result is identical to that of an uninterrupted one
@@ -111,6 +114,9 @@ pub struct TrainArgs {
     /// A preset's name (see `metadrift presets list`) or a file that ends in .toml
     #[arg(value_name = "PRESET|FILE.toml")]
     pub what: String,
+    /// Learner, with its own settings in place of those chosen for the preset's; see `metadrift learners list`
+    #[arg(long, value_name = "NAME")]
+    pub learner: Option<String>,
     /// Change one setting; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
@@ -248,55 +254,6 @@ pub enum PresetsCommand {
         #[arg(long, default_value = "text")]
         format: Format,
     },
-}
-
-/// `bench`
-#[derive(Args, Clone, Debug)]
-pub struct BenchArgs {
-    /// Measure only these parts [default: env-step, policy, meta-iteration]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART")]
-    pub only: Vec<BenchPart>,
-    /// Numbers of tasks for `--only tasks`, which times a meta-iteration of each
-    #[arg(long, value_delimiter = ',', default_values_t = [20, 80, 320], value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub tasks: Vec<u32>,
-    /// A table, or one JSON object per line
-    #[arg(long, default_value = "text")]
-    pub format: Format,
-    /// Device, arithmetic and threads.
-    #[command(flatten)]
-    pub compute: ComputeArgs,
-}
-
-/// Arguments of `selftest`.
-#[derive(Args, Debug)]
-pub struct SelftestArgs {
-    /// Meta-iterations of the training that is compared; 0 leaves it out
-    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_INDEX)))]
-    pub iterations: u32,
-    /// Format of the result.
-    #[command(flatten)]
-    pub output: FormatArgs,
-    /// Device, arithmetic and threads.
-    #[command(flatten)]
-    pub compute: ComputeArgs,
-}
-
-/// Parts of `bench`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchPart {
-    /// Environment steps per second
-    EnvStep,
-    /// Policy inferences per second
-    Policy,
-    /// Seconds per meta-iteration, by backend and phase
-    MetaIteration,
-    /// Meta-iterations with increasing numbers of tasks
-    Tasks,
-    /// Meta-iterations with increasing numbers of lanes, steps, hidden units and actors
-    Scaling,
-    /// Whole trainings: plain PPO to its goal, and the flips (minutes)
-    TimeToResult,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -14,12 +14,16 @@ use crate::{
     config::Experiment,
     life::Life,
     registry,
-    rollout::{Actions, Collection, Phase, collect_all},
+    rollout::{Actions, Collection, Phase, continue_all, steps::Memories},
+    stats::{Summary, mean},
 };
 
+mod recovery;
 mod report;
 
-pub use report::{Evaluation, Point, Score};
+use recovery::Recoveries;
+pub use recovery::{LifeScore, RecoveryTicks};
+pub use report::{At, Episode, Evaluation, Point, Score};
 
 /// The tasks and the effort of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,17 +100,23 @@ pub fn evaluate(
     agent.begin(tasks.len());
     let unadapted = agent.duplicate();
     let mut curve = Vec::new();
+    let mut episodes = Vec::new();
+    let mut recoveries = Recoveries::default();
     for k in 0..=protocol.adapt_steps {
-        let mut score = |actions| -> Result<Score, Diverged> {
-            let control = if k == 0 { None } else { Some(lives.live(k, unadapted.policies(), actions)?) };
-            Ok(Score::new(lives.live(k, agent.policies(), actions)?, control, protocol.seed))
-        };
         // the sampled episodes of the adapted policy come last: the next step adapts on them
-        let deterministic = score(Actions::Deterministic)?;
-        let stochastic = score(Actions::Sampled)?;
+        let (deterministic, greedy) = lives.score(k, &*agent, &*unadapted, Actions::Deterministic)?;
+        lives.look(k, &mut recoveries);
+        let (stochastic, sampled) = lives.score(k, &*agent, &*unadapted, Actions::Sampled)?;
         let scores = audit.and_then(|audit| audit.phase(k));
         let normalised = scores.and_then(|scores| scores.normalised(deterministic.summary.mean));
-        curve.push(Point { adapt_steps: k, stochastic, deterministic, normalised });
+        for (deterministic, stochastic) in greedy.iter().zip(&sampled) {
+            let normalised = scores.and_then(|scores| scores.normalised(mean(deterministic)));
+            let [deterministic, stochastic] =
+                [deterministic, stochastic].map(|returns| Summary::of(returns, protocol.seed));
+            episodes.push(Episode { episode: episodes.len(), stochastic, deterministic, normalised });
+        }
+        let at = At::new(agent.adapts(), k);
+        curve.push(Point { at, stochastic, deterministic, normalised });
         if k < protocol.adapt_steps {
             agent.adapt(&lives.rollout)?;
         }
@@ -117,9 +127,11 @@ pub fn evaluate(
         split: protocol.split.name(),
         seed: protocol.seed,
         tasks: protocol.tasks,
-        episodes: protocol.episodes,
+        lanes: protocol.episodes,
         fingerprints: tasks.iter().map(|task| format!("{:016x}", task.fingerprint())).collect(),
         curve,
+        episodes,
+        life: tasks.iter().any(|task| !task.drifts.is_empty()).then(|| recoveries.score()),
     })
 }
 
@@ -138,7 +150,7 @@ pub fn adapt(
     let mut agent = agent.duplicate();
     agent.begin(tasks.len());
     for k in 0..protocol.adapt_steps {
-        lives.live(k, agent.policies(), Actions::Sampled)?;
+        lives.live(k, agent.policies(), Actions::Sampled, true)?;
         agent.adapt(&lives.rollout)?;
     }
     Ok(agent)
@@ -152,6 +164,8 @@ struct Lives<'a> {
     tasks: &'a [Task],
     /// The data of the latest phase.
     rollout: Rollout,
+    /// Memories of the policy that draws its actions, and of the one that takes the most likely ones, `[2][tasks]`.
+    memories: [Vec<Memories>; 2],
 }
 
 impl<'a> Lives<'a> {
@@ -167,19 +181,62 @@ impl<'a> Lives<'a> {
         };
         let collection = Collection { env, horizon: life.horizon, num_actors: actors };
         let rollout = Rollout::new(shape, life.horizon).with_own_obs(env.spec().obs_dim());
-        Lives { collection, protocol, life, tasks, rollout }
+        let memories = [(); 2].map(|()| vec![Memories::new(); tasks.len()]);
+        Lives { collection, protocol, life, tasks, rollout, memories }
     }
 
-    /// Runs phase `k` of every task with its policy; gives the mean return per episode, `[tasks]`. Two calls for the
-    /// same phase see the same ticks and initial states.
-    fn live(&mut self, k: usize, policies: Policies<'_>, actions: Actions) -> Result<Vec<f64>, Diverged> {
+    /// Returns of the first, second, … episode of the phase that was lived last, `[episodes, tasks]`: of as many as there
+    /// are if all last to the time limit.
+    fn by_episode(&self) -> Vec<Vec<f64>> {
+        let episodes = self.life.phase_steps / self.life.horizon as usize;
+        (0..episodes).map(|index| self.rollout.returns_of(index)).collect()
+    }
+
+    /// The score of `agent` in phase `k`, compared with `unadapted`, which remembers no phase before, and the returns of
+    /// its episodes, `[episodes, tasks]`.
+    fn score(
+        &mut self,
+        k: usize,
+        agent: &dyn Agent,
+        unadapted: &dyn Agent,
+        actions: Actions,
+    ) -> Result<(Score, Vec<Vec<f64>>), Diverged> {
+        let control = if k == 0 { None } else { Some(self.live(k, unadapted.policies(), actions, false)?) };
+        let score = Score::new(self.live(k, agent.policies(), actions, true)?, control, self.protocol.seed);
+        Ok((score, self.by_episode()))
+    }
+
+    /// Adds the phase that was lived last, number `k`.
+    fn look(&self, k: usize, recoveries: &mut Recoveries) {
+        for (task, data) in self.tasks.iter().zip(self.rollout.tasks()) {
+            stop::check();
+            recoveries.add(task, self.life.start(u64::from(task.id.index), k), &data);
+        }
+    }
+
+    /// Runs phase `k` of every task with its policy, which goes on from its memories of the phases before if it
+    /// `remembers`; gives the mean return per episode, `[tasks]`. Two calls for the same phase see the same ticks and
+    /// initial states.
+    fn live(
+        &mut self,
+        k: usize,
+        policies: Policies<'_>,
+        actions: Actions,
+        remembers: bool,
+    ) -> Result<Vec<f64>, Diverged> {
+        let kept = &mut self.memories[usize::from(actions == Actions::Sampled)];
+        let mut none = Vec::new();
+        if !remembers {
+            none = vec![Memories::new(); self.tasks.len()];
+        }
+        let memories = if remembers { kept } else { &mut none };
         let phase = Phase {
             resets: Purpose::EvaluationReset,
             draws: Purpose::EvaluationAction,
             actions,
             ..Phase::training(self.protocol.seed, self.protocol.draw, self.life.start(0, k), self.life.episodes)
         };
-        collect_all(&self.collection, self.tasks, policies, &phase, &mut self.rollout)?;
+        continue_all(&self.collection, self.tasks, policies, &phase, memories, &mut self.rollout)?;
         Ok(self.rollout.returns())
     }
 }

@@ -31,6 +31,7 @@ impl Life {
         let horizon = config.horizon();
         match config.demand() {
             Demand::Tasks { steps, episodes, phases, .. } => Life { horizon, phase_steps: steps, episodes, phases },
+            Demand::Lives { steps, .. } => Life { horizon, phase_steps: steps, episodes: Episodes::Endless, phases: 1 },
             Demand::Lanes { episodes, .. } => {
                 Life { horizon, phase_steps: config.settings().whole_episodes(), episodes, phases: 1 }
             }

@@ -5,17 +5,21 @@ use metadrift_envs::{ActionSpace, EnvSpec, TaskSettings, obs_dim};
 
 use crate::config::Experiment;
 
-/// The policy network with hidden layers `hidden` for the observations of `spec` under `settings`: categorical for
-/// indices, Gaussian for vectors.
-pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layout {
-    let head = match spec.action {
+/// The head of a policy for `spec`: categorical for indices, Gaussian for vectors.
+pub fn head(spec: &EnvSpec) -> Head {
+    match spec.action {
         ActionSpace::Discrete(n) => Head::Categorical(n),
         ActionSpace::Box { dim, .. } => Head::Gaussian(dim),
-    };
-    Layout::new(obs_dim(spec, settings), hidden, head)
+    }
 }
 
-/// The policy network of an experiment.
+/// An MLP policy with hidden layers `hidden` for the observations of `spec` under `settings`.
+pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layout {
+    Layout::new(obs_dim(spec, settings), hidden, head(spec))
+}
+
+/// The policy network of an experiment, as its learner lays it out.
 pub fn policy(config: &Experiment) -> Layout {
-    layout(config.env().spec(), &config.task.settings(), &config.policy.hidden)
+    let spec = config.env().spec();
+    (config.learner.layout)(config.settings(), obs_dim(spec, &config.task.settings()), head(spec))
 }

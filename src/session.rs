@@ -197,7 +197,7 @@ impl Session {
         let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
         self.run.warnings().iter().for_each(|w| progress.warn(w));
         progress.note(&headline(self));
-        if let Some(reason) = slowness(self.trainer.agent().backend().choice(), self.options.backend, &config) {
+        if let Some(reason) = slowness(self.trainer.agent().computes_by(), self.options.backend, &config) {
             progress.warn(reason);
         }
         let evaluates = config.evaluation.every > 0;
@@ -328,7 +328,7 @@ impl Session {
 fn describe(manifest: &mut Manifest, trainer: &Trainer, device: Device, options: &RunOptions) -> String {
     let text = trainer.config().to_toml();
     (manifest.device, manifest.actors) = (device.to_string(), options.actors);
-    manifest.backend = trainer.agent().backend().choice();
+    manifest.backend = trainer.agent().computes_by();
     manifest.knows(text.as_bytes());
     text
 }

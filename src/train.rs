@@ -16,7 +16,7 @@ use crate::{
     checkpoint::Checkpoint,
     config::Experiment,
     registry,
-    rollout::{Lanes, TaskLives},
+    rollout::{Lanes, Lives, TaskLives},
 };
 
 /// The learner that a configuration asks for, at its beginning, with fresh parameters from the seed.
@@ -55,6 +55,7 @@ impl Trainer {
         let learner = learner(&config, device, backend, num_actors)?;
         let source: Box<dyn Source> = match config.demand() {
             Demand::Tasks { .. } => Box::new(TaskLives::new(&config, num_actors)),
+            Demand::Lives { .. } => Box::new(Lives::new(&config, num_actors)),
             Demand::Lanes { .. } => Box::new(Lanes::new(&config, num_actors)),
         };
         Ok(Trainer { config, learner, source, iteration: 0 })

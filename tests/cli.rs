@@ -33,7 +33,7 @@ fn from_train_to_evaluate() {
     assert_eq!(out.stdout, fs::read(place.path("e.json")).unwrap());
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((&json["preset"], &json["split"]), (&"tiny".into(), &"ood".into()));
-    assert_eq!((&json["seed"], &json["tasks"], &json["episodes"]), (&0.into(), &7.into(), &5.into()));
+    assert_eq!((&json["seed"], &json["tasks"], &json["lanes"]), (&0.into(), &7.into(), &5.into()));
     let curve = json["curve"].as_array().unwrap();
     assert_eq!(curve.len(), 3);
     for (k, point) in curve.iter().enumerate() {

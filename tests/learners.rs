@@ -9,7 +9,7 @@ use metadrift_agents::{
     backend::{self, Backend, BackendChoice, NoBackend},
     device::Device,
     keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
-    learner::{Entry, Ground, Learner},
+    learner::{Entry, Ground, Learner, feedforward},
     learners,
     memory::{Sizes, Taken},
     ranges::{OutOfRange, Range, check_in},
@@ -65,6 +65,8 @@ const CLIMBER: Entry = Entry {
         "ppo.max_grad_norm",
     ],
     own: Some(Section::of::<ClimberConfig>()),
+    settings: None,
+    layout: feedforward,
     demand,
     size: |settings| format!("a climber on {} tasks", settings.rollout.num_tasks),
     memory: |_, sizes: &Sizes| Taken { data: 0, networks: sizes.networks(sizes.params, 1), keys: "policy.hidden" },
@@ -151,11 +153,26 @@ fn all() -> Vec<&'static Entry> {
     learners::all().collect()
 }
 
+/// A small experiment: every learner takes what it reads of these settings.
 fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
-    all();
+    let entry = all().into_iter().find(|entry| entry.name == learner).unwrap();
+    let reads = |(key, _): &(&str, &str)| {
+        let own = entry.own.is_some_and(|own| own.keys.iter().any(|known| known.key == *key));
+        own || !(key.starts_with("recurrent.") || entry.ignores.contains(key))
+    };
+    let small = [
+        ("policy.hidden", "[4]"),
+        ("rollout.num_envs", "8"),
+        ("recurrent.lanes", "64"),
+        ("recurrent.embedding", "4"),
+        ("recurrent.hidden", "4"),
+    ];
+    let small = small.into_iter().filter(reads).map(|(key, value)| format!("{key} = {value}\n"));
     let text = format!(
-        "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\npolicy.hidden = [4]\nrollout.num_envs = 8\n\
-         [task]\nenv = \"probe-action\"\n"
+        "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\n{}[task]\n{}\n",
+        small.collect::<String>(),
+        // no controller knows a probe
+        if learner == "distill" { "env = \"cartpole\"\nhorizon = 20" } else { "env = \"probe-action\"" }
     );
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
     Experiment::parse("x", &text, &sets).map_err(|error| error.to_string())
@@ -232,7 +249,7 @@ fn a_learner_of_another_crate_is_known_everywhere() {
     assert!(written.contains("[climber]\nsigma = 0.25"), "{written}");
     let keys: BTreeMap<&str, String> =
         metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
-    assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo"));
+    assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo, rl2, distill"));
 }
 
 #[test]

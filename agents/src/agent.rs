@@ -3,9 +3,23 @@
 use std::sync::Arc;
 
 use crate::{
-    advantage::Estimator, backend::Backend, batch::Batch, layout::Layout, report::Diverged, rollout::Rollout,
+    advantage::Estimator,
+    backend::{Backend, BackendChoice},
+    batch::Batch,
+    layout::Layout,
+    report::Diverged,
+    rollout::Rollout,
     source::Policies,
 };
+
+/// The means by which an agent adapts to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adapts {
+    /// By gradient steps between the phases of a life.
+    ByGradient,
+    /// By its memory, while it acts.
+    ByMemory,
+}
 
 /// A policy for each of several tasks, and its way of adapting to them.
 pub trait Agent: Send {
@@ -21,8 +35,11 @@ pub trait Agent: Send {
     /// If an adapted parameter is not finite.
     fn adapt(&mut self, seen: &Rollout) -> Result<(), Diverged>;
 
-    /// The backend that computes its adaptation.
-    fn backend(&self) -> &dyn Backend;
+    /// The means by which it adapts.
+    fn adapts(&self) -> Adapts;
+
+    /// The arithmetic that it computes by.
+    fn computes_by(&self) -> BackendChoice;
 
     /// A copy in the same state.
     fn duplicate(&self) -> Box<dyn Agent>;
@@ -75,8 +92,12 @@ impl Agent for Adaptive {
         self.step(&support)
     }
 
-    fn backend(&self) -> &dyn Backend {
-        &*self.backend
+    fn adapts(&self) -> Adapts {
+        Adapts::ByGradient
+    }
+
+    fn computes_by(&self) -> BackendChoice {
+        self.backend.choice()
     }
 
     fn duplicate(&self) -> Box<dyn Agent> {

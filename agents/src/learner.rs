@@ -8,7 +8,7 @@ use crate::{
     backend::{BackendChoice, NoBackend},
     device::Device,
     keys::Section,
-    layout::Layout,
+    layout::{Head, Layout},
     memory::{Sizes, Taken},
     report::{Diverged, Report},
     settings::Settings,
@@ -59,6 +59,11 @@ pub struct Entry {
     pub ignores: &'static [&'static str],
     /// The section of its own, if it has one.
     pub own: Option<Section>,
+    /// Settings as TOML that take the place of a preset's when `--set learner=NAME` chooses this learner for it; without
+    /// any, the preset's stay.
+    pub settings: Option<&'static str>,
+    /// Shape of its policy for observations of that many numbers.
+    pub layout: fn(&Settings, usize, Head) -> Layout,
     /// The experience it asks for.
     pub demand: fn(&Settings) -> Demand,
     /// Its size in a few words, for the first line of a run's output.
@@ -86,4 +91,9 @@ pub struct Ground {
     pub backend: BackendChoice,
     /// Threads for gradients and estimates.
     pub threads: usize,
+}
+
+/// The policy of `[policy]`: an MLP.
+pub fn feedforward(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
+    Layout::new(obs_dim, &settings.policy.hidden, head)
 }

@@ -32,29 +32,33 @@ pub struct ObjectiveStats {
     pub approx_kl: f64,
 }
 
-/// The numbers that define the loss of a recurrent policy on whole lives.
+/// The loss of a recurrent policy on whole lives.
 #[derive(Clone, Copy, Debug)]
 pub struct LifeObjective {
-    /// Half width of the clipping range of the ratio of the policy to the collecting one: 1 ± this.
-    pub clip_eps: f64,
-    /// Weight of the policy's entropy.
-    pub ent_coef: f64,
+    /// The part of it that the policy's outputs enter.
+    pub policy: LifePolicy,
     /// Weight of half the squared error of the value.
     pub value_coef: f64,
 }
 
-impl LifeObjective {
-    /// The part of it that the policy's outputs enter.
-    pub(crate) fn policy(&self) -> Objective {
-        let LifeObjective { clip_eps, ent_coef, .. } = *self;
-        Objective { clip_eps, kl_coef: 0.0, ent_coef, first_order: true, learn_rates: false }
-    }
+/// The loss of the actions of lives.
+#[derive(Clone, Copy, Debug)]
+pub enum LifePolicy {
+    /// PPO's clipped loss.
+    Clipped {
+        /// Half width of the clipping range of the ratio of the policy to the collecting one: 1 ± this.
+        clip_eps: f64,
+        /// Weight of the policy's entropy.
+        ent_coef: f64,
+    },
+    /// Minus the log-likelihood of the actions, each weighted by its advantage.
+    Likelihood,
 }
 
 /// Means over the samples of one evaluation of the loss on lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LifeStats {
-    /// Minus the clipped gain.
+    /// Minus the clipped gain, or minus the log-likelihood.
     pub policy_loss: f64,
     /// Half the squared error of the value.
     pub value_loss: f64,

@@ -70,6 +70,23 @@ impl RecurrentPolicy {
         self.state.move_on(self.shape, 1);
     }
 
+    /// The memory of lane `lane` between two steps, with the step before as the coming one will see it.
+    pub fn memory(&self, lane: usize) -> Vec<f32> {
+        let hidden = self.shape.hidden;
+        let before = &self.inputs[lane * self.shape.inputs + self.obs_dim..(lane + 1) * self.shape.inputs];
+        [&self.state.memory(self.shape)[lane * hidden..(lane + 1) * hidden], before].concat()
+    }
+
+    /// Gives lane `lane` a memory as [`memory`](Self::memory) left it; the coming step begins an episode.
+    pub fn recall(&mut self, lane: usize, memory: &[f32]) {
+        let hidden = self.shape.hidden;
+        let (h, before) = memory.split_at(hidden);
+        self.state.memory_mut(self.shape)[lane * hidden..(lane + 1) * hidden].copy_from_slice(h);
+        let input = &mut self.inputs[lane * self.shape.inputs..(lane + 1) * self.shape.inputs];
+        input[self.obs_dim..].copy_from_slice(before);
+        input[self.shape.inputs - 1] = 1.0;
+    }
+
     /// Outputs of the policy's head for what was observed last, `[outputs, lanes]`.
     pub fn out(&self) -> &[f32] {
         &self.out[..self.head.outputs() * self.lanes]

@@ -34,6 +34,7 @@ pub struct Rollout {
     next_obs: Vec<f32>,
     action: Vec<f32>,
     log_prob: Vec<f32>,
+    lesson: Vec<f32>,
     reward: Vec<f32>,
     terminated: Vec<bool>,
     truncated: Vec<bool>,
@@ -54,6 +55,8 @@ pub struct Slab<'a> {
     pub action: &'a mut [f32],
     /// Log-probabilities of the actions, `[steps, envs]`.
     pub log_prob: &'a mut [f32],
+    /// Actions of a teacher in the same states, `[steps, envs, act_dim]`; empty without one.
+    pub lesson: &'a mut [f32],
     /// Rewards, `[steps, envs]`.
     pub reward: &'a mut [f32],
     /// True if the episode terminated, `[steps, envs]`.
@@ -77,6 +80,8 @@ pub struct Row<'a> {
     pub action: &'a mut [f32],
     /// Log-probabilities of the actions, `[envs]`.
     pub log_prob: &'a mut [f32],
+    /// Actions of a teacher in the same states, `[envs, act_dim]`; empty without one.
+    pub lesson: &'a mut [f32],
     /// Rewards, `[envs]`.
     pub reward: &'a mut [f32],
     /// True if the episode terminated, `[envs]`.
@@ -98,12 +103,14 @@ impl Slab<'_> {
         let rows = t * self.envs..(t + 1) * self.envs;
         let obs_dim = self.obs.len() / self.reward.len();
         let act_dim = self.action.len() / self.reward.len();
+        let lesson_dim = self.lesson.len() / self.reward.len();
         let wide = |width: usize| rows.start * width..rows.end * width;
         Row {
             obs: &mut self.obs[wide(obs_dim)],
             next_obs: &mut self.next_obs[wide(obs_dim)],
             action: &mut self.action[wide(act_dim)],
             log_prob: &mut self.log_prob[rows.clone()],
+            lesson: &mut self.lesson[wide(lesson_dim)],
             reward: &mut self.reward[rows.clone()],
             terminated: &mut self.terminated[rows.clone()],
             truncated: &mut self.truncated[rows.clone()],
@@ -143,6 +150,7 @@ impl Rollout {
             next_obs: vec![0.0; rows * shape.obs_dim],
             action: vec![0.0; rows * shape.act_dim],
             log_prob: vec![0.0; rows],
+            lesson: Vec::new(),
             reward: vec![0.0; rows],
             terminated: vec![false; rows],
             truncated: vec![false; rows],
@@ -155,6 +163,11 @@ impl Rollout {
     /// makes less use of values that settings append, see [`crate::baseline::LinearBaseline::fit_own`].
     pub fn with_own_obs(self, own_obs: usize) -> Self {
         Rollout { own_obs, ..self }
+    }
+
+    /// The buffer with room for the actions of a teacher.
+    pub fn with_lessons(self) -> Self {
+        Rollout { lesson: vec![0.0; self.action.len()], ..self }
     }
 
     /// The buffer's extents.
@@ -170,6 +183,7 @@ impl Rollout {
         let mut next_obs = self.next_obs.chunks_exact_mut(rows * obs_dim);
         let mut action = self.action.chunks_exact_mut(rows * act_dim);
         let mut log_prob = self.log_prob.chunks_exact_mut(rows);
+        let mut lesson = self.lesson.chunks_exact_mut(rows * act_dim);
         let mut reward = self.reward.chunks_exact_mut(rows);
         let mut terminated = self.terminated.chunks_exact_mut(rows);
         let mut truncated = self.truncated.chunks_exact_mut(rows);
@@ -182,6 +196,7 @@ impl Rollout {
                 next_obs: next_obs.next()?,
                 action: action.next()?,
                 log_prob: log_prob.next()?,
+                lesson: lesson.next().unwrap_or_default(),
                 reward: reward.next()?,
                 terminated: terminated.next()?,
                 truncated: truncated.next()?,
@@ -211,6 +226,15 @@ impl Rollout {
         }
     }
 
+    /// Actions of a teacher in the states of task `task`, `[steps, envs, act_dim]`.
+    ///
+    /// # Panics
+    /// If the buffer has no room for them.
+    pub fn lessons(&self, task: usize) -> &[f32] {
+        let rows = self.action.len() / self.shape.tasks;
+        &self.lesson[task * rows..(task + 1) * rows]
+    }
+
     /// The learner's view of every task, `[tasks]`.
     pub fn tasks(&self) -> impl ExactSizeIterator<Item = Trajectories<'_>> {
         (0..self.shape.tasks).map(|task| self.task(task))
@@ -225,6 +249,28 @@ impl Rollout {
                 |(env, start, end)| (start..end).map(|t| f64::from(data.reward[data.row(t, env)])).sum::<f64>();
             let (sum, episodes) =
                 data.episodes().filter(whole).fold((0.0, 0), |(sum, n), at| (sum + earned(at), n + 1));
+            sum / f64::from(episodes)
+        };
+        self.tasks().map(mean).collect()
+    }
+
+    /// Whether an episode that begins at step `start` counts in a mean return, see [`counts`].
+    pub fn counts(&self, start: usize) -> bool {
+        counts(start, self.horizon, self.shape.steps)
+    }
+
+    /// Mean return of the lanes' episodes number `index` on each task, `[tasks]`; NaN where no lane had one that counts.
+    pub fn returns_of(&self, index: usize) -> Vec<f64> {
+        let mean = |data: Trajectories<'_>| {
+            let mut seen = vec![0; data.envs];
+            let (mut sum, mut episodes) = (0.0, 0);
+            for (env, start, end) in data.episodes() {
+                if seen[env] == index && self.counts(start) {
+                    sum += (start..end).map(|t| f64::from(data.reward[data.row(t, env)])).sum::<f64>();
+                    episodes += 1;
+                }
+                seen[env] += 1;
+            }
             sum / f64::from(episodes)
         };
         self.tasks().map(mean).collect()

@@ -24,6 +24,16 @@ pub enum Demand {
         /// Number of phases of a life; the policy may adapt between any two.
         phases: usize,
     },
+    /// New lives in every iteration, each lane on a task of its own, all under one policy.
+    Lives {
+        /// All lanes.
+        lanes: usize,
+        /// Steps of a life.
+        steps: usize,
+        /// Number of first iterations in which a controller that knows the state and the task shows its actions in the
+        /// same states.
+        taught: u64,
+    },
     /// Lanes that live on from iteration to iteration under one policy, each with a task of its own.
     Lanes {
         /// Number of lanes.
@@ -39,7 +49,7 @@ impl Demand {
     /// Number of steps of a lane in one phase.
     pub fn steps(&self) -> usize {
         match *self {
-            Demand::Tasks { steps, .. } | Demand::Lanes { steps, .. } => steps,
+            Demand::Tasks { steps, .. } | Demand::Lives { steps, .. } | Demand::Lanes { steps, .. } => steps,
         }
     }
 }

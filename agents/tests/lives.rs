@@ -6,7 +6,7 @@ use metadrift_agents::{
     batch::{Batch, Lives},
     layout::{Head, Layout},
     native::{LifeGradients, PreparedLives},
-    objective::{LifeObjective, LifeStats},
+    objective::{LifeObjective, LifePolicy, LifeStats},
     recurrent::{RecurrentPolicy, before},
 };
 use synthetic::Lcg;
@@ -36,32 +36,41 @@ fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Lives {
 }
 
 fn objective() -> LifeObjective {
-    LifeObjective { clip_eps: 0.2, ent_coef: 0.05, value_coef: 0.25 }
+    LifeObjective { policy: LifePolicy::Clipped { clip_eps: 0.2, ent_coef: 0.05 }, value_coef: 0.25 }
 }
 
 fn loss(stats: &LifeStats) -> f64 {
-    stats.policy_loss + 0.25 * stats.value_loss - 0.05 * stats.entropy
+    loss_of(stats, 0.05)
+}
+
+fn loss_of(stats: &LifeStats, ent_coef: f64) -> f64 {
+    stats.policy_loss + 0.25 * stats.value_loss - ent_coef * stats.entropy
 }
 
 fn parameters(layout: &Layout, rng: &mut Lcg) -> Vec<f64> {
     (0..layout.num_params()).map(|_| 0.5 * f64::from(rng.normal())).collect()
 }
 
+/// Objectives, and the weight of the entropy in their loss.
+fn objectives() -> [(LifeObjective, f64); 2] {
+    [(objective(), 0.05), (LifeObjective { policy: LifePolicy::Likelihood, value_coef: 0.25 }, 0.0)]
+}
+
 #[test]
 fn the_gradient_is_that_of_the_loss() {
-    for layout in layouts() {
+    for (layout, (objective, ent_coef)) in layouts().into_iter().flat_map(|l| objectives().map(|o| (l.clone(), o))) {
         let mut rng = Lcg(11);
         let groups = [lives(&layout, 4, 30, &mut rng), lives(&layout, 2, 30, &mut rng)];
         let prepared = groups.each_ref().map(|lives| PreparedLives::<f64>::new(lives, 30));
         let all: Vec<&PreparedLives<f64>> = prepared.iter().collect();
         let params = parameters(&layout, &mut rng);
         let mut gradients = LifeGradients::<f64>::new(layout.clone(), 2);
-        let (gradient, _) = gradients.gradient(&params, &all, &objective());
+        let (gradient, _) = gradients.gradient(&params, &all, &objective);
         for _ in 0..8 {
             let direction: Vec<f64> = params.iter().map(|_| f64::from(rng.normal())).collect();
             let mut at = |step: f64| {
                 let moved: Vec<f64> = params.iter().zip(&direction).map(|(p, d)| p + step * d).collect();
-                loss(&gradients.gradient(&moved, &all, &objective()).1)
+                loss_of(&gradients.gradient(&moved, &all, &objective).1, ent_coef)
             };
             let step = 1e-6;
             let difference = (at(step) - at(-step)) / (2.0 * step);

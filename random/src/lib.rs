@@ -53,6 +53,8 @@ pub enum Purpose {
     Shuffle = 8,
     /// Candidates of the search for the best fixed law.
     Search = 9,
+    /// Steps in which a teacher acts in a student's place.
+    Lesson = 10,
     /// Noise of random schedules.
     Drift = 16,
     /// Noise and failures of actuators.

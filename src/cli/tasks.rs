@@ -201,8 +201,11 @@ pub struct TraceArgs {
     #[arg(long, value_name = "ID", default_value = "train/0")]
     pub task: String,
     /// Acting policy
-    #[arg(long, default_value = "random")]
+    #[arg(long, default_value = "random", conflicts_with = "run")]
     pub policy: PolicyChoice,
+    /// Folder of a run whose policy acts, by its most likely actions; it adapts as in an evaluation
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
     /// Number of steps [default: as many as training takes in a task]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub steps: Option<u32>,

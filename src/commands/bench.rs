@@ -3,6 +3,7 @@
 mod env_step;
 mod meta_iteration;
 mod policy;
+mod rl2;
 mod scaling;
 mod subject;
 mod time_to_result;
@@ -31,7 +32,7 @@ const REPEAT_TIME: Duration = Duration::from_millis(60);
 /// One figure.
 #[derive(Debug, PartialEq, Serialize)]
 struct Row {
-    /// Part: `env_step`, `policy`, `meta_iteration`, `scaling`, `time_to_result`, `memory`.
+    /// Part: `env_step`, `policy`, `meta_iteration`, `rl2`, `scaling`, `time_to_result`, `memory`.
     bench: &'static str,
     env: &'static str,
     /// Number of lanes, or of the units that `variant` names.
@@ -118,6 +119,10 @@ fn measure(part: BenchPart, args: &BenchArgs, device: Device, show: &impl Fn(Vec
                 message::say(&format!("[bench] {}: meta-iterations on {}", subject.name(), place(device, threads)));
                 show(meta_iteration::measure(&subject, device, backend, threads)?)?;
             }
+        }
+        BenchPart::Rl2 => {
+            message::say(&format!("[bench] training of RL² on {}", place(Device::Cpu, threads)));
+            show(rl2::measure(threads)?)?;
         }
         BenchPart::Tasks => {
             message::say(&format!("[bench] meta-iterations by number of tasks on {}", place(device, threads)));

@@ -33,7 +33,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         seed: args.seed,
         ..usual
     };
-    let arithmetic = Arithmetic::of(&config, agent.backend().choice(), device, actors)?;
+    let arithmetic = Arithmetic::of(&config, agent.computes_by(), device, actors)?;
     memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic).check()?;
     let evaluation = evaluate(&config, &*agent, actors, &protocol)?;
     let evaluation = Evaluation { iteration: Some(iteration), ..evaluation };

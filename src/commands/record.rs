@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use metadrift_agents::{agent::Agent, settings::Episodes, stop};
+use metadrift_agents::{
+    agent::{Adapts, Agent},
+    settings::Episodes,
+    stop,
+};
 use metadrift_envs::{Purpose, Stream, Task, channel_index};
 
 use crate::{
@@ -24,7 +28,10 @@ use crate::{
         Canvas, decimal,
         scene::{Moment, Painter, SIZE},
     },
-    rollout::{Actions, Network, steps::Actor},
+    rollout::{
+        Actions, actor,
+        steps::{Actor, Memories},
+    },
     trained::Trained,
 };
 
@@ -89,9 +96,13 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
     let Trained { config: trained, agent, .. } =
         Trained::open(run, args.checkpoint, device, args.compute.backend, actors)?;
     check_same_world(&trained, config, run)?;
-    let arithmetic = Arithmetic::of(&trained, agent.backend().choice(), device, actors)?;
+    let arithmetic = Arithmetic::of(&trained, agent.computes_by(), device, actors)?;
     memory::evaluation(config, 1, trained.evaluation.episodes, arithmetic).check()?;
-    let steps = trained.evaluation.adapt_steps;
+    let steps = match agent.adapts() {
+        Adapts::ByGradient => trained.evaluation.adapt_steps,
+        // it adapts before the eyes of the camera
+        Adapts::ByMemory => 0,
+    };
     let protocol = Protocol {
         split: args.split,
         tasks: 1,
@@ -107,8 +118,8 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
         let place = || format!("the film `{title}`");
         let stream = Stream::new(args.seed, Purpose::EvaluationAction);
         let of = (config.env().spec(), 1);
-        let mut actor = Network::new(policy, of, Actions::Deterministic, stream, &place);
-        film(config, task, args.seed, steps, title.clone(), &mut actor)
+        let mut actor = actor(policy, of, Actions::Deterministic, stream, &place, &Memories::new());
+        film(config, task, args.seed, steps, title.clone(), &mut *actor)
     };
     let mut unadapted = agent.duplicate();
     unadapted.begin(1);
@@ -120,7 +131,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
 }
 
 /// Refuses a run that was trained on another environment, or on other observations, than those of `config`.
-fn check_same_world(trained: &Experiment, config: &Experiment, run: &Path) -> Result<(), ConfigError> {
+pub(super) fn check_same_world(trained: &Experiment, config: &Experiment, run: &Path) -> Result<(), ConfigError> {
     let run = run.display();
     if trained.task.env != config.task.env {
         let message = format!("{run} was trained on {}, not on {}", trained.task.env, config.task.env);

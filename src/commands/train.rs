@@ -27,7 +27,8 @@ use crate::{
 /// # Errors
 /// On a bad configuration, a taken run folder, divergence, a full disk.
 pub fn train(args: &TrainArgs) -> Result<ExitCode> {
-    let mut sets = args.sets.clone();
+    let mut sets: Vec<String> = args.learner.iter().map(|name| format!("learner={name}")).collect();
+    sets.extend_from_slice(&args.sets);
     sets.extend(args.seed.map(|seed| format!("seed={seed}")));
     sets.extend(args.iterations.map(|n| format!("iterations={n}")));
     let config = presets::load(&args.what, &sets)?;
@@ -78,8 +79,9 @@ fn place(args: &TrainArgs) -> Place {
         (Some(dir), _) => Place::Folder(dir.clone()),
         (None, Some(name)) => Place::Named(name.clone()),
         (None, None) => {
+            let learner = args.learner.iter().map(|name| format!("learner={name}"));
             let iterations = args.iterations.map(|n| format!("iterations={n}"));
-            Place::Fresh(args.sets.iter().cloned().chain(iterations).collect())
+            Place::Fresh(learner.chain(args.sets.iter().cloned()).chain(iterations).collect())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use metadrift_agents::{
     ranges::{OutOfRange, check},
-    settings::{Episodes, MamlConfig},
+    settings::{Episodes, Settings},
     source::Demand,
 };
 
@@ -55,18 +55,21 @@ pub struct Evaluated {
 
 impl EvaluationConfig {
     /// Fills in missing keys, and checks every key against its legal range.
-    pub(super) fn resolve(&mut self, demand: Demand, maml: &MamlConfig, horizon: u32) -> Result<Evaluated, OutOfRange> {
+    pub(super) fn resolve(&mut self, demand: Demand, settings: &Settings) -> Result<Evaluated, OutOfRange> {
+        let horizon = settings.horizon;
         let (episodes, steps) = match demand {
-            Demand::Lanes { .. } => (20, 0),
+            Demand::Lives { .. } if settings.episodes() == Episodes::Endless => (20, 2 * horizon as usize),
+            Demand::Lives { .. } | Demand::Lanes { .. } => (20, 0),
             Demand::Tasks { lanes, episodes: Episodes::Count(1), .. } => (lanes, 0),
             // the same number of lanes and ticks, also if a lane has several episodes
             Demand::Tasks { lanes, steps, .. } => (lanes, steps),
         };
+        let adapt_steps = settings.maml.inner_steps.max(1);
         let evaluated = Evaluated {
             tasks: self.tasks,
             episodes: *self.episodes.get_or_insert(episodes),
             steps: *self.steps.get_or_insert(steps),
-            adapt_steps: *self.adapt_steps.get_or_insert(maml.inner_steps.max(1)),
+            adapt_steps: *self.adapt_steps.get_or_insert(adapt_steps),
             every: self.every,
         };
         let Evaluated { tasks, episodes, steps, adapt_steps, .. } = evaluated;

@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use metadrift_agents::{
     keys::Section,
-    learners,
+    learner::Entry,
+    learners::{self, Kind},
     ranges::{OutOfRange, check},
     settings::Settings,
     source::Demand,
@@ -13,7 +14,7 @@ use metadrift_envs::{EnvKind, Split, TaskDistribution};
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, evaluation::Evaluated, set};
-use crate::rollout::GROUP;
+use crate::{control::privileged, rollout::GROUP};
 
 /// A checked [`Config`] with everything that follows from it. It cannot be changed, so it stays checked.
 #[derive(Clone, Debug)]
@@ -36,6 +37,12 @@ impl Experiment {
         let mut config = Config::from_text(origin, text)?;
         let mut table: Table = toml::from_str(text).expect("the text was read before");
         set::check(sets)?;
+        if let Some(learner) = set::learner(sets).filter(|learner| *learner != config.learner)
+            && let Some(settings) = learner.settings
+        {
+            adopt(&mut table, learner, settings);
+            config = Config::from_table(table.clone()).expect("a learner's settings are legal");
+        }
         for set in sets {
             config = set::apply(&mut table, set)?;
         }
@@ -57,7 +64,7 @@ impl Experiment {
         let settings = config.settings(horizon);
         let demand = (config.learner.demand)(&settings);
         check_demand(&config, demand, horizon)?;
-        let evaluation = config.evaluation.resolve(demand, &config.maml, horizon)?;
+        let evaluation = config.evaluation.resolve(demand, &settings)?;
         let tasks = Split::ALL.iter().map(|split| TaskDistribution::new(env.spec(), &config.task, *split));
         let tasks = tasks.collect::<Result<_, _>>()?;
         check("task.horizon", horizon, (1..=1_000_000).contains(&horizon), "1 to 1000000")?;
@@ -132,14 +139,16 @@ impl Config {
             (section.resolve)(table).expect("the section was read before")
         };
         let mut settled = Table::new();
-        for entry in learners::all() {
-            let Some(section) = entry.own else { continue };
+        let chosen = self.learner.own.map(|own| own.name);
+        for section in learners::sections() {
             let found = resolve(&section, self.own.remove(section.name));
-            if entry.name == self.learner.name {
+            if Some(section.name) == chosen {
                 (section.check)(&found)?;
                 settled.insert(section.name.to_owned(), found.into());
             } else if found != resolve(&section, None) {
-                return Err(ConfigError::Unread { section: section.name, learner: entry.name });
+                let reads = |entry: &&Entry| entry.own.is_some_and(|own| own.name == section.name);
+                let learner = learners::all().find(reads).expect("a section has a learner").name;
+                return Err(ConfigError::Unread { section: section.name, learner });
             }
         }
         self.own = settled;
@@ -182,9 +191,30 @@ impl Config {
 }
 
 /// Refuses a demand that a source cannot meet.
+/// Leaves of `table` the tasks and the protocol of evaluation, and takes the settings of `learner` for the rest, which was
+/// chosen for another learner.
+fn adopt(table: &mut Table, learner: Kind, settings: &str) {
+    // part of the protocol: a lane rests after that many episodes of a phase
+    let episodes = table.get("rollout").and_then(|rollout| rollout.get("episodes_per_env")).cloned();
+    let own = learners::sections().map(|own| own.name);
+    ["iterations", "rollout", "policy", "maml", "ppo"].into_iter().chain(own).for_each(|key| drop(table.remove(key)));
+    table.extend(toml::from_str::<Table>(settings).expect("a learner's settings are TOML"));
+    table.insert("learner".into(), learner.name.into());
+    if let Some(episodes) = episodes {
+        let rollout = table.entry("rollout").or_insert_with(|| Value::Table(Table::new()));
+        rollout.as_table_mut().expect("it is a section").insert("episodes_per_env".into(), episodes);
+    }
+}
+
 fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), OutOfRange> {
     match demand {
         Demand::Tasks { steps, .. } => {
+            check("rollout.num_steps", config.rollout.num_steps, steps >= horizon as usize, SHORT)
+        }
+        Demand::Lives { steps, taught, .. } => {
+            let teacher =
+                taught == 0 || EnvKind::from_name(&config.task.env).ok().and_then(privileged::controller).is_some();
+            check("learner", config.learner.name, teacher, UNTAUGHT)?;
             check("rollout.num_steps", config.rollout.num_steps, steps >= horizon as usize, SHORT)
         }
         Demand::Lanes { lanes, .. } => {
@@ -195,6 +225,9 @@ fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), Out
         }
     }
 }
+
+/// The learners of environments without a teacher.
+const UNTAUGHT: &str = "one that imitates nobody, such as rl2: no controller with full knowledge is known for task.env";
 
 /// The range of steps: returns are means over whole episodes, so a phase of the meta-learner holds at least one.
 const SHORT: &str =

@@ -1,5 +1,6 @@
 //! Overrides of the form `--set KEY=VALUE`.
 
+use metadrift_agents::learners::Kind;
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, error::parse_error};
@@ -16,7 +17,7 @@ pub(super) fn check(sets: &[String]) -> Result<(), ConfigError> {
         let path = key(later);
         let below = format!("{}.", key(later));
         if let Some(first) = sets[..index].iter().find(|set| key(set) == path || key(set).starts_with(&below)) {
-            let short_forms = ["seed", "iterations"].contains(&path.as_str());
+            let short_forms = ["learner", "seed", "iterations"].contains(&path.as_str());
             let hint = if short_forms { format!(" (--{path} is the same setting)") } else { String::new() };
             let message = format!("it undoes --set {}{hint}; leave one of them out", short(first));
             return Err(ConfigError::Text { origin: format!("--set {}", short(later)), message });
@@ -49,6 +50,13 @@ pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError>
         }
     }
     Err(parse_error(&origin(), &first_error.expect("a text has a reading").to_string()))
+}
+
+/// The learner that the arguments choose.
+pub(super) fn learner(sets: &[String]) -> Option<Kind> {
+    let chosen =
+        |set: &String| Some(set.split_once('=').filter(|(key, _)| key.trim() == "learner")?.1.trim().to_owned());
+    Kind::from_name(sets.iter().find_map(chosen)?.trim_matches('"'))
 }
 
 fn put(table: &mut Table, path: &str, value: Value) -> Result<(), String> {

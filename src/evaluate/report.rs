@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use metadrift_agents::agent::Adapts;
 use serde::Serialize;
 
+use super::{LifeScore, RecoveryTicks};
 use crate::stats::{Difference, Summary};
 
 /// The result, in the shape of its JSON form.
@@ -21,18 +23,64 @@ pub struct Evaluation {
     /// Number of tasks, as in [`Protocol`](super::Protocol).
     pub tasks: usize,
     /// Number of lanes per task, as in [`Protocol`](super::Protocol).
-    pub episodes: usize,
+    pub lanes: usize,
     /// Fingerprint of each task, `[tasks]`: runs are compared on tasks of equal fingerprints.
     pub fingerprints: Vec<String>,
-    /// One point per number of adaptation steps, from 0.
+    /// One point per phase of a life, between which a policy may take gradient steps.
     pub curve: Vec<Point>,
+    /// The first episodes of a life; a phase without time for a whole episode has none.
+    pub episodes: Vec<Episode>,
+    /// Performance around changes, if the world moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life: Option<LifeScore>,
 }
 
-/// Returns per episode after a number of adaptation steps.
+/// Returns in one episode of a life, over tasks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Episode {
+    /// Its number within the life.
+    pub episode: usize,
+    /// With sampled actions.
+    pub stochastic: Summary,
+    /// With the most likely actions.
+    pub deterministic: Summary,
+    /// As in [`Point`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalised: Option<f64>,
+}
+
+/// Place of a phase in a life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// Number of gradient steps taken before.
+    AdaptSteps(usize),
+    /// Number of the phase, for a policy that adapts by its memory.
+    Phase(usize),
+}
+
+impl At {
+    /// Phase `k` of a life.
+    pub fn new(adapts: Adapts, k: usize) -> At {
+        match adapts {
+            Adapts::ByGradient => At::AdaptSteps(k),
+            Adapts::ByMemory => At::Phase(k),
+        }
+    }
+
+    /// Number of phases before.
+    pub fn number(self) -> usize {
+        let (At::AdaptSteps(k) | At::Phase(k)) = self;
+        k
+    }
+}
+
+/// Returns per episode in a phase of a life.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// Number of gradient steps taken.
-    pub adapt_steps: usize,
+    /// The phase.
+    #[serde(flatten)]
+    pub at: At,
     /// Score with sampled actions, on the same episodes that the next step adapts on.
     pub stochastic: Score,
     /// Score with the most likely actions, from the same initial states.
@@ -43,7 +91,8 @@ pub struct Point {
     pub normalised: Option<f64>,
 }
 
-/// Returns per episode of the adapted policy, and of the unadapted one on the same ticks from the same initial states.
+/// Returns per episode of the adapted policy, and of the unadapted one on the same ticks from the same initial states:
+/// the policy before any gradient step, or without memory of the phases before.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// Summary of the adapted policy's returns over tasks.
@@ -75,8 +124,8 @@ impl Evaluation {
     /// The result as a table for people, at most 80 columns wide.
     pub fn to_text(&self) -> String {
         let mut text = format!(
-            "{}: {} {} tasks, {} episodes per adaptation step, seed {}\n",
-            self.preset, self.tasks, self.split, self.episodes, self.seed
+            "{}: {} {} tasks, {} lanes each, seed {}\n",
+            self.preset, self.tasks, self.split, self.lanes, self.seed
         );
         if let Some(iteration) = self.iteration {
             let _ = writeln!(text, "policy after iteration {iteration}");
@@ -85,7 +134,13 @@ impl Evaluation {
             let _ = writeln!(
                 text,
                 "\n{name} actions\n{:>5} {:>8} {:>18} {:>8} {:>9} {:>8} {:>18}",
-                "steps", "mean", "95 % interval", "iqm", "worst 10%", "gain", "95 % interval"
+                if self.remembers() { "phase" } else { "steps" },
+                "mean",
+                "95 % interval",
+                "iqm",
+                "worst 10%",
+                "gain",
+                "95 % interval"
             );
             for point in &self.curve {
                 let Score { summary: s, gain, .. } = score(point);
@@ -95,18 +150,58 @@ impl Evaluation {
                 let _ = write!(
                     text,
                     "{:>5} {mean:>8.1} {within:>18} {:>8.1} {:>9.1}",
-                    point.adapt_steps, s.iqm, s.worst_decile
+                    point.at.number(),
+                    s.iqm,
+                    s.worst_decile
                 );
-                let _ = match point.adapt_steps {
+                let _ = match point.at.number() {
                     0 => writeln!(text),
                     _ => writeln!(text, " {:>+8.1} {:>18}", gain.mean, interval(gain.ci95)),
                 };
             }
         }
         if self.curve.len() > 1 {
-            text += "\ngain: over the unadapted policy on the same ticks and from the same states\n";
+            let other = if self.remembers() { "same policy without its memory" } else { "unadapted policy" };
+            let _ = writeln!(text, "\ngain: over the {other} on the same ticks and from the same states");
         }
-        text + &self.normalised() + &self.harm()
+        if self.remembers() {
+            text += &self.by_episode();
+        }
+        text + &self.normalised() + &self.changes() + &self.harm()
+    }
+
+    /// True if the policy adapts by its memory.
+    fn remembers(&self) -> bool {
+        self.curve.iter().any(|point| matches!(point.at, At::Phase(_)))
+    }
+
+    /// A table of the first episodes of a life, for policies that adapt while they act.
+    fn by_episode(&self) -> String {
+        let mut text = format!("\n{:>7} {:>12} {:>9} {:>9}\n", "episode", "most likely", "worst 10%", "sampled");
+        for Episode { episode, stochastic, deterministic, .. } in self.episodes.iter().take(10) {
+            let (mean, worst, sampled) = (deterministic.mean, deterministic.worst_decile, stochastic.mean);
+            let _ = writeln!(text, "{episode:>7} {mean:>12.1} {worst:>9.1} {sampled:>9.1}");
+        }
+        text + "\n"
+    }
+
+    /// Two lines on sudden changes of the world, if there were any.
+    fn changes(&self) -> String {
+        let Some(LifeScore { changes, before_change, after_change, recovery_ticks: Some(ticks), .. }) = &self.life
+        else {
+            return String::new();
+        };
+        let RecoveryTicks { median, p90, censored } = ticks;
+        let time = |ticks: &Option<usize>| ticks.map_or("never".to_owned(), |ticks| ticks.to_string());
+        let reward = |mean: &Option<f64>| mean.map_or(String::new(), |mean| format!("{mean:.2}"));
+        format!(
+            "{changes} sudden changes: reward per tick {} before and {} after them\n\
+             recovery, most likely actions: {} ticks (median), {} (90 %), {censored} censored\n",
+            reward(before_change),
+            reward(after_change),
+            time(median),
+            time(p90),
+        )
     }
 
     /// One line with the normalised scores, from the smallest number of steps that has one.
@@ -126,11 +221,11 @@ impl Evaluation {
             let Difference { mean, ci95: [low, high] } = point.deterministic.gain;
             let _ = writeln!(
                 text,
-                "harm: adaptation lowers the return by {:.1} [{:.1}, {:.1}] after {}",
+                "harm: adaptation lowers the return by {:.1} [{:.1}, {:.1}] {}",
                 -mean,
                 -high,
                 -low,
-                steps(point.adapt_steps)
+                after(point.at)
             );
         }
         text
@@ -147,7 +242,7 @@ impl Evaluation {
                     self.fingerprints.iter().zip(returns.iter().zip(unadapted)).enumerate()
                 {
                     let split = self.split;
-                    let k = point.adapt_steps;
+                    let k = point.at.number();
                     let _ = writeln!(text, "{split},{task},{fingerprint},{k},{name},{adapted},{unadapted},{iteration}");
                 }
             }
@@ -158,7 +253,8 @@ impl Evaluation {
     /// Names and values for the log, `eval/<split>/...`; with the most likely actions unless the name says otherwise.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         let mut all = Vec::new();
-        for Point { adapt_steps: k, stochastic, deterministic, normalised } in &self.curve {
+        for Point { at, stochastic, deterministic, normalised } in &self.curve {
+            let k = at.number();
             let mut add = |name: &str, value| all.push((format!("eval/{}/{name}_k{k}", self.split), value));
             let Summary { mean, iqm, worst_decile, ci95: [low, high] } = deterministic.summary;
             add("return", mean);
@@ -167,7 +263,7 @@ impl Evaluation {
             add("iqm", iqm);
             add("worst_decile", worst_decile);
             add("sampled", stochastic.summary.mean);
-            if *k > 0 {
+            if k > 0 {
                 add("gain", deterministic.gain.mean);
             }
             if let Some(score) = normalised {
@@ -178,8 +274,12 @@ impl Evaluation {
     }
 }
 
-fn steps(k: usize) -> String {
-    if k == 1 { "1 step".to_owned() } else { format!("{k} steps") }
+fn after(at: At) -> String {
+    match at {
+        At::AdaptSteps(1) => "after 1 step".to_owned(),
+        At::AdaptSteps(k) => format!("after {k} steps"),
+        At::Phase(k) => format!("in phase {k}"),
+    }
 }
 
 #[cfg(test)]
@@ -190,8 +290,8 @@ mod tests {
     fn evaluation(sign: f64) -> Evaluation {
         let before = vec![100.0, 200.0];
         let after = vec![100.0 + sign * 10.0, 200.0 + sign * 30.0];
-        let point = |adapt_steps, score: Score, normalised| Point {
-            adapt_steps,
+        let point = |k, score: Score, normalised| Point {
+            at: At::new(Adapts::ByGradient, k),
             stochastic: score.clone(),
             deterministic: score,
             normalised,
@@ -202,8 +302,10 @@ mod tests {
             split: "ood",
             seed: 3,
             tasks: 2,
-            episodes: 20,
+            lanes: 20,
             fingerprints: vec!["a".into(), "b".into()],
+            episodes: Vec::new(),
+            life: None,
             curve: vec![
                 point(0, Score::new(before.clone(), None, 0), Some(0.0)),
                 point(1, Score::new(after, Some(before), 0), Some(0.5)),

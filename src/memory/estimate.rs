@@ -82,6 +82,10 @@ impl Training {
                 let in_hand = sizes.threads.min(tasks) * lanes * lane;
                 (rows * phases as u128, rows * sizes.row + tasks * TASK, in_hand)
             }
+            Demand::Lives { lanes, steps, .. } => {
+                let rows = lanes as u128 * steps as u128;
+                (rows, rows * sizes.row, lanes as u128 * (lane + TASK))
+            }
             Demand::Lanes { lanes, steps, .. } => {
                 let rows = lanes as u128 * steps as u128;
                 // the checkpoint also holds every lane

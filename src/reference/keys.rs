@@ -35,7 +35,7 @@ pub fn to_json(key: &Key) -> serde_json::Value {
 
 /// Every key, in the order of the documents: a learner's own ones behind those of the policy and the loops.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    let own = learners::all().filter_map(|entry| entry.own).flat_map(|own| own.keys);
+    let own = learners::sections().flat_map(|own| own.keys);
     let (before, after) = KEYS.split_at(KEYS.iter().position(|key| key.key.starts_with("checkpoint.")).unwrap_or(0));
     before.iter().chain(own).chain(after)
 }

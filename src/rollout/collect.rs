@@ -10,8 +10,8 @@ use metadrift_agents::{
 use metadrift_envs::{Batch, Clocks, EnvKind, Purpose, Stream, Task};
 
 use super::{
-    network::{Actions, Network},
-    steps::{self, Keeper, Rest},
+    network::{Actions, actor},
+    steps::{self, Keeper, Memories, Rest},
 };
 
 /// The settings of a collection that stay the same in every phase.
@@ -66,13 +66,13 @@ impl Phase {
     }
 }
 
-/// Fills `rollout`, task i with policy i.
+/// Fills `rollout`, task i with policy i, which remembers nothing from before.
 ///
 /// # Errors
-/// If a policy's output is not finite; the rollout is then unusable.
+/// As [`continue_all`].
 ///
 /// # Panics
-/// With the message of the first actor that panicked, after the others have finished.
+/// As [`continue_all`].
 pub fn collect_all(
     collection: &Collection,
     tasks: &[Task],
@@ -80,16 +80,35 @@ pub fn collect_all(
     phase: &Phase,
     rollout: &mut Rollout,
 ) -> Result<(), Diverged> {
+    continue_all(collection, tasks, policies, phase, &mut vec![Memories::new(); tasks.len()], rollout)
+}
+
+/// Fills `rollout`, task i with policy i, whose memories in `memories` `[tasks]` are those between the phase before and
+/// this one, and then those after it.
+///
+/// # Errors
+/// If a policy's output is not finite; the rollout is then unusable.
+///
+/// # Panics
+/// With the message of the first actor that panicked, after the others have finished.
+pub fn continue_all(
+    collection: &Collection,
+    tasks: &[Task],
+    policies: Policies<'_>,
+    phase: &Phase,
+    memories: &mut [Memories],
+    rollout: &mut Rollout,
+) -> Result<(), Diverged> {
     assert_eq!((tasks.len(), policies.params.len()), (rollout.shape().tasks, rollout.shape().tasks));
     let mut outcomes = vec![Ok(()); tasks.len()];
-    let jobs = tasks.iter().zip(rollout.slabs()).zip(&mut outcomes).enumerate().collect();
-    run_jobs(jobs, collection.num_actors, |(index, ((task, slab), outcome)): Job<'_>| {
-        *outcome = collect(collection, (index, task), policies, phase, slab);
+    let jobs = tasks.iter().zip(rollout.slabs()).zip(memories.iter_mut().zip(&mut outcomes)).enumerate().collect();
+    run_jobs(jobs, collection.num_actors, |(index, ((task, slab), (memories, outcome))): Job<'_>| {
+        *outcome = collect(collection, (index, task), policies, phase, memories, slab);
     });
     outcomes.into_iter().collect()
 }
 
-type Job<'a> = (usize, ((&'a Task, Slab<'a>), &'a mut Result<(), Diverged>));
+type Job<'a> = (usize, ((&'a Task, Slab<'a>), (&'a mut Memories, &'a mut Result<(), Diverged>)));
 
 /// Collects one task into `slab`. The policy acts for live lanes only, not for those that are done.
 fn collect(
@@ -97,6 +116,7 @@ fn collect(
     (index, task): (usize, &Task),
     policies: Policies<'_>,
     phase: &Phase,
+    memories: &mut Memories,
     mut slab: Slab<'_>,
 ) -> Result<(), Diverged> {
     crate::fault::trip("actor");
@@ -108,9 +128,10 @@ fn collect(
     let draws = phase.stream(phase.draws, index as u32);
     let place = || format!("task {index}, phase {}", phase.index);
     let policy = (policies.layout, &policies.params[index][..]);
-    let mut policy = Network::new(policy, (collection.env.spec(), envs), phase.actions, draws, &place);
+    let mut policy = actor(policy, (collection.env.spec(), envs), phase.actions, draws, &place, memories);
     let mut valid = Valid { steps: vec![steps as u32; envs], rest: Rest::new(envs, phase.episodes) };
-    steps::run(&mut *env, &mut policy, &mut valid, &mut slab, steps)?;
+    steps::run(&mut *env, &mut *policy, &mut valid, &mut slab, steps)?;
+    *memories = policy.memories();
     slab.valid_steps.copy_from_slice(&valid.steps);
     slab.clear_padding();
     Ok(())

@@ -6,11 +6,14 @@
 
 mod collect;
 mod lanes;
+mod lives;
 mod network;
+mod remembering;
 pub mod steps;
 mod tasks;
 
-pub use collect::{Collection, Phase, collect_all};
+pub use collect::{Collection, Phase, collect_all, continue_all};
 pub use lanes::{GROUP, Lanes};
-pub use network::{Actions, Network};
+pub use lives::Lives;
+pub use network::{Actions, Network, actor};
 pub use tasks::TaskLives;

@@ -2,13 +2,16 @@
 
 use metadrift_agents::{
     host_policy::{HostPolicy, Scratch},
-    layout::Layout,
+    layout::{Core, Layout},
     report::Diverged,
     rollout::Row,
 };
 use metadrift_envs::{ActionSpace, Batch, EnvSpec, LaneStreams, Stream};
 
-use super::steps::Actor;
+use super::{
+    remembering::Remembering,
+    steps::{Actor, Memories},
+};
 
 /// The choice of actions from a policy's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,30 @@ pub enum Actions {
     Sampled,
     /// The action is the most likely one.
     Deterministic,
+}
+
+/// The policy `(layout, params)` as an actor that remembers `memories` where it has a memory; see [`Network::new`].
+pub fn actor<'a>(
+    (layout, params): (&Layout, &[f32]),
+    (spec, envs): (&EnvSpec, usize),
+    actions: Actions,
+    stream: Stream,
+    place: &'a (dyn Fn() -> String + Sync),
+    memories: &Memories,
+) -> Box<dyn Actor + 'a> {
+    match layout.core() {
+        Core::Feedforward => Box::new(Network::new((layout, params), (spec, envs), actions, stream, place)),
+        Core::Recurrent { .. } => {
+            let mut actor = Remembering::new((layout, params), (spec, envs), actions, stream, place);
+            actor.recall(memories);
+            Box::new(actor)
+        }
+    }
+}
+
+/// Factor from a policy's unit actions to the commands of `spec`.
+pub fn scale(spec: &EnvSpec) -> f32 {
+    if let ActionSpace::Box { bound, .. } = spec.action { bound as f32 } else { 1.0 }
 }
 
 /// A policy over the lanes that still run, with its work space.
@@ -53,7 +80,7 @@ impl<'a> Network<'a> {
             actions,
             place,
             streams: LaneStreams::new(stream, envs),
-            scale: if let ActionSpace::Box { bound, .. } = spec.action { bound as f32 } else { 1.0 },
+            scale: scale(spec),
             act_dim: spec.act_dim(),
             commands: vec![0.0; envs * spec.act_dim()],
             obs: Vec::new(),

@@ -19,7 +19,18 @@ pub trait Actor {
 
     /// The commands of its decisions, `[envs, act_dim]`.
     fn commands(&self) -> &[f32];
+
+    /// Takes in the outcome of the step that it decided.
+    fn outcome(&mut self, _row: &Row<'_>) {}
+
+    /// Its memories of the lanes, for an actor of the next phase of their lives; none if it does not remember.
+    fn memories(self: Box<Self>) -> Memories {
+        Memories::default()
+    }
 }
+
+/// Memories of a policy between two phases of lives, `[lanes]`; empty at the beginning of a life.
+pub type Memories = Vec<Vec<f32>>;
 
 /// The observing side, which also decides which lanes go on.
 pub trait Keeper {
@@ -60,6 +71,7 @@ pub fn run(
                 truncated: &mut *row.truncated,
             },
         );
+        actor.outcome(&row);
         keeper.after(t, env, &row, &mut live);
         if live.is_empty() {
             break;

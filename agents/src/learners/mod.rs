@@ -5,13 +5,18 @@ use std::{fmt, ops::Deref, sync::OnceLock};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use toml::Table;
 
-use crate::learner::Entry;
+use crate::{keys::Section, learner::Entry};
 
+pub mod distill;
 pub mod maml;
 pub mod ppo;
+mod recurrent;
+pub mod rl2;
+
+pub use recurrent::RecurrentConfig;
 
 /// The learners of this crate, the default first.
-pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY];
+pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY];
 
 /// Names at the top of a configuration that no learner's section may have.
 const COMMON: &[&str] = &[
@@ -33,6 +38,15 @@ const COMMON: &[&str] = &[
 
 /// Learners of other crates, registered once at the start of the program.
 static OWN: OnceLock<Vec<&'static Entry>> = OnceLock::new();
+
+/// Sections of single learners, each once: two learners of a kind share theirs.
+pub fn sections() -> impl Iterator<Item = Section> {
+    let section = |entry: &Entry| entry.own.map(|own| own.name);
+    let all: Vec<&'static Entry> = all().collect();
+    let first =
+        move |at: usize| all[..at].iter().all(|other| section(other) != section(all[at])).then_some(all[at])?.own;
+    (0..self::all().count()).filter_map(first)
+}
 
 /// Registers learners of other crates by name, once per process and before any learner is looked up.
 ///

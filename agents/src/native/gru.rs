@@ -8,11 +8,12 @@
 //! ```
 //!
 //! A gated recurrent unit in the form of PyTorch (Cho et al. 2014, arXiv 1406.1078) behind one tanh layer. Everything
-//! without recurrence is one product for all steps; only `h W_h` goes step by step.
+//! without recurrence is one product for a few steps, as many as fit the first-level cache; only `h W_h` goes step by step.
 
 use super::{
     buffer::{Buffer, transpose},
     dots::add_dots,
+    gates::{forget, remember},
     gemm::{Start, gemm, gemm_with},
     isa::Isa,
     products::{Slope, Tanh, by_columns, from_columns, outer, rows, sum_columns, sum_rows},
@@ -101,18 +102,22 @@ impl<T: Scalar> GruGradient<T> {
     }
 }
 
-/// The activations of some steps of some lanes, rows by step and then by lane.
+/// The activations of some steps of some lanes, rows by step and then by lane, and the work space of a few steps.
 pub(crate) struct GruState<T> {
     lanes: usize,
+    /// Number of steps that go together.
+    block: usize,
     /// `[steps * lanes, embedding]`
     e: Buffer<T>,
     /// Gates by the input; then r, z and n, `[steps * lanes, 3 hidden]`.
     gates: Buffer<T>,
-    /// Gates by the memory, whose last third the backward pass needs, `[steps * lanes, 3 hidden]`.
-    recalled: Buffer<T>,
+    /// The last third of the gates by the memory, `[steps * lanes, hidden]`.
+    q: Buffer<T>,
     /// The memory before the first step, then after each, `[(steps + 1) * lanes, hidden]`.
     h: Buffer<T>,
-    /// Derivatives by the gates, by those of the memory and by the embedding's sums.
+    /// Gates of a step by the memory, `[lanes, 3 hidden]`.
+    recalled: Buffer<T>,
+    /// Derivatives by the gates, by those of the memory and by the embedding's sums, `[block * lanes, _]`.
     d_gates: Buffer<T>,
     d_recalled: Buffer<T>,
     d_e: Buffer<T>,
@@ -124,13 +129,16 @@ impl<T: Scalar> GruState<T> {
     /// Room for `steps` steps of `lanes` lanes; for the backward pass, too, if `learns`.
     pub fn new(shape: GruShape, steps: usize, lanes: usize, learns: bool) -> Self {
         let count = steps * lanes;
-        let learned = if learns { count } else { 0 };
+        let block = (TILE / lanes).clamp(1, steps.max(1));
+        let learned = if learns { block * lanes } else { 0 };
         GruState {
             lanes,
+            block,
             e: Buffer::zeros(count * shape.embedding),
             gates: Buffer::zeros(count * 3 * shape.hidden),
-            recalled: Buffer::zeros(count * 3 * shape.hidden),
+            q: Buffer::zeros(count * shape.hidden),
             h: Buffer::zeros((count + lanes) * shape.hidden),
+            recalled: Buffer::zeros(lanes * 3 * shape.hidden),
             d_gates: Buffer::zeros(learned * 3 * shape.hidden),
             d_recalled: Buffer::zeros(learned * 3 * shape.hidden),
             d_e: Buffer::zeros(learned * shape.embedding),
@@ -143,6 +151,11 @@ impl<T: Scalar> GruState<T> {
         &mut self.h[..self.lanes * shape.hidden]
     }
 
+    /// The memory before the first step, `[lanes, hidden]`.
+    pub fn memory(&self, shape: GruShape) -> &[T] {
+        &self.h[..self.lanes * shape.hidden]
+    }
+
     /// Makes the memory after `steps` steps that before the first one.
     pub(crate) fn move_on(&mut self, shape: GruShape, steps: usize) {
         let width = self.lanes * shape.hidden;
@@ -151,7 +164,7 @@ impl<T: Scalar> GruState<T> {
 
     /// True if there is room for `steps` steps of exactly `lanes` lanes.
     pub fn fits(&self, shape: GruShape, steps: usize, lanes: usize) -> bool {
-        self.lanes == lanes && self.d_e.len() >= steps * lanes * shape.embedding
+        self.lanes == lanes && self.e.len() >= steps * lanes * shape.embedding
     }
 
     /// The memory after each of `steps` steps, `[steps * lanes, hidden]`.
@@ -165,44 +178,30 @@ impl<T: Scalar> GruState<T> {
 pub(crate) fn forward<T: Scalar>(isa: Isa, net: &GruNet<T>, x: &[T], steps: usize, state: &mut GruState<T>) {
     let GruShape { inputs, embedding, hidden, .. } = net.shape;
     let [we, be, wi, bi, wh, bh, ..] = &net.parts;
-    let lanes = state.lanes;
-    let count = steps * lanes;
-    let e = &mut state.e[..count * embedding];
-    gemm_with(isa, Start::Row(be), [rows(x, inputs, we)], e, [count, embedding], &mut Tanh);
-    let gates = &mut state.gates[..count * 3 * hidden];
-    gemm(isa, Start::Row(bi), [rows(&state.e, embedding, wi)], gates, [count, 3 * hidden]);
-    for (t, gates) in gates.chunks_exact_mut(lanes * 3 * hidden).enumerate() {
-        let (before, after) = state.h[t * lanes * hidden..].split_at_mut(lanes * hidden);
-        let recalled = &mut state.recalled[t * lanes * 3 * hidden..][..lanes * 3 * hidden];
-        gemm(isa, Start::Row(bh), [rows(before, hidden, wh)], recalled, [lanes, 3 * hidden]);
-        let both = gates.chunks_exact_mut(3 * hidden).zip(recalled.chunks_exact(3 * hidden));
-        for ((gates, recalled), (h, next)) in both.zip(before.chunks_exact(hidden).zip(after.chunks_exact_mut(hidden)))
-        {
-            remember(gates, recalled, h, next);
+    let GruState { lanes, block, e, gates, q, h, recalled, .. } = state;
+    let lanes = *lanes;
+    for first in (0..steps).step_by(*block) {
+        let last = steps.min(first + *block);
+        let (at, count) = (first * lanes, (last - first) * lanes);
+        let e = &mut e[at * embedding..][..count * embedding];
+        let x = rows(&x[at * inputs..][..count * inputs], inputs, we);
+        gemm_with(isa, Start::Row(be), [x], e, [count, embedding], &mut Tanh);
+        let given = &mut gates[at * 3 * hidden..][..count * 3 * hidden];
+        gemm(isa, Start::Row(bi), [rows(e, embedding, wi)], given, [count, 3 * hidden]);
+        for t in first..last {
+            let (before, after) = h[t * lanes * hidden..].split_at_mut(lanes * hidden);
+            gemm(isa, Start::Row(bh), [rows(before, hidden, wh)], recalled, [lanes, 3 * hidden]);
+            for lane in 0..lanes {
+                let row = t * lanes + lane;
+                remember(
+                    &mut gates[row * 3 * hidden..][..3 * hidden],
+                    &recalled[lane * 3 * hidden..][..3 * hidden],
+                    (&before[lane * hidden..][..hidden], &mut after[lane * hidden..][..hidden]),
+                    &mut q[row * hidden..][..hidden],
+                );
+            }
         }
     }
-}
-
-/// One step of one lane: gates become r, z and n.
-#[inline(always)]
-fn remember<T: Scalar>(gates: &mut [T], recalled: &[T], h: &[T], next: &mut [T]) {
-    let hidden = h.len();
-    let (r, rest) = gates.split_at_mut(hidden);
-    let (z, n) = rest.split_at_mut(hidden);
-    let (by_r, rest) = recalled.split_at(hidden);
-    let (by_z, q) = rest.split_at(hidden);
-    for i in 0..hidden {
-        r[i] = sigmoid(r[i] + by_r[i]);
-        z[i] = sigmoid(z[i] + by_z[i]);
-        n[i] = r[i].mul_add(q[i], n[i]).tanh();
-        next[i] = z[i].mul_add(h[i] - n[i], n[i]);
-    }
-}
-
-#[inline(always)]
-fn sigmoid<T: Scalar>(x: T) -> T {
-    let half = T::of(0.5);
-    half.mul_add((half * x).tanh(), half)
 }
 
 /// Adds the derivatives by the parameters below the head to `gradient`. `dh` `[steps * lanes, hidden]` are the
@@ -218,66 +217,42 @@ pub(super) fn backward<T: Scalar>(
     gradient: &mut GruGradient<T>,
 ) {
     let GruShape { inputs, embedding, hidden, .. } = net.shape;
-    let GruState { lanes, e, gates, recalled, h, d_gates, d_recalled, d_e, carry } = state;
+    let GruState { lanes, block, e, gates, q, h, d_gates, d_recalled, d_e, carry, .. } = state;
     let lanes = *lanes;
-    let count = steps * lanes;
-    carry.fill(T::ZERO);
-    for t in (0..steps).rev() {
-        let at = t * lanes * 3 * hidden;
-        for lane in 0..lanes {
-            let row = at + lane * 3 * hidden;
-            let of_h = (t * lanes + lane) * hidden;
-            forget(
-                (&gates[row..][..3 * hidden], &recalled[row + 2 * hidden..][..hidden]),
-                (&h[of_h..][..hidden], &dh[of_h..][..hidden]),
-                &mut carry[lane * hidden..][..hidden],
-                (&mut d_gates[row..][..3 * hidden], &mut d_recalled[row..][..3 * hidden]),
-            );
-        }
-        let through = rows(&d_recalled[at..][..lanes * 3 * hidden], 3 * hidden, &net.recurrent_transpose);
-        gemm(isa, Start::Sum, [through], carry, [lanes, hidden]);
-    }
-    let d_gates = &d_gates[..count * 3 * hidden];
-    let d_recalled = &d_recalled[..count * 3 * hidden];
     let [ge, gbe, gi, gbi, gh, gbh, ..] = &mut gradient.parts;
-    gemm(isa, Start::Sum, [outer(&h[..], hidden, d_recalled, count)], gh, [hidden, 3 * hidden]);
-    sum_rows(isa, d_recalled, gbh);
-    gemm(isa, Start::Sum, [outer(&e[..], embedding, d_gates, count)], gi, [embedding, 3 * hidden]);
-    sum_rows(isa, d_gates, gbi);
-    let d_e = &mut d_e[..count * embedding];
-    let finish = &mut Slope(&e[..]);
-    let through = rows(d_gates, 3 * hidden, &net.input_transpose);
-    gemm_with(isa, Start::Zero, [through], d_e, [count, embedding], finish);
-    gemm(isa, Start::Sum, [outer(x, inputs, d_e, count)], ge, [inputs, embedding]);
-    sum_rows(isa, d_e, gbe);
-}
-
-/// One step of one lane backward: `carry` is the derivative by the memory after the step through later ones, then the
-/// part of that by the memory before it which goes past the gates.
-#[inline(always)]
-fn forget<T: Scalar>(
-    (gates, q): (&[T], &[T]),
-    (h, dh): (&[T], &[T]),
-    carry: &mut [T],
-    (d_gates, d_recalled): (&mut [T], &mut [T]),
-) {
-    let hidden = h.len();
-    let (r, rest) = gates.split_at(hidden);
-    let (z, n) = rest.split_at(hidden);
-    let (d_r, rest) = d_gates.split_at_mut(hidden);
-    let (d_z, d_n) = rest.split_at_mut(hidden);
-    let (by_r, rest) = d_recalled.split_at_mut(hidden);
-    let (by_z, d_q) = rest.split_at_mut(hidden);
-    for i in 0..hidden {
-        let d = carry[i] + dh[i];
-        let dn = d * (T::ONE - z[i]) * (T::ONE - n[i] * n[i]);
-        d_n[i] = dn;
-        d_q[i] = dn * r[i];
-        d_r[i] = dn * q[i] * r[i] * (T::ONE - r[i]);
-        d_z[i] = d * (h[i] - n[i]) * z[i] * (T::ONE - z[i]);
-        by_r[i] = d_r[i];
-        by_z[i] = d_z[i];
-        carry[i] = d * z[i];
+    carry.fill(T::ZERO);
+    for first in (0..steps).step_by(*block).rev() {
+        let last = steps.min(first + *block);
+        let (at, count) = (first * lanes, (last - first) * lanes);
+        for t in (first..last).rev() {
+            for lane in 0..lanes {
+                let (row, here) = (t * lanes + lane, (t - first) * lanes + lane);
+                forget(
+                    (&gates[row * 3 * hidden..][..3 * hidden], &q[row * hidden..][..hidden]),
+                    (&h[row * hidden..][..hidden], &dh[row * hidden..][..hidden]),
+                    &mut carry[lane * hidden..][..hidden],
+                    (
+                        &mut d_gates[here * 3 * hidden..][..3 * hidden],
+                        &mut d_recalled[here * 3 * hidden..][..3 * hidden],
+                    ),
+                );
+            }
+            let of_step = &d_recalled[(t - first) * lanes * 3 * hidden..][..lanes * 3 * hidden];
+            let through = rows(of_step, 3 * hidden, &net.recurrent_transpose);
+            gemm(isa, Start::Sum, [through], carry, [lanes, hidden]);
+        }
+        let (d_gates, d_recalled) = (&d_gates[..count * 3 * hidden], &d_recalled[..count * 3 * hidden]);
+        let (x, e) = (&x[at * inputs..][..count * inputs], &e[at * embedding..][..count * embedding]);
+        let h = &h[at * hidden..][..count * hidden];
+        gemm(isa, Start::Sum, [outer(h, hidden, d_recalled, count)], gh, [hidden, 3 * hidden]);
+        sum_rows(isa, d_recalled, gbh);
+        gemm(isa, Start::Sum, [outer(e, embedding, d_gates, count)], gi, [embedding, 3 * hidden]);
+        sum_rows(isa, d_gates, gbi);
+        let d_e = &mut d_e[..count * embedding];
+        let through = rows(d_gates, 3 * hidden, &net.input_transpose);
+        gemm_with(isa, Start::Zero, [through], d_e, [count, embedding], &mut Slope(e));
+        gemm(isa, Start::Sum, [outer(x, inputs, d_e, count)], ge, [inputs, embedding]);
+        sum_rows(isa, d_e, gbe);
     }
 }
 

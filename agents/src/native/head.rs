@@ -204,6 +204,30 @@ impl<T: Scalar> HeadLoss<T> {
         sums.moved += mean(&moved);
     }
 
+    /// Minus the log-likelihood of the actions, each times its advantage and `weight`; sets and adds its derivatives.
+    #[inline(always)]
+    pub fn likelihood(
+        &mut self,
+        o: Outputs<'_, T>,
+        data: &Samples<T>,
+        tile: usize,
+        weight: T,
+        mut d: Slopes<'_, T>,
+        sums: &mut Sums,
+    ) {
+        let log_prob = self.log_prob(o, data.action(tile));
+        let mut c = [T::ZERO; TILE];
+        for (c, advantage) in c.iter_mut().zip(&data.advantage[tile]) {
+            *c = -weight * *advantage;
+        }
+        self.score(&c, o, data.action(tile), &mut d);
+        let n = data.in_tile(tile);
+        let entropy = self.add_entropy(T::ZERO, n, o, &mut d);
+        let gain = c[..n].iter().zip(&log_prob).map(|(c, log_prob)| -(*c * *log_prob).to_f64());
+        sums.gain += gain.sum::<f64>();
+        sums.entropy += weight.to_f64() * total(&entropy[..n]).to_f64();
+    }
+
     /// Entropies of the policy that [`log_prob`](Self::log_prob) saw last; adds `c` times their derivative by the free
     /// parameters, over the first `n` samples.
     #[inline(always)]

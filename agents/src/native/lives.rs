@@ -11,7 +11,7 @@ use super::{
 use crate::{
     batch::{Batch, Lives},
     layout::Layout,
-    objective::{LifeObjective, LifeStats},
+    objective::{LifeObjective, LifePolicy, LifeStats, Objective},
     threads::run_jobs_with,
 };
 
@@ -199,7 +199,13 @@ impl<T: Scalar> Work<T> {
             gru::head(self.isa, net, h, n, &mut self.out);
             let o = Outputs { out: &self.out[..value], log_std: &net.log_std };
             let d = Slopes { out: &mut self.d_out[..value], log_std: &mut gradient.log_std };
-            self.head.clipped_weighted(o, samples, tile, weight, &objective.policy(), d, sums);
+            match objective.policy {
+                LifePolicy::Clipped { clip_eps, ent_coef } => {
+                    let clipped = Objective { clip_eps, kl_coef: 0.0, ent_coef, first_order: true, learn_rates: false };
+                    self.head.clipped_weighted(o, samples, tile, weight, &clipped, d, sums);
+                }
+                LifePolicy::Likelihood => self.head.likelihood(o, samples, tile, weight, d, sums),
+            }
             let coef = weight * T::of(objective.value_coef);
             let mut square = [T::ZERO; TILE];
             self.d_out[value] = [T::ZERO; TILE];

@@ -6,6 +6,7 @@ mod backend;
 mod buffer;
 mod data;
 mod dots;
+mod gates;
 mod gemm;
 mod gru;
 mod head;

@@ -44,7 +44,7 @@ fn measure_backend(subject: &Subject, device: Device, backend: BackendChoice, th
     let lanes = config.rollout.num_tasks * config.rollout.num_envs;
     let mut trainer = Trainer::new(config, device, backend, threads)?;
     let repeats = timings(&mut trainer)?;
-    let computes_by = trainer.agent().backend().choice();
+    let computes_by = trainer.agent().computes_by();
     let row = |&(variants, names): &([&'static str; 2], &[&str])| {
         let variant = variants[usize::from(computes_by == BackendChoice::Tch)];
         let sum = |timing: &Vec<(&str, f64)>| timing.iter().filter(|(n, _)| names.contains(n)).map(|(_, s)| s).sum();

@@ -1,18 +1,31 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
-use metadrift_envs::{ActionSpace, EnvSpec, Split, Task, TaskError, channels, rng::MAX_INDEX};
+use std::{ops::Range, path::Path};
+
+use metadrift_agents::{
+    agent::{Adapts, Agent},
+    device::Device,
+};
+use metadrift_envs::{
+    ActionSpace, EnvKind, EnvSpec, Purpose, Split, Stream, Task, TaskError, channels, rng::MAX_INDEX,
+};
 
 use crate::{
+    checkpoint::Which,
     cli::{PolicyChoice, TraceArgs},
-    commands::print,
+    commands::{print, record::check_same_world},
+    config::Experiment,
     control::{
         Controlled, Controller, Random,
         episodes::{self, Stretch, Tick},
         privileged,
     },
+    evaluate::{Protocol, adapt},
     failure::{Result, WrongUsage},
     life::Life,
     output, presets,
+    rollout::{Actions, actor, steps::Memories},
+    trained::Trained,
 };
 
 /// Runs the command.
@@ -44,6 +57,27 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         rows.push(row(&tasks[0], tick, previous.replace(tick.values.to_vec()), spec));
         total = (total.0 + 1, total.1 + f64::from(tick.reward));
     };
+    if let Some(run) = &args.run {
+        trained(&config, run, args, &stretch, &tasks, show)?;
+    } else {
+        let mut actor = controlled(args, env, &tasks, index)?;
+        episodes::run(env, (&tasks, 1), &stretch, args.seed, &mut actor, show)?;
+    }
+    for row in rows {
+        out.write_record(row)?;
+    }
+    output::write(&args.out, &out.into_inner().map_err(csv::IntoInnerError::into_error)?)?;
+    Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
+}
+
+/// An actor with the controller that was asked for, on the one task.
+fn controlled<'a>(
+    args: &TraceArgs,
+    env: EnvKind,
+    tasks: &'a [Task],
+    index: u32,
+) -> Result<Controlled<'a, Box<dyn Controller>>> {
+    let spec = env.spec();
     let controller: Box<dyn Controller> = match args.policy {
         PolicyChoice::Random => Box::new(Random::new(spec.action, args.seed, index)),
         PolicyChoice::Oracle => Box::new(privileged::controller(env).ok_or_else(|| TaskError::Invalid {
@@ -52,14 +86,53 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         })?),
     };
     let mut controller = Some(controller);
-    let make = |_, _| controller.take().expect("one task, one lane");
-    let mut actor = Controlled::new(env, (&tasks, 1), make);
-    episodes::run(env, (&tasks, 1), &stretch, args.seed, &mut actor, show)?;
-    for row in rows {
-        out.write_record(row)?;
+    Ok(Controlled::new(env, (tasks, 1), |_, _| controller.take().expect("one task, one lane")))
+}
+
+/// Shows the policy of `run` on the stretch: phase k after k adaptation steps, or with the memory of all ticks before.
+fn trained(
+    config: &Experiment,
+    run: &Path,
+    args: &TraceArgs,
+    stretch: &Stretch,
+    tasks: &[Task],
+    mut show: impl FnMut(&Tick<'_>),
+) -> Result<()> {
+    let actors = std::thread::available_parallelism().map_or(1, usize::from);
+    let Trained { config: trained, agent, .. } = Trained::open(run, Which::Last, Device::Cpu, None, actors)?;
+    check_same_world(&trained, config, run)?;
+    let spec = config.env().spec();
+    let stream = Stream::new(args.seed, Purpose::EvaluationAction);
+    let place = || format!("the trace of {}", run.display());
+    let mut left = stretch.limit;
+    let mut lived = |agent: &dyn Agent, phases: Range<usize>| -> Result<u64> {
+        let policies = agent.policies();
+        let policy = (policies.layout, &policies.params[0][..]);
+        let mut actor = actor(policy, (spec, 1), Actions::Deterministic, stream, &place, &Memories::new());
+        let part = Stretch { phases, limit: left, ..stretch.clone() };
+        let mut ticks = 0;
+        episodes::run(config.env(), (tasks, 1), &part, args.seed, &mut *actor, |tick| {
+            ticks += 1;
+            show(tick);
+        })?;
+        left -= ticks;
+        Ok(left)
+    };
+    let mut first = agent.duplicate();
+    first.begin(1);
+    if agent.adapts() == Adapts::ByMemory {
+        lived(&*first, stretch.phases.clone())?;
+        return Ok(());
     }
-    output::write(&args.out, &out.into_inner().map_err(csv::IntoInnerError::into_error)?)?;
-    Ok(print(&format!("{}: {} steps, reward {:.3}\n", args.out.display(), total.0, total.1))?)
+    let usual = Protocol::of(&trained, Split::InDist);
+    for k in stretch.phases.clone() {
+        let protocol = Protocol { tasks: 1, adapt_steps: k.min(usual.adapt_steps), seed: args.seed, ..usual };
+        let adapted = if k == 0 { first.duplicate() } else { adapt(config, &*agent, actors, &protocol, tasks)? };
+        if lived(&*adapted, k..k + 1)? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Number of phases that random streams distinguish.

@@ -1,0 +1,26 @@
+//! RL²: a recurrent policy that adapts while it acts (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016,
+//! arXiv 1611.05763), trained by PPO on whole lives.
+
+use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
+use crate::{keys::own, learner::Entry, settings::Settings};
+
+/// `learner = "rl2"`
+pub const ENTRY: Entry = Entry {
+    name: "rl2",
+    about: "A recurrent policy that adapts while it acts, over all episodes of a life",
+    ignores: IGNORES,
+    own: Some(OWN),
+    settings: Some(SETTINGS),
+    layout: recurrent::layout,
+    demand: |settings| recurrent::demand(settings, imitate(settings)),
+    size: |settings| format!("RL², {}", recurrent::size(settings)),
+    memory: recurrent::memory,
+    build: |settings, ground| recurrent::build("rl2", settings, ground, imitate(settings)),
+};
+
+/// For any preset: 15 million steps where lives have 500.
+const SETTINGS: &str = "iterations = 120\n[ppo]\nouter_lr = 7e-4\nouter_epochs = 4\nent_coef = 0.005\n";
+
+fn imitate(settings: &Settings) -> u64 {
+    own::<RecurrentConfig>(&settings.own).imitate.unwrap_or(0)
+}

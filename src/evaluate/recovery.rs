@@ -1,0 +1,200 @@
+//! The policy's performance around changes of the world: rewards per tick before and after, and ticks until it recovers.
+
+use metadrift_agents::batch::Trajectories;
+use metadrift_envs::{Clocks, Task};
+use serde::Serialize;
+
+/// Ticks over which rewards are averaged.
+const WINDOW: usize = 20;
+/// Largest loss of a policy that has recovered, as a share of the spread of the rewards.
+const TOLERANCE: f64 = 0.05;
+
+/// Performance in a life in a world that moves, with the most likely actions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LifeScore {
+    /// Mean reward per tick.
+    pub return_per_tick: f64,
+    /// Number of sudden changes with [`WINDOW`] ticks before and after, over all lanes.
+    pub changes: usize,
+    /// Mean reward per tick in the window before a change; absent if nothing changes suddenly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_change: Option<f64>,
+    /// Mean reward per tick in the window after a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_change: Option<f64>,
+    /// Ticks from a change until the policy has recovered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_ticks: Option<RecoveryTicks>,
+}
+
+/// Quantiles of the time until recovery, by the estimator of Kaplan and Meier (1958).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecoveryTicks {
+    /// The time in which half of the changes are recovered from; none if fewer are.
+    pub median: Option<usize>,
+    /// The time in which nine tenths are.
+    pub p90: Option<usize>,
+    /// Number of changes that were followed by the next one, or by the end, before the policy recovered.
+    pub censored: usize,
+}
+
+/// Sums over the phases that were seen.
+#[derive(Default)]
+pub(super) struct Recoveries {
+    reward: f64,
+    ticks: usize,
+    before: f64,
+    after: f64,
+    /// Ticks from each change to recovery, or to the end of the time it had, and true if it recovered.
+    times: Vec<(usize, bool)>,
+}
+
+impl Recoveries {
+    /// Adds the lanes of `task` in a phase that began with `start`.
+    pub fn add(&mut self, task: &Task, start: Clocks, data: &Trajectories<'_>) {
+        let rewards = || data.rows().map(|row| f64::from(data.reward[row]));
+        let (low, high) = rewards().fold((f64::MAX, f64::MIN), |(low, high), r| (low.min(r), high.max(r)));
+        self.reward += rewards().sum::<f64>();
+        self.ticks += data.rows().count();
+        for lane in 0..data.envs {
+            let valid = data.valid_steps[lane] as usize;
+            let rows: Vec<usize> = (0..valid).map(|t| data.row(t, lane)).collect();
+            let reward: Vec<f64> = rows.iter().map(|row| f64::from(data.reward[*row])).collect();
+            let failed: Vec<bool> = rows.iter().map(|row| data.terminated[*row]).collect();
+            let over: Vec<bool> = rows.iter().map(|row| data.terminated[*row] || data.truncated[*row]).collect();
+            let changes = jumps(&values(task, start, &over));
+            self.lane(&reward, &failed, &changes, TOLERANCE * (high - low));
+        }
+    }
+
+    /// Adds a lane with sudden changes before the ticks `changes`.
+    fn lane(&mut self, reward: &[f64], failed: &[bool], changes: &[usize], tolerance: f64) {
+        let mean = |from: usize| reward[from..from + WINDOW].iter().sum::<f64>() / WINDOW as f64;
+        for (index, &change) in changes.iter().enumerate() {
+            let next = changes.get(index + 1).copied().unwrap_or(reward.len());
+            if change < WINDOW || change + WINDOW > next {
+                continue;
+            }
+            let usual = mean(change - WINDOW);
+            self.before += usual;
+            self.after += mean(change);
+            let well = |from: &usize| {
+                !failed[*from..*from + WINDOW].contains(&true) && mean(*from) >= usual - tolerance - 1e-9
+            };
+            let recovered = (change..=next - WINDOW).find(well);
+            self.times.push((recovered.unwrap_or(next) - change, recovered.is_some()));
+        }
+    }
+
+    /// The scores.
+    pub fn score(&self) -> LifeScore {
+        let changes = self.times.len();
+        let per_change = |sum: f64| (changes > 0).then(|| sum / changes as f64);
+        let ticks = RecoveryTicks {
+            median: quantile(&self.times, 0.5),
+            p90: quantile(&self.times, 0.9),
+            censored: self.times.iter().filter(|(_, recovered)| !recovered).count(),
+        };
+        LifeScore {
+            return_per_tick: self.reward / self.ticks as f64,
+            changes,
+            before_change: per_change(self.before),
+            after_change: per_change(self.after),
+            recovery_ticks: (changes > 0).then_some(ticks),
+        }
+    }
+}
+
+/// The values of the drifting channels of a lane whose episodes end where `over` is true, `[ticks][drifts]`.
+fn values(task: &Task, start: Clocks, over: &[bool]) -> Vec<Vec<f64>> {
+    let mut clocks = start;
+    let mut all = Vec::with_capacity(over.len());
+    for over in over {
+        let values = task.values_on(&clocks);
+        all.push(task.drifts.iter().map(|drift| values[drift.channel]).collect());
+        clocks.lifetime_step += 1;
+        clocks.episode_step += 1;
+        if *over {
+            (clocks.episode_step, clocks.episode) = (0, clocks.episode + 1);
+        }
+    }
+    all
+}
+
+/// The ticks before which a value changed that stood still until then, and stands still after: drifts that move all the time
+/// have none.
+fn jumps(values: &[Vec<f64>]) -> Vec<usize> {
+    let jumped = |&t: &usize| {
+        let drift = |k: usize| {
+            let [a, b, c, d] = [t - 2, t - 1, t, t + 1].map(|t| values[t][k]);
+            a == b && b != c && c == d
+        };
+        (0..values[t].len()).any(drift)
+    };
+    (2..values.len().saturating_sub(1)).filter(jumped).collect()
+}
+
+/// The time by which a `share` of events has happened, by Kaplan and Meier's estimator; `times` are those of events, or,
+/// where the flag is false, of the end of observation.
+fn quantile(times: &[(usize, bool)], share: f64) -> Option<usize> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by_key(|(time, happened)| (*time, !happened));
+    let mut waiting = 1.0;
+    for (index, (time, happened)) in sorted.iter().enumerate() {
+        if *happened {
+            waiting *= 1.0 - 1.0 / (sorted.len() - index) as f64;
+        }
+        if waiting <= 1.0 - share + 1e-12 {
+            return Some(*time);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_kaplan_and_meier() {
+        // the textbook's example of 6-mercaptopurine (Freireich 1963, 21 patients): median 23 weeks
+        let happened = [6, 6, 6, 7, 10, 13, 16, 22, 23].map(|time| (time, true));
+        let censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35].map(|time| (time, false));
+        let all: Vec<(usize, bool)> = happened.into_iter().chain(censored).collect();
+        assert_eq!((quantile(&all, 0.5), quantile(&all, 0.9)), (Some(23), None));
+        // the survival is 0.857 after 6 weeks and 0.807 after 7
+        assert_eq!((quantile(&all, 0.14), quantile(&all, 0.19)), (Some(6), Some(7)));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn recovery_is_the_time_to_a_window_as_good_as_before() {
+        // 50 ticks at 1; after the change ten at -9, the last of which fails, then 1 again
+        let reward: Vec<f64> = (0..100).map(|t| if (50..60).contains(&t) { -9.0 } else { 1.0 }).collect();
+        let failed: Vec<bool> = (0..100).map(|t| t == 59).collect();
+        let mut seen = Recoveries::default();
+        seen.lane(&reward, &failed, &[50], 0.5);
+        assert_eq!(seen.times, [(10, true)]);
+        assert_eq!((seen.before, seen.after), (1.0, -4.0));
+        // without failure and with a tolerance of half a tick's loss it may begin one tick earlier: (19 - 9) / 20 = 0.5
+        let mut seen = Recoveries::default();
+        seen.lane(&reward, &[false; 100], &[50], 0.5);
+        assert_eq!(seen.times, [(9, true)]);
+        // the next change comes before a window is good
+        let mut seen = Recoveries::default();
+        seen.lane(&reward, &failed, &[50, 75], 0.5);
+        assert_eq!(seen.times, [(25, false), (0, true)]);
+        // too little time before or after
+        let mut seen = Recoveries::default();
+        seen.lane(&reward, &failed, &[5, 90], 0.5);
+        assert!(seen.times.is_empty() && seen.score().recovery_ticks.is_none());
+    }
+
+    #[test]
+    fn a_jump_stands_still_before_and_after() {
+        let column = |values: &[f64]| values.iter().map(|value| vec![*value]).collect::<Vec<_>>();
+        assert_eq!(jumps(&column(&[1.0, 1.0, 1.0, -1.0, -1.0, -1.0])), [3]);
+        assert!(jumps(&column(&[0.0, 0.1, 0.2, 0.3, 0.4])).is_empty());
+        assert!(jumps(&column(&[1.0])).is_empty());
+    }
+}
