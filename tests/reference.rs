@@ -153,7 +153,10 @@ fn a_key_that_a_learner_does_not_read_is_refused_by_it() {
             refusals += 1;
         }
     }
-    assert_eq!(refusals, 57, "6 keys that plain PPO ignores; 5 of its own, by three learners; 8 of recurrent policies, by two; 10 that each of these two ignores");
+    assert_eq!(
+        refusals, 57,
+        "6 keys that plain PPO ignores; 5 of its own, by three learners; 8 of recurrent policies, by two; 10 that each of these two ignores"
+    );
 }
 
 fn of(section: Section) -> impl Iterator<Item = &'static Entry> {
