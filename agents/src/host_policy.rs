@@ -76,7 +76,7 @@ impl HostPolicy {
         sample(self.isa, self.head, &self.net.log_std, out, noise, action, log_prob);
     }
 
-    /// [`mode`] of the head outputs as [`forward`](Self::forward) left them.
+    /// Writes the mode of each lane's action distribution to `action` `[envs, act_dim]`.
     pub fn mode(&self, out: &[f32], action: &mut [f32]) {
         mode(self.head, out, action);
     }

@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 0.05;
 pub struct LifeScore {
     /// Mean reward per tick.
     pub return_per_tick: f64,
-    /// Number of sudden changes with [`WINDOW`] ticks before and after, over all lanes.
+    /// Number of sudden changes with 20 ticks before and after, over all lanes.
     pub changes: usize,
     /// Mean reward per tick in the window before a change; absent if nothing changes suddenly.
     #[serde(skip_serializing_if = "Option::is_none")]
