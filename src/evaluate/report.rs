@@ -161,8 +161,11 @@ impl Evaluation {
             }
         }
         if self.curve.len() > 1 {
-            let other = if self.remembers() { "same policy without its memory" } else { "unadapted policy" };
-            let _ = writeln!(text, "\ngain: over the {other} on the same ticks and from the same states");
+            text += if self.remembers() {
+                "\ngain: over the same policy, its memory wiped; same ticks, same states at first\n"
+            } else {
+                "\ngain: over the unadapted policy on the same ticks and from the same states\n"
+            };
         }
         if self.remembers() {
             text += &self.by_episode();

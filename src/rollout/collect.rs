@@ -10,7 +10,8 @@ use metadrift_agents::{
 use metadrift_envs::{Batch, Clocks, EnvKind, Purpose, Stream, Task};
 
 use super::{
-    network::{Actions, actor},
+    actors::actor,
+    network::Actions,
     steps::{self, Keeper, Memories, Rest},
 };
 

@@ -10,8 +10,9 @@ use metadrift_agents::{
 use metadrift_envs::{Batch, EnvKind, LaneStreams, Purpose, Split, Stream, Task, TaskDistribution};
 
 use super::{
+    actors::actor,
     lanes::GROUP,
-    network::{Actions, actor, scale},
+    network::{Actions, scale},
     steps::{self, Actor, Keeper, Memories},
 };
 use crate::{

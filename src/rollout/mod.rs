@@ -4,6 +4,7 @@
 //! [`Rollout`](metadrift_agents::rollout::Rollout), its policy, its random streams. Threads take jobs off a closed
 //! queue, so results are in place when the last job is done, with equal bytes for any number of threads.
 
+mod actors;
 mod collect;
 mod lanes;
 mod lives;
@@ -12,8 +13,9 @@ mod remembering;
 pub mod steps;
 mod tasks;
 
+pub use actors::actor;
 pub use collect::{Collection, Phase, collect_all, continue_all};
 pub use lanes::{GROUP, Lanes};
 pub use lives::Lives;
-pub use network::{Actions, Network, actor};
+pub use network::{Actions, Network};
 pub use tasks::TaskLives;

@@ -2,16 +2,13 @@
 
 use metadrift_agents::{
     host_policy::{HostPolicy, Scratch},
-    layout::{Core, Layout},
+    layout::Layout,
     report::Diverged,
     rollout::Row,
 };
 use metadrift_envs::{ActionSpace, Batch, EnvSpec, LaneStreams, Stream};
 
-use super::{
-    remembering::Remembering,
-    steps::{Actor, Memories},
-};
+use super::steps::Actor;
 
 /// The choice of actions from a policy's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +17,6 @@ pub enum Actions {
     Sampled,
     /// The action is the most likely one.
     Deterministic,
-}
-
-/// The policy `(layout, params)` as an actor that remembers `memories` where it has a memory; see [`Network::new`].
-pub fn actor<'a>(
-    (layout, params): (&Layout, &[f32]),
-    (spec, envs): (&EnvSpec, usize),
-    actions: Actions,
-    stream: Stream,
-    place: &'a (dyn Fn() -> String + Sync),
-    memories: &Memories,
-) -> Box<dyn Actor + 'a> {
-    match layout.core() {
-        Core::Feedforward => Box::new(Network::new((layout, params), (spec, envs), actions, stream, place)),
-        Core::Recurrent { .. } => {
-            let mut actor = Remembering::new((layout, params), (spec, envs), actions, stream, place);
-            actor.recall(memories);
-            Box::new(actor)
-        }
-    }
 }
 
 /// Factor from a policy's unit actions to the commands of `spec`.

@@ -2,7 +2,9 @@
 
 use std::f32::consts::LOG2_E;
 
-use crate::physics::real::{ROUNDER, Real};
+/// The number 1.5 * 2^23: adding it rounds a number below 2^22 to the nearest whole one, whose last bits are
+/// then the last bits of the sum.
+pub(crate) const ROUNDER: f32 = 12_582_912.0;
 
 /// The exponential of a number from -87 to 88; of one outside, that of the nearer end.
 ///
@@ -14,7 +16,8 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
 
-    let x = Real::clamp(x, -87.0, 88.0);
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
     let shifted = x * LOG2_E + ROUNDER;
     let twos = shifted - ROUNDER;
     let r = (x - twos * LN2_HIGH) - twos * LN2_LOW;

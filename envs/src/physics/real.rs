@@ -7,7 +7,7 @@ use std::{
     ops::{Add, Div, Mul, Neg, Sub},
 };
 
-use crate::physics::exponential::exp_f32;
+use crate::physics::exponential::{ROUNDER, exp_f32};
 
 /// A floating-point number: the same physics source runs in `f64` (equal to Gymnasium) and in
 /// `f32` (the vectorised batch).
@@ -226,10 +226,6 @@ impl Real for f32 {
         self * divisor.0
     }
 }
-
-/// The number 1.5 * 2^23: adding it rounds a number below 2^22 to the nearest whole one, whose last bits are
-/// then the last bits of the sum.
-pub(crate) const ROUNDER: f32 = 12_582_912.0;
 
 /// Sine and cosine by reduction to [-pi/4, pi/4] and the minimax polynomials of Cephes
 /// (S. L. Moshier, `sinf.c`, netlib.org/cephes).
