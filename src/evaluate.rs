@@ -164,7 +164,7 @@ struct Lives<'a> {
     tasks: &'a [Task],
     /// The data of the latest phase.
     rollout: Rollout,
-    /// Memories of the policy that draws its actions, and of the one that takes the most likely ones, `[2][tasks]`.
+    /// Memories of the policy that takes its most likely actions, and of the one that draws them, `[2][tasks]`.
     memories: [Vec<Memories>; 2],
 }
 

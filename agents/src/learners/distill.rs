@@ -1,6 +1,7 @@
 //! Distillation of the controller that knows the state and the task into a recurrent policy that knows neither (DAgger, Ross
 //! et al. 2011, arXiv 1011.0686): the student acts, the teacher shows its actions in the student's states, and the student
-//! learns them as a classifier or a regression learns its labels.
+//! learns them as a classifier or a regression learns its labels. The teacher leads half of the lives at first and none at
+//! the end; returns of training are those of all lives.
 
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
 use crate::{keys::own, learner::Entry, settings::Settings};
