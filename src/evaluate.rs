@@ -101,11 +101,13 @@ pub fn evaluate(
     let unadapted = agent.duplicate();
     let mut curve = Vec::new();
     let mut episodes = Vec::new();
-    let mut recoveries = Recoveries::default();
+    let mut recoveries = tasks.iter().any(|task| !task.drifts.is_empty()).then(Recoveries::default);
     for k in 0..=protocol.adapt_steps {
         // the sampled episodes of the adapted policy come last: the next step adapts on them
         let (deterministic, greedy) = lives.score(k, &*agent, &*unadapted, Actions::Deterministic)?;
-        lives.look(k, &mut recoveries);
+        if let Some(recoveries) = &mut recoveries {
+            lives.look(k, recoveries);
+        }
         let (stochastic, sampled) = lives.score(k, &*agent, &*unadapted, Actions::Sampled)?;
         let scores = audit.and_then(|audit| audit.phase(k));
         let normalised = scores.and_then(|scores| scores.normalised(deterministic.summary.mean));
@@ -131,7 +133,7 @@ pub fn evaluate(
         fingerprints: tasks.iter().map(|task| format!("{:016x}", task.fingerprint())).collect(),
         curve,
         episodes,
-        life: tasks.iter().any(|task| !task.drifts.is_empty()).then(|| recoveries.score()),
+        life: recoveries.map(|recoveries| recoveries.score()),
     })
 }
 

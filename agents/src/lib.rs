@@ -7,7 +7,7 @@
 //! derivatives written out for CPUs; and, with the feature `torch`, `tch_backend`, the reference, by libtorch's
 //! autograd on any device.
 //!
-//! Kernels of recurrent policies stand beside these, for learners to come: [`recurrent`] acts, [`native::LifeGradients`]
+//! Kernels of recurrent policies stand beside these: [`recurrent`] acts, [`native::LifeGradients`]
 //! differentiates whole lives.
 //!
 //! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside `tch_backend`.

@@ -254,7 +254,7 @@ impl Rollout {
         self.tasks().map(mean).collect()
     }
 
-    /// Whether an episode that begins at step `start` counts in a mean return, see [`counts`].
+    /// True if an episode that begins at step `start` counts in a mean return, see [`counts`].
     pub fn counts(&self, start: usize) -> bool {
         counts(start, self.horizon, self.shape.steps)
     }

@@ -18,11 +18,11 @@ pub struct EvaluationConfig {
     /// Number of held-out tasks.
     pub tasks: usize,
     /// Number of lanes per task, each an episode of the data for an adaptation step; if missing, as in training, or 20
-    /// where lanes live on.
+    /// where lanes live on or each has a task of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episodes: Option<usize>,
     /// Ticks of a lane before each adaptation step and after the last, 0 for the length of one episode; if missing, as
-    /// in training, or 0 where lanes live on.
+    /// in training, 0 where lanes live on or have tasks of their own, for these two episodes if they have no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Number of adaptation steps; if missing, as in training, but at least 1.

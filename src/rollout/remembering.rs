@@ -66,12 +66,6 @@ impl<'a> Remembering<'a> {
 
 impl Actor for Remembering<'_> {
     fn act(&mut self, t: usize, env: &dyn Batch, live: &[usize], row: &mut Row<'_>) -> Result<(), Diverged> {
-        for &lane in live {
-            // it rested in the phase before
-            if let Some(memory) = self.resting[lane].take() {
-                self.policy.recall(lane, &memory);
-            }
-        }
         if live.len() < self.resting.len() {
             self.rest(live);
         }

@@ -1,4 +1,4 @@
-//! Gradients of PPO's loss on whole lives of a recurrent policy, by backpropagation through stretches of time.
+//! Gradients of a recurrent policy's loss on whole lives, PPO's or a likelihood, by backpropagation through stretches of time.
 
 use super::{
     data::{Samples, total},

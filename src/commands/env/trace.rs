@@ -1,11 +1,8 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
-use std::{ops::Range, path::Path};
+use std::path::Path;
 
-use metadrift_agents::{
-    agent::{Adapts, Agent},
-    device::Device,
-};
+use metadrift_agents::{agent::Adapts, device::Device};
 use metadrift_envs::{
     ActionSpace, EnvKind, EnvSpec, Purpose, Split, Stream, Task, TaskError, channels, rng::MAX_INDEX,
 };
@@ -104,31 +101,26 @@ fn trained(
     let spec = config.env().spec();
     let stream = Stream::new(args.seed, Purpose::EvaluationAction);
     let place = || format!("the trace of {}", run.display());
+    let usual = Protocol::of(&trained, Split::InDist);
+    let mut shown = agent.duplicate();
+    shown.begin(1);
+    let mut memories = Memories::new();
     let mut left = stretch.limit;
-    let mut lived = |agent: &dyn Agent, phases: Range<usize>| -> Result<u64> {
-        let policies = agent.policies();
+    for k in stretch.phases.clone() {
+        if agent.adapts() == Adapts::ByGradient && (1..=usual.adapt_steps).contains(&k) {
+            let protocol = Protocol { tasks: 1, adapt_steps: k, seed: args.seed, ..usual };
+            shown = adapt(config, &*agent, actors, &protocol, tasks)?;
+        }
+        let policies = shown.policies();
         let policy = (policies.layout, &policies.params[0][..]);
-        let mut actor = actor(policy, (spec, 1), Actions::Deterministic, stream, &place, &Memories::new());
-        let part = Stretch { phases, limit: left, ..stretch.clone() };
-        let mut ticks = 0;
-        episodes::run(config.env(), (tasks, 1), &part, args.seed, &mut *actor, |tick| {
-            ticks += 1;
+        let mut actor = actor(policy, (spec, 1), Actions::Deterministic, stream, &place, &memories);
+        let phase = Stretch { phases: k..k + 1, limit: left, ..stretch.clone() };
+        episodes::run(config.env(), (tasks, 1), &phase, args.seed, &mut *actor, |tick| {
+            left -= 1;
             show(tick);
         })?;
-        left -= ticks;
-        Ok(left)
-    };
-    let mut first = agent.duplicate();
-    first.begin(1);
-    if agent.adapts() == Adapts::ByMemory {
-        lived(&*first, stretch.phases.clone())?;
-        return Ok(());
-    }
-    let usual = Protocol::of(&trained, Split::InDist);
-    for k in stretch.phases.clone() {
-        let protocol = Protocol { tasks: 1, adapt_steps: k.min(usual.adapt_steps), seed: args.seed, ..usual };
-        let adapted = if k == 0 { first.duplicate() } else { adapt(config, &*agent, actors, &protocol, tasks)? };
-        if lived(&*adapted, k..k + 1)? == 0 {
+        memories = actor.memories();
+        if left == 0 {
             break;
         }
     }

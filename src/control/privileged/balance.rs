@@ -27,7 +27,6 @@ impl Balance {
         seen: &Seen<'_>,
         actuator: Actuator,
         under_way: impl Iterator<Item = Command>,
-        action: &mut [f32],
     ) -> Command {
         let (params, state) = foreseen::<CartPole>(seen, actuator, under_way);
         let target = [params.target_position, 0.0, 0.0, 0.0];
@@ -39,7 +38,6 @@ impl Balance {
         let wanted = -(gain * away)[0] - if against.is_finite() { against } else { 0.0 };
         let miss = |command: f64| (actuator.applied(command, 1.0) - wanted).abs();
         let command = if miss(1.0) < miss(-1.0) { 1.0 } else { -1.0 };
-        action[0] = f32::from(command > 0.0);
         [command, 0.0]
     }
 }

@@ -29,20 +29,15 @@ impl Bring {
         seen: &Seen<'_>,
         actuator: Actuator,
         under_way: impl Iterator<Item = Command>,
-        action: &mut [f32],
     ) -> Command {
         let (params, state) = foreseen::<DoubleIntegrator>(seen, actuator, under_way);
         let limit = params.force_limit;
         let reach = actuator.reach(limit).map(|force| force.clamp(-limit, limit));
         let axis = Axis { params, reach };
-        let command = [0, 1].map(|k| {
+        [0, 1].map(|k| {
             let force = axis.force([state[k], state[2 + k]], params.goal[k]);
             actuator.command(force, limit)
-        });
-        for (part, command) in action.iter_mut().zip(command) {
-            *part = command as f32;
-        }
-        command
+        })
     }
 }
 

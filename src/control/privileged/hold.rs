@@ -31,12 +31,10 @@ impl Hold {
         seen: &Seen<'_>,
         actuator: Actuator,
         under_way: impl Iterator<Item = Command>,
-        action: &mut [f32],
     ) -> Command {
         let (_, state) = foreseen::<CartPoleBalance>(seen, actuator, under_way);
         let (gain, _) = self.regulator.at::<CartPoleBalance>(seen.values, [0.0; 4], LOSS, EFFORT);
         let command = actuator.command(-(gain * Vector4::from(state))[0], 1.0);
-        action[0] = command as f32;
         [command, 0.0]
     }
 }

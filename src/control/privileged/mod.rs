@@ -74,14 +74,19 @@ impl Controller for Privileged {
         self.lag = if seen.episode_step == 0 { delay } else { delay.min(self.lag + 1) };
         let under_way = under_way(&self.given, self.lag, delay).into_iter();
         let command = match &mut self.law {
-            Law::Balance(law) => law.command(seen, actuator, under_way, action),
-            Law::SwingUp(law) => law.command(seen, actuator, under_way, action),
-            Law::Reach(law) => law.command(seen, actuator, under_way, action),
-            Law::Bring(law) => law.command(seen, actuator, under_way, action),
-            Law::Steer(law) => law.command(seen, actuator, under_way, action),
-            Law::Hold(law) => law.command(seen, actuator, under_way, action),
+            Law::Balance(law) => law.command(seen, actuator, under_way),
+            Law::SwingUp(law) => law.command(seen, actuator, under_way),
+            Law::Reach(law) => law.command(seen, actuator, under_way),
+            Law::Bring(law) => law.command(seen, actuator, under_way),
+            Law::Steer(law) => law.command(seen, actuator, under_way),
+            Law::Hold(law) => law.command(seen, actuator, under_way),
         };
         debug_assert_eq!(action.len(), self.act_dim);
+        match self.law {
+            // of two choices, the second pushes
+            Law::Balance(_) => action[0] = f32::from(command[0] > 0.0),
+            _ => action.iter_mut().zip(command).for_each(|(part, command)| *part = command as f32),
+        }
         self.given.push(command);
     }
 }

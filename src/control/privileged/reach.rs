@@ -29,7 +29,6 @@ impl Reach {
         seen: &Seen<'_>,
         actuator: Actuator,
         under_way: impl Iterator<Item = Command>,
-        action: &mut [f32],
     ) -> Command {
         let limit = seen.values[self.limit];
         let angle = self.rotation.map_or(0.0, |place| seen.values[place]);
@@ -38,10 +37,6 @@ impl Reach {
         let (sin, cos) = angle.sin_cos();
         let way = [cos * x + sin * y, cos * y - sin * x];
         let left = under_way.fold(way, |way, command| [0, 1].map(|k| way[k] - actuator.applied(command[k], limit)));
-        let command = left.map(|wanted| actuator.command(wanted, limit));
-        for (part, command) in action.iter_mut().zip(command) {
-            *part = command as f32;
-        }
-        command
+        left.map(|wanted| actuator.command(wanted, limit))
     }
 }

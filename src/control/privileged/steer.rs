@@ -19,15 +19,10 @@ impl Steer {
         seen: &Seen<'_>,
         actuator: Actuator,
         under_way: impl Iterator<Item = Command>,
-        action: &mut [f32],
     ) -> Command {
         let (params, [x]) = foreseen::<ComplexOde>(seen, actuator, under_way);
         let applied = applied(&params, actuator.reach(1.0), -x / params.dt);
-        let command = applied.map(|part| actuator.command(part, 1.0));
-        for (part, command) in action.iter_mut().zip(command) {
-            *part = command as f32;
-        }
-        command
+        applied.map(|part| actuator.command(part, 1.0))
     }
 }
 

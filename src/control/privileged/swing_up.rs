@@ -29,14 +29,12 @@ impl SwingUp {
         seen: &Seen<'_>,
         actuator: Actuator,
         under_way: impl Iterator<Item = Command>,
-        action: &mut [f32],
     ) -> Command {
         let (params, state) = foreseen::<Pendulum>(seen, actuator, under_way);
         let target = params.hold_angle;
         let (gain, _) = self.regulator.at::<Pendulum>(seen.values, [target, 0.0], UPRIGHT, EFFORT);
         let rod = Rod { params, target, wind: params.wind_torque, gain, actuator };
         let command = rod.command(state);
-        action[0] = command as f32;
         [command, 0.0]
     }
 }

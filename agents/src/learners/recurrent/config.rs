@@ -57,7 +57,7 @@ impl OwnConfig for RecurrentConfig {
         key("recurrent.stretch", INTEGER, Absent::Is("96"), range("1 to 1000000", "0"), "steps", "Steps that derivatives run back through time"),
         key("recurrent.value_coef", NUMBER, Absent::Is("0.25"), NOT_NEGATIVE, "", "Weight of the value's error beside the policy's loss"),
         key("recurrent.anneal", SWITCH, Absent::Is("true"), Legal::Any, "", "Let the learning rate fall linearly to 0 over the iterations"),
-        key("recurrent.imitate", INTEGER, Absent::Words("0 with rl2, all with distill"), range("0 to 1000000000", "-1"), "iterations", "First iterations that imitate the privileged controller, before PPO"),
+        key("recurrent.imitate", INTEGER, Absent::Words("0 with rl2, all with distill"), range("0 to 1000000000", "1000000001"), "iterations", "First iterations that imitate the privileged controller, before PPO"),
     ];
 
     fn check(&self) -> Result<(), OutOfRange> {
@@ -69,6 +69,8 @@ impl OwnConfig for RecurrentConfig {
         width("recurrent.hidden", self.hidden)?;
         check_in("recurrent.minibatches", self.minibatches, self.minibatches as f64, Range::Whole(1, 256))?;
         check_in("recurrent.stretch", self.stretch, self.stretch as f64, Range::Whole(1, 1_000_000))?;
-        check_in("recurrent.value_coef", self.value_coef, self.value_coef, Range::NotNegative)
+        check_in("recurrent.value_coef", self.value_coef, self.value_coef, Range::NotNegative)?;
+        let imitate = self.imitate.unwrap_or(0);
+        check_in("recurrent.imitate", imitate, imitate as f64, Range::Whole(0, 1_000_000_000))
     }
 }

@@ -58,7 +58,7 @@ impl Experience {
         let deviation = (advantages().map(|a| (a - mean).powi(2)).sum::<f64>() / count).sqrt();
         let tells = rollout.tasks().any(|data| informative(&data));
         let factor = if tells && deviation > 0.0 { 1.0 / deviation } else { 0.0 };
-        let groups = rollout.tasks().zip(&estimated).map(|(data, group)| group.lives(&data, (mean, factor), unit));
+        let groups = rollout.tasks().zip(estimated).map(|(data, group)| group.lives(&data, (mean, factor), unit));
         let groups = groups.collect();
         let (mean_return, first_return, last_return) = returns(rollout);
         Experience { groups, mean_return, first_return, last_return, informative: tells }
@@ -107,7 +107,7 @@ impl Estimated {
         Estimated { inputs, advantage, target }
     }
 
-    fn lives(&self, data: &Trajectories<'_>, (mean, factor): (f64, f64), unit: f64) -> Lives {
+    fn lives(self, data: &Trajectories<'_>, (mean, factor): (f64, f64), unit: f64) -> Lives {
         let batch = Batch {
             obs: Vec::new(),
             action: data.action.to_vec(),
@@ -115,7 +115,7 @@ impl Estimated {
             advantage: self.advantage.iter().map(|a| ((a - mean) * factor) as f32).collect(),
         };
         let target = self.target.iter().map(|x| (x / unit) as f32).collect();
-        Lives { lanes: data.envs, inputs: self.inputs.clone(), batch, target }
+        Lives { lanes: data.envs, inputs: self.inputs, batch, target }
     }
 }
 
