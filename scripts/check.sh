@@ -30,7 +30,8 @@ for step; do
         ;;
     docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
     test) run test cargo test --workspace --locked ;;
-    torch) run torch cargo test --workspace --features metadrift/torch --locked ;;
+    # the other crates know no libtorch
+    torch) run torch cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked ;;
     example)
         run example sh scripts/example.sh
         run example-torch sh scripts/example.sh --features torch

@@ -8,4 +8,4 @@ part() { awk -v n="$1" -v share="$share" 'BEGIN { printf "%d", n * share }'; }
 METADRIFT_KILLS=$(part 1000) METADRIFT_ERRORS=$(part 500) METADRIFT_MUTATIONS=$(part 10000)
 export METADRIFT_KILLS METADRIFT_ERRORS METADRIFT_MUTATIONS
 echo "[torture] $METADRIFT_KILLS kills, $METADRIFT_ERRORS errors, $METADRIFT_MUTATIONS mutations each" >&2
-exec cargo test --locked --test torture --test damage --test mutated_config --test checkpoint_crash -- --nocapture
+exec cargo test --locked --test program -- --nocapture torture:: damage:: mutated_config:: checkpoint_crash::

@@ -1,6 +1,6 @@
 //! A process that saves checkpoints in a loop is killed again and again: the newest one is always whole.
 //!
-//! `METADRIFT_KILLS=1000 cargo test --test checkpoint_crash` kills more often.
+//! `METADRIFT_KILLS=1000 cargo test --test program checkpoint_crash` kills more often.
 #![cfg(unix)]
 
 use std::{

@@ -1,13 +1,11 @@
 //! Checkpoints made by hand with right checksums and wrong content: the other checks must refuse them.
 
-mod faults;
-
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use faults::forged::{FILES, Forged, ForgedTensor, reseal};
+use crate::faults::forged::{FILES, Forged, ForgedTensor, reseal};
 
 use metadrift::checkpoint::{Checkpoint, CheckpointError, load, save};
 use serde_json::json;

@@ -1,10 +1,8 @@
 //! The command line from train to evaluate, and its answers to mistakes.
 
-mod command;
-
 use std::fs;
 
-use command::{Place, text};
+use crate::command::{Place, text};
 
 #[test]
 fn from_train_to_evaluate() {

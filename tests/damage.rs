@@ -3,9 +3,6 @@
 //!
 //! `scripts/torture.sh` makes ten thousand mistakes in each.
 
-mod command;
-mod faults;
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,13 +10,13 @@ use std::{
     sync::OnceLock,
 };
 
-use clap::Parser;
-use command::Place;
-use faults::{
+use crate::command::Place;
+use crate::faults::{
     below, contents, count, damaged,
     forged::{FILES, reseal},
     random,
 };
+use clap::Parser;
 use metadrift::{
     checkpoint::{self, CheckpointError},
     cli::{Cli, Command},

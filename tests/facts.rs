@@ -1,8 +1,6 @@
 //! Commands that print facts print them as JSON, too.
 
-mod command;
-
-use command::{Place, text};
+use crate::command::{Place, text};
 use metadrift_envs::{EnvKind, channels};
 use serde_json::Value;
 

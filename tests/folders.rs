@@ -1,10 +1,8 @@
 //! Run folders that came from elsewhere, move, or cannot be read for a moment; and the provenance of a run.
 
-mod command;
-
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use command::Place;
+use crate::command::Place;
 use metadrift::{
     checkpoint::{Checkpoint, CheckpointError, Which, choose, prune, save, steps},
     logging::{CsvFile, Sink, Start},

@@ -1,10 +1,8 @@
 //! The life of a task: training, evaluation, audit and the tools that show a task count its ticks and episodes alike.
 
-mod command;
-
 use std::fs;
 
-use command::Place;
+use crate::command::Place;
 use metadrift::{
     config::Experiment,
     evaluate::{Protocol, evaluate},

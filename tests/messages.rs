@@ -1,8 +1,6 @@
 //! Messages on the terminal, and their loss without a reader.
 #![cfg(target_os = "linux")]
 
-mod command;
-
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -10,7 +8,7 @@ use std::{
     process::Stdio,
 };
 
-use command::{Place, TINY, text};
+use crate::command::{Place, TINY, text};
 
 fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()

@@ -1,10 +1,8 @@
 //! `metadrift record` as a user runs it: the GIF is read back with a decoder.
 
-mod command;
-
 use std::{fs::File, path::Path};
 
-use command::Place;
+use crate::command::Place;
 
 /// Width, height, number of frames, and how many colours the first frame shows.
 fn read(path: &Path) -> (u16, u16, usize, usize) {

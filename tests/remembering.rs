@@ -1,10 +1,8 @@
 //! Policies with a memory, as a user trains, evaluates, traces and films them.
 
-mod command;
-
 use std::fs;
 
-use command::Place;
+use crate::command::Place;
 use serde_json::Value;
 
 /// An actuator that reverses at every switch; lanes run on from episode to episode.

@@ -1,10 +1,8 @@
 //! A run of n iterations equals one of k, a resume and n - k more, to the byte; and no kill loses a run.
 
-mod command;
-
 use std::{fs, path::Path, thread::sleep, time::Duration};
 
-use command::{Place, checkpoint_bytes};
+use crate::command::{Place, checkpoint_bytes};
 
 fn assert_same_run(a: &Path, b: &Path) {
     assert_eq!(checkpoint_bytes(a, 6), checkpoint_bytes(b, 6), "checkpoints differ");

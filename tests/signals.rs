@@ -1,8 +1,6 @@
 //! Signals stop the program at any time: in an iteration, between two, in the last evaluation, in every long command.
 #![cfg(unix)]
 
-mod command;
-
 use std::{
     fs,
     path::Path,
@@ -11,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use command::{Place, text};
+use crate::command::{Place, text};
 
 const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
 
@@ -71,7 +69,11 @@ fn a_long_iteration_is_not_waited_out_and_not_saved_by_halves() {
         let tasks = if run == "maml" { "--set rollout.num_tasks=8" } else { "" };
         let args = format!("train tiny.toml --run-dir {run} --iterations 3 {LONG} {tasks} {set}");
         let args = if run == "ppo" { args.replace("rollout.num_envs=1500 ", "rollout.num_envs=16000 ") } else { args };
-        let toml = if run == "ppo" { command::TINY.replace("num_tasks = 3, ", "") } else { command::TINY.to_owned() };
+        let toml = if run == "ppo" {
+            crate::command::TINY.replace("num_tasks = 3, ", "")
+        } else {
+            crate::command::TINY.to_owned()
+        };
         fs::write(place.path("tiny.toml"), toml).unwrap();
         let child = start(&place, &args);
         wait_for(|| contains(&place.path(run).join("manifest.json"), "running"));
@@ -89,7 +91,7 @@ fn an_iteration_that_was_stopped_is_done_again_to_the_byte() {
     use metadrift::{config::Experiment, train::Trainer};
     use metadrift_agents::{backend::BackendChoice, stop as request};
     for learner in ["maml", "ppo"] {
-        let text = command::TINY.replace("num_tasks = 3, ", "");
+        let text = crate::command::TINY.replace("num_tasks = 3, ", "");
         let sets = [format!("learner={learner}"), "rollout.num_envs=32".to_owned()];
         let new = || {
             let config = Experiment::parse("x", &text, &sets).unwrap();

@@ -1,11 +1,9 @@
 //! Legal sizes beyond any machine's memory are refused before any file is made: exit code 3, with figures and a remedy.
 #![cfg(target_os = "linux")]
 
-mod command;
-
 use std::{fs, io, os::unix::process::CommandExt};
 
-use command::{Place, TINY, text};
+use crate::command::{Place, TINY, text};
 
 /// Runs with an address space of eight gibibytes.
 fn limited(place: &Place, args: &str) -> (Option<i32>, String) {
@@ -107,6 +105,6 @@ fn many_lanes_of_plain_ppo_are_saved_and_resumed() {
     place.expect(0, &format!("train ppo.toml --run-dir run --no-evaluate -q --iterations 1 {sets}"));
     place.expect(0, "resume run -q --iterations 2");
     place.expect(0, &format!("train ppo.toml --run-dir whole --no-evaluate -q --iterations 2 {sets}"));
-    let bytes = |run: &str| command::checkpoint_bytes(&place.path(run), 2);
+    let bytes = |run: &str| crate::command::checkpoint_bytes(&place.path(run), 2);
     assert!(bytes("run") == bytes("whole"), "a resumed run differs");
 }

@@ -1,10 +1,8 @@
 //! `metadrift tasks`, `env check` and `env trace` as a user runs them.
 
-mod command;
-
 use std::fs;
 
-use command::Place;
+use crate::command::Place;
 use serde_json::Value;
 
 /// A task file whose only purpose is to drift: a switch at a tick that is drawn.

@@ -1,7 +1,5 @@
 //! Event files, read back by an independent parser and, if it is installed, by TensorBoard itself.
 
-mod event_file;
-
 use std::{
     fs,
     path::Path,
@@ -9,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use event_file::{Message, events, files, scalars};
+use crate::event_file::{Message, events, files, scalars};
 use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
 
 fn now() -> f64 {

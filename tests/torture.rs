@@ -4,10 +4,6 @@
 //! `scripts/torture.sh` does it a thousand times.
 #![cfg(target_os = "linux")]
 
-mod command;
-mod event_file;
-mod faults;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -15,8 +11,8 @@ use std::{
     process::Output,
 };
 
-use command::{Place, checkpoint_bytes, text};
-use faults::{Fault, below, contents, count, inject, random};
+use crate::command::{Place, checkpoint_bytes, text};
+use crate::faults::{Fault, below, contents, count, inject, random};
 use metadrift::{
     checkpoint::{self, Which},
     device::DeviceChoice,
@@ -39,7 +35,7 @@ struct Victim {
 impl Victim {
     fn new() -> Self {
         let place = Place::new();
-        fs::write(place.path("tiny.toml"), command::TINY.replace("iterations = 6", "iterations = 4")).unwrap();
+        fs::write(place.path("tiny.toml"), crate::command::TINY.replace("iterations = 6", "iterations = 4")).unwrap();
         let whole = place.path("whole");
         let (_, operations) = attack(&place, &train("whole"), Fault { at: 0, errno: 0, stays: false }, "whole");
         assert!(operations > 100, "{operations} file operations");
@@ -74,7 +70,7 @@ impl Victim {
             assert!(!logs || read(&self.whole) == read(&run), "{what}: {file} differs:\n{}", read(&run));
         }
         if logs {
-            let steps = event_file::steps(&run.join("tb"), "return/post");
+            let steps = crate::event_file::steps(&run.join("tb"), "return/post");
             assert_eq!(steps, [1, 2, 3, 4], "{what}: steps in TensorBoard");
         }
     }

@@ -1,7 +1,6 @@
 //! The gradient on whole lives of a recurrent policy, against differences of its loss.
 
-mod synthetic;
-
+use crate::synthetic::Lcg;
 use metadrift_agents::{
     batch::{Batch, Lives},
     layout::{Head, Layout},
@@ -9,7 +8,6 @@ use metadrift_agents::{
     objective::{LifeObjective, LifePolicy, LifeStats},
     recurrent::{RecurrentPolicy, before},
 };
-use synthetic::Lcg;
 
 const OBS: usize = 3;
 

@@ -1,7 +1,6 @@
 //! Tests of the meta-gradient against finite differences, and of the identities it must satisfy.
 
-mod synthetic;
-
+use crate::synthetic::{Lcg, batch, layouts, meta_batch, params};
 use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
@@ -9,7 +8,6 @@ use metadrift_agents::{
     objective::{Objective, ObjectiveStats},
     tch_backend::TchBackend,
 };
-use synthetic::{Lcg, batch, layouts, meta_batch, params};
 
 const OBJECTIVE: Objective =
     Objective { clip_eps: 0.2, kl_coef: 0.3, ent_coef: 0.05, first_order: false, learn_rates: true };

@@ -1,7 +1,6 @@
 //! Tests of gradients on minibatches: the native backend against libtorch's autograd.
 
-mod synthetic;
-
+use crate::synthetic::{Lcg, batch, layouts, params};
 use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
@@ -9,7 +8,6 @@ use metadrift_agents::{
     objective::Objective,
     tch_backend::TchBackend,
 };
-use synthetic::{Lcg, batch, layouts, params};
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();

@@ -1,8 +1,7 @@
 //! Tests of the native backend against the tch backend: both heads, several inner steps, first and second order,
 //! learned rates.
 
-mod synthetic;
-
+use crate::synthetic::{Lcg, layouts, meta_batch, meta_batch_of, params};
 use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
@@ -10,7 +9,6 @@ use metadrift_agents::{
     objective::Objective,
     tch_backend::TchBackend,
 };
-use synthetic::{Lcg, layouts, meta_batch, meta_batch_of, params};
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();

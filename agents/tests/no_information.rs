@@ -1,8 +1,7 @@
 //! Tests that nothing moves if every action earns the same: neither by a residual of the baseline, nor by rounding, nor
 //! by momentum.
 
-mod synthetic;
-
+use crate::synthetic::{Lcg, layouts, meta_batch, params};
 use metadrift_agents::{
     advantage::{informative, prepare},
     agent::Agent,
@@ -17,7 +16,6 @@ use metadrift_agents::{
     params::POLICY,
     settings::{MamlConfig, PpoConfig},
 };
-use synthetic::{Lcg, layouts, meta_batch, params};
 
 const ENVS: usize = 4;
 

@@ -1,7 +1,6 @@
 //! Tests that the host policy and the tensor policy agree, through the ratio, which is then 1.
 
-mod synthetic;
-
+use crate::synthetic::{Lcg, batch, params};
 use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
@@ -9,7 +8,6 @@ use metadrift_agents::{
     objective::Objective,
     tch_backend::TchBackend,
 };
-use synthetic::{Lcg, batch, params};
 
 #[test]
 fn log_probs_of_host_and_tensors_agree() {

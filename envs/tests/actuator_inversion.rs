@@ -1,11 +1,9 @@
 //! The environments of the Actuator Inversion Benchmark against closed forms and numbers from elsewhere.
 
-mod rig;
-
+use crate::rig::{Out, actions, reset_stream, step};
 use metadrift_envs::{
     Clocks, ComplexOde, DoubleIntegrator, Env, EnvKind, Initial, Task, Trajectory, VecEnv, replay_kind,
 };
-use rig::{Out, actions, reset_stream, step};
 
 fn path(env: EnvKind, params: &[(&str, f64)], start: &[f64], actions: &[f64]) -> Trajectory {
     replay_kind(env, None, params, Initial::State(start), actions).unwrap()

@@ -1,12 +1,10 @@
 //! Notifications: their content and their errors, and those at the start of an episode.
 
-mod rig;
-
+use crate::rig::{actions, reset_stream, step};
 use metadrift_envs::{
     Autoreset, Clock, Clocks, Env, Noise, Notify, NotifyLevel, Pendulum, Purpose, Schedule, Stream, Task, TaskSettings,
     Timing, VecEnv, channels,
 };
-use rig::{actions, reset_stream, step};
 
 /// Gravity (channel 0) from 10 to 20 within ten units of `clock`.
 fn ramp(clock: Clock, notify: Notify) -> Task {

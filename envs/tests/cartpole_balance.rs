@@ -4,10 +4,8 @@
 //! of the pole at twice the half length), every tenth state of each trajectory; the rewards were computed by Python from
 //! the suite's `tolerance` functions. The last two trajectories run into the ends of the rail.
 
-mod rig;
-
+use crate::rig::{actions, reset_stream, step};
 use metadrift_envs::{CartPoleBalance, Clocks, Env, EnvKind, Initial, Task, VecEnv, replay_kind};
-use rig::{actions, reset_stream, step};
 
 #[derive(serde::Deserialize)]
 struct Recording {

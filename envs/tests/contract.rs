@@ -1,14 +1,12 @@
 //! The contract of the batch engine, for every environment.
 
-mod rig;
-
+use crate::rig::{actions, reset_stream, step};
 use metadrift_envs::{
     Array, CartPole, Clocks, Env, EnvKind, EnvSpec, Initial, Noise, OnBound, Pendulum, ProbeConstant, ProbeSign,
     Purpose, Schedule, StepError, StepView, Stream, Task, Timing, VecEnv, channel_index, channels, replay_kind,
     unit_f32, with_env,
 };
 use rand::Rng;
-use rig::{actions, reset_stream, step};
 
 /// A task with the channels that `which` accepts perturbed: by 10 %, or by as much as shows.
 fn perturbed(spec: &EnvSpec, which: impl Fn(&str) -> bool) -> Task {

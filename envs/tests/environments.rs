@@ -1,15 +1,13 @@
 //! The environments themselves: descriptions, channels, spaces, probes.
 
-mod rig;
-
 use std::collections::BTreeSet;
 
+use crate::rig::{Out, actions, reset_stream, step};
 use metadrift_envs::{
     Array, CartPole, CartPoleBalance, Channel, Clocks, ComplexOde, DoubleIntegrator, Env, EnvKind, EnvSpec, Initial,
     Navigation, NavigationRotated, Pendulum, ProbeAction, ProbeConstant, ProbeDiscount, ProbeObs, ProbePolicy,
     ProbeSign, Purpose, RewardKind, Stream, Task, VecEnv, channels, replay_kind, with_env,
 };
-use rig::{Out, actions, reset_stream, step};
 
 #[test]
 fn specs_are_consistent() {

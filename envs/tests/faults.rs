@@ -1,14 +1,12 @@
 //! Faults of actuator and sensors, one at a time, against what they say they do.
 
-mod rig;
-
 use std::collections::VecDeque;
 
+use crate::rig::{actions, reset_stream, step};
 use metadrift_envs::{
     Autoreset, CartPole, Clocks, Env, Pendulum, ProbeConstant, ProbeSign, Purpose, Schedule, SensorFill, StepError,
     StepView, Stream, Task, TaskSettings, VecEnv, obs_dim,
 };
-use rig::{actions, reset_stream, step};
 
 fn task<E: Env>(values: &[(&str, f64)]) -> Task {
     let nominal = Task::nominal(&E::SPEC);

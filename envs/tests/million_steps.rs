@@ -1,12 +1,10 @@
 //! A million random steps of every environment with each fault: observations stay where they belong.
 
-mod rig;
-
+use crate::rig::{Out, actions, reset_stream, step};
 use metadrift_envs::{
     CartPole, CartPoleBalance, Channel, Clocks, ComplexOde, DoubleIntegrator, Env, Navigation, NavigationRotated,
     Pendulum, Task, VecEnv, channels,
 };
-use rig::{Out, actions, reset_stream, step};
 
 /// Number of lanes. With [`TICKS`] at either end of a channel's range, 1,001,472 steps.
 const LANES: usize = 1024;

@@ -1,9 +1,7 @@
 //! A pendulum that turns for a long time keeps its angle in `f32`.
 
-mod rig;
-
+use crate::rig::{actions, reset_stream, step};
 use metadrift_envs::{Clocks, Env, EnvKind, Initial, Pendulum, Task, VecEnv, replay_kind};
-use rig::{actions, reset_stream, step};
 
 const STEPS: usize = 60_000;
 

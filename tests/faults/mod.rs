@@ -1,5 +1,4 @@
 //! Injected faults, for the tests of recovery.
-#![allow(dead_code)] // each test file uses its part
 
 pub mod forged;
 

@@ -1,0 +1,15 @@
+//! The tests of this crate's public interface, in one binary: every binary more compiles the generic code again.
+
+mod baseline;
+mod lives;
+#[cfg(feature = "torch")]
+mod meta_gradient;
+#[cfg(feature = "torch")]
+mod minibatches;
+#[cfg(feature = "torch")]
+mod native;
+mod no_information;
+#[cfg(feature = "torch")]
+mod parity;
+mod ppo;
+mod synthetic;
