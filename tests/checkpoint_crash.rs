@@ -78,7 +78,7 @@ fn killing_the_writer_never_costs_a_checkpoint() {
 /// Starts the saver, kills it some time after it began to save, and returns the last step it said it had saved.
 fn run_and_kill(dir: &Path, delay: Duration) -> Option<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "saver", "--nocapture", "--test-threads=1"])
+        .args(["--ignored", "--exact", "checkpoint_crash::saver", "--nocapture", "--test-threads=1"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .spawn()

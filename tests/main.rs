@@ -1,5 +1,5 @@
 //! The tests of the program in one binary, since every binary more compiles the library's generic code again. Those that
-//! change a limit of their process, or look at all its children, are binaries of their own.
+//! change their whole process, or look at all its children, are binaries of their own (Cargo.toml).
 
 mod checkpoint;
 mod checkpoint_crash;
@@ -12,7 +12,6 @@ mod event_file;
 mod facts;
 mod faults;
 mod folders;
-mod learners;
 mod learning;
 mod lives;
 mod logging_files;

@@ -153,7 +153,7 @@ fn the_lock_ends_with_its_process() {
     let dir = root.path().join("r");
     fs::write(create_at(&dir).unwrap().config(), "").unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "holder", "--nocapture"])
+        .args(["--ignored", "--exact", "run_dir::holder", "--nocapture"])
         .env(DIR, &dir)
         .stdout(Stdio::piped())
         .spawn()
