@@ -12,8 +12,11 @@ use crate::{
         Random,
         episodes::{obs_dim, returns},
         feedback::{Family, Feedback},
+        identified::{IdentificationTicks, identification_ticks},
+        observer::{Model, spreads},
         privileged,
-        search::{Budget, best_fixed},
+        search::{Budget, best_fixed, best_windowed},
+        windowed::{WINDOW, Windowed, WindowedFamily},
     },
     life::Life,
     memory,
@@ -50,6 +53,8 @@ pub struct SplitAudit {
     pub split: Split,
     /// True if anything drifts: each phase of a life is then measured separately, on its own ticks.
     pub moves: bool,
+    /// Time that an observer takes to find out how commands act.
+    pub identification_ticks: IdentificationTicks,
     /// The phases of a life, from the one before any adaptation; only the first if nothing drifts, since all are then
     /// alike.
     pub phases: Vec<Scores>,
@@ -62,6 +67,8 @@ pub struct Scores {
     pub random: f64,
     /// Return of the best fixed law found for this phase, on other tasks of the split.
     pub fixed: f64,
+    /// Return of the best law found that looks back on the last transitions, found in the same way.
+    pub windowed: f64,
     /// Return of the oracle, which knows state and parameters; absent if there is no such controller.
     pub oracle: Option<f64>,
     /// Difference oracle minus fixed, by task.
@@ -74,6 +81,20 @@ impl SplitAudit {
     /// The scores of phase `k`; `None` if it was not measured.
     pub fn phase(&self, k: usize) -> Option<&Scores> {
         self.phases.get(if self.moves { k } else { 0 })
+    }
+
+    /// The worth of a memory on this split, in a sentence.
+    pub fn memory(&self) -> String {
+        let ticks = |ticks: Option<u32>| ticks.map_or("more than a phase".to_owned(), |ticks| format!("{ticks}"));
+        let IdentificationTicks { median, p90 } = self.identification_ticks;
+        let known = format!("ticks to find out how commands act: median {}, 90 % {}", ticks(median), ticks(p90));
+        match self.last().normalised(self.last().windowed) {
+            Some(way) if way >= SHORT_MEMORY => {
+                format!("a short memory is enough ({way:.2} of the gap); {known}")
+            }
+            Some(way) => format!("a short memory closes {way:.2} of the gap; {known}"),
+            None => format!("no gap to close; {known}"),
+        }
     }
 
     /// The scores of the last phase, on which an adapted policy is judged.
@@ -105,6 +126,9 @@ pub struct Effort {
     /// Effort of the search for the best fixed law.
     pub search: Budget,
 }
+
+/// Share of the gap from which on a preset counts as solved by the last few transitions.
+pub const SHORT_MEMORY: f64 = 0.95;
 
 /// Iteration of the task draws for the search of fixed laws; the reported tasks are those of iteration 0.
 const SEARCH_DRAWS: u32 = 1;
@@ -147,16 +171,23 @@ fn audit_split(config: &Experiment, env: EnvKind, split: Split, effort: &Effort)
     let life = Life::of(config, split);
     let (tasks, others) = (draw(0, effort.tasks), draw(SEARCH_DRAWS, effort.search.tasks));
     let moves = tasks.iter().any(|task| !task.drifts.is_empty());
-    let phases = (0..if moves { life.phases } else { 1 }).map(|k| scores(env, &tasks, &others, (life, k), effort));
-    Ok(SplitAudit { split, moves, phases: phases.collect() })
+    let (training, trained) = (config.tasks(Split::Train), &Life::training(config));
+    let model = Model::new(env, &spreads(training, effort.seed, trained));
+    let identification_ticks = identification_ticks(&model, (&tasks, effort.lanes), life, effort.seed);
+    let phases = (0..if moves { life.phases } else { 1 }).map(|k| scores(&model, &tasks, &others, (life, k), effort));
+    Ok(SplitAudit { split, moves, identification_ticks, phases: phases.collect() })
 }
 
 /// The scores on `tasks` in one phase of their life; `others` are the tasks of the search for the fixed law.
-fn scores(env: EnvKind, tasks: &[Task], others: &[Task], phase: (Life, usize), effort: &Effort) -> Scores {
+fn scores(model: &Model, tasks: &[Task], others: &[Task], phase: (Life, usize), effort: &Effort) -> Scores {
+    let env = model.env;
     let Effort { lanes, seed, ref search, .. } = *effort;
     let family = Family::of(env, obs_dim(env, &tasks[0]));
     let law = best_fixed(env, family, others, phase, search, seed);
     let fixed = returns(env, tasks, lanes, phase, seed, |_, _| Feedback::new(family, &law));
+    let windowed_family = WindowedFamily::new(family, env.spec());
+    let windowed = best_windowed(model, windowed_family, (&law, others), phase, search, seed);
+    let windowed = returns(env, tasks, lanes, phase, seed, |_, _| Windowed::new(windowed_family, &windowed));
     let space = env.spec().action;
     let random = returns(env, tasks, lanes, phase, seed, |task, _| Random::new(space, seed, task as u32));
     let oracle = privileged::controller(env).map(|known| returns(env, tasks, lanes, phase, seed, |_, _| known.clone()));
@@ -166,7 +197,7 @@ fn scores(env: EnvKind, tasks: &[Task], others: &[Task], phase: (Life, usize), e
         oracle.iter().filter(|score| **score >= half).count() as f64 / oracle.len() as f64
     });
     let oracle = oracle.as_deref().map(mean);
-    Scores { random: mean(&random), fixed: mean(&fixed), oracle, gap, solvable }
+    Scores { random: mean(&random), fixed: mean(&fixed), windowed: mean(&windowed), oracle, gap, solvable }
 }
 
 /// The stored scores of preset `name`.
@@ -229,20 +260,25 @@ impl Audit {
         );
         let _ = writeln!(
             text,
-            "{:<8} {:>5} {:>10} {:>10} {:>10} {:>10} {:>20}",
-            "split", "phase", "random", "fixed", "oracle", "gap", "95 % interval"
+            "{:<8} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8} {:>20}",
+            "split", "phase", "random", "fixed", "windowed", "oracle", "gap", "95 % interval"
         );
-        for SplitAudit { split, moves, phases } in &self.splits {
-            for (k, Scores { random, fixed, oracle, gap, .. }) in phases.iter().enumerate() {
+        for SplitAudit { split, moves, phases, .. } in &self.splits {
+            for (k, Scores { random, fixed, windowed, oracle, gap, .. }) in phases.iter().enumerate() {
                 let phase = if *moves { k.to_string() } else { "all".to_owned() };
-                let _ = write!(text, "{split:<8} {phase:>5} {random:>10.1} {fixed:>10.1}");
+                let _ = write!(text, "{split:<8} {phase:>5} {random:>8.1} {fixed:>8.1} {windowed:>8.1}");
                 let _ = match (oracle, gap) {
                     (Some(oracle), Some(Difference { mean, ci95: [low, high] })) => {
-                        writeln!(text, " {oracle:>10.1} {mean:>10.1} {:>20}", format!("[{low:.1}, {high:.1}]"))
+                        writeln!(text, " {oracle:>8.1} {mean:>8.1} {:>20}", format!("[{low:.1}, {high:.1}]"))
                     }
-                    _ => writeln!(text, " {:>10} {:>10} {:>20}", "none", "-", "-"),
+                    _ => writeln!(text, " {:>8} {:>8} {:>20}", "none", "-", "-"),
                 };
             }
+        }
+        let _ =
+            writeln!(text, "\nwindowed: a fixed law times the response to commands in the last {WINDOW} transitions\n");
+        for split in &self.splits {
+            let _ = writeln!(text, "{:<8} {}", split.split, split.memory());
         }
         text
     }
@@ -319,6 +355,7 @@ mod tests {
         let with = |mean, ci95| Scores {
             random: 20.0,
             fixed: 250.0,
+            windowed: 300.0,
             oracle: Some(250.0 + mean),
             gap: Some(Difference { mean, ci95 }),
             solvable: Some(1.0),

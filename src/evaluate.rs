@@ -13,7 +13,6 @@ use crate::{
     audit,
     config::Experiment,
     life::Life,
-    registry,
     rollout::{Actions, Collection, Phase, continue_all, steps::Memories},
     stats::{Summary, mean},
 };
@@ -95,7 +94,7 @@ pub fn evaluate(
     let tasks: Vec<Task> = (0..protocol.tasks).map(draw).collect();
     let audit = audit::of(config);
     let audit = audit.as_ref().and_then(|audit| audit.split(protocol.split));
-    let mut lives = Lives::new(config, actors, protocol, &tasks);
+    let mut lives = Lives::new(config, obs_dim(agent), actors, protocol, &tasks);
     let mut agent = agent.duplicate();
     agent.begin(tasks.len());
     let unadapted = agent.duplicate();
@@ -134,6 +133,7 @@ pub fn evaluate(
         curve,
         episodes,
         life: recoveries.map(|recoveries| recoveries.score()),
+        windowed: audit.and_then(|audit| audit.last().normalised(audit.last().windowed)),
     })
 }
 
@@ -148,7 +148,7 @@ pub fn adapt(
     protocol: &Protocol,
     tasks: &[Task],
 ) -> Result<Box<dyn Agent>, Diverged> {
-    let mut lives = Lives::new(config, actors, protocol, tasks);
+    let mut lives = Lives::new(config, obs_dim(agent), actors, protocol, tasks);
     let mut agent = agent.duplicate();
     agent.begin(tasks.len());
     for k in 0..protocol.adapt_steps {
@@ -156,6 +156,11 @@ pub fn adapt(
         agent.adapt(&lives.rollout)?;
     }
     Ok(agent)
+}
+
+/// Length of the observations of `agent`.
+fn obs_dim(agent: &dyn Agent) -> usize {
+    agent.policies().layout.obs_dim()
 }
 
 /// The lives of the evaluated tasks, phase by phase.
@@ -171,14 +176,14 @@ struct Lives<'a> {
 }
 
 impl<'a> Lives<'a> {
-    fn new(config: &Experiment, actors: usize, protocol: &'a Protocol, tasks: &'a [Task]) -> Self {
+    fn new(config: &Experiment, obs_dim: usize, actors: usize, protocol: &'a Protocol, tasks: &'a [Task]) -> Self {
         let env = config.env();
         let life = Life::evaluation(config);
         let shape = Shape {
             tasks: tasks.len(),
             steps: life.phase_steps,
             envs: protocol.episodes,
-            obs_dim: registry::policy(config).obs_dim(),
+            obs_dim,
             act_dim: env.spec().act_dim(),
         };
         let collection = Collection { env, horizon: life.horizon, num_actors: actors };

@@ -3,7 +3,7 @@
 use metadrift_agents::layout::{Head, Layout};
 use metadrift_envs::{ActionSpace, EnvSpec, TaskSettings, obs_dim};
 
-use crate::config::Experiment;
+use crate::{config::Experiment, rollout::window};
 
 /// The head of a policy for `spec`: categorical for indices, Gaussian for vectors.
 pub fn head(spec: &EnvSpec) -> Head {
@@ -21,5 +21,12 @@ pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layo
 /// The policy network of an experiment, as its learner lays it out.
 pub fn policy(config: &Experiment) -> Layout {
     let spec = config.env().spec();
-    (config.learner.layout)(config.settings(), obs_dim(spec, &config.task.settings()), head(spec))
+    let window = config.policy.window;
+    let width = own_obs_dim(config) + window::width(spec, window);
+    (config.learner.layout)(config.settings(), width, head(spec)).looking_back(window)
+}
+
+/// Length of the observations without a window.
+pub fn own_obs_dim(config: &Experiment) -> usize {
+    obs_dim(config.env().spec(), &config.task.settings())
 }

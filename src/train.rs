@@ -4,17 +4,21 @@ use metadrift_agents::{
     agent::Agent,
     backend::{BackendChoice, NoBackend},
     device::Device,
+    layout::Core,
     learner::{Ground, Learner},
     report::Diverged,
     source::{Demand, Source},
     state::{Misfit, State},
 };
+use metadrift_envs::Split;
 
 pub use metadrift_agents::report::Report;
 
 use crate::{
     checkpoint::Checkpoint,
     config::Experiment,
+    control::observer,
+    life::Life,
     registry,
     rollout::{Lanes, Lives, TaskLives},
 };
@@ -29,7 +33,13 @@ pub fn learner(
     backend: BackendChoice,
     threads: usize,
 ) -> Result<Box<dyn Learner>, NoBackend> {
-    let ground = Ground { layout: registry::policy(config), device, backend, threads };
+    let layout = registry::policy(config);
+    let channels = match layout.core() {
+        Core::Model => observer::spreads(config.tasks(Split::Train), config.seed, &Life::training(config)),
+        Core::Feedforward | Core::Recurrent { .. } => Vec::new(),
+    };
+    let channels = channels.iter().map(|spread| spread.to_numbers()).collect();
+    let ground = Ground { layout, device, backend, threads, channels };
     (config.learner.build)(config.settings(), ground)
 }
 

@@ -82,7 +82,7 @@ fn demand(settings: &Settings) -> Demand {
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
-    let Ground { layout, device, backend, threads } = ground;
+    let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let best = layout.initial(0.0, &mut rng);
     let backend = backend::open(backend, layout, device, 0, threads)?;
@@ -172,7 +172,11 @@ fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
         "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\n{}[task]\n{}\n",
         small.collect::<String>(),
         // no controller knows a probe
-        if learner == "distill" { "env = \"cartpole\"\nhorizon = 20" } else { "env = \"probe-action\"" }
+        if ["distill", "adaptive-control"].contains(&learner) {
+            "env = \"cartpole\"\nhorizon = 20"
+        } else {
+            "env = \"probe-action\""
+        }
     );
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
     Experiment::parse("x", &text, &sets).map_err(|error| error.to_string())

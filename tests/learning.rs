@@ -97,7 +97,7 @@ fn a_student_learns_to_tell_the_worlds_apart_from_a_teacher_who_knows() {
 fn who_imitates_needs_somebody_to_imitate() {
     let text = "name = \"x\"\nlearner = \"distill\"\ntask.env = \"probe-sign\"\n";
     let error = Experiment::parse("x", text, &[]).unwrap_err().to_string();
-    assert!(error.contains("learner = distill") && error.contains("imitates nobody"), "{error}");
+    assert!(error.contains("learner = distill") && error.contains("needs no controller of its environment"), "{error}");
 }
 
 /// Values that the baseline gives to the states of a probe, as (episode step, observation, value).

@@ -68,7 +68,18 @@ fn below(table: &str) -> BTreeSet<String> {
 fn the_keys_are_those_that_the_parser_knows() {
     let start = "name = \"x\"\ntask = { env = \"cartpole\" }\n";
     assert_eq!(known_keys(&format!("{start}zzz = 1")), below(""));
-    for table in ["rollout", "evaluation", "policy", "maml", "ppo", "ppo_learner", "recurrent", "checkpoint", "log"] {
+    for table in [
+        "rollout",
+        "evaluation",
+        "policy",
+        "maml",
+        "ppo",
+        "ppo_learner",
+        "recurrent",
+        "adaptive_control",
+        "checkpoint",
+        "log",
+    ] {
         assert_eq!(known_keys(&format!("{start}{table}.zzz = 1")), below(table), "{table}");
     }
     assert_eq!(known::<TaskConfig>("env = \"cartpole\"\nzzz = 1"), below("task"));
@@ -78,7 +89,7 @@ fn the_keys_are_those_that_the_parser_knows() {
     }
     // and no table of the configuration is missing above
     let tables: BTreeSet<&str> = keys::all().filter_map(|key| Some(key.key.split_once('.')?.0)).collect();
-    assert_eq!(tables.len(), 10, "{tables:?}: a table that this test does not know");
+    assert_eq!(tables.len(), 11, "{tables:?}: a table that this test does not know");
 }
 
 #[test]

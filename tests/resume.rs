@@ -41,11 +41,11 @@ fn plain_ppo_resumes_exactly_in_the_middle_of_its_episodes() {
     // two groups of lanes with faults, drift and delay, tasks that change with every second episode
     let sets = "--set learner=ppo --set rollout.num_tasks=20 --set rollout.num_envs=64 --set rollout.num_steps=17 \
         --set rollout.episodes_per_env=2 --set ppo_learner.minibatch=100 --set ppo_learner.value_hidden=[8] \
-        --set task.observe_actions=1 --set task.actuator.delay=2 --set task.sensor.theta_dot.noise_std=0.01 \
+        --set policy.hidden=[8] --set task.observe_actions=1 --set task.actuator.delay=2 --set task.sensor.theta_dot.noise_std=0.01 \
         --set task.drift.gravity={kind=\"linear\",from=9.0,to=11.0,over=40}";
     for env in ["cartpole", "pendulum"] {
         let sets = format!("{sets} --set task.env={env}");
-        place.expect(0, &format!("train tiny.toml {sets} --run-dir {env} --actors 2"));
+        place.expect(0, &format!("train tiny.toml {sets} --run-dir {env} --iterations 6 --actors 2"));
         for k in [1, 4] {
             let run = format!("{env}{k}");
             place.expect(0, &format!("train tiny.toml {sets} --run-dir {run} --iterations {k} --actors 1"));

@@ -105,6 +105,49 @@ impl Agent for Adaptive {
     }
 }
 
+/// A policy with a memory, the same for every task. The memory belongs to the lanes that it acts for.
+#[derive(Clone, Debug)]
+pub struct Remembering {
+    layout: Layout,
+    /// `[tasks][num_params]`, all equal.
+    params: Vec<Vec<f32>>,
+    start: Vec<f32>,
+}
+
+impl Remembering {
+    /// The policy `params` `[num_params]`, without tasks.
+    pub fn new(layout: Layout, params: Vec<f32>) -> Self {
+        Remembering { layout, params: Vec::new(), start: params }
+    }
+}
+
+impl Agent for Remembering {
+    fn begin(&mut self, tasks: usize) {
+        self.params = vec![self.start.clone(); tasks];
+    }
+
+    fn policies(&self) -> Policies<'_> {
+        Policies { layout: &self.layout, params: &self.params }
+    }
+
+    /// Nothing: it has adapted while it acted.
+    fn adapt(&mut self, _seen: &Rollout) -> Result<(), Diverged> {
+        Ok(())
+    }
+
+    fn adapts(&self) -> Adapts {
+        Adapts::ByMemory
+    }
+
+    fn computes_by(&self) -> BackendChoice {
+        BackendChoice::Native
+    }
+
+    fn duplicate(&self) -> Box<dyn Agent> {
+        Box::new(self.clone())
+    }
+}
+
 /// The step sizes if every parameter has the step size `rate`, `[num_params]`; the exploration noise has 0 unless it
 /// adapts.
 pub fn even_rates(layout: &Layout, rate: f64, adapt_log_std: bool) -> Vec<f32> {

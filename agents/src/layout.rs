@@ -56,12 +56,15 @@ pub enum Core {
         /// Width of the memory.
         hidden: usize,
     },
+    /// No network: a model of the environment, whose parameters are knowledge of its channels.
+    Model,
 }
 
 /// The shape of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     obs_dim: usize,
+    window: usize,
     core: Core,
     head: Head,
     blocks: Vec<Block>,
@@ -70,7 +73,7 @@ pub struct Layout {
 impl Layout {
     /// Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
     pub fn new(obs_dim: usize, hidden: &[usize], head: Head) -> Self {
-        let mut layout = Layout { obs_dim, core: Core::Feedforward, head, blocks: Vec::new() };
+        let mut layout = Layout { obs_dim, window: 0, core: Core::Feedforward, head, blocks: Vec::new() };
         let mut width = obs_dim;
         for (i, &out) in hidden.iter().chain([&head.outputs()]).enumerate() {
             layout.push(format!("layer{i}.weight"), [width, out]);
@@ -86,7 +89,8 @@ impl Layout {
     /// A recurrent policy. Its inputs are the observation, the action before (one number for each choice, or the vector),
     /// the reward before, and whether an episode ended with it.
     pub fn recurrent(obs_dim: usize, embedding: usize, hidden: usize, head: Head) -> Self {
-        let mut layout = Layout { obs_dim, core: Core::Recurrent { embedding, hidden }, head, blocks: Vec::new() };
+        let mut layout =
+            Layout { obs_dim, window: 0, core: Core::Recurrent { embedding, hidden }, head, blocks: Vec::new() };
         let inputs = obs_dim + head.outputs() + 2;
         let outputs = head.outputs() + 1;
         layout.push("embedding.weight".into(), [inputs, embedding]);
@@ -100,6 +104,15 @@ impl Layout {
         if let Head::Gaussian(dim) = head {
             layout.push("log_std".into(), [1, dim]);
         }
+        layout
+    }
+
+    /// A policy without a network, for an environment with that many channels. Its parameters are the settings of its
+    /// observer, then mean, standard deviation, smallest and largest value of every channel.
+    pub fn model(obs_dim: usize, channels: usize, head: Head) -> Self {
+        let mut layout = Layout { obs_dim, window: 0, core: Core::Model, head, blocks: Vec::new() };
+        layout.push("observer".into(), [1, 2]);
+        layout.push("channels".into(), [channels, 4]);
         layout
     }
 
@@ -128,6 +141,16 @@ impl Layout {
         self.blocks.last().map_or(0, |b| b.range.end)
     }
 
+    /// The same policy, of whose observation a part shows the last `window` transitions.
+    pub fn looking_back(self, window: usize) -> Self {
+        Layout { window, ..self }
+    }
+
+    /// Number of transitions that the observation shows.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
     /// Number of values in one observation.
     pub fn obs_dim(&self) -> usize {
         self.obs_dim
@@ -150,7 +173,8 @@ impl Layout {
 
     /// Place of `log_std` in the flat vector, if the head has one.
     pub fn log_std(&self) -> Option<Range<usize>> {
-        matches!(self.head, Head::Gaussian(_)).then(|| self.blocks.last().unwrap().range.clone())
+        (matches!(self.head, Head::Gaussian(_)) && self.core != Core::Model)
+            .then(|| self.blocks.last().unwrap().range.clone())
     }
 
     /// Fresh parameters `[num_params]` drawn from `rng`, see [`Layout::init`].

@@ -91,6 +91,9 @@ pub struct Ground {
     pub backend: BackendChoice,
     /// Threads for gradients and estimates.
     pub threads: usize,
+    /// Mean, standard deviation, smallest and largest value of each channel over the tasks of training, `[channels]`; empty
+    /// unless the policy is a model.
+    pub channels: Vec<[f32; 4]>,
 }
 
 /// The policy of `[policy]`: an MLP.

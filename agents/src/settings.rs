@@ -11,6 +11,8 @@ pub struct Settings {
     pub iterations: u64,
     /// Time limit of an episode (steps).
     pub horizon: u32,
+    /// Number of the environment's channels.
+    pub channels: usize,
     /// The section `[rollout]`.
     pub rollout: RolloutConfig,
     /// The section `[policy]`.
@@ -75,11 +77,20 @@ pub struct PolicyConfig {
     pub hidden: Vec<usize>,
     /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
     pub init_log_std: f32,
+    /// Number of the last transitions that the policy sees beside the observation.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub window: usize,
+}
+
+/// Runs of earlier versions had no window.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_zero(window: &usize) -> bool {
+    *window == 0
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
-        PolicyConfig { hidden: vec![64, 64], init_log_std: 0.0 }
+        PolicyConfig { hidden: vec![64, 64], init_log_std: 0.0, window: 0 }
     }
 }
 

@@ -11,12 +11,12 @@ use metadrift_agents::{
 
 const OBS: usize = 3;
 
-fn layouts() -> [Layout; 2] {
+pub fn layouts() -> [Layout; 2] {
     [Head::Categorical(3), Head::Gaussian(2)].map(|head| Layout::recurrent(OBS, 7, 5, head))
 }
 
 /// Made-up lives of `lanes` lanes; log-probabilities around those of an even choice.
-fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Lives {
+pub fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Lives {
     let rows = lanes * steps;
     let inputs = layout.blocks()[0].dims[0];
     let action = match layout.head() {
@@ -33,11 +33,11 @@ fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Lives {
     Lives { lanes, inputs, batch, target: (0..rows).map(|_| rng.normal()).collect() }
 }
 
-fn objective() -> LifeObjective {
+pub fn objective() -> LifeObjective {
     LifeObjective { policy: LifePolicy::Clipped { clip_eps: 0.2, ent_coef: 0.05 }, value_coef: 0.25 }
 }
 
-fn loss(stats: &LifeStats) -> f64 {
+pub fn loss(stats: &LifeStats) -> f64 {
     loss_of(stats, 0.05)
 }
 
@@ -45,7 +45,7 @@ fn loss_of(stats: &LifeStats, ent_coef: f64) -> f64 {
     stats.policy_loss + 0.25 * stats.value_loss - ent_coef * stats.entropy
 }
 
-fn parameters(layout: &Layout, rng: &mut Lcg) -> Vec<f64> {
+pub fn parameters(layout: &Layout, rng: &mut Lcg) -> Vec<f64> {
     (0..layout.num_params()).map(|_| 0.5 * f64::from(rng.normal())).collect()
 }
 

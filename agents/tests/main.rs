@@ -12,4 +12,6 @@ mod no_information;
 #[cfg(feature = "torch")]
 mod parity;
 mod ppo;
+#[cfg(feature = "torch")]
+mod recurrent_parity;
 mod synthetic;

@@ -33,6 +33,17 @@ pub trait Dynamics: Sync {
     /// # Errors
     /// Those of [`crate::replay_kind`].
     fn replay(&self, values: &[f64], initial: Initial<'_>, actions: &[f64]) -> Result<Trajectory, TaskError>;
+
+    /// Takes `state` `[state_dim]` one step on, with the values of all channels `[channels]`. `actuator` turns each
+    /// command of `action` `[act_dim]`, and the size of a full command, into what is applied; without an action the
+    /// commands are zero.
+    fn foresee(&self, values: &[f64], state: &mut [f64], action: Option<&[f64]>, actuator: &dyn Fn(f64, f64) -> f64);
+
+    /// The readings of healthy sensors in `state`, `[observations]`.
+    fn readings(&self, values: &[f64], state: &[f64]) -> Vec<f64>;
+
+    /// The initial state for four uniform numbers in [0, 1), `[state_dim]`.
+    fn initial(&self, values: &[f64], uniform: [f64; 4]) -> Vec<f64>;
 }
 
 /// A [`VecEnv`] of some environment; every method is the one of the same name.
@@ -84,6 +95,24 @@ impl<E: Env> Dynamics for Of<E> {
 
     fn replay(&self, values: &[f64], initial: Initial<'_>, actions: &[f64]) -> Result<Trajectory, TaskError> {
         replay_flat::<E>(&E::params(|index| values[index]), initial, actions)
+    }
+
+    fn foresee(&self, values: &[f64], state: &mut [f64], action: Option<&[f64]>, actuator: &dyn Fn(f64, f64) -> f64) {
+        let params = E::params(|index| values[index]);
+        let full = E::full_scale(&params);
+        let zero = E::Action::from_fn(|_| 0.0);
+        let command = action.map_or(zero, |action| E::command(&params, E::Action::from_fn(|k| action[k])));
+        let applied = E::Action::from_fn(|k| actuator(command.as_ref()[k], full));
+        let next = E::step(&params, E::State::from_fn(|k| state[k]), command, applied).state;
+        state.copy_from_slice(next.as_ref());
+    }
+
+    fn readings(&self, values: &[f64], state: &[f64]) -> Vec<f64> {
+        E::observe(&E::params(|index| values[index]), E::State::from_fn(|k| state[k])).as_ref().to_vec()
+    }
+
+    fn initial(&self, values: &[f64], uniform: [f64; 4]) -> Vec<f64> {
+        E::reset(&E::params(|index| values[index]), uniform).as_ref().to_vec()
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Purpose {
     Search = 9,
     /// Steps in which a teacher acts in a student's place.
     Lesson = 10,
+    /// Draws from an observer's belief.
+    Belief = 11,
     /// Noise of random schedules.
     Drift = 16,
     /// Noise and failures of actuators.

@@ -80,11 +80,11 @@ fn unlearned(config: &Experiment, task: &Task, args: &RecordArgs) -> Result<Film
     match privileged::controller(env) {
         Some(known) => {
             let mut actor = Controlled::new(env, (tasks, 1), |_, _| known.clone());
-            film(config, task, args.seed, 0, title("oracle"), &mut actor)
+            film(config, task, args.seed, (0, 0), title("oracle"), &mut actor)
         }
         None => {
             let mut actor = Controlled::new(env, (tasks, 1), |_, _| Random::new(env.spec().action, args.seed, 0));
-            film(config, task, args.seed, 0, title("random actions"), &mut actor)
+            film(config, task, args.seed, (0, 0), title("random actions"), &mut actor)
         }
     }
 }
@@ -119,7 +119,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
         let stream = Stream::new(args.seed, Purpose::EvaluationAction);
         let of = (config.env().spec(), 1);
         let mut actor = actor(policy, of, Actions::Deterministic, stream, &place, &Memories::new());
-        film(config, task, args.seed, steps, title.clone(), &mut *actor)
+        film(config, task, args.seed, (steps, policies.layout.window()), title.clone(), &mut *actor)
     };
     let mut unadapted = agent.duplicate();
     unadapted.begin(1);
@@ -137,7 +137,7 @@ pub(super) fn check_same_world(trained: &Experiment, config: &Experiment, run: &
         let message = format!("{run} was trained on {}, not on {}", trained.task.env, config.task.env);
         return Err(ConfigError::NotFound(message));
     }
-    let [seen, shown] = [trained, config].map(|config| registry::policy(config).obs_dim());
+    let [seen, shown] = [trained, config].map(registry::own_obs_dim);
     if seen == shown {
         return Ok(());
     }
@@ -148,18 +148,18 @@ pub(super) fn check_same_world(trained: &Experiment, config: &Experiment, run: &
     )))
 }
 
-/// The first episode of phase `phase` of the task's life.
+/// The first episode of phase `phase` of the task's life, under an actor that sees the last `window` transitions.
 fn film(
     config: &Experiment,
     task: &Task,
     seed: u64,
-    phase: usize,
+    (phase, window): (usize, usize),
     title: String,
     actor: &mut dyn Actor,
 ) -> Result<Film> {
     memory::film(config.env().spec(), config.horizon().into()).check()?;
     let usual = Stretch::new(Life::evaluation(config), phase..phase + 1);
-    let stretch = Stretch { first_task: u64::from(task.id.index), episodes: Episodes::Count(1), ..usual };
+    let stretch = Stretch { window, first_task: u64::from(task.id.index), episodes: Episodes::Count(1), ..usual };
     let mut moments: Vec<Moment> = Vec::new();
     let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
     let mut earned = 0.0;

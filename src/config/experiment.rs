@@ -4,13 +4,14 @@ use std::ops::Deref;
 
 use metadrift_agents::{
     keys::Section,
+    layout::{Core, Head},
     learner::Entry,
     learners::{self, Kind},
     ranges::{OutOfRange, check},
     settings::Settings,
     source::Demand,
 };
-use metadrift_envs::{EnvKind, Split, TaskDistribution};
+use metadrift_envs::{EnvKind, Split, TaskDistribution, channels};
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, evaluation::Evaluated, set};
@@ -61,9 +62,24 @@ impl Experiment {
         config.check_ranges()?;
         config.settle_sections()?;
         config.check_ignored()?;
-        let settings = config.settings(horizon);
+        let settings = config.settings(horizon, channels(env.spec()).len());
         let demand = (config.learner.demand)(&settings);
-        check_demand(&config, demand, horizon)?;
+        let known = privileged::controller(env).is_some();
+        // the kind of network does not depend on the sizes
+        let core = (config.learner.layout)(&settings, 1, Head::Categorical(2)).core();
+        check("learner", config.learner.name, known || core != Core::Model, UNKNOWN)?;
+        check_demand(&config, demand, (horizon, known))?;
+        let life = match demand {
+            Demand::Lanes { .. } => settings.whole_episodes(),
+            Demand::Tasks { .. } | Demand::Lives { .. } => demand.steps(),
+        };
+        let window = config.policy.window;
+        check(
+            "policy.window",
+            window,
+            window <= life,
+            "at most the steps of a life: of a phase, or of the episodes of a task",
+        )?;
         let evaluation = config.evaluation.resolve(demand, &settings)?;
         let tasks = Split::ALL.iter().map(|split| TaskDistribution::new(env.spec(), &config.task, *split));
         let tasks = tasks.collect::<Result<_, _>>()?;
@@ -175,12 +191,13 @@ impl Config {
         Ok(())
     }
 
-    fn settings(&self, horizon: u32) -> Settings {
+    fn settings(&self, horizon: u32, channels: usize) -> Settings {
         let own = self.own.values().next().and_then(Value::as_table);
         Settings {
             seed: self.seed,
             iterations: self.iterations,
             horizon,
+            channels,
             rollout: self.rollout.clone(),
             policy: self.policy.clone(),
             maml: self.maml.clone(),
@@ -190,7 +207,6 @@ impl Config {
     }
 }
 
-/// Refuses a demand that a source cannot meet.
 /// Leaves of `table` the tasks and the protocol of evaluation, and takes the settings of `learner` for the rest, which was
 /// chosen for another learner.
 fn adopt(table: &mut Table, learner: Kind, settings: &str) {
@@ -206,15 +222,14 @@ fn adopt(table: &mut Table, learner: Kind, settings: &str) {
     }
 }
 
-fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), OutOfRange> {
+/// Refuses a demand that a source cannot meet.
+fn check_demand(config: &Config, demand: Demand, (horizon, known): (u32, bool)) -> Result<(), OutOfRange> {
     match demand {
         Demand::Tasks { steps, .. } => {
             check("rollout.num_steps", config.rollout.num_steps, steps >= horizon as usize, SHORT)
         }
         Demand::Lives { steps, taught, .. } => {
-            let teacher =
-                taught == 0 || EnvKind::from_name(&config.task.env).ok().and_then(privileged::controller).is_some();
-            check("learner", config.learner.name, teacher, UNTAUGHT)?;
+            check("learner", config.learner.name, taught == 0 || known, UNKNOWN)?;
             check("rollout.num_steps", config.rollout.num_steps, steps >= horizon as usize, SHORT)
         }
         Demand::Lanes { lanes, .. } => {
@@ -226,8 +241,8 @@ fn check_demand(config: &Config, demand: Demand, horizon: u32) -> Result<(), Out
     }
 }
 
-/// The learners of environments without a teacher.
-const UNTAUGHT: &str = "one that imitates nobody, such as rl2: no controller with full knowledge is known for task.env";
+/// The learners of environments for which there is no privileged controller.
+const UNKNOWN: &str = "one that needs no controller of its environment, such as rl2: no controller with full knowledge is known for task.env";
 
 /// The range of steps: returns are means over whole episodes, so a phase of the meta-learner holds at least one.
 const SHORT: &str =

@@ -25,6 +25,7 @@ impl Config {
         check_in("rollout.episodes_per_env", episodes, episodes.into(), Whole(0, MAX_STEPS))?;
         let log_std = self.policy.init_log_std;
         check_in("policy.init_log_std", log_std, log_std.into(), Between(-10.0, 3.0))?;
+        check("policy.window", self.policy.window, self.policy.window <= 64, "0 to 64")?;
         check_in("maml.inner_lr", m.inner_lr, m.inner_lr, NotNegative)?;
         check_in("maml.inner_steps", m.inner_steps, m.inner_steps as f64, Whole(0, MAX_ADAPT_STEPS))?;
         check_in("ppo.outer_lr", p.outer_lr, p.outer_lr, NotNegative)?;

@@ -12,7 +12,10 @@ use metadrift_envs::{Batch, Clocks, EnvKind, Purpose, Stream, Task};
 use super::{Controlled, Controller};
 use crate::{
     life::Life,
-    rollout::steps::{self, Actor, Keeper, Rest},
+    rollout::{
+        steps::{self, Actor, Keeper, Rest},
+        window::looking_back,
+    },
 };
 
 /// Part of the lives of some tasks.
@@ -28,12 +31,14 @@ pub struct Stretch {
     pub first_task: u64,
     /// Largest number of ticks, after which everything stops.
     pub limit: u64,
+    /// Number of transitions that the actor sees beside the observation.
+    pub window: usize,
 }
 
 impl Stretch {
     /// The stretch of `phases` of `life`, with tasks numbered from 0.
     pub fn new(life: Life, phases: Range<usize>) -> Self {
-        Stretch { life, phases, episodes: life.episodes, first_task: 0, limit: u64::MAX }
+        Stretch { life, phases, episodes: life.episodes, first_task: 0, limit: u64::MAX, window: 0 }
     }
 }
 
@@ -110,7 +115,8 @@ fn run_phase(
     let index = u8::try_from(phase).expect("a life has at most 101 phases");
     let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
     let start = stretch.life.start(stretch.first_task, phase);
-    let mut env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
+    let env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
+    let mut env = looking_back(env, kind.spec(), stretch.window);
     // one row, overwritten in every step
     let act_dim = kind.spec().act_dim();
     let shape = Shape { tasks: 1, steps: 1, envs: tasks.len() * lanes, obs_dim: env.obs_dim(), act_dim };

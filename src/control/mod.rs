@@ -1,14 +1,19 @@
 //! Controllers that are not learned: the reference scores of a preset's tasks.
 //!
 //! [`feedback`] holds fixed policies, which see the same as a learner; [`privileged`] holds controllers that know the
-//! state and the current parameters; [`search`] finds the best fixed policy; [`episodes`] runs any of them on tasks.
+//! state and the current parameters; [`search`] finds the best fixed policy; [`observer`] estimates state and parameters,
+//! and [`adaptive`] controls by its estimates; [`episodes`] runs any of them on tasks.
 
+pub mod adaptive;
 mod controlled;
 pub mod episodes;
 pub mod feedback;
+pub mod identified;
 pub mod lqr;
+pub mod observer;
 pub mod privileged;
 pub mod search;
+pub mod windowed;
 
 pub use controlled::Controlled;
 

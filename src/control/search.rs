@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     episodes::returns,
     feedback::{Family, Feedback},
+    observer::Model,
+    windowed::{Windowed, WindowedFamily},
 };
 use crate::{life::Life, stats::mean};
 
@@ -31,7 +33,7 @@ impl Budget {
 }
 
 /// The numbers of the law with the highest mean return on `tasks` in one phase of their life. The same tasks, initial
-/// states and `seed` give the same law.
+/// states and noise are used for every law.
 pub fn best_fixed(
     env: EnvKind,
     family: Family,
@@ -42,13 +44,35 @@ pub fn best_fixed(
 ) -> Vec<f64> {
     let score =
         |numbers: &[f64]| mean(&returns(env, tasks, budget.lanes, phase, seed, |_, _| Feedback::new(family, numbers)));
+    best(family.starts(env.spec()), score, budget, Stream::new(seed, Purpose::Search))
+}
+
+/// The same among laws with a short memory; it is looked for around the fixed law `fixed`, too.
+pub fn best_windowed(
+    model: &Model,
+    family: WindowedFamily,
+    (fixed, tasks): (&[f64], &[Task]),
+    phase: (Life, usize),
+    budget: &Budget,
+    seed: u64,
+) -> Vec<f64> {
+    let score = |numbers: &[f64]| {
+        mean(&returns(model.env, tasks, budget.lanes, phase, seed, |_, _| Windowed::new(family, numbers)))
+    };
+    let starts = family.starts(model.env.spec(), fixed, &model.reading_effects());
+    best(starts, score, budget, Stream::new(seed, Purpose::Search).phase(1))
+}
+
+/// The numbers of the law with the highest `score` that the cross-entropy method finds from `starts`, each with the spread
+/// of every number.
+fn best(starts: Vec<(Vec<f64>, Vec<f64>)>, score: impl Fn(&[f64]) -> f64, budget: &Budget, stream: Stream) -> Vec<f64> {
     let mut best: Option<(f64, Vec<f64>)> = None;
-    for (start, (mut center, mut spread)) in family.starts(env.spec()).into_iter().enumerate() {
+    for (start, (mut center, mut spread)) in starts.into_iter().enumerate() {
         let floor: Vec<f64> = spread.iter().map(|s| 0.02 * s).collect();
         for round in 0..budget.rounds {
+            let stream = stream.iteration(round as u32).task(start as u32);
             let mut tried: Vec<(f64, Vec<f64>)> = (0..budget.population)
                 .map(|index| {
-                    let stream = Stream::new(seed, Purpose::Search).iteration(round as u32).task(start as u32);
                     let numbers = candidate(&center, &spread, index, stream);
                     (score(&numbers), numbers)
                 })

@@ -6,7 +6,11 @@ use metadrift_agents::agent::Adapts;
 use serde::Serialize;
 
 use super::{LifeScore, RecoveryTicks};
-use crate::stats::{Difference, Summary};
+use crate::{
+    audit::SHORT_MEMORY,
+    control::windowed::WINDOW,
+    stats::{Difference, Summary},
+};
 
 /// The result, in the shape of its JSON form.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +37,9 @@ pub struct Evaluation {
     /// Performance around changes, if the world moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeScore>,
+    /// Normalised score, as in [`Point`], of the best law that looks back on its last transitions, in the last phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windowed: Option<f64>,
 }
 
 /// Returns in one episode of a life, over tasks.
@@ -214,7 +221,11 @@ impl Evaluation {
         if scores.is_empty() {
             return String::new();
         }
-        format!("normalised score (0 = best fixed policy, 1 = oracle): {}\n", scores.join(", "))
+        let line = format!("normalised score (0 = best fixed policy, 1 = oracle): {}\n", scores.join(", "));
+        line + &self.windowed.map_or(String::new(), |score| {
+            let enough = if score >= SHORT_MEMORY { ": a short memory is enough here" } else { "" };
+            format!("that of a law with the last {WINDOW} transitions: {score:.2}{enough}\n")
+        })
     }
 
     /// One line for each number of steps after which the policy is worse than without adaptation.
@@ -309,6 +320,7 @@ mod tests {
             fingerprints: vec!["a".into(), "b".into()],
             episodes: Vec::new(),
             life: None,
+            windowed: Some(0.97),
             curve: vec![
                 point(0, Score::new(before.clone(), None, 0), Some(0.0)),
                 point(1, Score::new(after, Some(before), 0), Some(0.5)),
@@ -322,6 +334,7 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("170.0") && text.contains("+20.0"), "{text}");
         assert!(text.contains("1 = oracle): 0.00, 0.50\n"), "{text}");
+        assert!(text.contains("transitions: 0.97: a short memory is enough here\n"), "{text}");
         assert!(!text.contains("harm"), "{text}");
         let harm = evaluation(-1.0).to_text();
         assert!(harm.contains("harm: adaptation lowers the return by 20.0 [10.0, 30.0] after 1 step"), "{harm}");

@@ -109,6 +109,7 @@ const KEYS: &[Key] = &[
 
     key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden tanh layers"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
+    key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 
     key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),
     key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes"),

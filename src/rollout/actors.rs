@@ -4,6 +4,7 @@ use metadrift_agents::layout::{Core, Layout};
 use metadrift_envs::{EnvSpec, Stream};
 
 use super::{
+    identifying::Identifying,
     network::{Actions, Network},
     remembering::Remembering,
     steps::{Actor, Memories},
@@ -25,5 +26,6 @@ pub fn actor<'a>(
             actor.recall(memories);
             Box::new(actor)
         }
+        Core::Model => Box::new(Identifying::new(params, (spec, envs), memories)),
     }
 }

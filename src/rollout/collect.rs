@@ -13,6 +13,7 @@ use super::{
     actors::actor,
     network::Actions,
     steps::{self, Keeper, Memories, Rest},
+    window::looking_back,
 };
 
 /// The settings of a collection that stay the same in every phase.
@@ -125,7 +126,8 @@ fn collect(
     let steps = slab.steps();
     let start = Clocks { task: phase.start.task + u64::from(task.id.index), ..phase.start };
     let resets = phase.stream(phase.resets, index as u32);
-    let mut env = collection.env.dynamics().batch(&[(task, envs)], collection.horizon, resets, start);
+    let env = collection.env.dynamics().batch(&[(task, envs)], collection.horizon, resets, start);
+    let mut env = looking_back(env, collection.env.spec(), policies.layout.window());
     let draws = phase.stream(phase.draws, index as u32);
     let place = || format!("task {index}, phase {}", phase.index);
     let policy = (policies.layout, &policies.params[index][..]);

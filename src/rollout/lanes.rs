@@ -13,6 +13,7 @@ use metadrift_envs::{Batch, EnvKind, Purpose, Split, Stream, Task, TaskDistribut
 use super::{
     network::{Actions, Network},
     steps::{self, Keeper},
+    window::looking_back,
 };
 use crate::{config::Experiment, registry};
 
@@ -28,6 +29,8 @@ struct Life {
     /// Number of episodes for which a lane keeps a task before it draws the next one.
     episodes: Episodes,
     seed: u64,
+    /// Number of transitions that the policy sees.
+    window: usize,
 }
 
 impl Life {
@@ -79,7 +82,9 @@ impl Lanes {
             obs_dim: registry::policy(config).obs_dim(),
             act_dim: env.spec().act_dim(),
         };
-        let life = Life { env, horizon, tasks: config.tasks(Split::Train).clone(), episodes, seed: config.seed };
+        let window = config.policy.window;
+        let life =
+            Life { env, horizon, tasks: config.tasks(Split::Train).clone(), episodes, seed: config.seed, window };
         let groups = life.groups(&vec![0; lanes]);
         Lanes { life, groups, num_actors, iteration: 0, rollout: Rollout::new(shape, horizon), env_steps: 0 }
     }
@@ -157,6 +162,7 @@ impl Group {
         let tasks: Vec<Task> = done.iter().enumerate().map(|(i, done)| life.task(first + i, *done)).collect();
         let stream = Stream::new(life.seed, Purpose::Reset).task((index * GROUP) as u32);
         let env = life.env.dynamics().renewable(&tasks, &life.tasks, life.horizon, stream);
+        let env = looking_back(env, life.env.spec(), life.window);
         Group { env, first, done: done.to_vec() }
     }
 

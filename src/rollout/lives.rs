@@ -14,6 +14,7 @@ use super::{
     lanes::GROUP,
     network::{Actions, scale},
     steps::{self, Actor, Keeper, Memories},
+    window::looking_back,
 };
 use crate::{
     config::Experiment,
@@ -94,7 +95,8 @@ impl World {
         let stream = |purpose| Stream::new(self.seed, purpose).iteration(self.iteration).phase(index);
         let born = u64::from(self.iteration) * self.lanes as u64 + u64::from(first);
         let start = self.life.start(born, 0);
-        let mut env = self.env.dynamics().batch(&pairs, self.life.horizon, stream(Purpose::Reset), start);
+        let env = self.env.dynamics().batch(&pairs, self.life.horizon, stream(Purpose::Reset), start);
+        let mut env = looking_back(env, self.env.spec(), policies.layout.window());
         let place = || format!("lives from {first}");
         let policy = (policies.layout, &policies.params[0][..]);
         let mut policy = actor(

@@ -6,12 +6,14 @@
 
 mod actors;
 mod collect;
+mod identifying;
 mod lanes;
 mod lives;
 mod network;
 mod remembering;
 pub mod steps;
 mod tasks;
+pub mod window;
 
 pub use actors::actor;
 pub use collect::{Collection, Phase, collect_all, continue_all};

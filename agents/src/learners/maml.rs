@@ -297,7 +297,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
-    let Ground { layout, device, backend, threads } = ground;
+    let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let theta = layout.initial(settings.policy.init_log_std, &mut rng);
     let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;

@@ -7,6 +7,7 @@ use toml::Table;
 
 use crate::{keys::Section, learner::Entry};
 
+pub mod adaptive_control;
 pub mod distill;
 pub mod maml;
 pub mod ppo;
@@ -16,7 +17,7 @@ pub mod rl2;
 pub use recurrent::RecurrentConfig;
 
 /// The learners of this crate, the default first.
-pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY];
+pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY, &adaptive_control::ENTRY];
 
 /// Names at the top of a configuration that no learner's section may have.
 const COMMON: &[&str] = &[

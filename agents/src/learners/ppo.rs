@@ -46,7 +46,7 @@ pub const ENTRY: Entry = Entry {
         "ppo.kl_coef",
     ],
     own: Some(Section::of::<PpoLearnerConfig>()),
-    settings: None,
+    settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n"),
     layout: feedforward,
     demand,
     size,
@@ -168,7 +168,7 @@ impl Learner for Ppo {
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let config: PpoLearnerConfig = own(&settings.own);
-    let Ground { layout, device, backend, threads } = ground;
+    let Ground { layout, device, backend, threads, .. } = ground;
     let value = Layout::value(layout.obs_dim(), &config.value_hidden);
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let mut network = |layout: Layout| {

@@ -6,6 +6,7 @@ use metadrift_random::{Purpose, Stream};
 
 use crate::{
     adam::Adam,
+    agent::{Agent, Remembering},
     backend::{BackendChoice, NoBackend},
     batch::Lives,
     device::Device,
@@ -23,11 +24,10 @@ use crate::{
 
 mod config;
 mod experience;
-mod remembering;
 
 pub use config::RecurrentConfig;
+pub(super) use experience::returns;
 use experience::{Experience, Scale};
-use remembering::Remembering;
 
 /// As in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: gradients of minibatches are noise at the end.
 const ADAM_EPSILON: f32 = 1e-5;
@@ -113,7 +113,7 @@ impl Learner for Recurrent {
         })
     }
 
-    fn agent(&self) -> Box<dyn crate::agent::Agent> {
+    fn agent(&self) -> Box<dyn Agent> {
         Box::new(Remembering::new(self.layout.clone(), self.params.clone()))
     }
 
@@ -228,7 +228,7 @@ pub(super) fn build(
     imitate: u64,
 ) -> Result<Box<dyn Learner>, NoBackend> {
     let config: RecurrentConfig = own(&settings.own);
-    let Ground { layout, device, backend, threads } = ground;
+    let Ground { layout, device, backend, threads, .. } = ground;
     if device != Device::Cpu || backend == BackendChoice::Tch {
         return Err(NoBackend::Learner(name));
     }

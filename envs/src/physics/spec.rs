@@ -118,6 +118,14 @@ impl ActionSpace {
         }
     }
 
+    /// The smallest and the largest number that stands in an action at default parameters.
+    pub const fn ends(&self) -> [f64; 2] {
+        match self {
+            ActionSpace::Discrete(count) => [0.0, (*count - 1) as f64],
+            ActionSpace::Box { bound, .. } => [-*bound, *bound],
+        }
+    }
+
     /// Returns true if `number` may stand in an action: a whole number below n for an index, any finite number for a
     /// vector.
     pub fn contains(&self, number: f64) -> bool {

@@ -114,7 +114,7 @@ fn trained(
         let policies = shown.policies();
         let policy = (policies.layout, &policies.params[0][..]);
         let mut actor = actor(policy, (spec, 1), Actions::Deterministic, stream, &place, &memories);
-        let phase = Stretch { phases: k..k + 1, limit: left, ..stretch.clone() };
+        let phase = Stretch { phases: k..k + 1, limit: left, window: policies.layout.window(), ..stretch.clone() };
         episodes::run(config.env(), (tasks, 1), &phase, args.seed, &mut *actor, |tick| {
             left -= 1;
             show(tick);

@@ -138,7 +138,7 @@ fn advantages(data: &Trajectories<'_>, values: &[f64], ppo: &PpoConfig) -> Vec<f
 
 /// Mean returns of all episodes, of the first and of the last ones, over the lanes; only episodes that could last to the
 /// time limit count, and for the last ones those that ended.
-fn returns(rollout: &Rollout) -> (f64, f64, f64) {
+pub fn returns(rollout: &Rollout) -> (f64, f64, f64) {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for data in rollout.tasks() {

@@ -1,0 +1,167 @@
+//! Adaptive control, the baseline of a control engineer: it learns nothing beforehand. An observer that knows the physics
+//! estimates state and channels of a task by least squares with forgetting, and a controller acts as if the estimates were
+//! true (certainty equivalence; Åström and Wittenmark, "Adaptive Control", 1995, chapters 2 and 4).
+//!
+//! Observer and controller belong to the program, since they know the environments; here are their settings, and all that
+//! they know of the channels beforehand.
+
+use serde::{Deserialize, Serialize};
+
+use super::recurrent::returns;
+use crate::{
+    agent::{Agent, Remembering},
+    backend::{BackendChoice, NoBackend},
+    device::Device,
+    keys::{Absent, INTEGER, Key, NUMBER, OwnConfig, Section, key, own, range},
+    layout::Layout,
+    learner::{Entry, Ground, Learner},
+    memory::{Sizes, Taken},
+    ranges::{OutOfRange, Range, check, check_in},
+    report::{Diverged, Report, Stopwatch},
+    settings::Settings,
+    source::{Demand, Policies, Source},
+    state::{Misfit, State},
+};
+
+/// `learner = "adaptive-control"`
+pub const ENTRY: Entry = Entry {
+    name: "adaptive-control",
+    about: "A controller that knows the physics and estimates the task while it acts; it needs no training",
+    ignores: &[
+        "rollout.num_tasks",
+        "rollout.num_envs",
+        "policy.hidden",
+        "policy.init_log_std",
+        "policy.window",
+        "maml.inner_lr",
+        "maml.inner_steps",
+        "maml.first_order",
+        "maml.learn_inner_lr",
+        "maml.adapt_log_std",
+        "maml.tasks_per_chunk",
+        "ppo.outer_lr",
+        "ppo.outer_epochs",
+        "ppo.clip_eps",
+        "ppo.kl_coef",
+        "ppo.ent_coef",
+        "ppo.max_grad_norm",
+        "ppo.gamma",
+        "ppo.gae_lambda",
+    ],
+    own: Some(Section::of::<AdaptiveControlConfig>()),
+    settings: Some("iterations = 1\n"),
+    layout: |settings, obs_dim, head| Layout::model(obs_dim, settings.channels, head),
+    demand,
+    size: |settings| format!("adaptive control, tried on {} lives", of(settings).lanes),
+    memory: |_, sizes: &Sizes| Taken {
+        data: 0,
+        networks: sizes.networks(sizes.params, 1),
+        keys: "adaptive_control.lanes or rollout.num_steps",
+    },
+    build,
+};
+
+/// `[adaptive_control]`: the settings of its observer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptiveControlConfig {
+    /// Factor by which the weight of a tick falls with every tick after it.
+    pub forgetting: f64,
+    /// Surprise in standard deviations from which on something must have changed.
+    pub surprise: f64,
+    /// Lives of an iteration, each on a task of its own.
+    pub lanes: usize,
+}
+
+impl Default for AdaptiveControlConfig {
+    fn default() -> Self {
+        AdaptiveControlConfig { forgetting: 0.99, surprise: 5.0, lanes: 32 }
+    }
+}
+
+impl OwnConfig for AdaptiveControlConfig {
+    const SECTION: &'static str = "adaptive_control";
+    #[rustfmt::skip]
+    const KEYS: &'static [Key] = &[
+        key("adaptive_control.forgetting", NUMBER, Absent::Is("0.99"), range("0.1 to 1", "0.05"), "", "Factor by which the weight of a tick falls with every tick after it"),
+        key("adaptive_control.surprise", NUMBER, Absent::Is("5"), range("1 to 100", "0.5"), "standard deviations", "Surprise from which on something must have changed"),
+        key("adaptive_control.lanes", INTEGER, Absent::Is("32"), range("1 to 32, or a multiple of 32 up to 8192", "33"), "lanes", "Lives of an iteration, each on a task of its own"),
+    ];
+
+    fn check(&self) -> Result<(), OutOfRange> {
+        let AdaptiveControlConfig { forgetting, surprise, lanes } = *self;
+        check_in("adaptive_control.forgetting", forgetting, forgetting, Range::Between(0.1, 1.0))?;
+        check_in("adaptive_control.surprise", surprise, surprise, Range::Between(1.0, 100.0))?;
+        let whole = (1..=32).contains(&lanes) || (lanes.is_multiple_of(32) && lanes <= 8192);
+        check("adaptive_control.lanes", lanes, whole && lanes > 0, "1 to 32, or a multiple of 32 up to 8192")
+    }
+}
+
+fn of(settings: &Settings) -> AdaptiveControlConfig {
+    own(&settings.own)
+}
+
+fn demand(settings: &Settings) -> Demand {
+    let asked = settings.rollout.num_steps;
+    let steps = if asked == 0 { settings.horizon as usize } else { asked };
+    Demand::Lives { lanes: of(settings).lanes, steps, taught: 0 }
+}
+
+fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let Ground { layout, device, backend, channels, .. } = ground;
+    if device != Device::Cpu || backend == BackendChoice::Tch {
+        return Err(NoBackend::Learner(ENTRY.name));
+    }
+    let AdaptiveControlConfig { forgetting, surprise, .. } = of(settings);
+    let observer = [forgetting, surprise].map(|number| number as f32);
+    let params = observer.into_iter().chain(channels.into_iter().flatten()).collect();
+    Ok(Box::new(AdaptiveControl { layout, params }))
+}
+
+/// The learner, which never changes.
+struct AdaptiveControl {
+    layout: Layout,
+    /// `[num_params]`
+    params: Vec<f32>,
+}
+
+impl Learner for AdaptiveControl {
+    /// Controls lives on tasks of training, to measure their returns.
+    fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
+        let mut watch = Stopwatch::start();
+        source.begin(iteration);
+        let params = std::slice::from_ref(&self.params);
+        let rollout = source.collect(0, Policies { layout: &self.layout, params })?;
+        watch.lap("time/rollout_s");
+        let timing = watch.timing(rollout.num_valid());
+        let (mean, first, last) = returns(rollout);
+        let metrics = vec![
+            ("return", mean),
+            ("return/first_episode", first),
+            ("return/last_episode", last),
+            ("env_steps", source.env_steps() as f64),
+        ];
+        Ok(Report { metrics, timing, return_post: mean, return_unadapted: None, informative: true })
+    }
+
+    fn agent(&self) -> Box<dyn Agent> {
+        Box::new(Remembering::new(self.layout.clone(), self.params.clone()))
+    }
+
+    fn goal(&self) -> Option<f64> {
+        None
+    }
+
+    fn solved(&self) -> bool {
+        false
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put("params", &self.params);
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), Misfit> {
+        self.params = state.tensor("params", self.params.len())?;
+        Ok(())
+    }
+}
