@@ -165,8 +165,9 @@ fn a_key_that_a_learner_does_not_read_is_refused_by_it() {
         }
     }
     assert_eq!(
-        refusals, 57,
-        "6 keys that plain PPO ignores; 5 of its own, by three learners; 8 of recurrent policies, by two; 10 that each of these two ignores"
+        refusals, 101,
+        "6 keys that plain PPO ignores; 5 of its own, by four learners; 8 of recurrent policies, by three; 10 that each of these \
+         two ignores; 19 that adaptive control ignores, and 3 of its own, by four"
     );
 }
 
