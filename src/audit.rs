@@ -1,4 +1,5 @@
-//! The value of adaptation on the tasks of a preset: scores of a random policy, the best fixed policy, and an oracle.
+//! The value of adaptation on the tasks of a preset: scores of a random policy, of the best fixed law,
+//! of the best law with a short memory, and of an oracle.
 
 use std::fmt::Write as _;
 

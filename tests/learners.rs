@@ -125,14 +125,6 @@ impl Learner for Climber {
         Box::new(Adaptive::new(self.backend.clone(), self.estimator, self.best.clone(), rates))
     }
 
-    fn goal(&self) -> Option<f64> {
-        None
-    }
-
-    fn solved(&self) -> bool {
-        false
-    }
-
     fn save(&self, state: &mut State) {
         state.put("best", &self.best);
         state.set("score", self.score);

@@ -31,10 +31,14 @@ pub trait Learner: Send {
     fn agent(&self) -> Box<dyn Agent>;
 
     /// The mean return at which the run stops, if there is one.
-    fn goal(&self) -> Option<f64>;
+    fn goal(&self) -> Option<f64> {
+        None
+    }
 
     /// True if the mean return has reached that goal.
-    fn solved(&self) -> bool;
+    fn solved(&self) -> bool {
+        false
+    }
 
     /// Saves everything into `state` that it needs to resume exactly. The source saves into the same state: the names
     /// `env_steps`, `episodes` and `lanes` are its own.

@@ -69,6 +69,17 @@ pub fn check(key: &'static str, value: impl Display, ok: bool, legal: &'static s
     if ok { Ok(()) } else { Err(OutOfRange { key, value: value.to_string(), legal: legal.into() }) }
 }
 
+/// The numbers of lanes that [`check_lanes`] accepts, in words.
+pub const LANES: &str = "1 to 32, or a multiple of 32 up to 8192";
+
+/// Refuses a number of lanes of which some would fill no group of 32.
+///
+/// # Errors
+/// The key, the value and the legal values in words.
+pub fn check_lanes(key: &'static str, lanes: usize) -> Result<(), OutOfRange> {
+    check(key, lanes, (1..=32).contains(&lanes) || ((1..=8192).contains(&lanes) && lanes.is_multiple_of(32)), LANES)
+}
+
 /// Refuses a number outside `range`; `shown` is the value as given.
 ///
 /// # Errors

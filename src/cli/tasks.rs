@@ -43,7 +43,7 @@ pub enum TasksCommand {
         #[command(flatten)]
         output: FormatArgs,
     },
-    /// Measure a random policy, the best fixed feedback and the oracle on every split, and the gap between them
+    /// Measure random actions, the best laws without and with a short memory, and the oracle, on every split, and the gap
     #[command(
         after_help = "The best fixed feedback is searched on other tasks of the same split with the cross-entropy \
         method. If\nthe gap is zero, one fixed policy does as well as knowing the task: no adaptation is needed.\n\n\

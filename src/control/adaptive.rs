@@ -75,7 +75,7 @@ mod tests {
         let env = config.env();
         let model = Arc::new(Model::new(env, &spreads(config.tasks(Split::Train), 0, &Life::training(&config))));
         let tasks: Vec<Task> = (0..20).map(|index| config.tasks(split).sample(0, 0, index)).collect();
-        let observer = Observer::new(model, Tuning { forgetting: 0.99, surprise: 5.0 });
+        let observer = Observer::new(model, Tuning::default());
         let control = AdaptiveControl::new(observer).unwrap();
         mean(&returns(env, &tasks, 1, (Life::of(&config, split), 0), 0, |_, _| control.clone()))
     }

@@ -22,9 +22,6 @@ pub struct IdentificationTicks {
     pub p90: Option<u32>,
 }
 
-/// The observer's settings, those of `learner = "adaptive-control"`; its knowledge comes from the tasks of training.
-const TUNING: Tuning = Tuning { forgetting: 0.99, surprise: 5.0 };
-
 /// The time that an observer with `model` takes on `tasks`, with `lanes` lanes each, in the first phase of `life`.
 pub fn identification_ticks(
     model: &Model,
@@ -36,7 +33,7 @@ pub fn identification_ticks(
     let model = Arc::new(model.clone());
     let found = vec![Cell::new(None); tasks.len() * lanes];
     returns(env, tasks, lanes, (life, 0), seed, |task, lane| Watched {
-        observer: Observer::new(model.clone(), TUNING),
+        observer: Observer::new(model.clone(), Tuning::default()),
         random: Random::new(env.spec().action, seed, task as u32),
         found: &found[task * lanes + lane],
     });

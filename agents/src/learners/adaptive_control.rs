@@ -16,7 +16,7 @@ use crate::{
     layout::Layout,
     learner::{Entry, Ground, Learner},
     memory::{Sizes, Taken},
-    ranges::{OutOfRange, Range, check, check_in},
+    ranges::{LANES, OutOfRange, Range, check_in, check_lanes},
     report::{Diverged, Report, Stopwatch},
     settings::Settings,
     source::{Demand, Policies, Source},
@@ -85,15 +85,14 @@ impl OwnConfig for AdaptiveControlConfig {
     const KEYS: &'static [Key] = &[
         key("adaptive_control.forgetting", NUMBER, Absent::Is("0.99"), range("0.1 to 1", "0.05"), "", "Factor by which the weight of a tick falls with every tick after it"),
         key("adaptive_control.surprise", NUMBER, Absent::Is("5"), range("1 to 100", "0.5"), "standard deviations", "Surprise from which on something must have changed"),
-        key("adaptive_control.lanes", INTEGER, Absent::Is("32"), range("1 to 32, or a multiple of 32 up to 8192", "33"), "lanes", "Lives of an iteration, each on a task of its own"),
+        key("adaptive_control.lanes", INTEGER, Absent::Is("32"), range(LANES, "33"), "lanes", "Lives of an iteration, each on a task of its own"),
     ];
 
     fn check(&self) -> Result<(), OutOfRange> {
         let AdaptiveControlConfig { forgetting, surprise, lanes } = *self;
         check_in("adaptive_control.forgetting", forgetting, forgetting, Range::Between(0.1, 1.0))?;
         check_in("adaptive_control.surprise", surprise, surprise, Range::Between(1.0, 100.0))?;
-        let whole = (1..=32).contains(&lanes) || (lanes.is_multiple_of(32) && lanes <= 8192);
-        check("adaptive_control.lanes", lanes, whole && lanes > 0, "1 to 32, or a multiple of 32 up to 8192")
+        check_lanes("adaptive_control.lanes", lanes)
     }
 }
 
@@ -146,14 +145,6 @@ impl Learner for AdaptiveControl {
 
     fn agent(&self) -> Box<dyn Agent> {
         Box::new(Remembering::new(self.layout.clone(), self.params.clone()))
-    }
-
-    fn goal(&self) -> Option<f64> {
-        None
-    }
-
-    fn solved(&self) -> bool {
-        false
     }
 
     fn save(&self, state: &mut State) {

@@ -96,14 +96,6 @@ impl Learner for Maml {
         Box::new(self.adaptive())
     }
 
-    fn goal(&self) -> Option<f64> {
-        None
-    }
-
-    fn solved(&self) -> bool {
-        false
-    }
-
     fn save(&self, state: &mut State) {
         self.params.parts().for_each(|(name, values)| state.put(name, values));
         self.adam.save(state, "adam");

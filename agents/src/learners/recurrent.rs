@@ -117,14 +117,6 @@ impl Learner for Recurrent {
         Box::new(Remembering::new(self.layout.clone(), self.params.clone()))
     }
 
-    fn goal(&self) -> Option<f64> {
-        None
-    }
-
-    fn solved(&self) -> bool {
-        false
-    }
-
     fn save(&self, state: &mut State) {
         state.put("params", &self.params);
         self.adam.save(state, "adam");

@@ -1,5 +1,6 @@
 //! The extended Kalman filter of state and unknown channels: least squares with forgetting, and a test for changes.
 
+use metadrift_agents::learners::adaptive_control::AdaptiveControlConfig;
 use nalgebra::{DMatrix, DVector, RowDVector};
 
 use super::model::Model;
@@ -27,6 +28,14 @@ pub struct Tuning {
     pub forgetting: f64,
     /// Size of a surprise that counts as a change, in standard deviations of a normal variable.
     pub surprise: f64,
+}
+
+/// Those of `learner = "adaptive-control"` where nothing is set.
+impl Default for Tuning {
+    fn default() -> Self {
+        let AdaptiveControlConfig { forgetting, surprise, .. } = AdaptiveControlConfig::default();
+        Tuning { forgetting, surprise }
+    }
 }
 
 impl Filter {
@@ -70,17 +79,9 @@ impl Filter {
     /// Begins an episode with these readings; the belief about the channels goes on.
     pub fn start(&mut self, model: &Model, readings: &[f64]) {
         let states = self.states(model);
-        let count = model.starts.len() as f64;
-        let middle: Vec<f64> = (0..states).map(|k| model.starts.iter().map(|s| s[k]).sum::<f64>() / count).collect();
-        let spread = DMatrix::from_fn(states, states, |i, j| {
-            let product = |s: &Vec<f64>| (s[i] - middle[i]) * (s[j] - middle[j]);
-            // drifting limits make other starts possible than those drawn
-            let wider = if i == j { 1e-4 + 0.1 * middle[i].abs() } else { 0.0 };
-            model.starts.iter().map(product).sum::<f64>() / count + wider
-        });
         for i in 0..self.mean.len() {
             for j in 0..states {
-                let entry = if i < states { spread[(i, j)] } else { 0.0 };
+                let entry = if i < states { model.start_spread[(i, j)] } else { 0.0 };
                 self.covariance[(i, j)] = entry;
                 self.covariance[(j, i)] = entry;
             }
@@ -154,9 +155,8 @@ impl Filter {
         let by_all = self.jacobian(model, &read);
         let expected = read(self.mean.as_slice());
         let innovation = DVector::from_fn(readings.len(), |k, _| readings[k] - expected[k]);
-        let errors = model.errors();
         let mut variance = &by_all * &self.covariance * by_all.transpose();
-        for (k, error) in errors.iter().enumerate() {
+        for (k, error) in model.errors.iter().enumerate() {
             variance[(k, k)] += error * error;
         }
         let Some(factor) = variance.cholesky() else { return true };

@@ -40,7 +40,7 @@ impl Observer {
 
     /// Takes in the observation before a step; `first` says that an episode begins with it.
     pub fn see(&mut self, observation: &[f32], first: bool) {
-        let readings: Vec<f64> = observation[..self.model.errors().len()].iter().map(|x| f64::from(*x)).collect();
+        let readings: Vec<f64> = observation[..self.model.errors.len()].iter().map(|x| f64::from(*x)).collect();
         if first {
             self.given.clear();
             self.filters.iter_mut().for_each(|filter| filter.start(&self.model, &readings));

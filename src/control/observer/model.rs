@@ -85,8 +85,6 @@ pub struct Unknown {
 struct Sensor {
     scale: usize,
     bias: usize,
-    /// Standard deviation of its error.
-    error: f64,
     masked: bool,
 }
 
@@ -104,10 +102,14 @@ pub struct Model {
     /// The first of the actuator's channels.
     first: usize,
     sensors: Vec<Sensor>,
+    /// Standard deviations of the readings' errors, `[observations]`.
+    pub errors: Vec<f64>,
     /// Standard deviation of the actuator's noise.
     pub actuator_noise: f64,
     /// Initial states, `[starts, state_dim]`.
     pub starts: Vec<Vec<f64>>,
+    /// Covariance of initial states, `[state_dim, state_dim]`.
+    pub start_spread: DMatrix<f64>,
     /// Standard normal numbers, `[beliefs, unknown]`.
     pub beliefs: DMatrix<f64>,
     /// Root mean square of every effect over the channels' spreads, `[effects]`.
@@ -124,9 +126,9 @@ impl Model {
             let of = |fault: &str| place(&format!("sensor_{obs}_{fault}"));
             let mean = |fault: &str| spreads[of(fault)].mean;
             let error = mean("noise_std").hypot(mean("quantum") / 12.0_f64.sqrt()).hypot(ERROR);
-            Sensor { scale: of("scale"), bias: of("bias"), error, masked: mean("mask") >= 0.5 }
+            (Sensor { scale: of("scale"), bias: of("bias"), masked: mean("mask") >= 0.5 }, error)
         };
-        let sensors: Vec<Sensor> = env.spec().observations.iter().map(|obs| sensor(obs)).collect();
+        let (sensors, errors): (Vec<Sensor>, Vec<f64>) = env.spec().observations.iter().map(|obs| sensor(obs)).unzip();
         let estimated = |channel: usize| {
             let affects_actions = ["gain", "bias", "dead_zone", "saturation"];
             let of_actuator = affects_actions.iter().any(|name| channel == place(&format!("actuator_{name}")));
@@ -149,11 +151,13 @@ impl Model {
             let uniform = stream.uniforms(k as u32).map(f64::from);
             env.dynamics().initial(&base, uniform)
         };
+        let starts: Vec<Vec<f64>> = (0..STARTS).map(start).collect();
         let mut rng = stream.part(1).rng();
         let mut normal = || rand_distr::Distribution::sample(&rand_distr::StandardNormal, &mut rng);
         let mut model = Model {
             typical: Vec::new(),
-            starts: (0..STARTS).map(start).collect(),
+            start_spread: covariance(&starts),
+            starts,
             beliefs: DMatrix::from_fn(BELIEFS, unknown.len(), |_, _| normal()),
             actuator_noise: spreads[place("actuator_noise_std")].mean,
             env,
@@ -162,6 +166,7 @@ impl Model {
             delays,
             first,
             sensors,
+            errors,
         };
         model.typical = model.typical_effects();
         model
@@ -246,9 +251,15 @@ impl Model {
         };
         self.sensors.iter().zip(healthy).map(read).collect()
     }
+}
 
-    /// Standard deviations of the readings' errors, `[observations]`.
-    pub fn errors(&self) -> Vec<f64> {
-        self.sensors.iter().map(|sensor| sensor.error).collect()
-    }
+/// Covariance of `starts`, widened: drifting limits make other initial states possible than those drawn.
+fn covariance(starts: &[Vec<f64>]) -> DMatrix<f64> {
+    let (states, count) = (starts[0].len(), starts.len() as f64);
+    let middle: Vec<f64> = (0..states).map(|k| starts.iter().map(|s| s[k]).sum::<f64>() / count).collect();
+    DMatrix::from_fn(states, states, |i, j| {
+        let product = |s: &Vec<f64>| (s[i] - middle[i]) * (s[j] - middle[j]);
+        let wider = if i == j { 1e-4 + 0.1 * middle[i].abs() } else { 0.0 };
+        starts.iter().map(product).sum::<f64>() / count + wider
+    })
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     keys::{Absent, INTEGER, Key, Legal, NOT_NEGATIVE, NUMBER, OwnConfig, SWITCH, key, range},
-    ranges::{OutOfRange, Range, check, check_in},
+    ranges::{LANES, OutOfRange, Range, check_in, check_lanes},
 };
 
 /// `[recurrent]`: the settings of recurrent policies, beside `[ppo]`.
@@ -50,7 +50,7 @@ impl OwnConfig for RecurrentConfig {
     const SECTION: &'static str = "recurrent";
     #[rustfmt::skip]
     const KEYS: &'static [Key] = &[
-        key("recurrent.lanes", INTEGER, Absent::Is("256"), range("1 to 32, or a multiple of 32 up to 8192", "33"), "lanes", "Lives of an iteration, each on a task of its own"),
+        key("recurrent.lanes", INTEGER, Absent::Is("256"), range(LANES, "33"), "lanes", "Lives of an iteration, each on a task of its own"),
         key("recurrent.embedding", INTEGER, Absent::Is("64"), range("1 to 4096", "0"), "units", "Width of the tanh layer below the memory"),
         key("recurrent.hidden", INTEGER, Absent::Is("64"), range("1 to 4096", "0"), "units", "Width of the memory"),
         key("recurrent.minibatches", INTEGER, Absent::Is("4"), range("1 to 256", "0"), "", "Minibatches of an epoch; each has whole lives"),
@@ -61,9 +61,7 @@ impl OwnConfig for RecurrentConfig {
     ];
 
     fn check(&self) -> Result<(), OutOfRange> {
-        let lanes = self.lanes;
-        let whole = (1..=32).contains(&lanes) || (lanes.is_multiple_of(32) && lanes <= 8192);
-        check("recurrent.lanes", lanes, whole && lanes > 0, "1 to 32, or a multiple of 32 up to 8192")?;
+        check_lanes("recurrent.lanes", self.lanes)?;
         let width = |key, width: usize| check_in(key, width, width as f64, Range::Whole(1, 4096));
         width("recurrent.embedding", self.embedding)?;
         width("recurrent.hidden", self.hidden)?;
