@@ -36,7 +36,7 @@ pub fn learner(
     let layout = registry::policy(config);
     let channels = match layout.core() {
         Core::Model => observer::spreads(config.tasks(Split::Train), config.seed, &Life::training(config)),
-        Core::Feedforward | Core::Recurrent { .. } => Vec::new(),
+        _ => Vec::new(),
     };
     let channels = channels.iter().map(|spread| spread.to_numbers()).collect();
     let ground = Ground { layout, device, backend, threads, channels };

@@ -78,19 +78,43 @@ fn a_memory_follows_a_bandit_whose_better_arm_changes() {
     let settings = "learner = \"rl2\"\nppo.outer_lr = 3e-3\nrollout.num_steps = 100\nrecurrent.lanes = 64\nrecurrent.embedding = 16\n\
         recurrent.hidden = 16\n\
         [task.drift.actuator_gain]\nkind = \"markov\"\nstates = [-1.0, 1.0]\nmean_dwell = 50.0";
-    let (_, post) = train("probe-sign", 60, settings, BackendChoice::Auto);
-    // 64 lives of 100 steps for ten iterations: the mean reward has a standard error of about 0.003
-    assert!(post > 0.95 * optimum, "{post} of {optimum}");
+    for backend in BackendChoice::ALL.iter().copied() {
+        let (_, post) = train("probe-sign", 60, settings, backend);
+        // 64 lives of 100 steps for ten iterations: the mean reward has a standard error of about 0.003
+        assert!(post > 0.95 * optimum, "{backend:?}: {post} of {optimum}");
+    }
 }
 
 #[test]
 fn a_student_learns_to_tell_the_worlds_apart_from_a_teacher_who_knows() {
     // a policy that tells them apart balances for all of the 100 steps, the best fixed one in half of the tasks
-    let settings = "learner = \"distill\"\ntask.horizon = 100\nppo.outer_lr = 1e-2\nppo.max_grad_norm = 2.0\n\
-        recurrent.lanes = 64\nrecurrent.embedding = 16\nrecurrent.hidden = 16\n\
-        task.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
-    let (_, post) = train("cartpole", 40, settings, BackendChoice::Auto);
+    let memory = "learner = \"distill\"\nppo.outer_lr = 1e-2\nppo.max_grad_norm = 2.0\nrecurrent.lanes = 64\n\
+        recurrent.embedding = 16\nrecurrent.hidden = 16";
+    let window = "learner = \"distill-window\"\nppo.outer_lr = 1e-2\nppo.max_grad_norm = 2.0\n\
+        distill_window.lanes = 64\npolicy.hidden = [16]\npolicy.window = 1";
+    for student in [memory, window] {
+        let (_, post) = train("cartpole", 40, &format!("{student}\n{SIGNS}"), BackendChoice::Auto);
+        assert!(post > 90.0, "{student}: {post}");
+    }
+}
+
+/// CartPole whose actuator pushes the wrong way in every second task.
+const SIGNS: &str = "task.horizon = 100\ntask.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
+
+#[test]
+fn a_code_that_helps_to_predict_tells_the_worlds_apart() {
+    // as above; the policy gets nothing of the window but the code, which no return ever changed
+    let settings = "learner = \"context\"\nrollout.num_envs = 64\nrollout.num_steps = 64\nppo.outer_lr = 3e-3\n\
+        policy.hidden = [16]\npolicy.window = 2\ncontext.code = 2\ncontext.hidden = [16]\ncontext.encoder_lr = 3e-3";
+    let (_, post) = train("cartpole", 80, &format!("{settings}\n{SIGNS}"), BackendChoice::Auto);
     assert!(post > 90.0, "{post}");
+}
+
+#[test]
+fn a_code_needs_transitions() {
+    let text = "name = \"x\"\nlearner = \"context\"\ntask.env = \"cartpole\"\n";
+    let error = Experiment::parse("x", text, &[]).unwrap_err().to_string();
+    assert!(error.contains("policy.window = 0") && error.contains("at least 1"), "{error}");
 }
 
 #[test]

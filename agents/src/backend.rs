@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "torch")]
 use crate::tch_backend::TchBackend;
 use crate::{
-    batch::{Batch, MetaBatch},
+    batch::{Batch, Lives, MetaBatch},
     device::Device,
     layout::Layout,
     native::NativeBackend,
-    objective::{Objective, ObjectiveStats},
+    objective::{LifeObjective, LifeStats, Objective, ObjectiveStats},
     params::Params,
 };
 
@@ -31,6 +31,9 @@ pub trait Backend: Debug + Send + Sync {
 
     /// Gradients on minibatches.
     fn minibatches(&self) -> Box<dyn Minibatches + '_>;
+
+    /// Prepares whole lives once for all epochs; derivatives run back through `stretch` steps. The policy is recurrent.
+    fn lives<'a>(&'a self, groups: &[Lives], stretch: usize) -> Box<dyn LifeProblem + 'a>;
 }
 
 /// The meta-objective on fixed data.
@@ -40,10 +43,19 @@ pub trait Problem {
     fn gradient(&mut self, at: &Params, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
 }
 
+/// Gradients of a recurrent policy on whole lives.
+pub trait LifeProblem {
+    /// Gradient of the loss by the parameters, `[num_params]`, mean over all samples of the groups numbered in `minibatch`.
+    fn gradient(&mut self, params: &[f32], minibatch: &[u32], objective: &LifeObjective) -> (Vec<f32>, LifeStats);
+}
+
 /// Gradients of plain PPO.
 pub trait Minibatches {
     /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
     fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
+
+    /// Gradient of minus the mean log-likelihood of the actions of `batch`, `[num_params]`, and that loss.
+    fn likelihood(&mut self, params: &[f32], batch: &Batch) -> (Vec<f32>, f64);
 
     /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs`
     /// `[samples, obs_dim]`, `target` `[samples]`.

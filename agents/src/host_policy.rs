@@ -6,18 +6,24 @@
 //! policy.
 
 use crate::{
+    context::{Encoder, Sight},
     layout::{Head, Layout},
     native::{self, Isa, Net, Shape, State, TILE, with_isa},
     vector_math,
 };
 
 /// Work space of [`HostPolicy::forward`], reused between calls.
-pub struct Scratch(State<f32>);
+pub struct Scratch {
+    state: State<f32>,
+    sight: Option<Box<Sight>>,
+}
 
 /// A policy and its parameters.
 pub struct HostPolicy {
     obs_dim: usize,
     head: Head,
+    /// The network before this one, which encodes a part of the observation.
+    encoder: Option<Box<Encoder>>,
     shape: Shape,
     net: Net<f32>,
     isa: Isa,
@@ -32,14 +38,23 @@ impl HostPolicy {
     pub fn new(layout: &Layout, params: &[f32]) -> Self {
         assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
         assert!(layout.head().act_dim() <= 4, "more than four action dimensions");
+        let encoder = Encoder::new(layout, params).map(Box::new);
+        let (layout, obs_dim) = (layout.parts().last().unwrap_or(layout), layout.obs_dim());
+        let params = &params[params.len() - layout.num_params()..];
         let shape = Shape::new(layout);
         let net = Net::new(layout, &shape, params);
-        HostPolicy { obs_dim: layout.obs_dim(), head: layout.head(), shape, net, isa: Isa::detect() }
+        HostPolicy { obs_dim, head: layout.head(), encoder, shape, net, isa: Isa::detect() }
     }
 
     /// Work space for policies of this shape.
     pub fn scratch(&self) -> Scratch {
-        Scratch(State::new(&self.shape))
+        let sight = self.encoder.as_ref().map(|encoder| Box::new(encoder.sight()));
+        Scratch { state: State::new(&self.shape), sight }
+    }
+
+    /// Number of values in one observation.
+    pub fn obs_dim(&self) -> usize {
+        self.obs_dim
     }
 
     /// Number of values per lane that [`forward`](Self::forward) writes.
@@ -48,20 +63,25 @@ impl HostPolicy {
     }
 
     /// Computes the head outputs (logits or means) `out` `[outputs, envs]` for `obs` `[envs, obs_dim]`.
-    pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch(state): &mut Scratch) {
+    pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch { state, sight }: &mut Scratch) {
         let isa = self.isa;
         let policy = self;
+        let obs = match (&self.encoder, sight) {
+            (Some(encoder), Some(sight)) => encoder.see(obs, sight),
+            _ => obs,
+        };
         with_isa!(isa, [] (policy: &HostPolicy, obs: &[f32], out: &mut [f32], state: &mut State<f32>) => {
             policy.forward_body(obs, out, state);
         });
     }
 
     #[inline(always)]
-    fn forward_body(&self, obs: &[f32], out: &mut [f32], state: &mut State<f32>) {
-        let envs = obs.len() / self.obs_dim;
+    fn forward_body(&self, x: &[f32], out: &mut [f32], state: &mut State<f32>) {
+        let inputs = self.shape.inputs();
+        let envs = x.len() / inputs;
         assert_eq!(out.len(), envs * self.head.outputs());
-        for (tile, x) in obs.chunks(TILE * self.obs_dim).enumerate() {
-            let n = x.len() / self.obs_dim;
+        for (tile, x) in x.chunks(TILE * inputs).enumerate() {
+            let n = x.len() / inputs;
             native::forward(self.isa, &self.shape, &self.net, x, n, state);
             for (out, column) in out.chunks_exact_mut(envs).zip(&state.out) {
                 out[tile * TILE..][..n].copy_from_slice(&column[..n]);

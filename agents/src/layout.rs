@@ -24,6 +24,14 @@ impl Head {
         }
     }
 
+    /// Writes `action` as inputs of a network, `[outputs]`: one number for each choice, or the vector.
+    pub fn show(self, action: &[f32], input: &mut [f32]) {
+        match self {
+            Head::Categorical(n) => (0..n).for_each(|k| input[k] = f32::from(u8::from(action[0] == k as f32))),
+            Head::Gaussian(dim) => input[..dim].copy_from_slice(action),
+        }
+    }
+
     /// Number of values stored per action: the index for a categorical head, the vector for a Gaussian one.
     pub fn act_dim(self) -> usize {
         match self {
@@ -56,6 +64,14 @@ pub enum Core {
         /// Width of the memory.
         hidden: usize,
     },
+    /// Two perceptrons, see [`Layout::parts`]: an encoder turns the last transitions into a code, and the policy sees the
+    /// observation, the code, and the products of the two.
+    Context {
+        /// Number of values of an observation without the last transitions.
+        own: usize,
+        /// Length of the code.
+        code: usize,
+    },
     /// No network: a model of the environment, whose parameters are knowledge of its channels.
     Model,
 }
@@ -68,12 +84,17 @@ pub struct Layout {
     core: Core,
     head: Head,
     blocks: Vec<Block>,
+    parts: Vec<Layout>,
 }
 
 impl Layout {
+    fn empty(obs_dim: usize, core: Core, head: Head) -> Self {
+        Layout { obs_dim, window: 0, core, head, blocks: Vec::new(), parts: Vec::new() }
+    }
+
     /// Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
     pub fn new(obs_dim: usize, hidden: &[usize], head: Head) -> Self {
-        let mut layout = Layout { obs_dim, window: 0, core: Core::Feedforward, head, blocks: Vec::new() };
+        let mut layout = Layout::empty(obs_dim, Core::Feedforward, head);
         let mut width = obs_dim;
         for (i, &out) in hidden.iter().chain([&head.outputs()]).enumerate() {
             layout.push(format!("layer{i}.weight"), [width, out]);
@@ -89,8 +110,7 @@ impl Layout {
     /// A recurrent policy. Its inputs are the observation, the action before (one number for each choice, or the vector),
     /// the reward before, and whether an episode ended with it.
     pub fn recurrent(obs_dim: usize, embedding: usize, hidden: usize, head: Head) -> Self {
-        let mut layout =
-            Layout { obs_dim, window: 0, core: Core::Recurrent { embedding, hidden }, head, blocks: Vec::new() };
+        let mut layout = Layout::empty(obs_dim, Core::Recurrent { embedding, hidden }, head);
         let inputs = obs_dim + head.outputs() + 2;
         let outputs = head.outputs() + 1;
         layout.push("embedding.weight".into(), [inputs, embedding]);
@@ -110,7 +130,7 @@ impl Layout {
     /// A policy without a network, for an environment with that many channels. Its parameters are the settings of its
     /// observer, then mean, standard deviation, smallest and largest value of every channel.
     pub fn model(obs_dim: usize, channels: usize, head: Head) -> Self {
-        let mut layout = Layout { obs_dim, window: 0, core: Core::Model, head, blocks: Vec::new() };
+        let mut layout = Layout::empty(obs_dim, Core::Model, head);
         layout.push("observer".into(), [1, 2]);
         layout.push("channels".into(), [channels, 4]);
         layout
@@ -126,9 +146,33 @@ impl Layout {
         self.core
     }
 
-    /// A value network: one linear output, which the layout describes as a categorical head with one action.
-    pub fn value(obs_dim: usize, hidden: &[usize]) -> Self {
-        Layout::new(obs_dim, hidden, Head::Categorical(1))
+    /// A network without a distribution: `outputs` linear outputs, which the layout describes as those of a categorical
+    /// head. A value network has one.
+    pub fn plain(inputs: usize, hidden: &[usize], outputs: usize) -> Self {
+        Layout::new(inputs, hidden, Head::Categorical(outputs))
+    }
+
+    /// A policy that sees a code of the last transitions, which are the part of the observation behind its first `own`
+    /// values; `encoder` are the widths of the encoder's hidden layers.
+    pub fn context(
+        (own, obs_dim): (usize, usize),
+        encoder: &[usize],
+        code: usize,
+        hidden: &[usize],
+        head: Head,
+    ) -> Self {
+        let mut layout = Layout::empty(obs_dim, Core::Context { own, code }, head);
+        let seen = crate::context::width(own, code);
+        layout.parts = vec![Layout::plain(obs_dim - own, encoder, code), Layout::new(seen, hidden, head)];
+        for (part, name) in layout.parts.clone().iter().zip(["encoder.", ""]) {
+            part.blocks.iter().for_each(|block| layout.push(format!("{name}{}", block.name), block.dims));
+        }
+        layout
+    }
+
+    /// The encoder and the policy behind it, whose parameters follow each other; empty for a single network.
+    pub fn parts(&self) -> &[Layout] {
+        &self.parts
     }
 
     fn push(&mut self, name: String, dims: [usize; 2]) {

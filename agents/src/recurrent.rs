@@ -122,10 +122,7 @@ impl RecurrentPolicy {
 /// Writes the inputs that tell of the step before: the action (one number for each choice, or the vector), the reward,
 /// squeezed into (-1, 1), and 1 where an episode ended with it.
 pub fn before(head: Head, action: &[f32], reward: f32, ended: bool, input: &mut [f32]) {
-    match head {
-        Head::Categorical(n) => (0..n).for_each(|k| input[k] = f32::from(u8::from(action[0] == k as f32))),
-        Head::Gaussian(dim) => input[..dim].copy_from_slice(action),
-    }
+    head.show(action, input);
     input[head.outputs()] = reward / (1.0 + reward.abs());
     input[head.outputs() + 1] = f32::from(u8::from(ended));
 }

@@ -170,6 +170,12 @@ impl Rollout {
         Rollout { lesson: vec![0.0; self.action.len()], ..self }
     }
 
+    /// The same experience seen otherwise: `obs` and `next_obs` `[tasks, steps, envs, obs_dim]` take the place of its
+    /// observations.
+    pub fn seen_as(&self, obs_dim: usize, obs: Vec<f32>, next_obs: Vec<f32>) -> Rollout {
+        Rollout { shape: Shape { obs_dim, ..self.shape }, own_obs: obs_dim, obs, next_obs, ..self.clone() }
+    }
+
     /// The buffer's extents.
     pub fn shape(&self) -> Shape {
         self.shape

@@ -11,6 +11,8 @@ pub struct Settings {
     pub iterations: u64,
     /// Time limit of an episode (steps).
     pub horizon: u32,
+    /// Number of values in one observation without a window.
+    pub obs_dim: usize,
     /// Number of the environment's channels.
     pub channels: usize,
     /// The section `[rollout]`.

@@ -50,7 +50,7 @@ pub fn parameters(layout: &Layout, rng: &mut Lcg) -> Vec<f64> {
 }
 
 /// Objectives, and the weight of the entropy in their loss.
-fn objectives() -> [(LifeObjective, f64); 2] {
+pub fn objectives() -> [(LifeObjective, f64); 2] {
     [(objective(), 0.05), (LifeObjective { policy: LifePolicy::Likelihood, value_coef: 0.25 }, 0.0)]
 }
 

@@ -1,6 +1,7 @@
 //! The tests of this crate's public interface, in one binary: every binary more compiles the generic code again.
 
 mod baseline;
+mod context;
 mod lives;
 #[cfg(feature = "torch")]
 mod meta_gradient;

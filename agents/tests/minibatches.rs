@@ -47,7 +47,11 @@ fn native_gradients_equal_the_tch_ones() {
         let (single, _) = native.minibatches().clipped(&at, &data, &objective);
         assert!(distance(&wide(&single), &expected) <= 1e-4, "{:?}", layout.head());
 
-        let layout = Layout::value(layout.obs_dim(), &[8, 6]);
+        let (expected, loss) = tch.double().likelihood(&wide(&at), &data);
+        let (gradient, native_loss) = native.minibatches().likelihood(&wide(&at), &data);
+        assert!(distance(&gradient, &expected) <= 1e-10 && (loss - native_loss).abs() <= 1e-9, "{loss} {native_loss}");
+
+        let layout = Layout::plain(layout.obs_dim(), &[8, 6], 1);
         let at = params(&layout, &mut rng);
         let target: Vec<f32> = (0..150).map(|_| rng.normal()).collect();
         let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 1);

@@ -11,8 +11,9 @@ use metadrift_agents::{
     layout::Layout,
     learners::{
         maml::Maml,
-        ppo::{Experience, Network, Ppo, PpoLearnerConfig, Run},
+        ppo::{Experience, Ppo, PpoLearnerConfig, Run},
     },
+    network::Network,
     params::POLICY,
     settings::{MamlConfig, PpoConfig},
 };
@@ -145,7 +146,7 @@ fn plain_ppo_keeps_its_policy_and_still_learns_values() {
                 let theta = params(&layout, &mut rng);
                 Network::new(backend::open(choice, layout, Device::Cpu, 0, 1).unwrap(), theta)
             };
-            let (policy, value) = (network(layout.clone()), network(Layout::value(layout.obs_dim(), &[5])));
+            let (policy, value) = (network(layout.clone()), network(Layout::plain(layout.obs_dim(), &[5], 1)));
             let config = PpoLearnerConfig { minibatch: 16, ..PpoLearnerConfig::default() };
             let run = Run { seed: 0, iterations: 1, lanes: ENVS, threads: 1 };
             let settings = (PpoConfig::default(), config, MamlConfig::default());

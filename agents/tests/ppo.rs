@@ -5,7 +5,8 @@ use metadrift_agents::{
     batch::Trajectories,
     device::Device,
     layout::{Head, Layout},
-    learners::ppo::{Experience, Network, Ppo, PpoLearnerConfig, Run},
+    learners::ppo::{Experience, Ppo, PpoLearnerConfig, Run},
+    network::Network,
     settings::{MamlConfig, PpoConfig},
 };
 use serde::Deserialize;
@@ -52,7 +53,7 @@ impl Case {
         };
         let config = PpoLearnerConfig { minibatch: 5, value_lr: 2e-3, ..PpoLearnerConfig::default() };
         let policy = network(Layout::new(3, &[4], head(self.outputs)), &self.policy);
-        let value = network(Layout::value(3, &[5]), &self.value);
+        let value = network(Layout::plain(3, &[5], 1), &self.value);
         let run = Run { seed: 0, iterations: 1, lanes: 2, threads: 1 };
         Ppo::new((ppo, config, MamlConfig::default()), policy, value, run)
     }

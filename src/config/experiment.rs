@@ -11,7 +11,7 @@ use metadrift_agents::{
     settings::Settings,
     source::Demand,
 };
-use metadrift_envs::{EnvKind, Split, TaskDistribution, channels};
+use metadrift_envs::{EnvKind, Split, TaskDistribution, channels, obs_dim};
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, evaluation::Evaluated, set};
@@ -62,12 +62,14 @@ impl Experiment {
         config.check_ranges()?;
         config.settle_sections()?;
         config.check_ignored()?;
-        let settings = config.settings(horizon, channels(env.spec()).len());
+        let settings = config.settings(env, horizon);
         let demand = (config.learner.demand)(&settings);
         let known = privileged::controller(env).is_some();
         // the kind of network does not depend on the sizes
-        let core = (config.learner.layout)(&settings, 1, Head::Categorical(2)).core();
+        let core = (config.learner.layout)(&settings, settings.obs_dim, Head::Categorical(2)).core();
         check("learner", config.learner.name, known || core != Core::Model, UNKNOWN)?;
+        let blind = config.policy.window == 0 && matches!(core, Core::Context { .. });
+        check("policy.window", 0, !blind, "at least 1 with this learner, which encodes the last transitions")?;
         check_demand(&config, demand, (horizon, known))?;
         let life = match demand {
             Demand::Lanes { .. } => settings.whole_episodes(),
@@ -191,13 +193,14 @@ impl Config {
         Ok(())
     }
 
-    fn settings(&self, horizon: u32, channels: usize) -> Settings {
+    fn settings(&self, env: EnvKind, horizon: u32) -> Settings {
         let own = self.own.values().next().and_then(Value::as_table);
         Settings {
             seed: self.seed,
             iterations: self.iterations,
             horizon,
-            channels,
+            obs_dim: obs_dim(env.spec(), &self.task.settings()),
+            channels: channels(env.spec()).len(),
             rollout: self.rollout.clone(),
             policy: self.policy.clone(),
             maml: self.maml.clone(),

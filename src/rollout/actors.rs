@@ -20,7 +20,9 @@ pub fn actor<'a>(
     memories: &Memories,
 ) -> Box<dyn Actor + 'a> {
     match layout.core() {
-        Core::Feedforward => Box::new(Network::new((layout, params), (spec, envs), actions, stream, place)),
+        Core::Feedforward | Core::Context { .. } => {
+            Box::new(Network::new((layout, params), (spec, envs), actions, stream, place))
+        }
         Core::Recurrent { .. } => {
             let mut actor = Remembering::new((layout, params), (spec, envs), actions, stream, place);
             actor.recall(memories);

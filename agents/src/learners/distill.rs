@@ -17,7 +17,7 @@ pub const ENTRY: Entry = Entry {
     demand: |settings| recurrent::demand(settings, imitate(settings)),
     size: |settings| format!("distillation, {}", recurrent::size(settings)),
     memory: recurrent::memory,
-    build: |settings, ground| recurrent::build("distill", settings, ground, imitate(settings)),
+    build: |settings, ground| recurrent::build(settings, ground, imitate(settings)),
 };
 
 /// For any preset: 6 million steps where lives have 500. Labels are less noisy than advantages, so steps are larger.

@@ -8,7 +8,9 @@ use toml::Table;
 use crate::{keys::Section, learner::Entry};
 
 pub mod adaptive_control;
+pub mod context;
 pub mod distill;
+pub mod distill_window;
 pub mod maml;
 pub mod ppo;
 mod recurrent;
@@ -17,7 +19,11 @@ pub mod rl2;
 pub use recurrent::RecurrentConfig;
 
 /// The learners of this crate, the default first.
-pub const ALL: &[&Entry] = &[&maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY, &adaptive_control::ENTRY];
+#[rustfmt::skip]
+pub const ALL: &[&Entry] = &[
+    &maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY, &distill_window::ENTRY, &context::ENTRY,
+    &adaptive_control::ENTRY,
+];
 
 /// Names at the top of a configuration that no learner's section may have.
 const COMMON: &[&str] = &[

@@ -16,7 +16,9 @@ use crate::{
     layout::Layout,
     learner::{Entry, Ground, Learner, feedforward},
     memory::{Sizes, Taken},
+    network::Network,
     report::{Diverged, Report, Stopwatch},
+    rollout::Rollout,
     settings::{MamlConfig, PpoConfig, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
@@ -24,13 +26,11 @@ use crate::{
 
 mod config;
 mod experience;
-mod network;
 mod score;
 mod update;
 
 pub use config::PpoLearnerConfig;
 pub use experience::Experience;
-pub use network::Network;
 use score::Score;
 
 /// The entry of `learner = "ppo"`.
@@ -59,7 +59,7 @@ pub const ENTRY: Entry = Entry {
 pub struct Ppo {
     /// The policy.
     pub policy: Network,
-    /// The value network, with one output; see [`Layout::value`].
+    /// The value network, with one output; see [`Layout::plain`].
     pub value: Network,
     ppo: PpoConfig,
     config: PpoLearnerConfig,
@@ -93,6 +93,36 @@ impl Ppo {
         Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), run }
     }
 
+    /// Learns from the experience of an iteration, whose observations are those that the networks see. The report lacks
+    /// steps and timing.
+    ///
+    /// # Errors
+    /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was.
+    pub(super) fn learn(
+        &mut self,
+        rollout: &Rollout,
+        iteration: u32,
+        watch: &mut Stopwatch,
+    ) -> Result<Report, Diverged> {
+        let mut score = self.score.clone();
+        score.add(rollout);
+        let mut experience = Experience::default();
+        rollout.tasks().for_each(|data| self.prepare(&data, &mut experience));
+        watch.lap("time/advantage_s");
+        let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
+        let samples = experience.batch.len() as u32;
+        let orders: Vec<_> =
+            (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
+        let learned = self.update(&experience, &orders, self.rate(iteration), self.run.threads)?;
+        watch.lap("time/update_s");
+        self.score = score;
+        let return_post = self.score.mean();
+        let mut metrics = vec![("return", return_post)];
+        metrics.extend(learned);
+        let informative = experience.batch.tells();
+        Ok(Report { metrics, timing: Vec::new(), return_post, return_unadapted: None, informative })
+    }
+
     /// The share of the learning rates that remains in iteration `iteration`.
     fn rate(&self, iteration: u32) -> f64 {
         let done = f64::from(iteration) / self.run.iterations as f64;
@@ -110,29 +140,16 @@ impl Learner for Ppo {
     /// ```
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let mut watch = Stopwatch::start();
+        let before = source.env_steps();
         source.begin(iteration);
         let params = std::slice::from_ref(&self.policy.params);
         let policies = Policies { layout: self.policy.layout(), params };
         let rollout = source.collect(0, policies).map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
         watch.lap("time/rollout_s");
-        let mut score = self.score.clone();
-        score.add(rollout);
-        let mut experience = Experience::default();
-        rollout.tasks().for_each(|data| self.prepare(&data, &mut experience));
-        let steps = rollout.num_valid();
-        watch.lap("time/advantage_s");
-        let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
-        let samples = experience.batch.len() as u32;
-        let orders: Vec<_> =
-            (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
-        let learned = self.update(&experience, &orders, self.rate(iteration), self.run.threads)?;
-        watch.lap("time/update_s");
-        self.score = score;
-        let return_post = self.score.mean();
-        let mut metrics = vec![("return", return_post), ("env_steps", source.env_steps() as f64)];
-        metrics.extend(learned);
-        let informative = experience.batch.tells();
-        Ok(Report { metrics, timing: watch.timing(steps), return_post, return_unadapted: None, informative })
+        let mut report = self.learn(rollout, iteration, &mut watch)?;
+        let steps = source.env_steps();
+        report.metrics.insert(1, ("env_steps", steps as f64));
+        Ok(Report { timing: watch.timing(steps - before), ..report })
     }
 
     /// The policy, which adapts by plain gradient steps of `maml.inner_lr`.
@@ -169,7 +186,7 @@ impl Learner for Ppo {
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let config: PpoLearnerConfig = own(&settings.own);
     let Ground { layout, device, backend, threads, .. } = ground;
-    let value = Layout::value(layout.obs_dim(), &config.value_hidden);
+    let value = Layout::plain(layout.obs_dim(), &config.value_hidden, 1);
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let mut network = |layout: Layout| {
         let params = layout.initial(settings.policy.init_log_std, &mut rng);
@@ -181,7 +198,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     Ok(Box::new(Ppo::new((settings.ppo.clone(), config, settings.maml.clone()), policy, value, run)))
 }
 
-fn demand(settings: &Settings) -> Demand {
+pub(super) fn demand(settings: &Settings) -> Demand {
     let asked = settings.rollout.num_steps;
     let steps = if asked == 0 { settings.horizon as usize } else { asked };
     Demand::Lanes { lanes: settings.rollout.num_envs, steps, episodes: settings.episodes() }
@@ -194,7 +211,7 @@ fn size(settings: &Settings) -> String {
 fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let config: PpoLearnerConfig = own(&settings.own);
     let samples = settings.rollout.num_envs as u128 * demand(settings).steps() as u128;
-    let value = Layout::value(sizes.obs_dim, &config.value_hidden);
+    let value = Layout::plain(sizes.obs_dim, &config.value_hidden, 1);
     let widest = sizes.hidden.max(4 * config.value_hidden.iter().map(|width| *width as u128).sum::<u128>());
     let minibatch = samples.min(config.minibatch as u128) * (8 * widest + 2 * sizes.sample);
     // the data, and an order of the samples for every epoch

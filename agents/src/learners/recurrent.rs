@@ -2,19 +2,19 @@
 //! memory begins with a life and goes on from episode to episode; it sees the action, the reward and the end of an episode
 //! before each step, so that it can tell what world it is in.
 
+use std::sync::Arc;
+
 use metadrift_random::{Purpose, Stream};
 
 use crate::{
     adam::Adam,
     agent::{Agent, Remembering},
-    backend::{BackendChoice, NoBackend},
+    backend::{self, Backend, NoBackend},
     batch::Lives,
-    device::Device,
     keys::{Section, own},
     layout::{Head, Layout},
     learner::{Ground, Learner},
     memory::{Sizes, Taken},
-    native::{LifeGradients, PreparedLives},
     objective::{LifeObjective, LifePolicy, LifeStats, clip_norm},
     report::{Diverged, Metrics, Report, Stopwatch},
     settings::{PpoConfig, Settings},
@@ -24,10 +24,12 @@ use crate::{
 
 mod config;
 mod experience;
+mod guard;
 
 pub use config::RecurrentConfig;
 pub(super) use experience::returns;
 use experience::{Experience, Scale};
+use guard::Guard;
 
 /// As in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: gradients of minibatches are noise at the end.
 const ADAM_EPSILON: f32 = 1e-5;
@@ -57,13 +59,14 @@ pub struct Recurrent {
     adam: Adam,
     /// Unit of the value network's answers, known after the first iteration.
     scale: Scale,
+    guard: Guard,
     config: RecurrentConfig,
     ppo: PpoConfig,
     seed: u64,
     iterations: u64,
     /// Number of first iterations that imitate the teacher.
     imitate: u64,
-    gradients: LifeGradients<f32>,
+    backend: Arc<dyn Backend>,
     threads: usize,
 }
 
@@ -72,6 +75,7 @@ impl Learner for Recurrent {
     ///
     /// ```text
     /// lives <- every lane lives through a task of its own from the beginning, the memory from 0
+    /// where much of what was learned is lost: params <- the best policy so far, the rate halved; nothing else
     /// advantages: a fall ends the return, a time limit does not, for life goes on
     /// for each epoch
     ///     for each minibatch of lives
@@ -93,7 +97,15 @@ impl Learner for Recurrent {
             experience.imitate(rollout);
         }
         watch.lap("time/advantage_s");
-        let learned = self.update(&experience.groups, iteration, self.objective(imitates))?;
+        let collapsed =
+            if imitates { None } else { self.guard.watch(experience.mean_return, &self.params, &self.adam) };
+        let learned = match collapsed {
+            Some((params, adam)) => {
+                (self.params, self.adam) = (params, adam);
+                LEARNED.map(|name| (name, f64::NAN)).into()
+            }
+            None => self.update(&experience.groups, iteration, self.objective(imitates))?,
+        };
         watch.lap("time/update_s");
         self.scale = scale;
         let Experience { mean_return, first_return, last_return, informative, .. } = experience;
@@ -104,6 +116,7 @@ impl Learner for Recurrent {
             ("env_steps", source.env_steps() as f64),
         ];
         metrics.extend(learned);
+        metrics.push(("collapses", f64::from(self.guard.returns())));
         Ok(Report {
             metrics,
             timing: watch.timing(steps),
@@ -121,13 +134,15 @@ impl Learner for Recurrent {
         state.put("params", &self.params);
         self.adam.save(state, "adam");
         state.set("value_scale", self.scale.0);
+        self.guard.save(state);
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let params = state.tensor("params", self.params.len())?;
         let adam = Adam::load(state, "adam", self.params.len())?;
+        let guard = self.guard.loaded(state, self.params.len())?;
         self.scale = Scale(state.value("value_scale")?);
-        (self.params, self.adam) = (params, adam);
+        (self.params, self.adam, self.guard) = (params, adam, guard);
         Ok(())
     }
 }
@@ -135,22 +150,21 @@ impl Learner for Recurrent {
 impl Recurrent {
     /// All epochs on the lives of `groups`; the learner is as it was if a number is not finite.
     fn update(&mut self, groups: &[Lives], iteration: u32, objective: LifeObjective) -> Result<Metrics, Diverged> {
-        let stretch = self.config.stretch;
-        let prepared: Vec<PreparedLives<f32>> = groups.iter().map(|lives| PreparedLives::new(lives, stretch)).collect();
+        let mut lives = self.backend.lives(groups, self.config.stretch);
         let done = f64::from(iteration) / self.iterations as f64;
-        let lr = self.ppo.outer_lr * if self.config.anneal { 1.0 - done } else { 1.0 };
-        let per_minibatch = prepared.len().div_ceil(self.config.minibatches);
+        let left = if self.config.anneal { 1.0 - done } else { 1.0 };
+        let lr = self.ppo.outer_lr * left * 0.5f64.powi(self.guard.returns() as i32);
+        let per_minibatch = groups.len().div_ceil(self.config.minibatches);
         let shuffle = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration);
         let mut params = self.params.clone();
         let mut adam = self.adam.clone();
         let mut sums = [0.0; 6];
         let mut steps = 0.0;
         for epoch in 0..self.ppo.outer_epochs {
-            let order = shuffle.task(epoch as u32).permutation(prepared.len() as u32);
+            let order = shuffle.task(epoch as u32).permutation(groups.len() as u32);
             for minibatch in order.chunks(per_minibatch) {
                 crate::stop::check();
-                let lives: Vec<&PreparedLives<f32>> = minibatch.iter().map(|at| &prepared[*at as usize]).collect();
-                let (mut gradient, stats) = self.gradients.gradient(&params, &lives, &objective);
+                let (mut gradient, stats) = lives.gradient(&params, minibatch, &objective);
                 let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
                 let place = || format!("epoch {epoch}");
                 let losses = [stats.policy_loss as f32, stats.value_loss as f32, norm as f32];
@@ -163,9 +177,9 @@ impl Recurrent {
             }
         }
         Diverged::check(&params, "a parameter", || "after the update".into()).map_err(|e| e.advising(LOWER))?;
+        drop(lives);
         (self.params, self.adam) = (params, adam);
-        let names = ["loss/policy", "loss/value", "entropy", "approx_kl", "clip_fraction", "grad_norm"];
-        Ok(names.into_iter().zip(sums).map(|(name, sum)| (name, sum / steps)).collect())
+        Ok(LEARNED.into_iter().zip(sums).map(|(name, sum)| (name, sum / steps)).collect())
     }
 
     fn objective(&self, imitates: bool) -> LifeObjective {
@@ -174,6 +188,9 @@ impl Recurrent {
         LifeObjective { policy, value_coef: self.config.value_coef }
     }
 }
+
+/// Names of the means over the gradient steps of an update.
+const LEARNED: [&str; 6] = ["loss/policy", "loss/value", "entropy", "approx_kl", "clip_fraction", "grad_norm"];
 
 /// Settings of which smaller values keep numbers finite.
 const LOWER: &str = "ppo.outer_lr";
@@ -186,10 +203,15 @@ pub(super) fn layout(settings: &Settings, obs_dim: usize, head: Head) -> Layout 
 /// The lives that it asks for; `imitate` iterations need a teacher.
 pub(super) fn demand(settings: &Settings, imitate: u64) -> Demand {
     let config: RecurrentConfig = own(&settings.own);
+    lives(settings, config.lanes, imitate)
+}
+
+/// Lives in `lanes` lanes, `taught` iterations of them with a teacher.
+pub(super) fn lives(settings: &Settings, lanes: usize, taught: u64) -> Demand {
     let asked = settings.rollout.num_steps;
     // as long as CartPole's episodes, or two episodes where these are shorter
     let usual = (2 * settings.horizon as usize).clamp(1, 500.max(settings.horizon as usize));
-    Demand::Lives { lanes: config.lanes, steps: if asked == 0 { usual } else { asked }, taught: imitate }
+    Demand::Lives { lanes, steps: if asked == 0 { usual } else { asked }, taught }
 }
 
 /// Its size in a few words.
@@ -204,7 +226,11 @@ pub(super) fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     // inputs twice, action, log-probability, advantage, target
     let copies = samples * (2 * 4 * (sizes.obs_dim as u128 + 8) + 4 * sizes.sample);
     let kept = 4 * (2 * config.embedding + 14 * config.hidden) as u128;
-    let in_hand = sizes.threads * 32 * config.stretch as u128 * kept;
+    let in_hand = if sizes.graph {
+        samples.div_ceil(config.minibatches as u128) * kept
+    } else {
+        sizes.threads * 32 * config.stretch as u128 * kept
+    };
     Taken {
         data: copies + in_hand,
         networks: sizes.networks(sizes.params, 1),
@@ -212,25 +238,18 @@ pub(super) fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     }
 }
 
-/// The learner `name` at its beginning, of which `imitate` first iterations imitate the teacher.
-pub(super) fn build(
-    name: &'static str,
-    settings: &Settings,
-    ground: Ground,
-    imitate: u64,
-) -> Result<Box<dyn Learner>, NoBackend> {
+/// The learner at its beginning, of which `imitate` first iterations imitate the teacher.
+pub(super) fn build(settings: &Settings, ground: Ground, imitate: u64) -> Result<Box<dyn Learner>, NoBackend> {
     let config: RecurrentConfig = own(&settings.own);
     let Ground { layout, device, backend, threads, .. } = ground;
-    if device != Device::Cpu || backend == BackendChoice::Tch {
-        return Err(NoBackend::Learner(name));
-    }
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let params = layout.initial(settings.policy.init_log_std, &mut rng);
     Ok(Box::new(Recurrent {
         adam: Adam::new(params.len()),
         params,
         scale: Scale(None),
-        gradients: LifeGradients::new(layout.clone(), threads),
+        guard: Guard::new(config.collapse),
+        backend: backend::open(backend, layout.clone(), device, 0, threads)?,
         layout,
         config,
         ppo: settings.ppo.clone(),

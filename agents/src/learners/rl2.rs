@@ -15,7 +15,7 @@ pub const ENTRY: Entry = Entry {
     demand: |settings| recurrent::demand(settings, imitate(settings)),
     size: |settings| format!("RL², {}", recurrent::size(settings)),
     memory: recurrent::memory,
-    build: |settings, ground| recurrent::build("rl2", settings, ground, imitate(settings)),
+    build: |settings, ground| recurrent::build(settings, ground, imitate(settings)),
 };
 
 /// For any preset: 15 million steps where lives have 500.

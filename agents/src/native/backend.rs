@@ -1,11 +1,11 @@
 //! The native kernels as a backend.
 
-use super::{Minibatches, NativeBackend, Prepared};
+use super::{LifeGradients, Minibatches, NativeBackend, Prepared, PreparedLives};
 use crate::{
-    backend::{self, Backend, BackendChoice, Problem},
-    batch::{Batch, MetaBatch},
+    backend::{self, Backend, BackendChoice, LifeProblem, Problem},
+    batch::{Batch, Lives, MetaBatch},
     layout::Layout,
-    objective::{Objective, ObjectiveStats},
+    objective::{LifeObjective, LifeStats, Objective, ObjectiveStats},
     params::{POLICY, Params, RATES},
 };
 
@@ -29,6 +29,18 @@ impl Backend for NativeBackend {
     fn minibatches(&self) -> Box<dyn backend::Minibatches + '_> {
         Box::new(self.minibatches::<f32>())
     }
+
+    fn lives<'a>(&'a self, groups: &[Lives], stretch: usize) -> Box<dyn LifeProblem + 'a> {
+        let prepared: Vec<_> = groups.iter().map(|lives| PreparedLives::new(lives, stretch)).collect();
+        Box::new((prepared, LifeGradients::new(self.layout.clone(), self.threads)))
+    }
+}
+
+impl LifeProblem for (Vec<PreparedLives<f32>>, LifeGradients<f32>) {
+    fn gradient(&mut self, params: &[f32], minibatch: &[u32], objective: &LifeObjective) -> (Vec<f32>, LifeStats) {
+        let lives: Vec<_> = minibatch.iter().map(|at| &self.0[*at as usize]).collect();
+        self.1.gradient(params, &lives, objective)
+    }
 }
 
 impl Problem for (&NativeBackend, Prepared<f32>) {
@@ -45,6 +57,10 @@ impl Problem for (&NativeBackend, Prepared<f32>) {
 impl backend::Minibatches for Minibatches<f32> {
     fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
         self.clipped(params, batch, objective)
+    }
+
+    fn likelihood(&mut self, params: &[f32], batch: &Batch) -> (Vec<f32>, f64) {
+        self.likelihood(params, batch)
     }
 
     fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64) {

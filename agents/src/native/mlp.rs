@@ -88,6 +88,17 @@ impl<T: Scalar> Work<T> {
         }
     }
 
+    /// Writes the derivatives of the tile's loss by its inputs to `dx` `[n, obs_dim]`; call it after
+    /// [`backward`](Self::backward).
+    #[inline(always)]
+    pub fn by_input(&self, net: &Net<T>, n: usize, state: &State<T>, dx: &mut [T]) {
+        let product = match self.d.first() {
+            None => from_columns(&state.d_out, &net.head),
+            Some(d) => rows(d, self.shape.widths[1], &net.transposes[0]),
+        };
+        gemm(self.isa, Start::Zero, [product], dx, [n, self.shape.widths[0]]);
+    }
+
     /// Sets `r_out` to the derivative of `out` along `direction`; `state` comes from [`forward`](Self::forward).
     #[inline(always)]
     pub fn r_forward(&mut self, net: &Net<T>, direction: &Net<T>, x: &[T], n: usize, state: &State<T>) {

@@ -4,6 +4,7 @@
 
 mod backend;
 mod buffer;
+mod context;
 mod data;
 mod dots;
 mod gates;
@@ -21,6 +22,7 @@ mod task;
 mod tile;
 mod wide_dots;
 
+pub use context::{PredictionGradients, Transitions};
 pub(crate) use gemm::gram;
 pub(crate) use gru::{GruNet, GruShape, GruState, forward as remember, head as answer};
 pub(crate) use isa::{Isa, Width, with_isa};

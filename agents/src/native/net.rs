@@ -42,6 +42,11 @@ impl Shape {
         Shape { widths, outputs: layout.head().outputs() }
     }
 
+    /// Width of the input.
+    pub fn inputs(&self) -> usize {
+        self.widths[0]
+    }
+
     pub(super) fn hidden(&self) -> usize {
         self.widths.len() - 1
     }

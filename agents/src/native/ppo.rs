@@ -32,6 +32,13 @@ impl<T: Scalar> Minibatches<T> {
         (gradient, stats)
     }
 
+    /// Gradient of minus the mean log-likelihood of the actions of `batch`, each times its advantage, `[num_params]`; and
+    /// that loss.
+    pub fn likelihood(&mut self, params: &[T], batch: &Batch) -> (Vec<T>, f64) {
+        let (gradient, sums) = self.gradient(params, &Samples::new(batch), Loss::Likelihood);
+        (gradient, -sums.gain)
+    }
+
     /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs` is `[samples,
     /// obs_dim]` and `target` `[samples]`.
     pub fn squared(&mut self, params: &[T], obs: &[f32], target: &[f32]) -> (Vec<T>, f64) {

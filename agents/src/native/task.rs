@@ -64,6 +64,8 @@ pub(super) enum Loss<'a, T> {
     Surrogate,
     /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
     Clipped(&'a Objective),
+    /// Minus the log-likelihood of the actions, each times its advantage.
+    Likelihood,
     /// KL(old || parameters), times a coefficient.
     Kl(&'a Old<T>, T),
     /// Half the squared distance of the first output from `advantage`.
@@ -137,6 +139,7 @@ impl<T: Scalar> Task<T> {
             match loss {
                 Loss::Surrogate => self.head.surrogate(o, data, tile, d, &mut sums),
                 Loss::Clipped(objective) => self.head.clipped(o, data, tile, objective, d, &mut sums),
+                Loss::Likelihood => self.head.likelihood(o, data, tile, data.weight, d, &mut sums),
                 Loss::Kl(old, coef) => {
                     d.out.iter_mut().for_each(|column| column.fill(T::ZERO));
                     self.head.add_kl(*coef, old.of(tile), o, (data, tile), &mut d, &mut sums);

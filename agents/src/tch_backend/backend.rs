@@ -29,6 +29,18 @@ impl Backend for TchBackend {
     fn minibatches(&self) -> Box<dyn Minibatches + '_> {
         Box::new(self)
     }
+
+    fn lives<'a>(&'a self, groups: &[Lives], stretch: usize) -> Box<dyn LifeProblem + 'a> {
+        let uploaded: Vec<_> = groups.iter().map(|lives| self.upload_lives(lives, stretch)).collect();
+        Box::new((self, uploaded))
+    }
+}
+
+impl LifeProblem for (&TchBackend, Vec<UploadedLives>) {
+    fn gradient(&mut self, params: &[f32], minibatch: &[u32], objective: &LifeObjective) -> (Vec<f32>, LifeStats) {
+        let lives: Vec<_> = minibatch.iter().map(|at| &self.1[*at as usize]).collect();
+        self.0.life_gradient(params, &lives, objective)
+    }
 }
 
 impl Problem for (&TchBackend, Uploaded) {
@@ -45,6 +57,10 @@ impl Problem for (&TchBackend, Uploaded) {
 impl Minibatches for &TchBackend {
     fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
         TchBackend::clipped(self, params, batch, objective)
+    }
+
+    fn likelihood(&mut self, params: &[f32], batch: &Batch) -> (Vec<f32>, f64) {
+        TchBackend::likelihood(self, params, batch)
     }
 
     fn squared(&mut self, params: &[f32], obs: &[f32], target: &[f32]) -> (Vec<f32>, f64) {

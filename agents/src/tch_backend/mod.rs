@@ -8,10 +8,12 @@ mod backend;
 mod cuda;
 mod data;
 mod dist;
+mod lives;
 mod policy;
 mod ppo;
 
 pub use cuda::{gpus, product};
+pub use lives::UploadedLives;
 
 use tch::{Kind, Tensor, kind::Element};
 

@@ -31,6 +31,21 @@ impl TchBackend {
         (gradient, ObjectiveStats { loss, entropy, clip_fraction, approx_kl, ..Default::default() })
     }
 
+    /// Gradient of minus the mean log-likelihood of the actions of `batch`, each times its advantage, `[num_params]`; and
+    /// that loss.
+    pub fn likelihood<T>(&self, params: &[T], batch: &Batch) -> (Vec<T>, f64)
+    where
+        T: Element + Default + Copy + Into<f64>,
+    {
+        let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
+        let data = Samples::upload(&self.layout, std::slice::from_ref(batch), self.device, self.kind);
+        let out = policy::forward(&self.layout, &params, &data.obs);
+        let log_prob = dist::log_prob(self.layout.head(), &params, &out, &data.action);
+        let loss = data.mean(&(log_prob * &data.advantage)).neg().sum(self.kind);
+        let (gradient, [loss]) = with_numbers(&params, &loss, [&loss]);
+        (gradient, loss)
+    }
+
     /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs` is `[samples,
     /// obs_dim]` and `target` `[samples]`.
     pub fn squared<T>(&self, params: &[T], obs: &[f32], target: &[f32]) -> (Vec<T>, f64)

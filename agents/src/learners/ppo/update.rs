@@ -3,10 +3,10 @@
 use super::{
     Ppo,
     experience::{Experience, minibatch, minibatch_obs, normalise},
-    network::Network,
 };
 use crate::{
     batch::Batch,
+    network::Network,
     objective::{Objective, ObjectiveStats, clip_norm},
     report::{Diverged, Metrics},
     settings::PpoConfig,

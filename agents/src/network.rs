@@ -16,7 +16,7 @@ pub struct Network {
     pub params: Vec<f32>,
     /// The optimiser of `[num_params]` parameters.
     pub adam: Adam,
-    pub(super) backend: Arc<dyn Backend>,
+    pub(crate) backend: Arc<dyn Backend>,
 }
 
 impl Network {
@@ -37,13 +37,13 @@ impl Network {
     }
 
     /// Puts parameters, as `name`, and the optimiser, as `adam`, into `state`.
-    pub(super) fn save(&self, state: &mut State, name: &str, adam: &str) {
+    pub fn save(&self, state: &mut State, name: &str, adam: &str) {
         state.put(name, &self.params);
         self.adam.save(state, adam);
     }
 
     /// The same network as [`Network::save`] stored it.
-    pub(super) fn loaded(&self, state: &State, name: &str, adam: &str) -> Result<Self, Misfit> {
+    pub fn loaded(&self, state: &State, name: &str, adam: &str) -> Result<Self, Misfit> {
         let params = state.tensor(name, self.params.len())?;
         let adam = Adam::load(state, adam, self.params.len())?;
         Ok(Network { params, adam, backend: self.backend.clone() })

@@ -1,0 +1,228 @@
+//! Plain PPO on a latent context: an encoder of the last transitions learns to help a predictor of the next change of the
+//! readings; policy and value see its code, as an input and as a factor of the observation. The code is bounded, and the
+//! policy's gradient does not reach the encoder (after "Dynamics model adaptation" of the Actuator Inversion Benchmark,
+//! arXiv 2602.06550, and CaDM, Lee et al. 2020, arXiv 2005.06800).
+
+use metadrift_random::{Purpose, Stream};
+
+use super::ppo::{self, Ppo, Run};
+use crate::{
+    adam::Adam,
+    agent::{Agent, Remembering},
+    backend::{self, BackendChoice, NoBackend},
+    context::{Encoder, width},
+    device::Device,
+    keys::{Section, own},
+    layout::{Head, Layout},
+    learner::{Entry, Ground, Learner},
+    memory::{Sizes, Taken},
+    native::PredictionGradients,
+    network::Network,
+    objective::clip_norm,
+    report::{Diverged, Report, Stopwatch},
+    rollout::Rollout,
+    settings::{PpoConfig, Settings},
+    source::{Policies, Source},
+    state::{Misfit, State},
+};
+
+mod config;
+mod experience;
+
+pub use config::ContextConfig;
+use experience::Experience;
+
+/// `learner = "context"`
+pub const ENTRY: Entry = Entry {
+    name: "context",
+    about: "Plain PPO that sees a code of the last transitions, learned by predicting the next",
+    ignores: &[
+        "rollout.num_tasks",
+        "maml.inner_lr",
+        "maml.inner_steps",
+        "maml.first_order",
+        "maml.learn_inner_lr",
+        "maml.adapt_log_std",
+        "maml.tasks_per_chunk",
+        "ppo.kl_coef",
+    ],
+    own: Some(Section::of::<ContextConfig>()),
+    settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
+    layout,
+    demand: ppo::demand,
+    size: |settings| {
+        format!("latent context of {} transitions, {} lanes", settings.policy.window, settings.rollout.num_envs)
+    },
+    memory,
+    build,
+};
+
+/// As in the learner that trains policy and value.
+const ADAM_EPSILON: f32 = 1e-5;
+
+/// The learner.
+pub struct Context {
+    layout: Layout,
+    ppo: Ppo,
+    /// Encoder, and behind it the predictor, `[num_params]`.
+    params: Vec<f32>,
+    adam: Adam,
+    gradients: PredictionGradients<f32>,
+    /// Standard deviations of the changes to predict, known after the first iteration; 0 before, `[own]`.
+    unit: Vec<f32>,
+    config: ContextConfig,
+    max_grad_norm: f64,
+    seed: u64,
+}
+
+impl Learner for Context {
+    /// Runs one iteration:
+    ///
+    /// ```text
+    /// step all lanes on, with actions drawn from the policy that sees observation, code, and products of the two
+    /// policy, value <- PPO on what they saw, the codes fixed
+    /// for each epoch and minibatch
+    ///     encoder, predictor <- Adam step along the gradient of |predicted change - change|^2 / 2
+    /// ```
+    fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
+        let mut watch = Stopwatch::start();
+        let before = source.env_steps();
+        source.begin(iteration);
+        let params = [self.deployed()];
+        let policies = Policies { layout: &self.layout, params: &params };
+        let rollout = source.collect(0, policies).map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
+        watch.lap("time/rollout_s");
+        let mut report = self.ppo.learn(&self.seen(rollout, &params[0]), iteration, &mut watch)?;
+        let loss = self.predict(rollout, iteration)?;
+        watch.lap("time/encoder_s");
+        let steps = source.env_steps();
+        report.metrics.insert(1, ("env_steps", steps as f64));
+        report.metrics.push(("loss/prediction", loss));
+        Ok(Report { timing: watch.timing(steps - before), ..report })
+    }
+
+    fn agent(&self) -> Box<dyn Agent> {
+        Box::new(Remembering::new(self.layout.clone(), self.deployed()))
+    }
+
+    fn save(&self, state: &mut State) {
+        self.ppo.save(state);
+        state.put("encoder_params", &self.params);
+        self.adam.save(state, "encoder_adam");
+        state.put("change_unit", &self.unit);
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), Misfit> {
+        let params = state.tensor("encoder_params", self.params.len())?;
+        let adam = Adam::load(state, "encoder_adam", self.params.len())?;
+        let unit = state.tensor("change_unit", self.unit.len())?;
+        self.ppo.load(state)?;
+        (self.params, self.adam, self.unit) = (params, adam, unit);
+        Ok(())
+    }
+}
+
+impl Context {
+    /// The policy as it acts: the encoder, and the network behind it, `[num_params]`.
+    fn deployed(&self) -> Vec<f32> {
+        let encoder = self.layout.parts()[0].num_params();
+        [&self.params[..encoder], &self.ppo.policy.params].concat()
+    }
+
+    /// The experience as policy and value see it.
+    fn seen(&self, rollout: &Rollout, params: &[f32]) -> Rollout {
+        let encoder = Encoder::new(&self.layout, params).expect("the layout has one");
+        let mut sight = encoder.sight();
+        let mut column = |obs: fn(&crate::batch::Trajectories<'_>) -> Vec<f32>| -> Vec<f32> {
+            rollout.tasks().flat_map(|data| encoder.see(&obs(&data), &mut sight).to_vec()).collect()
+        };
+        let (obs, next_obs) = (column(|data| data.obs.to_vec()), column(|data| data.next_obs.to_vec()));
+        rollout.seen_as(self.layout.parts()[1].obs_dim(), obs, next_obs)
+    }
+
+    /// Trains encoder and predictor on `rollout`; returns the mean loss. They are as they were if a number is not finite.
+    fn predict(&mut self, rollout: &Rollout, iteration: u32) -> Result<f64, Diverged> {
+        let experience = Experience::new(rollout, &self.layout, &mut self.unit);
+        let shuffle = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration).phase(1);
+        let (mut params, mut adam) = (self.params.clone(), self.adam.clone());
+        let (mut sum, mut steps) = (0.0, 0.0);
+        for epoch in 0..self.config.encoder_epochs {
+            let order = shuffle.task(epoch as u32).permutation(experience.samples() as u32);
+            for rows in order.chunks(self.config.minibatch) {
+                crate::stop::check();
+                let (mut gradient, loss) = self.gradients.gradient(&params, &experience.of(rows));
+                let norm = clip_norm(&mut gradient, self.max_grad_norm);
+                let place = || format!("the encoder in epoch {epoch}");
+                Diverged::check(&[loss as f32, norm as f32], "a loss or its gradient", place)
+                    .map_err(|diverged| diverged.advising(RATE))?;
+                adam.step_with(&mut params, &gradient, self.config.encoder_lr, ADAM_EPSILON);
+                (sum, steps) = (sum + loss, steps + 1.0);
+            }
+        }
+        Diverged::check(&params, "a parameter", || "the encoder after the update".into())
+            .map_err(|diverged| diverged.advising(RATE))?;
+        (self.params, self.adam) = (params, adam);
+        Ok(sum / steps)
+    }
+}
+
+/// Key of the encoder's learning rate.
+const RATE: &str = "context.encoder_lr";
+
+fn layout(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
+    let ContextConfig { code, hidden, .. } = own(&settings.own);
+    Layout::context((settings.obs_dim, obs_dim), &hidden, code, &settings.policy.hidden, head)
+}
+
+fn predictor(settings: &Settings, head: Head) -> Layout {
+    let ContextConfig { code, hidden, .. } = own(&settings.own);
+    Layout::plain(width(settings.obs_dim + head.outputs(), code), &hidden, settings.obs_dim)
+}
+
+fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
+    let config: ContextConfig = own(&settings.own);
+    let samples = (settings.rollout.num_envs * ppo::demand(settings).steps()) as u128;
+    let seen = width(settings.obs_dim, config.code) as u128;
+    // the rollout's copy for encoder and predictor, and that for policy and value: the latter twice, with next values
+    let copies = samples * 4 * (sizes.obs_dim as u128 + 16 + 4 * seen) + samples * 2 * sizes.sample;
+    Taken {
+        data: copies,
+        networks: sizes.networks(3 * sizes.params, 1),
+        keys: "rollout.num_envs, rollout.num_steps, policy.window or context.code",
+    }
+}
+
+fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let config: ContextConfig = own(&settings.own);
+    let Ground { layout, device, backend, threads, .. } = ground;
+    if device != Device::Cpu || backend == BackendChoice::Tch {
+        return Err(NoBackend::Learner(ENTRY.name));
+    }
+    let [encoder, policy] = layout.parts() else { unreachable!("the layout is this learner's") };
+    let predictor = predictor(settings, layout.head());
+    let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1);
+    let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
+    let deployed = layout.initial(settings.policy.init_log_std, &mut rng);
+    let (of_encoder, of_policy) = deployed.split_at(encoder.num_params());
+    let params = [of_encoder, &predictor.initial(0.0, &mut rng)].concat();
+    let of_value = value.initial(0.0, &mut rng);
+    let network = |layout: &Layout, params: Vec<f32>| {
+        Ok(Network::new(backend::open(backend, layout.clone(), device, 0, 1)?, params))
+    };
+    let networks = [network(policy, of_policy.to_vec())?, network(&value, of_value)?];
+    let Settings { seed, iterations, .. } = *settings;
+    let run = Run { seed, iterations, lanes: settings.rollout.num_envs, threads };
+    let PpoConfig { max_grad_norm, .. } = settings.ppo;
+    let [policy, value] = networks;
+    Ok(Box::new(Context {
+        ppo: Ppo::new((settings.ppo.clone(), config.ppo(), settings.maml.clone()), policy, value, run),
+        adam: Adam::new(params.len()),
+        gradients: PredictionGradients::new(encoder.clone(), predictor),
+        unit: vec![0.0; settings.obs_dim],
+        params,
+        layout,
+        config,
+        max_grad_norm,
+        seed,
+    }))
+}

@@ -1,0 +1,98 @@
+//! A guard against collapse: PPO on whole lives sometimes unlearns within a few iterations all it has learned.
+
+use crate::{
+    adam::Adam,
+    state::{Misfit, State},
+};
+
+/// The best policy so far, to return to when much of what was learned is lost.
+pub(super) struct Guard {
+    /// Share of what was learned whose loss is a collapse; 1 tolerates everything.
+    share: f64,
+    /// Mean return of the first policy.
+    first: Option<f64>,
+    best: Option<Best>,
+    /// Number of returns to the best policy.
+    returns: u32,
+}
+
+struct Best {
+    mean_return: f64,
+    params: Vec<f32>,
+    adam: Adam,
+}
+
+impl Guard {
+    pub fn new(share: f64) -> Guard {
+        Guard { share, first: None, best: None, returns: 0 }
+    }
+
+    /// Takes notice of a policy `params` and its mean return. Returns the best policy so far, and its optimiser, if this one
+    /// has lost more than the share of the progress since the first.
+    pub fn watch(&mut self, mean_return: f64, params: &[f32], adam: &Adam) -> Option<(Vec<f32>, Adam)> {
+        let first = *self.first.get_or_insert(mean_return);
+        match &self.best {
+            Some(best) if best.mean_return >= mean_return => {
+                let progress = best.mean_return - first;
+                let lost = best.mean_return - mean_return > self.share * progress;
+                // a loss below the first policy's return, before there is any progress, is noise
+                let collapsed = lost && progress > 0.1 * first.abs() && self.share < 1.0;
+                self.returns += u32::from(collapsed);
+                collapsed.then(|| (best.params.clone(), best.adam.clone()))
+            }
+            _ => {
+                self.best = Some(Best { mean_return, params: params.to_vec(), adam: adam.clone() });
+                None
+            }
+        }
+    }
+
+    /// Number of returns to the best policy; each halves the learning rate.
+    pub fn returns(&self) -> u32 {
+        self.returns
+    }
+
+    pub fn save(&self, state: &mut State) {
+        let best = self.best.as_ref();
+        state.set("guard", (self.first, best.map(|best| best.mean_return), self.returns));
+        if let Some(best) = best {
+            state.put("best_params", &best.params);
+            best.adam.save(state, "best_adam");
+        }
+    }
+
+    /// The same guard as [`save`](Self::save) stored it, of policies with `num_params` parameters.
+    pub fn loaded(&self, state: &State, num_params: usize) -> Result<Guard, Misfit> {
+        let (first, mean_return, returns): (_, Option<f64>, _) = state.value("guard")?;
+        let best = |mean_return| {
+            let params = state.tensor("best_params", num_params)?;
+            Ok(Best { mean_return, params, adam: Adam::load(state, "best_adam", num_params)? })
+        };
+        Ok(Guard { share: self.share, first, best: mean_return.map(best).transpose()?, returns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returns_to_the_best_policy_when_half_of_the_progress_is_lost() {
+        let mut guard = Guard::new(0.5);
+        let adam = |step| Adam { step, ..Adam::new(1) };
+        let mut watch = |mean_return, param, step| guard.watch(mean_return, &[param], &adam(step));
+        assert!(watch(-100.0, 1.0, 0).is_none());
+        assert!(watch(-120.0, 2.0, 4).is_none(), "before any progress there is nothing to lose");
+        assert!(watch(-20.0, 3.0, 8).is_none());
+        assert!(watch(-60.0, 4.0, 12).is_none(), "half of the progress of 80 is left");
+        assert_eq!(watch(-60.1, 5.0, 16), Some((vec![3.0], adam(8))));
+        let mut state = State::default();
+        guard.save(&mut state);
+        let mut again = Guard::new(0.5).loaded(&state, 1).unwrap();
+        assert_eq!(again.returns(), 1);
+        assert_eq!(again.watch(-90.0, &[6.0], &adam(20)), Some((vec![3.0], adam(8))));
+        let mut never = Guard::new(1.0);
+        never.watch(10.0, &[1.0], &adam(0));
+        assert!(never.watch(-1e9, &[1.0], &adam(0)).is_none());
+    }
+}
