@@ -43,6 +43,9 @@ pub enum Command {
     /// Evaluate a run on held-out tasks, before and after adaptation
     #[command(after_help = "Example:\n  metadrift evaluate runs/cartpole-flip/latest --split ood --adapt-steps 3")]
     Evaluate(EvaluateArgs),
+    /// Score runs by the metric of the published benchmark that their preset belongs to
+    #[command(after_help = "Example:\n  metadrift score runs/double-integrator-aib/* runs/complex-ode-aib/*")]
+    Score(ScoreArgs),
     /// List the presets that come with the program, or show one
     #[command(subcommand, after_help = "Example:\n  metadrift presets show cartpole-flip > my.toml")]
     Presets(PresetsCommand),
@@ -229,6 +232,9 @@ pub struct EvaluateArgs {
     /// Seed of tasks, initial states and actions
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
+    /// Time the decisions, too: for one system alone; figures that differ between runs
+    #[arg(long)]
+    pub timing: bool,
     /// Output for people or for programs
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -236,6 +242,24 @@ pub struct EvaluateArgs {
     /// keeps both in any case
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Device, arithmetic and threads.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// `score`
+#[derive(Args, Clone, Debug)]
+pub struct ScoreArgs {
+    /// Folders of runs: several seeds of each preset
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Episode of a life that counts, from 0. The published policies look back on a window that is filled before their
+    /// episode counts, so that their first one is between 0 and 1 here
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub episode: u8,
+    /// Output for people or for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
     /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,

@@ -19,15 +19,17 @@ use crate::{
 
 mod recovery;
 mod report;
+mod timing;
 
 use recovery::Recoveries;
-pub use recovery::{LifeScore, RecoveryTicks};
+pub use recovery::{Change, LifeScore, RecoveryTicks, changes};
 pub use report::{At, Episode, Evaluation, Point, Score};
+pub use timing::{DecisionTime, decision_time};
 
 /// The tasks and the effort of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol {
-    /// The split of the tasks; never `Train`.
+    /// The split of the tasks.
     pub split: Split,
     /// Number of tasks.
     pub tasks: usize,
@@ -92,9 +94,23 @@ pub fn evaluate(
         distribution.sample(protocol.seed, protocol.draw, index as u32)
     };
     let tasks: Vec<Task> = (0..protocol.tasks).map(draw).collect();
+    evaluate_on(config, agent, actors, protocol, &tasks)
+}
+
+/// [`evaluate`] on `tasks` in place of those that the protocol draws.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_on(
+    config: &Experiment,
+    agent: &dyn Agent,
+    actors: usize,
+    protocol: &Protocol,
+    tasks: &[Task],
+) -> Result<Evaluation, Diverged> {
     let audit = audit::of(config);
     let audit = audit.as_ref().and_then(|audit| audit.split(protocol.split));
-    let mut lives = Lives::new(config, obs_dim(agent), actors, protocol, &tasks);
+    let mut lives = Lives::new(config, obs_dim(agent), actors, protocol, tasks);
     let mut agent = agent.duplicate();
     agent.begin(tasks.len());
     let unadapted = agent.duplicate();
@@ -127,12 +143,13 @@ pub fn evaluate(
         iteration: None,
         split: protocol.split.name(),
         seed: protocol.seed,
-        tasks: protocol.tasks,
+        tasks: tasks.len(),
         lanes: protocol.episodes,
         fingerprints: tasks.iter().map(|task| format!("{:016x}", task.fingerprint())).collect(),
         curve,
         episodes,
         life: recoveries.map(|recoveries| recoveries.score()),
+        decision_us: None,
         windowed: audit.and_then(|audit| audit.last().normalised(audit.last().windowed)),
     })
 }

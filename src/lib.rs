@@ -28,6 +28,7 @@ pub mod output;
 pub mod plot;
 pub mod presets;
 mod program;
+mod published;
 pub mod reference;
 pub mod registry;
 pub mod render;

@@ -33,7 +33,11 @@ impl Life {
             Demand::Tasks { steps, episodes, phases, .. } => Life { horizon, phase_steps: steps, episodes, phases },
             Demand::Lives { steps, .. } => Life { horizon, phase_steps: steps, episodes: Episodes::Endless, phases: 1 },
             Demand::Lanes { episodes, .. } => {
-                Life { horizon, phase_steps: config.settings().whole_episodes(), episodes, phases: 1 }
+                let phase_steps = match episodes {
+                    Episodes::Count(_) => config.settings().whole_episodes(),
+                    Episodes::Endless => Life::evaluation(config).ticks() as usize,
+                };
+                Life { horizon, phase_steps, episodes, phases: 1 }
             }
         }
     }

@@ -29,10 +29,9 @@ impl Summary {
         let mut sorted = scores.to_vec();
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
-        let cut = n / 4;
         Summary {
             mean: mean(&sorted),
-            iqm: mean(&sorted[cut..n - cut]),
+            iqm: iqm(sorted.clone()),
             worst_decile: mean(&sorted[..n.div_ceil(10)]),
             ci95: bootstrap_mean(scores, seed),
         }
@@ -71,17 +70,39 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// Interquartile mean: the mean of the middle half.
+fn iqm(mut scores: Vec<f64>) -> f64 {
+    scores.sort_by(f64::total_cmp);
+    let cut = scores.len() / 4;
+    mean(&scores[cut..scores.len() - cut])
+}
+
+/// Interquartile mean of all runs of `groups`, and its 95 % percentile bootstrap interval, resampling runs within each group
+/// (rliable's stratified bootstrap).
+pub fn grouped_iqm(groups: &[Vec<f64>], seed: u64) -> (f64, [f64; 2]) {
+    (iqm(groups.concat()), bootstrap(groups, seed, iqm))
+}
+
 fn bootstrap_mean(scores: &[f64], seed: u64) -> [f64; 2] {
-    let n = scores.len();
-    let mut means: Vec<f64> = (0..RESAMPLES)
+    bootstrap(&[scores.to_vec()], seed, |drawn| mean(&drawn))
+}
+
+/// 95 % percentile bootstrap interval of a statistic of all scores of `groups`, resampled within each.
+fn bootstrap(groups: &[Vec<f64>], seed: u64, statistic: fn(Vec<f64>) -> f64) -> [f64; 2] {
+    let mut seen: Vec<f64> = (0..RESAMPLES)
         .map(|resample| {
             let mut rng = Stream::new(seed, Purpose::Bootstrap).iteration(resample).rng();
-            let mut draw = || scores[((u64::from(rand::Rng::next_u32(&mut rng)) * n as u64) >> 32) as usize];
-            (0..n).map(|_| draw()).sum::<f64>() / n as f64
+            let mut draw = |scores: &[f64]| {
+                let word = u64::from(rand::Rng::next_u32(&mut rng));
+                scores[((word * scores.len() as u64) >> 32) as usize]
+            };
+            statistic(
+                groups.iter().flat_map(|scores| scores.iter().map(|_| draw(scores)).collect::<Vec<_>>()).collect(),
+            )
         })
         .collect();
-    means.sort_by(f64::total_cmp);
-    [percentile(&means, 0.025), percentile(&means, 0.975)]
+    seen.sort_by(f64::total_cmp);
+    [percentile(&seen, 0.025), percentile(&seen, 0.975)]
 }
 
 /// Linear interpolation between the nearest ranks, as NumPy does it.
@@ -103,6 +124,22 @@ mod tests {
         let summary = Summary::of(&scores, 0);
         assert_eq!((summary.mean, summary.iqm, summary.worst_decile), (59.5, 10.5, 1.5));
         assert_eq!(percentile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+    }
+
+    #[test]
+    fn the_interval_of_an_interquartile_mean_is_that_of_a_trimmed_mean() {
+        // 25 % trimmed mean of a uniform law on (0, 1): asymptotic variance 1/6 a score (Huber 1981, section 3.3)
+        let scores: Vec<f64> = (0..400).map(|i| (f64::from(i * 123 % 400) + 0.5) / 400.0).collect();
+        let halves = [scores[..200].to_vec(), scores[200..].to_vec()];
+        for groups in [&[scores][..], &halves] {
+            let (middle, [low, high]) = grouped_iqm(groups, 1);
+            let error = 1.96 * (1.0f64 / 6.0 / 400.0).sqrt();
+            assert!((middle - 0.5).abs() < 1e-12, "{middle}");
+            assert!((low - 0.5 + error).abs() < 0.006 && (high - 0.5 - error).abs() < 0.006, "{low} {high} {error}");
+        }
+        // groups far apart do not widen it: each keeps its share of the runs
+        let apart = [vec![0.0; 10], vec![1.0; 10]];
+        assert_eq!(grouped_iqm(&apart, 0), (0.5, [0.5, 0.5]));
     }
 
     #[test]

@@ -7,13 +7,13 @@ use metadrift::{
     control::episodes,
     life::Life,
     registry,
-    rollout::{Actions, Collection, Network, Phase, collect_all},
+    rollout::{Actions, Collection, Lanes, Network, Phase, collect_all},
 };
 use metadrift_agents::{
     layout::Layout,
     rollout::{Rollout, Shape},
     settings::Episodes,
-    source::Policies,
+    source::{Policies, Source},
 };
 use metadrift_envs::{Clocks, Env, EnvKind, Purpose, Split, StepView, Stream, Task, TaskSettings, VecEnv, with_env};
 
@@ -197,6 +197,27 @@ fn all_five_clocks_run_in_training() {
     assert_eq!(readings("episode", 0), [[2.0, 3.0, 4.0, 5.0]; 3]);
     assert_eq!(readings("episode", 3), [[3.0, 4.0, 5.0]; 3]);
     assert_eq!(readings("episode_step", 0), [[0.0; 4]; 3]);
+}
+
+#[test]
+fn lanes_that_live_on_draw_new_tasks_when_a_life_is_over() {
+    // lives of 2 phases of 3 ticks, episodes of one tick: every seventh tick is the first of another task
+    let text = "name = \"x\"\nlearner = \"ppo\"\n[task]\nenv = \"probe-sign\"\nhorizon = 2\n[task.drift.actuator_gain]\n\
+        kind = \"linear\"\nfrom = 0.0\nto = 1.0\nover = 1000.0\nclock = \"lifetime_step\"\n[rollout]\nnum_envs = 2\n\
+        num_steps = 7\nepisodes_per_env = 0\n[evaluation]\nsteps = 3\nadapt_steps = 1\n";
+    let config = Experiment::parse("x", text, &[]).unwrap();
+    let layout = registry::policy(&config);
+    let params = vec![vec![0.0; layout.num_params()]];
+    let mut lanes = Lanes::new(&config, 1);
+    let mut ages = Vec::new();
+    for iteration in 0..2 {
+        lanes.begin(iteration);
+        let rollout = lanes.collect(0, Policies { layout: &layout, params: &params }).unwrap();
+        let rewards = rollout.task(0).reward.chunks(2).map(|lanes| (1000.0 * lanes[1]).abs().round());
+        ages.extend(rewards);
+    }
+    let expected: Vec<f32> = (0..14u8).map(|tick| f32::from(tick % 6)).collect();
+    assert_eq!(ages, expected);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     cli::{EvaluateArgs, Format},
     commands::print,
     device,
-    evaluate::{Evaluation, Protocol, evaluate},
+    evaluate::{Evaluation, Protocol, decision_time, evaluate},
     failure::{During, Failure, Result},
     memory::{self, Arithmetic},
     message, output,
@@ -36,7 +36,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let arithmetic = Arithmetic::of(&config, agent.computes_by(), device, actors)?;
     memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic).check()?;
     let evaluation = evaluate(&config, &*agent, actors, &protocol)?;
-    let evaluation = Evaluation { iteration: Some(iteration), ..evaluation };
+    let decision_us = if args.timing { Some(decision_time(&config, &*agent, &protocol)?) } else { None };
+    let evaluation = Evaluation { iteration: Some(iteration), decision_us, ..evaluation };
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };
     print(&shown)?;

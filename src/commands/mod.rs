@@ -9,6 +9,7 @@ pub mod learners;
 pub mod manual;
 pub mod presets;
 pub mod record;
+pub mod score;
 pub mod selftest;
 pub mod tasks;
 pub mod train;

@@ -1,13 +1,12 @@
 //! `record PRESET [--run RUN] --out FILE.gif`
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use metadrift_agents::{
     agent::{Adapts, Agent},
-    settings::Episodes,
     stop,
 };
-use metadrift_envs::{Purpose, Stream, Task, channel_index};
+use metadrift_envs::{Clocks, Purpose, Stream, Task, channel_index};
 
 use crate::{
     cli::RecordArgs,
@@ -19,7 +18,7 @@ use crate::{
         privileged,
     },
     device,
-    evaluate::{Protocol, REPORTED, adapt},
+    evaluate::{Change, Protocol, REPORTED, adapt, changes},
     failure::{Result, WrongUsage},
     life::Life,
     memory::{self, Arithmetic},
@@ -27,6 +26,7 @@ use crate::{
     render::{
         Canvas, decimal,
         scene::{Moment, Painter, SIZE},
+        strip,
     },
     rollout::{
         Actions, actor,
@@ -38,10 +38,28 @@ use crate::{
 /// Largest number of frames of a film.
 const FRAMES: usize = 600;
 
-/// One panel: a title and its moments.
+/// Ticks of a film before a sudden change, and after the recovery from it.
+const AROUND: (usize, usize) = (75, 150);
+
+/// One panel: a title, its moments, and the sudden changes among them.
 struct Film {
     title: String,
     moments: Vec<Moment>,
+    changes: Vec<Change>,
+}
+
+/// An actor's life in front of the camera, `[phases]`.
+struct Take {
+    title: String,
+    phases: Vec<Phase>,
+}
+
+/// A phase of it, tick by tick; of every tick there are the reward, and whether the episode failed and whether it ended.
+#[derive(Default)]
+struct Phase {
+    start: Clocks,
+    moments: Vec<Moment>,
+    ticks: Vec<(f64, bool, bool)>,
 }
 
 /// Runs the command.
@@ -60,37 +78,55 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         Some(run) => before_and_after(&config, run, &task, args)?,
         None => vec![unlearned(&config, &task, args)?],
     };
+    let films = cut(&task, films);
     let (film, frames) = encode(&config, &task, &films)?;
     output::write(&args.out, &film)?;
     let returns: Vec<String> = films
         .iter()
         .map(|film| {
             let earned = film.moments.last().map_or(0.0, |moment| moment.earned);
-            format!("{}: return {}", film.title, decimal(earned, 1))
+            // a film around a change has no whole episode
+            let told = match &film.changes[..] {
+                [] => format!("return {}", decimal(earned, 1)),
+                changes => changes.iter().map(told).collect::<Vec<_>>().join(", "),
+            };
+            format!("{}: {told}", film.title)
         })
         .collect();
     Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
 }
 
+/// A change in words.
+fn told(change: &Change) -> String {
+    let after = change.recovered.map(|recovered| recovered - change.at);
+    let recovery = after.map_or("not recovered".to_owned(), |ticks| format!("recovered after {ticks} ticks"));
+    format!("change at tick {}, {recovery}", change.at)
+}
+
 /// The oracle or, if the environment has none, random actions.
-fn unlearned(config: &Experiment, task: &Task, args: &RecordArgs) -> Result<Film> {
+fn unlearned(config: &Experiment, task: &Task, args: &RecordArgs) -> Result<Take> {
     let env = config.env();
     let tasks = std::slice::from_ref(task);
     let title = |who: &str| format!("{who} on {}, task {}/{}", config.name, args.split, args.task);
     match privileged::controller(env) {
         Some(known) => {
             let mut actor = Controlled::new(env, (tasks, 1), |_, _| known.clone());
-            film(config, task, args.seed, (0, 0), title("oracle"), &mut actor)
+            take(config, task, args.seed, (whole(config), 0), title("oracle"), &mut actor)
         }
         None => {
             let mut actor = Controlled::new(env, (tasks, 1), |_, _| Random::new(env.spec().action, args.seed, 0));
-            film(config, task, args.seed, (0, 0), title("random actions"), &mut actor)
+            take(config, task, args.seed, (whole(config), 0), title("random actions"), &mut actor)
         }
     }
 }
 
+/// All phases of a life.
+fn whole(config: &Experiment) -> Range<usize> {
+    0..Life::evaluation(config).phases
+}
+
 /// The meta-policy on the task with and without adaptation: the same ticks, from the same initial state.
-fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Film>> {
+fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordArgs) -> Result<Vec<Take>> {
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
     let Trained { config: trained, agent, .. } =
@@ -112,6 +148,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
         draw: REPORTED,
     };
     let tasks = std::slice::from_ref(task);
+    let phases = if steps == 0 { whole(config) } else { steps..steps + 1 };
     let film = |title: String, agent: &dyn Agent| {
         let policies = agent.policies();
         let policy = (policies.layout, &policies.params[0][..]);
@@ -119,7 +156,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
         let stream = Stream::new(args.seed, Purpose::EvaluationAction);
         let of = (config.env().spec(), 1);
         let mut actor = actor(policy, of, Actions::Deterministic, stream, &place, &Memories::new());
-        film(config, task, args.seed, (steps, policies.layout.window()), title.clone(), &mut *actor)
+        take(config, task, args.seed, (phases.clone(), policies.layout.window()), title.clone(), &mut *actor)
     };
     let mut unadapted = agent.duplicate();
     unadapted.begin(1);
@@ -148,33 +185,61 @@ pub(super) fn check_same_world(trained: &Experiment, config: &Experiment, run: &
     )))
 }
 
-/// The first episode of phase `phase` of the task's life, under an actor that sees the last `window` transitions.
-fn film(
+/// The task's life under an actor that sees the last `window` transitions.
+fn take(
     config: &Experiment,
     task: &Task,
     seed: u64,
-    (phase, window): (usize, usize),
+    (phases, window): (Range<usize>, usize),
     title: String,
     actor: &mut dyn Actor,
-) -> Result<Film> {
-    memory::film(config.env().spec(), config.horizon().into()).check()?;
-    let usual = Stretch::new(Life::evaluation(config), phase..phase + 1);
-    let stretch = Stretch { window, first_task: u64::from(task.id.index), episodes: Episodes::Count(1), ..usual };
-    let mut moments: Vec<Moment> = Vec::new();
+) -> Result<Take> {
+    let life = Life::evaluation(config);
+    memory::film(config.env().spec(), (life.phase_steps * phases.len()) as u64).check()?;
+    let number = u64::from(task.id.index);
+    let stretch = Stretch { window, first_task: number, ..Stretch::new(life, phases.clone()) };
+    let begin = |phase| Phase { start: life.start(number, phase), ..Phase::default() };
+    let mut taken: Vec<Phase> = phases.clone().map(begin).collect();
     let wide = |numbers: &[f32]| -> Vec<f64> { numbers.iter().copied().map(f64::from).collect() };
     let mut earned = 0.0;
     episodes::run(config.env(), (std::slice::from_ref(task), 1), &stretch, seed, actor, |tick| {
-        earned += f64::from(tick.reward);
-        moments.push(Moment {
+        let phase = &mut taken[tick.clocks.adapt_round as usize - phases.start];
+        let over = tick.terminated || tick.truncated;
+        earned = if tick.clocks.episode_step == 0 { 0.0 } else { earned } + f64::from(tick.reward);
+        phase.ticks.push((tick.reward.into(), tick.terminated, over));
+        phase.moments.push(Moment {
             state: wide(tick.state),
             values: tick.values.to_vec(),
             applied: wide(tick.applied),
             earned,
             step: tick.clocks.episode_step + 1,
-            over: tick.terminated || tick.truncated,
+            over,
         });
     })?;
-    Ok(Film { title, moments })
+    Ok(Take { title, phases: taken })
+}
+
+/// The ticks around the first sudden change under the last actor, or its first episode if nothing changes suddenly; the
+/// same ticks of all.
+fn cut(task: &Task, takes: Vec<Take>) -> Vec<Film> {
+    let seen = |phase: &Phase| changes(task, phase.start, &phase.ticks);
+    let last = &takes[takes.len() - 1].phases;
+    let first = last.iter().enumerate().find_map(|(at, phase)| Some((at, *seen(phase).first()?)));
+    let (phase, ticks) = match first {
+        Some((phase, change)) => {
+            (phase, change.at.saturating_sub(AROUND.0)..change.recovered.unwrap_or(change.at) + AROUND.1)
+        }
+        None => (0, 0..last[0].ticks.iter().position(|tick| tick.2).map_or(usize::MAX, |last| last + 1)),
+    };
+    let film = |Take { title, mut phases }: Take| {
+        let Phase { moments, .. } = &mut phases[phase];
+        let mut moments = std::mem::take(moments);
+        moments.truncate(ticks.end);
+        let moments: Vec<Moment> = moments.into_iter().skip(ticks.start).collect();
+        let inside = |change: Change| change.within(&ticks);
+        Film { title, changes: seen(&phases[phase]).into_iter().filter_map(inside).collect(), moments }
+    };
+    takes.into_iter().map(film).collect()
 }
 
 /// The films side by side as a GIF, as near to real time as the format allows, and the number of frames.
@@ -197,6 +262,9 @@ fn encode(config: &Experiment, task: &Task, films: &[Film]) -> Result<(Vec<u8>, 
         for (place, film) in films.iter().enumerate() {
             let moment = &film.moments[tick.min(film.moments.len() - 1)];
             canvas.paste(&painter.paint(moment, &film.title), place * SIZE.0);
+            if !film.changes.is_empty() {
+                strip::draw(&mut canvas, place * SIZE.0, SIZE.0, (&film.changes, film.moments.len()), tick);
+            }
         }
         let mut frame = gif::Frame::from_rgb_speed(size.0, size.1, canvas.pixels(), 30);
         frame.delay = if tick == longest - 1 { 150 } else { delay };

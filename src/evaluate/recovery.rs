@@ -1,5 +1,7 @@
 //! The policy's performance around changes of the world: rewards per tick before and after, and ticks until it recovers.
 
+use std::ops::Range;
+
 use metadrift_agents::batch::Trajectories;
 use metadrift_envs::{Clocks, Task};
 use serde::Serialize;
@@ -69,20 +71,10 @@ impl Recoveries {
 
     /// Adds a lane with sudden changes before the ticks `changes`.
     fn lane(&mut self, reward: &[f64], failed: &[bool], changes: &[usize], tolerance: f64) {
-        let mean = |from: usize| reward[from..from + WINDOW].iter().sum::<f64>() / WINDOW as f64;
-        for (index, &change) in changes.iter().enumerate() {
-            let next = changes.get(index + 1).copied().unwrap_or(reward.len());
-            if change < WINDOW || change + WINDOW > next {
-                continue;
-            }
-            let usual = mean(change - WINDOW);
-            self.before += usual;
-            self.after += mean(change);
-            let well = |from: &usize| {
-                !failed[*from..*from + WINDOW].contains(&true) && mean(*from) >= usual - tolerance - 1e-9
-            };
-            let recovered = (change..=next - WINDOW).find(well);
-            self.times.push((recovered.unwrap_or(next) - change, recovered.is_some()));
+        for change in recoveries(reward, failed, changes, tolerance) {
+            self.before += mean(reward, change.at - WINDOW);
+            self.after += mean(reward, change.at);
+            self.times.push((change.recovered.unwrap_or(change.next) - change.at, change.recovered.is_some()));
         }
     }
 
@@ -103,6 +95,57 @@ impl Recoveries {
             recovery_ticks: (changes > 0).then_some(ticks),
         }
     }
+}
+
+/// A sudden change in the life of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The first tick with the new value.
+    pub at: usize,
+    /// The tick from which on rewards are as before; none if the next change, or the end, came first.
+    pub recovered: Option<usize>,
+    /// The tick of the next change, or of the end.
+    next: usize,
+}
+
+impl Change {
+    /// The change as counted from the beginning of `ticks`, if it lies within them.
+    pub fn within(&self, ticks: &Range<usize>) -> Option<Change> {
+        let Change { at, recovered, next } = *self;
+        let seen = recovered.filter(|tick| *tick < ticks.end).map(|tick| tick - ticks.start);
+        ticks.contains(&at).then(|| Change { at: at - ticks.start, recovered: seen, next: next - ticks.start })
+    }
+}
+
+/// Sudden changes in a stretch of a lane's life on `task` that began with `start`. Of every tick there are the reward, and
+/// whether the episode failed and whether it ended with it.
+pub fn changes(task: &Task, start: Clocks, ticks: &[(f64, bool, bool)]) -> Vec<Change> {
+    let reward: Vec<f64> = ticks.iter().map(|tick| tick.0).collect();
+    let failed: Vec<bool> = ticks.iter().map(|tick| tick.1).collect();
+    let over: Vec<bool> = ticks.iter().map(|tick| tick.2).collect();
+    let (low, high) = reward.iter().fold((f64::MAX, f64::MIN), |(low, high), r| (low.min(*r), high.max(*r)));
+    recoveries(&reward, &failed, &jumps(&values(task, start, &over)), TOLERANCE * (high - low))
+}
+
+/// Those of `changes` with enough ticks before and after, and the recoveries from them.
+fn recoveries(reward: &[f64], failed: &[bool], changes: &[usize], tolerance: f64) -> Vec<Change> {
+    let recovery = |(index, &at): (usize, &usize)| {
+        let next = changes.get(index + 1).copied().unwrap_or(reward.len());
+        if at < WINDOW || at + WINDOW > next {
+            return None;
+        }
+        let usual = mean(reward, at - WINDOW);
+        let well = |from: &usize| {
+            !failed[*from..*from + WINDOW].contains(&true) && mean(reward, *from) >= usual - tolerance - 1e-9
+        };
+        Some(Change { at, recovered: (at..=next - WINDOW).find(well), next })
+    };
+    changes.iter().enumerate().filter_map(recovery).collect()
+}
+
+/// Mean of the window that begins at `from`.
+fn mean(reward: &[f64], from: usize) -> f64 {
+    reward[from..from + WINDOW].iter().sum::<f64>() / WINDOW as f64
 }
 
 /// The values of the drifting channels of a lane whose episodes end where `over` is true, `[ticks][drifts]`.

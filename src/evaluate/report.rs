@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use metadrift_agents::agent::Adapts;
 use serde::Serialize;
 
-use super::{LifeScore, RecoveryTicks};
+use super::{DecisionTime, LifeScore, RecoveryTicks};
 use crate::{
     audit::SHORT_MEMORY,
     control::windowed::WINDOW,
@@ -37,6 +37,9 @@ pub struct Evaluation {
     /// Performance around changes, if the world moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeScore>,
+    /// Time of a decision, if it was measured (µs).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision_us: Option<DecisionTime>,
     /// Normalised score, as in [`Point`], of the best law that looks back on its last transitions, in the last phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub windowed: Option<f64>,
@@ -177,7 +180,14 @@ impl Evaluation {
         if self.remembers() {
             text += &self.by_episode();
         }
-        text + &self.normalised() + &self.changes() + &self.harm()
+        text + &self.normalised() + &self.changes() + &self.harm() + &self.decisions()
+    }
+
+    /// One line with the time of a decision, if it was measured.
+    fn decisions(&self) -> String {
+        self.decision_us.map_or(String::new(), |DecisionTime { median, p90 }| {
+            format!("a decision takes {median:.1} µs (median), {p90:.1} (90 %), for one system alone\n")
+        })
     }
 
     /// True if the policy adapts by its memory.

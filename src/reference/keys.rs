@@ -97,13 +97,13 @@ const KEYS: &[Key] = &[
     table("task.split.ood", TABLE, "Changes for the tasks outside the training distribution"),
 
     key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration"),
-    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo; at most 32 or a multiple of 32)"),
-    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase (maml), iteration (ppo) or life (rl2, distill, adaptive-control); 0: as many as its episodes may last, with ppo or without a limit of episodes task.horizon, with rl2 and distill two episodes, but at most 500 or task.horizon"),
-    key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml; rl2 and distill in an evaluation) or draws a new task (ppo); 0: never"),
+    key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo, context; at most 32 or a multiple of 32)"),
+    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase (maml), iteration (ppo, context) or life (learners of lives: the others); 0: as many as its episodes may last, with ppo and context or without a limit of episodes task.horizon, with learners of lives two episodes, but at most 500 or task.horizon"),
+    key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml; learners of lives in an evaluation) or draws a new task (ppo, context); 0: never rests, and draws a new task when the life of an evaluation would be over"),
 
     key("evaluation.tasks", INTEGER, Is("100"), range("1 to 1000000", "0"), "tasks", "Held-out tasks of an evaluation"),
-    key("evaluation.episodes", INTEGER, Words("as in training; 20 with ppo, rl2, distill and adaptive-control"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
-    key("evaluation.steps", INTEGER, Words("as in training; 0 with ppo, rl2, distill and adaptive-control, for all but ppo twice task.horizon where rollout.episodes_per_env is 0"), range("0 (one episode), or from task.horizon to 1000000", "1"), "ticks", "Ticks of a lane before each adaptation step and after the last"),
+    key("evaluation.episodes", INTEGER, Words("as in training with maml, else 20"), range("1 to 100000", "0"), "lanes", "Lanes per task, each an episode of the data for an adaptation step"),
+    key("evaluation.steps", INTEGER, Words("as in training with maml; else 0, or twice task.horizon with learners of lives where rollout.episodes_per_env is 0"), range("0 (one episode), or from task.horizon to 1000000", "1"), "ticks", "Ticks of a lane before each adaptation step and after the last"),
     key("evaluation.adapt_steps", INTEGER, Words("as in training, at least 1"), range("0 to 100", "101"), "steps", "Adaptation steps"),
     key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training, on held-out tasks that are never those of a report; 0: only when it is over"),
 

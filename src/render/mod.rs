@@ -2,6 +2,7 @@
 
 mod font;
 pub mod scene;
+pub mod strip;
 
 /// A colour: red, green, blue.
 pub type Colour = [u8; 3];

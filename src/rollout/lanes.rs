@@ -15,7 +15,7 @@ use super::{
     steps::{self, Keeper},
     window::looking_back,
 };
-use crate::{config::Experiment, registry};
+use crate::{config::Experiment, life, registry};
 
 /// Largest number of lanes that one actor steps together; it does not depend on the number of actors.
 pub const GROUP: usize = 32;
@@ -26,27 +26,38 @@ struct Life {
     /// Time limit of an episode (steps).
     horizon: u32,
     tasks: TaskDistribution,
-    /// Number of episodes for which a lane keeps a task before it draws the next one.
+    /// Number of episodes for which a lane keeps a task before it draws the next one; without a limit, it is the first
+    /// episode to end when the life of an evaluation would be over.
     episodes: Episodes,
+    /// Ticks of the life of an evaluation.
+    ticks: u64,
     seed: u64,
     /// Number of transitions that the policy sees.
     window: usize,
 }
 
 impl Life {
-    /// The task of `lane` after `done` episodes: a pure function, so tasks need not be stored.
+    /// The task of `lane` after `done` episodes, or lives if episodes have no limit: a pure function, so tasks need not be
+    /// stored.
     fn task(&self, lane: usize, done: u32) -> Task {
-        let round = match self.episodes {
-            // streams end after 2^24 rounds: the tasks then repeat from the first one
-            Episodes::Count(n) => done / n % MAX_INDEX,
-            Episodes::Endless => 0,
-        };
-        self.tasks.sample(self.seed, round, lane as u32)
+        let rounds = if let Episodes::Count(n) = self.episodes { done / n } else { done };
+        // streams end after 2^24 rounds: the tasks then repeat from the first one
+        self.tasks.sample(self.seed, rounds % MAX_INDEX, lane as u32)
     }
 
-    /// True if a lane draws a new task after `done` episodes.
-    fn renews(&self, done: u32) -> bool {
-        matches!(self.episodes, Episodes::Count(n) if done.is_multiple_of(n))
+    /// Counts an episode that has ended in a lane that is `age` ticks old; returns true if the lane draws a new task.
+    fn renews(&self, done: &mut u32, age: u64) -> bool {
+        let over = age >= self.ticks;
+        match self.episodes {
+            Episodes::Count(n) => {
+                *done += 1;
+                done.is_multiple_of(n)
+            }
+            Episodes::Endless => {
+                *done += u32::from(over);
+                over
+            }
+        }
     }
 
     fn groups(&self, done: &[u32]) -> Vec<Group> {
@@ -83,8 +94,9 @@ impl Lanes {
             act_dim: env.spec().act_dim(),
         };
         let window = config.policy.window;
-        let life =
-            Life { env, horizon, tasks: config.tasks(Split::Train).clone(), episodes, seed: config.seed, window };
+        let tasks = config.tasks(Split::Train).clone();
+        let ticks = life::Life::evaluation(config).ticks();
+        let life = Life { env, horizon, tasks, episodes, ticks, seed: config.seed, window };
         let groups = life.groups(&vec![0; lanes]);
         Lanes { life, groups, num_actors, iteration: 0, rollout: Rollout::new(shape, horizon), env_steps: 0 }
     }
@@ -120,7 +132,7 @@ impl Source for Lanes {
 
     fn save(&mut self, state: &mut State) {
         state.set("env_steps", self.env_steps);
-        // the episodes that each lane has ended, and the state of each group's environment
+        // the episodes, or lives, that each lane has ended, and the state of each group's environment
         state.set("episodes", self.groups.iter().flat_map(|group| group.done.clone()).collect::<Vec<u32>>());
         let words: Vec<Vec<u32>> = self.groups.iter_mut().map(|group| group.env.save()).collect();
         state.put_words("lanes", &words);
@@ -151,7 +163,7 @@ struct Group {
     env: Box<dyn Batch>,
     /// Number of the group's first lane in the run.
     first: usize,
-    /// Number of ended episodes, `[lanes]`.
+    /// Number of ended episodes, or of ended lives if episodes have no limit, `[lanes]`.
     done: Vec<u32>,
 }
 
@@ -198,8 +210,8 @@ impl Keeper for Renewed<'_> {
     fn after(&mut self, _t: usize, env: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>) {
         for &lane in &*live {
             if row.terminated[lane] || row.truncated[lane] {
-                self.done[lane] += 1;
-                if self.life.renews(self.done[lane]) {
+                let age = env.clocks(lane).lifetime_step;
+                if self.life.renews(&mut self.done[lane], age) {
                     env.renew(lane, &self.life.task(self.first + lane, self.done[lane]));
                 }
             }

@@ -111,6 +111,17 @@ impl TaskDistribution {
         (0..count).map(|index| self.sample(LIST_SEED, 0, index)).collect()
     }
 
+    /// A task of each entry of a list of tasks, in its order; one task if there is no list.
+    pub fn each(&self) -> Vec<Task> {
+        let of = |(index, plan): (usize, &Plan)| {
+            let id = TaskId { split: self.split, iteration: 0, index: index as u32 };
+            let mut drawn = (0..MAX_ATTEMPTS).map(|attempt| self.draw(plan, LIST_SEED, id, attempt));
+            let passes = |task: &Task| self.filter.as_ref().is_none_or(|f| f.reject(self.spec, task).is_none());
+            drawn.find(passes)
+        };
+        self.plans.iter().enumerate().filter_map(of).collect()
+    }
+
     /// Refuses a filter that may depend on numbers which all tasks of a seed share: if one task fails, all would.
     fn check_shared(&self, filter: &Filter) -> Result<(), TaskError> {
         let shared = self.plans.iter().flat_map(|plan| &plan.drift).filter(|e| e.what.timing.clock == Clock::Task);
@@ -157,13 +168,25 @@ impl TaskDistribution {
 
     /// A draw, before the filter.
     fn attempt(&self, seed: u64, id: TaskId, attempt: u32) -> Task {
-        let code = self.split.code();
-        let stream = Stream::new(seed, Purpose::TaskDraw).iteration(id.iteration).phase(code).task(id.index);
-        let at = |place: u32| stream.env(place + attempt * PLACES);
         let plan = match self.plans.len() {
             1 => &self.plans[0],
-            n => &self.plans[((u64::from(at(PLAN_PLACE).block(0)[0]) * n as u64) >> 32) as usize],
+            n => {
+                let word = self.stream(seed, id).env(PLAN_PLACE + attempt * PLACES).block(0)[0];
+                &self.plans[((u64::from(word) * n as u64) >> 32) as usize]
+            }
         };
+        self.draw(plan, seed, id, attempt)
+    }
+
+    fn stream(&self, seed: u64, id: TaskId) -> Stream {
+        Stream::new(seed, Purpose::TaskDraw).iteration(id.iteration).phase(self.split.code()).task(id.index)
+    }
+
+    /// A draw of `plan`.
+    fn draw(&self, plan: &Plan, seed: u64, id: TaskId, attempt: u32) -> Task {
+        let code = self.split.code();
+        let stream = self.stream(seed, id);
+        let at = |place: u32| stream.env(place + attempt * PLACES);
         let joint = joint_words(plan, |channel| at(2 * channel as u32).block(0)[0]);
         let mut values: Vec<f64> = self.channels.iter().map(|channel| channel.default).collect();
         for Entry { channel, what, .. } in &plan.vary {

@@ -22,6 +22,7 @@ fn evaluation(sign: f64) -> Evaluation {
         fingerprints: vec!["a".into(), "b".into()],
         episodes: Vec::new(),
         life: None,
+        decision_us: None,
         windowed: Some(0.97),
         curve: vec![
             point(0, Score::new(before.clone(), None, 0), Some(0.0)),
