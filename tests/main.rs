@@ -25,6 +25,7 @@ mod replay;
 mod resume;
 mod rollouts;
 mod run_dir;
+mod score;
 mod signals;
 mod sizes;
 mod task_lists;

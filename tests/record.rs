@@ -44,6 +44,15 @@ fn a_run_is_filmed_before_and_after_adaptation_side_by_side() {
 }
 
 #[test]
+fn a_change_of_the_world_is_filmed_with_the_recovery() {
+    let place = Place::new();
+    let told = place.expect(0, "record cartpole-switch --task 1 --out film.gif");
+    assert!(told.contains("change at tick 75, recovered after 0 ticks"), "{told}");
+    // 75 ticks before the change, and 20 to 150 after it: every second has a frame, and the last one more
+    assert!((49..=114).contains(&read(&place.path("film.gif")).2), "{told}");
+}
+
+#[test]
 fn mistakes_are_named() {
     let place = Place::new();
     place.expect(0, "train tiny.toml --iterations 1 --run-dir run");

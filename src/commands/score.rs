@@ -131,8 +131,9 @@ fn text(scores: &Scores) -> String {
     let Scores { benchmark, episode, presets, apart } = scores;
     let mut text = format!(
         "{benchmark}\n\
-         score: mean return over 20 contexts x {AIB_EPISODES} episodes as a share of the largest;\n\
-         interquartile mean over runs, 95 % interval; episode {episode} of a life, most likely actions\n\n\
+         score: mean return over 20 contexts x {AIB_EPISODES} episodes, as a share of the largest;\n\
+         episode {episode} of a life, most likely actions; interquartile mean over runs and its\n\
+         95 % interval\n\n\
          {:<30} {:>4}  {:<13} {:<13} {:<13}\n",
         "preset", "runs", "train", "in-dist", "ood"
     );

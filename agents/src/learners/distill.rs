@@ -22,7 +22,7 @@ pub const ENTRY: Entry = Entry {
 
 /// For any preset: 6 million steps where lives have 500. Labels are less noisy than advantages, so steps are larger.
 const SETTINGS: &str = "iterations = 100\n[ppo]\nouter_lr = 5e-3\nouter_epochs = 8\nent_coef = 0.005\n\
-    max_grad_norm = 2.0\n[recurrent]\nlanes = 128\n";
+    max_grad_norm = 2.0\n[recurrent]\nlanes = 128\n[policy]\nwindow = 1\n";
 
 fn imitate(settings: &Settings) -> u64 {
     own::<RecurrentConfig>(&settings.own).imitate.unwrap_or(settings.iterations)

@@ -75,7 +75,7 @@ impl Learner for Recurrent {
     ///
     /// ```text
     /// lives <- every lane lives through a task of its own from the beginning, the memory from 0
-    /// where much of what was learned is lost: params <- the best policy so far, the rate halved; nothing else
+    /// where much of what was learned is lost: params <- the best policy so far, the rate halved for a while; nothing else
     /// advantages: a fall ends the return, a time limit does not, for life goes on
     /// for each epoch
     ///     for each minibatch of lives
@@ -153,7 +153,7 @@ impl Recurrent {
         let mut lives = self.backend.lives(groups, self.config.stretch);
         let done = f64::from(iteration) / self.iterations as f64;
         let left = if self.config.anneal { 1.0 - done } else { 1.0 };
-        let lr = self.ppo.outer_lr * left * 0.5f64.powi(self.guard.returns() as i32);
+        let lr = self.ppo.outer_lr * left * self.guard.rate();
         let per_minibatch = groups.len().div_ceil(self.config.minibatches);
         let shuffle = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration);
         let mut params = self.params.clone();

@@ -19,7 +19,9 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// For any preset: 15 million steps where lives have 500.
-const SETTINGS: &str = "iterations = 120\n[ppo]\nouter_lr = 7e-4\nouter_epochs = 4\nent_coef = 0.005\n";
+/// A window of one shows products of commands with changes, which a memory would have to learn to make.
+const SETTINGS: &str = "iterations = 120\n[ppo]\nouter_lr = 7e-4\nouter_epochs = 4\nent_coef = 0.005\n\
+    [policy]\nwindow = 1\n";
 
 fn imitate(settings: &Settings) -> u64 {
     own::<RecurrentConfig>(&settings.own).imitate.unwrap_or(0)

@@ -14,7 +14,12 @@ pub(super) struct Guard {
     best: Option<Best>,
     /// Number of returns to the best policy.
     returns: u32,
+    /// Share of the learning rate: each return halves it, and every iteration without one wins some of it back.
+    rate: f64,
 }
+
+/// Factor by which the share of the learning rate grows again.
+const GROWTH: f64 = 1.1;
 
 struct Best {
     mean_return: f64,
@@ -24,37 +29,44 @@ struct Best {
 
 impl Guard {
     pub fn new(share: f64) -> Guard {
-        Guard { share, first: None, best: None, returns: 0 }
+        Guard { share, first: None, best: None, returns: 0, rate: 1.0 }
     }
 
     /// Takes notice of a policy `params` and its mean return. Returns the best policy so far, and its optimiser, if this one
     /// has lost more than the share of the progress since the first.
     pub fn watch(&mut self, mean_return: f64, params: &[f32], adam: &Adam) -> Option<(Vec<f32>, Adam)> {
         let first = *self.first.get_or_insert(mean_return);
-        match &self.best {
-            Some(best) if best.mean_return >= mean_return => {
-                let progress = best.mean_return - first;
-                let lost = best.mean_return - mean_return > self.share * progress;
-                // a loss below the first policy's return, before there is any progress, is noise
-                let collapsed = lost && progress > 0.1 * first.abs() && self.share < 1.0;
-                self.returns += u32::from(collapsed);
-                collapsed.then(|| (best.params.clone(), best.adam.clone()))
-            }
-            _ => {
-                self.best = Some(Best { mean_return, params: params.to_vec(), adam: adam.clone() });
-                None
-            }
+        let better = self.best.as_ref().is_none_or(|best| mean_return > best.mean_return);
+        if better {
+            self.best = Some(Best { mean_return, params: params.to_vec(), adam: adam.clone() });
         }
+        let best = self.best.as_ref()?;
+        let progress = best.mean_return - first;
+        // a loss before there is any progress is noise
+        let lost = progress > 0.1 * first.abs() && best.mean_return - mean_return > self.share * progress;
+        let back = (lost && self.share < 1.0).then(|| (best.params.clone(), best.adam.clone()));
+        self.count(back.is_some());
+        back
     }
 
-    /// Number of returns to the best policy; each halves the learning rate.
+    fn count(&mut self, collapsed: bool) {
+        self.returns += u32::from(collapsed);
+        self.rate = if collapsed { 0.5 * self.rate } else { (GROWTH * self.rate).min(1.0) };
+    }
+
+    /// Number of returns to the best policy.
     pub fn returns(&self) -> u32 {
         self.returns
     }
 
+    /// Share of the learning rate to learn with.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
     pub fn save(&self, state: &mut State) {
         let best = self.best.as_ref();
-        state.set("guard", (self.first, best.map(|best| best.mean_return), self.returns));
+        state.set("guard", (self.first, best.map(|best| best.mean_return), self.returns, self.rate));
         if let Some(best) = best {
             state.put("best_params", &best.params);
             best.adam.save(state, "best_adam");
@@ -63,12 +75,12 @@ impl Guard {
 
     /// The same guard as [`save`](Self::save) stored it, of policies with `num_params` parameters.
     pub fn loaded(&self, state: &State, num_params: usize) -> Result<Guard, Misfit> {
-        let (first, mean_return, returns): (_, Option<f64>, _) = state.value("guard")?;
+        let (first, mean_return, returns, rate): (_, Option<f64>, _, _) = state.value("guard")?;
         let best = |mean_return| {
             let params = state.tensor("best_params", num_params)?;
             Ok(Best { mean_return, params, adam: Adam::load(state, "best_adam", num_params)? })
         };
-        Ok(Guard { share: self.share, first, best: mean_return.map(best).transpose()?, returns })
+        Ok(Guard { share: self.share, first, best: mean_return.map(best).transpose()?, returns, rate })
     }
 }
 
@@ -89,8 +101,10 @@ mod tests {
         let mut state = State::default();
         guard.save(&mut state);
         let mut again = Guard::new(0.5).loaded(&state, 1).unwrap();
-        assert_eq!(again.returns(), 1);
+        assert_eq!((again.returns(), again.rate()), (1, 0.5));
         assert_eq!(again.watch(-90.0, &[6.0], &adam(20)), Some((vec![3.0], adam(8))));
+        assert_eq!((again.returns(), again.rate()), (2, 0.25));
+        assert!(again.watch(0.0, &[7.0], &adam(24)).is_none() && (again.rate() - 0.275).abs() < 1e-12);
         let mut never = Guard::new(1.0);
         never.watch(10.0, &[1.0], &adam(0));
         assert!(never.watch(-1e9, &[1.0], &adam(0)).is_none());

@@ -1,0 +1,48 @@
+//! `metadrift score` as a user runs it.
+
+use crate::command::Place;
+
+#[test]
+fn runs_are_scored_by_the_published_metric() {
+    let place = Place::new();
+    for seed in 0..2 {
+        let train = format!(
+            "train double-integrator-aib --learner adaptive-control --seed {seed} --run-dir run{seed} --no-evaluate"
+        );
+        place.expect(0, &train);
+    }
+    let told = place.expect(0, "score run0 run1 --format json");
+    let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let line = &json["presets"][0];
+    assert_eq!((line["name"].as_str(), line["runs"].as_u64()), (Some("double-integrator-aib"), Some(2)));
+    for (split, largest) in line["scores"].as_array().unwrap().iter().zip([0.866, 0.867, 0.865]) {
+        // by the kinematics alone no law earns more; the best fixed law has 0.39 to 0.50
+        let score = split["iqm"].as_f64().unwrap();
+        assert!((0.6..=largest).contains(&score), "{split}");
+        assert_eq!(split["runs"].as_array().unwrap().len(), 2);
+    }
+    let text = place.expect(0, "score run0 run1");
+    assert!(text.contains("double-integrator-aib") && text.contains("DMA*-SH"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn runs_of_no_benchmark_are_refused() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 1 --run-dir run");
+    let told = place.expect(3, "score run");
+    assert!(told.contains("its tasks are those of no benchmark") && told.contains("complex-ode-aib"), "{told}");
+    place.expect(2, "score");
+}
+
+#[test]
+fn decisions_are_timed_where_asked() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 1 --run-dir run");
+    assert!(!place.expect(0, "evaluate run --format json").contains("decision_us"));
+    let told = place.expect(0, "evaluate run --format json --timing");
+    let json: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let [median, p90] = ["median", "p90"].map(|key| json["decision_us"][key].as_f64().unwrap());
+    assert!(0.0 < median && median <= p90, "{told}");
+    assert!(place.expect(0, "evaluate run --timing").contains("a decision takes"));
+}
