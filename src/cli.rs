@@ -65,7 +65,8 @@ pub enum Command {
     /// List and check environments, write traces, replay actions
     #[command(subcommand, after_help = "Example:\n  metadrift env show pendulum")]
     Env(EnvCommand),
-    /// Record an episode as a GIF: the oracle controller, or a trained policy before and after adaptation
+    /// Record an episode, or the ticks around a sudden change, as a GIF: the oracle controller, or a trained policy
+    /// before and after adaptation
     #[command(after_help = "Examples:\n  metadrift record cartpole-flip --out flip.gif\n  \
         metadrift record cartpole-flip --run runs/cartpole-flip/latest --split ood --task 3 --out adapted.gif")]
     Record(RecordArgs),
@@ -232,7 +233,7 @@ pub struct EvaluateArgs {
     /// Seed of tasks, initial states and actions
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
-    /// Time the decisions, too: for one system alone; figures that differ between runs
+    /// Also time single decisions, for one system alone; these figures differ from run to run
     #[arg(long)]
     pub timing: bool,
     /// Output for people or for programs
@@ -250,11 +251,11 @@ pub struct EvaluateArgs {
 /// `score`
 #[derive(Args, Clone, Debug)]
 pub struct ScoreArgs {
-    /// Folders of runs: several seeds of each preset
+    /// Folders of runs, several seeds of each preset; a run that is named twice, as by the link `latest`, counts once
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Episode of a life that counts, from 0. The published policies look back on a window that is filled before their
-    /// episode counts, so that their first one is between 0 and 1 here
+    /// Episode of a life that counts, from 0. The published policies look back on transitions that are collected before
+    /// their episode begins, so that it is between 0 and 1 here
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub episode: u8,
     /// Output for people or for programs

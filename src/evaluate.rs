@@ -108,8 +108,8 @@ pub fn evaluate_on(
     protocol: &Protocol,
     tasks: &[Task],
 ) -> Result<Evaluation, Diverged> {
-    let audit = audit::of(config);
-    let audit = audit.as_ref().and_then(|audit| audit.split(protocol.split));
+    let audits = audit::of(config);
+    let audit = audits.as_ref().and_then(|audit| audit.split(protocol.split));
     let mut lives = Lives::new(config, obs_dim(agent), actors, protocol, tasks);
     let mut agent = agent.duplicate();
     agent.begin(tasks.len());
@@ -132,8 +132,7 @@ pub fn evaluate_on(
                 [deterministic, stochastic].map(|returns| Summary::of(returns, protocol.seed));
             episodes.push(Episode { episode: episodes.len(), stochastic, deterministic, normalised });
         }
-        let at = At::new(agent.adapts(), k);
-        curve.push(Point { at, stochastic, deterministic, normalised });
+        curve.push(Point { at: At::new(agent.adapts(), k), stochastic, deterministic, normalised });
         if k < protocol.adapt_steps {
             agent.adapt(&lives.rollout)?;
         }

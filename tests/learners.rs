@@ -66,6 +66,7 @@ const CLIMBER: Entry = Entry {
     ],
     own: Some(Section::of::<ClimberConfig>()),
     settings: None,
+    least_window: 0,
     layout: feedforward,
     demand,
     size: |settings| format!("a climber on {} tasks", settings.rollout.num_tasks),
@@ -154,6 +155,7 @@ fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
     };
     let small = [
         ("policy.hidden", "[4]"),
+        ("policy.window", "1"),
         ("rollout.num_envs", "8"),
         ("recurrent.lanes", "64"),
         ("recurrent.embedding", "4"),
@@ -164,7 +166,7 @@ fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
         "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\n{}[task]\n{}\n",
         small.collect::<String>(),
         // no controller knows a probe
-        if ["distill", "adaptive-control"].contains(&learner) {
+        if ["distill", "distill-window", "adaptive-control"].contains(&learner) {
             "env = \"cartpole\"\nhorizon = 20"
         } else {
             "env = \"probe-action\""
@@ -245,7 +247,7 @@ fn a_learner_of_another_crate_is_known_everywhere() {
     assert!(written.contains("[climber]\nsigma = 0.25"), "{written}");
     let keys: BTreeMap<&str, String> =
         metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
-    assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo, rl2, distill"));
+    assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo, rl2, distill, context"));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn full_knowledge_is_filmed_on_a_preset() {
     // 200 steps of 0.05 s, each a frame, and the last once more
     assert_eq!((width, height, frames), (400, 300, 201));
     assert!(colours > 5 && told.contains("201 frames"), "{colours} {told}");
-    assert!(told.contains("; oracle on pendulum-physics, task in-dist/0: return -"), "{told}");
+    assert!(told.contains("\noracle on pendulum-physics, task in-dist/0: return -"), "{told}");
 }
 
 #[test]
@@ -47,7 +47,11 @@ fn a_run_is_filmed_before_and_after_adaptation_side_by_side() {
 fn a_change_of_the_world_is_filmed_with_the_recovery() {
     let place = Place::new();
     let told = place.expect(0, "record cartpole-switch --task 1 --out film.gif");
-    assert!(told.contains("change at tick 75, recovered after 0 ticks"), "{told}");
+    assert!(
+        told.contains("\noracle on cartpole-switch, task in-dist/1: change at tick ")
+            && told.contains(", recovered after 0 ticks\n"),
+        "{told}"
+    );
     // 75 ticks before the change, and 20 to 150 after it: every second has a frame, and the last one more
     assert!((49..=114).contains(&read(&place.path("film.gif")).2), "{told}");
 }

@@ -7,7 +7,7 @@ use metadrift::{
     control::episodes,
     life::Life,
     registry,
-    rollout::{Actions, Collection, Lanes, Network, Phase, collect_all},
+    rollout::{Actions, Collection, Lanes, Network, Phase, collect_all, continue_all, steps::Memories, window},
 };
 use metadrift_agents::{
     layout::Layout,
@@ -197,6 +197,33 @@ fn all_five_clocks_run_in_training() {
     assert_eq!(readings("episode", 0), [[2.0, 3.0, 4.0, 5.0]; 3]);
     assert_eq!(readings("episode", 3), [[3.0, 4.0, 5.0]; 3]);
     assert_eq!(readings("episode_step", 0), [[0.0; 4]; 3]);
+}
+
+#[test]
+fn a_window_goes_on_from_phase_to_phase() {
+    let env = EnvKind::Pendulum;
+    let (_, tasks, _) = setting(env);
+    let own = env.spec().obs_dim();
+    let layout = Layout::new(own + window::width(env.spec(), 2), &[], registry::head(env.spec())).looking_back(2);
+    let policies = [vec![0.1; layout.num_params()]];
+    let policies = Policies { layout: &layout, params: &policies };
+    let collection = Collection { env, horizon: 20, num_actors: 1 };
+    let shape = Shape { tasks: 1, steps: 30, envs: 2, obs_dim: layout.obs_dim(), act_dim: 1 };
+    // lanes that run on, and lanes that rest after an episode of 20 steps
+    for (episodes, last) in [(Episodes::Endless, 29), (Episodes::Count(1), 19)] {
+        let mut memories = vec![Memories::new()];
+        let mut windows = Vec::new();
+        for index in 0..2 {
+            let mut rollout = Rollout::new(shape, 20);
+            let phase = Phase::training(0, 0, Clocks { adapt_round: index, ..Clocks::default() }, episodes);
+            continue_all(&collection, &tasks[..1], policies, &phase, &mut memories, &mut rollout).unwrap();
+            let data = rollout.task(0);
+            let window = |column: &[f32], step: usize| data.obs_at(column, data.row(step, 1))[own..].to_vec();
+            windows.push([window(data.obs, 0), window(data.next_obs, last)]);
+        }
+        assert!(windows[0][0].iter().all(|number| *number == 0.0), "a life begins with an empty window");
+        assert_eq!(windows[1][0], windows[0][1], "{episodes:?}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 pub enum Adapts {
     /// By gradient steps between the phases of a life.
     ByGradient,
-    /// By its memory, while it acts.
+    /// By its memory or its window, while it acts.
     ByMemory,
 }
 
@@ -105,7 +105,8 @@ impl Agent for Adaptive {
     }
 }
 
-/// A policy with a memory, the same for every task. The memory belongs to the lanes that it acts for.
+/// A policy that adapts while it acts, the same for every task: by a memory, which belongs to the lanes that it acts for, or
+/// by the last transitions, which it sees.
 #[derive(Clone, Debug)]
 pub struct Remembering {
     layout: Layout,

@@ -81,9 +81,6 @@ pub enum NoBackend {
     /// The native backend cannot serve; the text names the obstacle.
     #[error("--backend native: {0}; use --backend tch")]
     Native(&'static str),
-    /// A learner that computes by the native backend only was asked for another one; the text names it.
-    #[error("learner = \"{0}\" computes on the CPU by the native backend only: leave --device and --backend out")]
-    Learner(&'static str),
     /// This program was built without libtorch; the text names the setting that needs it.
     #[error("{0}: this program was built without libtorch. Run `./x setup --torch`; `./x` then builds with it")]
     Torch(&'static str),

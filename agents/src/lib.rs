@@ -7,8 +7,8 @@
 //! derivatives written out for CPUs; and, with the feature `torch`, `tch_backend`, the reference, by libtorch's
 //! autograd on any device.
 //!
-//! Kernels of recurrent policies stand beside these: [`recurrent`] acts, [`native::LifeGradients`]
-//! differentiates whole lives.
+//! Kernels of recurrent policies stand beside these: [`recurrent`] acts, [`backend::Backend::lives`] differentiates whole
+//! lives. A latent [`context`] is encoded before a policy, and trained by [`native::PredictionGradients`].
 //!
 //! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside `tch_backend`.
 //! This crate knows no environment.

@@ -151,7 +151,8 @@ pub struct RecordArgs {
     /// A preset's name or a file that ends in .toml
     #[arg(value_name = "PRESET|FILE.toml")]
     pub what: String,
-    /// Folder of a run: its policy acts, before and after adaptation [default: the oracle controller]
+    /// Folder of a run: its policy acts, before and after adaptation by gradient steps, or as it adapts by itself
+    /// [default: the oracle controller]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
     /// Its checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`

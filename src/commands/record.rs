@@ -44,6 +44,8 @@ const AROUND: (usize, usize) = (75, 150);
 /// One panel: a title, its moments, and the sudden changes among them.
 struct Film {
     title: String,
+    /// Its outcome in words.
+    told: String,
     moments: Vec<Moment>,
     changes: Vec<Change>,
 }
@@ -81,26 +83,8 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     let films = cut(&task, films);
     let (film, frames) = encode(&config, &task, &films)?;
     output::write(&args.out, &film)?;
-    let returns: Vec<String> = films
-        .iter()
-        .map(|film| {
-            let earned = film.moments.last().map_or(0.0, |moment| moment.earned);
-            // a film around a change has no whole episode
-            let told = match &film.changes[..] {
-                [] => format!("return {}", decimal(earned, 1)),
-                changes => changes.iter().map(told).collect::<Vec<_>>().join(", "),
-            };
-            format!("{}: {told}", film.title)
-        })
-        .collect();
-    Ok(print(&format!("{}: {frames} frames; {}\n", args.out.display(), returns.join(", ")))?)
-}
-
-/// A change in words.
-fn told(change: &Change) -> String {
-    let after = change.recovered.map(|recovered| recovered - change.at);
-    let recovery = after.map_or("not recovered".to_owned(), |ticks| format!("recovered after {ticks} ticks"));
-    format!("change at tick {}, {recovery}", change.at)
+    let told: String = films.iter().map(|film| format!("{}: {}\n", film.title, film.told)).collect();
+    Ok(print(&format!("{}: {frames} frames\n{told}", args.out.display()))?)
 }
 
 /// The oracle or, if the environment has none, random actions.
@@ -219,27 +203,50 @@ fn take(
     Ok(Take { title, phases: taken })
 }
 
-/// The ticks around the first sudden change under the last actor, or its first episode if nothing changes suddenly; the
-/// same ticks of all.
+/// The ticks around the first sudden change under the last actor, the same of all; the first episode of each if nothing
+/// changes suddenly.
 fn cut(task: &Task, takes: Vec<Take>) -> Vec<Film> {
-    let seen = |phase: &Phase| changes(task, phase.start, &phase.ticks);
     let last = &takes[takes.len() - 1].phases;
-    let first = last.iter().enumerate().find_map(|(at, phase)| Some((at, *seen(phase).first()?)));
-    let (phase, ticks) = match first {
-        Some((phase, change)) => {
-            (phase, change.at.saturating_sub(AROUND.0)..change.recovered.unwrap_or(change.at) + AROUND.1)
-        }
-        None => (0, 0..last[0].ticks.iter().position(|tick| tick.2).map_or(usize::MAX, |last| last + 1)),
-    };
+    let first = last.iter().enumerate().find_map(|(at, phase)| Some((at, *phase.changes(task).first()?)));
     let film = |Take { title, mut phases }: Take| {
-        let Phase { moments, .. } = &mut phases[phase];
-        let mut moments = std::mem::take(moments);
-        moments.truncate(ticks.end);
-        let moments: Vec<Moment> = moments.into_iter().skip(ticks.start).collect();
-        let inside = |change: Change| change.within(&ticks);
-        Film { title, changes: seen(&phases[phase]).into_iter().filter_map(inside).collect(), moments }
+        let Some((at, change)) = first else {
+            let phase = phases.swap_remove(0);
+            let end = phase.ticks.iter().position(|tick| tick.2).map_or(phase.ticks.len(), |last| last + 1);
+            return phase.film(title, 0..end, &[]);
+        };
+        let end = change.recovered.unwrap_or(change.at) + AROUND.1;
+        let phase = phases.swap_remove(at);
+        // an actor that rests before shows its last moment
+        let ticks = change.at.saturating_sub(AROUND.0).min(phase.ticks.len() - 1)..end.min(phase.ticks.len());
+        let changes = phase.changes(task);
+        phase.film(title, ticks, &changes)
     };
     takes.into_iter().map(film).collect()
+}
+
+impl Phase {
+    fn changes(&self, task: &Task) -> Vec<Change> {
+        changes(task, self.start, &self.ticks)
+    }
+
+    /// The film of `ticks`, with those of `changes` that lie within.
+    fn film(mut self, title: String, ticks: Range<usize>, changes: &[Change]) -> Film {
+        let told = |change: &&Change| ticks.contains(&change.at);
+        let told: Vec<String> = changes.iter().filter(told).map(|change| self.told(change)).collect();
+        let changes = changes.iter().filter_map(|change| change.within(&ticks)).collect();
+        let moments: Vec<Moment> = self.moments.drain(ticks).collect();
+        // a film around a change has no whole episode
+        let earned = moments.last().map_or(0.0, |moment| moment.earned);
+        let told = if told.is_empty() { format!("return {}", decimal(earned, 1)) } else { told.join("; ") };
+        Film { title, told, moments, changes }
+    }
+
+    /// A change in words, by the ticks of the life.
+    fn told(&self, change: &Change) -> String {
+        let after = change.recovered.map(|recovered| recovered - change.at);
+        let recovery = after.map_or("not recovered".to_owned(), |ticks| format!("recovered after {ticks} ticks"));
+        format!("change at tick {}, {recovery}", self.start.lifetime_step + change.at as u64)
+    }
 }
 
 /// The films side by side as a GIF, as near to real time as the format allows, and the number of frames.
@@ -263,7 +270,8 @@ fn encode(config: &Experiment, task: &Task, films: &[Film]) -> Result<(Vec<u8>, 
             let moment = &film.moments[tick.min(film.moments.len() - 1)];
             canvas.paste(&painter.paint(moment, &film.title), place * SIZE.0);
             if !film.changes.is_empty() {
-                strip::draw(&mut canvas, place * SIZE.0, SIZE.0, (&film.changes, film.moments.len()), tick);
+                let now = tick.min(film.moments.len() - 1);
+                strip::draw(&mut canvas, place * SIZE.0, SIZE.0, (&film.changes, film.moments.len()), now);
             }
         }
         let mut frame = gif::Frame::from_rgb_speed(size.0, size.1, canvas.pixels(), 30);

@@ -1,5 +1,7 @@
 //! `score RUN...`
 
+use std::collections::HashSet;
+
 use metadrift_envs::Split;
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use super::print_as;
 use crate::{
     checkpoint::Which,
     cli::ScoreArgs,
-    config::ConfigError,
+    config::{Config, ConfigError, Experiment},
     device,
     evaluate::{Protocol, evaluate_on},
     failure::Result,
@@ -60,8 +62,13 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let mut columns: Vec<Columns> = AIB.iter().map(|_| Columns::default()).collect();
     let device = device::open(args.compute.device)?;
     let actors = args.compute.num_actors();
+    let mut seen = HashSet::new();
     for path in &args.runs {
         let run = Trained::open(path, Which::Last, device, args.compute.backend, actors)?;
+        // `latest` is a link to one of the others
+        if !seen.insert(run.dir.clone()) {
+            continue;
+        }
         let at = entry(&run)?;
         let arithmetic = Arithmetic::of(&run.config, run.agent.computes_by(), device, actors)?;
         for (column, split) in columns[at].iter_mut().zip(Split::ALL) {
@@ -80,7 +87,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         benchmark: "Actuator Inversion Benchmark (arXiv 2602.06550 v2)",
         episode: args.episode,
         presets: known.iter().map(|(entry, columns)| line(entry.preset, &[columns])).collect(),
-        apart: (apart.len() > 1).then(|| line("together, but friction", &apart)),
+        apart: (apart.len() > 1).then(|| line("all but friction", &apart)),
     };
     print_as(args.format, &scores, || text(&scores))
 }
@@ -110,12 +117,16 @@ fn score(
     entry: &Entry,
     (actors, arithmetic): (usize, Arithmetic),
 ) -> Result<f64> {
-    let tasks = run.config.tasks(split).each();
-    let usual = Protocol::of(&run.config, split);
     // phases of one episode each
+    let mut config = Config::clone(&run.config);
+    config.evaluation.steps = Some(0);
+    config.rollout.episodes_per_env = 1;
+    let config = Experiment::new(config)?;
+    let tasks = config.tasks(split).each();
+    let usual = Protocol::of(&config, split);
     let protocol = Protocol { tasks: tasks.len(), episodes: AIB_EPISODES, adapt_steps: episode.into(), ..usual };
-    memory::evaluation(&run.config, tasks.len(), AIB_EPISODES, arithmetic).check()?;
-    let seen = evaluate_on(&run.config, &*run.agent, actors, &protocol, &tasks)?;
+    memory::evaluation(&config, tasks.len(), AIB_EPISODES, arithmetic).check()?;
+    let seen = evaluate_on(&config, &*run.agent, actors, &protocol, &tasks)?;
     let returns = &seen.curve[usize::from(episode)].deterministic.returns;
     Ok((mean(returns) / entry.largest).clamp(0.0, 1.0))
 }
@@ -134,20 +145,21 @@ fn text(scores: &Scores) -> String {
          score: mean return over 20 contexts x {AIB_EPISODES} episodes, as a share of the largest;\n\
          episode {episode} of a life, most likely actions; interquartile mean over runs and its\n\
          95 % interval\n\n\
-         {:<30} {:>4}  {:<13} {:<13} {:<13}\n",
-        "preset", "runs", "train", "in-dist", "ood"
+         {:<29} {:>4} {:<14} {:<14} ood\n",
+        "preset", "runs", "train", "in-dist"
     );
     for Line { name, runs, scores } in presets.iter().chain(apart) {
         let cell = |cell: &Cell| {
-            let [low, high] = cell.ci95.map(|bound| format!("{bound:.2}").replacen("0.", ".", 1));
-            format!("{:.2} {:<8}", cell.iqm, format!("{low}-{high}"))
+            let [low, high] = cell.ci95.map(|bound| format!("{bound:.2}"));
+            let interval = if cell.runs.len() > 1 { format!("{low}-{high}") } else { String::new() };
+            format!("{:.2} {interval:<9}", cell.iqm)
         };
         let cells: Vec<String> = scores.iter().map(cell).collect();
-        text += format!("{name:<30} {runs:>4}  {}", cells.join(" ")).trim_end();
+        text += format!("{name:<30} {runs:>3} {}", cells.join(" ")).trim_end();
         text += "\n";
     }
     text += "\npublished, over the whole suite but contexts that one policy can serve\n";
-    text += &format!("{:<48} {:<13} {:<13}\n", "", "all splits", "ood");
+    text += &format!("{:<48} {:<13} ood\n", "", "all splits");
     for (name, all, ood) in AIB_PUBLISHED {
         text += &format!("{name:<48} {all:<13.2} {ood:.2}\n");
     }

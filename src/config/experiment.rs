@@ -68,14 +68,14 @@ impl Experiment {
         // the kind of network does not depend on the sizes
         let core = (config.learner.layout)(&settings, settings.obs_dim, Head::Categorical(2)).core();
         check("learner", config.learner.name, known || core != Core::Model, UNKNOWN)?;
-        let blind = config.policy.window == 0 && matches!(core, Core::Context { .. });
-        check("policy.window", 0, !blind, "at least 1 with this learner, which encodes the last transitions")?;
+        let window = config.policy.window;
+        let seen = window >= config.learner.least_window;
+        check("policy.window", window, seen, "at least 1 with this learner, which looks at the last transitions")?;
         check_demand(&config, demand, (horizon, known))?;
         let life = match demand {
             Demand::Lanes { .. } => settings.whole_episodes(),
             Demand::Tasks { .. } | Demand::Lives { .. } => demand.steps(),
         };
-        let window = config.policy.window;
         check(
             "policy.window",
             window,

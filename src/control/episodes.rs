@@ -13,8 +13,8 @@ use super::{Controlled, Controller};
 use crate::{
     life::Life,
     rollout::{
-        steps::{self, Actor, Keeper, Rest},
-        window::looking_back,
+        steps::{self, Actor, Keeper, Memories, Rest},
+        window::{self, looking_back},
     },
 };
 
@@ -92,22 +92,24 @@ pub fn run(
         show,
     };
     let mut left = stretch.limit;
+    let mut windows = Memories::new();
     for phase in stretch.phases.clone() {
         let ticks = left.min(stretch.life.phase_steps as u64);
         left -= ticks;
         shown.rest = Rest::new(count, stretch.episodes);
-        run_phase(env, (tasks, lanes), (stretch, phase), seed, ticks as usize, actor, &mut shown)?;
+        run_phase(env, (tasks, lanes), (stretch, phase), seed, (ticks as usize, &mut windows), actor, &mut shown)?;
     }
     Ok(())
 }
 
-/// Runs one phase of all lanes, at most `ticks` long.
+/// Runs one phase of all lanes, at most `ticks` long; `windows` `[lanes]` are those of the phase before, and then of this
+/// one.
 fn run_phase(
     kind: EnvKind,
     (tasks, lanes): (&[Task], usize),
     (stretch, phase): (&Stretch, usize),
     seed: u64,
-    ticks: usize,
+    (ticks, windows): (usize, &mut Memories),
     actor: &mut dyn Actor,
     keeper: &mut dyn Keeper,
 ) -> Result<(), Diverged> {
@@ -116,13 +118,16 @@ fn run_phase(
     let resets = Stream::new(seed, Purpose::EvaluationReset).phase(index);
     let start = stretch.life.start(stretch.first_task, phase);
     let env = kind.dynamics().batch(&pairs, stretch.life.horizon, resets, start);
-    let mut env = looking_back(env, kind.spec(), stretch.window);
+    let mut env = looking_back(env, kind.spec(), stretch.window, windows);
     // one row, overwritten in every step
     let act_dim = kind.spec().act_dim();
     let shape = Shape { tasks: 1, steps: 1, envs: tasks.len() * lanes, obs_dim: env.obs_dim(), act_dim };
     let mut step = Rollout::new(shape, stretch.life.horizon);
     let slab = step.slabs().pop();
-    steps::run(&mut *env, actor, keeper, &mut slab.expect("there is one task"), ticks)
+    steps::run(&mut *env, actor, keeper, &mut slab.expect("there is one task"), ticks)?;
+    let width = window::width(kind.spec(), stretch.window);
+    *windows = (0..tasks.len() * lanes).map(|lane| window::of_lane(&*env, lane, width)).collect();
+    Ok(())
 }
 
 /// A keeper that shows every tick.
@@ -195,7 +200,8 @@ pub fn returns<C: Controller>(
     let mut actor = Controlled::new(env, (tasks, lanes), make);
     let rest = Rest::new(tasks.len() * lanes, stretch.episodes);
     let mut summed = Summed { lanes, life, rest, sums: vec![(0.0, 0); tasks.len()] };
-    let lived = run_phase(env, (tasks, lanes), (&stretch, phase), seed, life.phase_steps, &mut actor, &mut summed);
+    let ticks = (life.phase_steps, &mut Memories::new());
+    let lived = run_phase(env, (tasks, lanes), (&stretch, phase), seed, ticks, &mut actor, &mut summed);
     lived.expect("controllers do not diverge");
     summed.sums.into_iter().map(|(sum, episodes)| sum / f64::from(episodes)).collect()
 }

@@ -112,8 +112,10 @@ impl Change {
     /// The change as counted from the beginning of `ticks`, if it lies within them.
     pub fn within(&self, ticks: &Range<usize>) -> Option<Change> {
         let Change { at, recovered, next } = *self;
-        let seen = recovered.filter(|tick| *tick < ticks.end).map(|tick| tick - ticks.start);
-        ticks.contains(&at).then(|| Change { at: at - ticks.start, recovered: seen, next: next - ticks.start })
+        ticks.contains(&at).then(|| {
+            let seen = recovered.filter(|tick| *tick < ticks.end).map(|tick| tick - ticks.start);
+            Change { at: at - ticks.start, recovered: seen, next: next - ticks.start }
+        })
     }
 }
 

@@ -172,7 +172,7 @@ impl Evaluation {
         }
         if self.curve.len() > 1 {
             text += if self.remembers() {
-                "\ngain: over the same policy, its memory wiped; same ticks, same states at first\n"
+                "\ngain: over the same policy, memory and window wiped; same ticks, states at first\n"
             } else {
                 "\ngain: over the unadapted policy on the same ticks and from the same states\n"
             };

@@ -23,7 +23,7 @@ const WARM_UP: usize = 100;
 const TIMED: usize = 2000;
 
 /// Time of a decision for one lane with the most likely action: from an observation to the command, and the outcome's way
-/// into the memory (µs). It differs between machines and runs.
+/// into the memory (µs); a window is part of the observation. It differs between machines and runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct DecisionTime {
     /// Half of the decisions are as fast.

@@ -129,7 +129,10 @@ pub fn audit(config: &Experiment, tasks: usize, lanes: usize) -> Need {
 /// The need of a film of `steps` steps: all values of every channel, and everything else it shows of a step.
 pub fn film(spec: &EnvSpec, steps: u64) -> Need {
     let moment = 8 * channels(spec).len() as u128 + 256;
-    Need { bytes: u128::from(steps) * moment, keys: "task.horizon or the number of steps" }
+    Need {
+        bytes: u128::from(steps) * moment,
+        keys: "task.horizon, evaluation.steps, evaluation.adapt_steps or the number of steps",
+    }
 }
 
 /// The need of one number for each of `ticks` ticks of `tasks` tasks.

@@ -98,7 +98,7 @@ const KEYS: &[Key] = &[
 
     key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration"),
     key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo, context; at most 32 or a multiple of 32)"),
-    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase (maml), iteration (ppo, context) or life (learners of lives: the others); 0: as many as its episodes may last, with ppo and context or without a limit of episodes task.horizon, with learners of lives two episodes, but at most 500 or task.horizon"),
+    key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase (maml), iteration (ppo, context) or life (learners of lives: the others); 0: as many as its episodes may last, with ppo and context or without a limit of episodes task.horizon, with rl2, distill and distill-window two episodes, but at most 500 or task.horizon"),
     key("rollout.episodes_per_env", INTEGER, Is("1"), range("0 to 1000000", "1000001"), "episodes", "Episodes after which a lane rests until the next phase (maml; learners of lives in an evaluation) or draws a new task (ppo, context); 0: never rests, and draws a new task when the life of an evaluation would be over"),
 
     key("evaluation.tasks", INTEGER, Is("100"), range("1 to 1000000", "0"), "tasks", "Held-out tasks of an evaluation"),

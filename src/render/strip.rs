@@ -8,7 +8,7 @@ const CHANGED: Colour = [213, 94, 0];
 const RECOVERED: Colour = [0, 158, 115];
 const NOW: Colour = [40, 40, 40];
 
-/// Draws the strip of a film of `ticks` ticks at tick `now`, and a line of words above the picture from the first change on.
+/// Draws the strip of a film of `ticks` ticks at tick `now`, and a line of words above it from the first change on.
 pub fn draw(canvas: &mut Canvas, left: usize, width: usize, (changes, ticks): (&[Change], usize), now: usize) {
     let (low, high) = (271.0, 275.0);
     let at = |tick: usize| left as f64 + 10.0 + (width - 20) as f64 * tick.min(ticks) as f64 / ticks.max(1) as f64;
@@ -27,7 +27,7 @@ pub fn draw(canvas: &mut Canvas, left: usize, width: usize, (changes, ticks): (&
     canvas.line([at(now), low - 6.0], [at(now), high + 3.0], 2.0, NOW);
     if let Some(change) = changes.iter().rev().find(|change| change.at <= now) {
         let (words, colour) = words(change, now);
-        canvas.text([left + 10, 262 - 4], &words, 1, colour);
+        canvas.text([left + 10, 258], &words, 1, colour);
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     actors::actor,
     network::Actions,
     steps::{self, Keeper, Memories, Rest},
-    window::looking_back,
+    window::{self, looking_back},
 };
 
 /// The settings of a collection that stay the same in every phase.
@@ -86,7 +86,7 @@ pub fn collect_all(
 }
 
 /// Fills `rollout`, task i with policy i, whose memories in `memories` `[tasks]` are those between the phase before and
-/// this one, and then those after it.
+/// this one, and then those after it. A memory is the policy's own, followed by its window.
 ///
 /// # Errors
 /// If a policy's output is not finite; the rollout is then unusable.
@@ -127,30 +127,49 @@ fn collect(
     let start = Clocks { task: phase.start.task + u64::from(task.id.index), ..phase.start };
     let resets = phase.stream(phase.resets, index as u32);
     let env = collection.env.dynamics().batch(&[(task, envs)], collection.horizon, resets, start);
-    let mut env = looking_back(env, collection.env.spec(), policies.layout.window());
+    let width = window::width(collection.env.spec(), policies.layout.window());
+    let (remembered, past): (Memories, Memories) = memories
+        .iter()
+        .map(|memory| memory.split_at(memory.len() - width))
+        .map(|(a, b)| (a.to_vec(), b.to_vec()))
+        .unzip();
+    let mut env = looking_back(env, collection.env.spec(), policies.layout.window(), &past);
     let draws = phase.stream(phase.draws, index as u32);
     let place = || format!("task {index}, phase {}", phase.index);
     let policy = (policies.layout, &policies.params[index][..]);
-    let mut policy = actor(policy, (collection.env.spec(), envs), phase.actions, draws, &place, memories);
-    let mut valid = Valid { steps: vec![steps as u32; envs], rest: Rest::new(envs, phase.episodes) };
+    let mut policy = actor(policy, (collection.env.spec(), envs), phase.actions, draws, &place, &remembered);
+    let rest = Rest::new(envs, phase.episodes);
+    let mut valid = Valid { steps: vec![steps as u32; envs], rest, width, windows: vec![None; envs] };
     steps::run(&mut *env, &mut *policy, &mut valid, &mut slab, steps)?;
     *memories = policy.memories();
+    if width > 0 {
+        memories.resize(envs, Vec::new());
+        for (lane, (memory, window)) in memories.iter_mut().zip(valid.windows).enumerate() {
+            memory.extend(window.unwrap_or_else(|| window::of_lane(&*env, lane, width)));
+        }
+    }
     slab.valid_steps.copy_from_slice(&valid.steps);
     slab.clear_padding();
     Ok(())
 }
 
-/// The valid steps of each lane.
+/// The valid steps of each lane, and the windows of those that rest, as they were then.
 struct Valid {
     steps: Vec<u32>,
     rest: Rest,
+    /// Values of a window.
+    width: usize,
+    windows: Vec<Option<Vec<f32>>>,
 }
 
 impl Keeper for Valid {
     fn before(&mut self, _: &dyn Batch, _: &[f32], _: &[usize]) {}
 
-    fn after(&mut self, t: usize, _: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>) {
-        let steps = &mut self.steps;
-        self.rest.count(row, live, |lane| steps[lane] = t as u32 + 1);
+    fn after(&mut self, t: usize, env: &mut dyn Batch, row: &Row<'_>, live: &mut Vec<usize>) {
+        let Valid { steps, rest, width, windows } = self;
+        rest.count(row, live, |lane| {
+            steps[lane] = t as u32 + 1;
+            windows[lane] = (*width > 0).then(|| window::of_lane(env, lane, *width));
+        });
     }
 }

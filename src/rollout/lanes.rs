@@ -60,6 +60,11 @@ impl Life {
         }
     }
 
+    /// Name in a checkpoint of what a lane counts.
+    fn counted(&self) -> &'static str {
+        if self.episodes == Episodes::Endless { "lives" } else { "episodes" }
+    }
+
     fn groups(&self, done: &[u32]) -> Vec<Group> {
         done.chunks(GROUP).enumerate().map(|(index, done)| Group::new(self, index, done)).collect()
     }
@@ -133,14 +138,14 @@ impl Source for Lanes {
     fn save(&mut self, state: &mut State) {
         state.set("env_steps", self.env_steps);
         // the episodes, or lives, that each lane has ended, and the state of each group's environment
-        state.set("episodes", self.groups.iter().flat_map(|group| group.done.clone()).collect::<Vec<u32>>());
+        state.set(self.life.counted(), self.groups.iter().flat_map(|group| group.done.clone()).collect::<Vec<u32>>());
         let words: Vec<Vec<u32>> = self.groups.iter_mut().map(|group| group.env.save()).collect();
         state.put_words("lanes", &words);
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let env_steps = state.value("env_steps")?;
-        let done: Vec<u32> = state.value("episodes")?;
+        let done: Vec<u32> = state.value(self.life.counted())?;
         let saved = state.words("lanes", self.groups.len())?;
         let lanes: usize = self.groups.iter().map(|group| group.done.len()).sum();
         if done.len() != lanes {
@@ -174,7 +179,7 @@ impl Group {
         let tasks: Vec<Task> = done.iter().enumerate().map(|(i, done)| life.task(first + i, *done)).collect();
         let stream = Stream::new(life.seed, Purpose::Reset).task((index * GROUP) as u32);
         let env = life.env.dynamics().renewable(&tasks, &life.tasks, life.horizon, stream);
-        let env = looking_back(env, life.env.spec(), life.window);
+        let env = looking_back(env, life.env.spec(), life.window, &[]);
         Group { env, first, done: done.to_vec() }
     }
 

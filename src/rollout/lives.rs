@@ -96,7 +96,7 @@ impl World {
         let born = u64::from(self.iteration) * self.lanes as u64 + u64::from(first);
         let start = self.life.start(born, 0);
         let env = self.env.dynamics().batch(&pairs, self.life.horizon, stream(Purpose::Reset), start);
-        let mut env = looking_back(env, self.env.spec(), policies.layout.window());
+        let mut env = looking_back(env, self.env.spec(), policies.layout.window(), &[]);
         let place = || format!("lives from {first}");
         let policy = (policies.layout, &policies.params[0][..]);
         let mut policy = actor(

@@ -8,7 +8,10 @@ use metadrift_agents::{
 };
 use metadrift_envs::{Split, Task, TaskDistribution};
 
-use super::collect::{Collection, Phase, collect_all};
+use super::{
+    collect::{Collection, Phase, collect_all, continue_all},
+    steps::Memories,
+};
 use crate::{config::Experiment, life::Life, registry};
 
 /// The tasks of an iteration, and the data of the latest phase.
@@ -19,6 +22,8 @@ pub struct TaskLives {
     life: Life,
     iteration: u32,
     tasks: Vec<Task>,
+    /// Memories of the policies between two phases, `[tasks]`.
+    memories: Vec<Memories>,
     rollout: Rollout,
     env_steps: u64,
 }
@@ -45,9 +50,18 @@ impl TaskLives {
             life: Life::training(config),
             iteration: 0,
             tasks: Vec::new(),
+            memories: Vec::new(),
             rollout: Rollout::new(shape, config.horizon()).with_own_obs(env.spec().obs_dim()),
             env_steps: 0,
         }
+    }
+}
+
+impl TaskLives {
+    fn phase(&self, phase: usize) -> Phase {
+        let first_task = u64::from(self.iteration) * self.tasks.len() as u64;
+        let start = self.life.start(first_task, phase);
+        Phase::training(self.seed, self.iteration, start, self.life.episodes)
     }
 }
 
@@ -56,19 +70,19 @@ impl Source for TaskLives {
         self.iteration = iteration;
         let count = self.rollout.shape().tasks;
         self.tasks = (0..count).map(|i| self.distribution.sample(self.seed, iteration, i as u32)).collect();
+        self.memories = vec![Memories::new(); count];
         count
     }
 
     fn collect(&mut self, phase: usize, policies: Policies<'_>) -> Result<&Rollout, Diverged> {
-        self.compare(phase, policies)?;
+        let phase = self.phase(phase);
+        continue_all(&self.collection, &self.tasks, policies, &phase, &mut self.memories, &mut self.rollout)?;
         self.env_steps += self.rollout.num_valid();
         Ok(&self.rollout)
     }
 
     fn compare(&mut self, phase: usize, policies: Policies<'_>) -> Result<Option<&Rollout>, Diverged> {
-        let first_task = u64::from(self.iteration) * self.tasks.len() as u64;
-        let start = self.life.start(first_task, phase);
-        let phase = Phase::training(self.seed, self.iteration, start, self.life.episodes);
+        let phase = self.phase(phase);
         collect_all(&self.collection, &self.tasks, policies, &phase, &mut self.rollout)?;
         Ok(Some(&self.rollout))
     }

@@ -15,8 +15,9 @@ pub fn width(spec: &EnvSpec, length: usize) -> usize {
 /// `batch` of the environment `spec`, its observations followed by the last `length` transitions, newest first. Of each
 /// there are the change of every reading, the command (in units of a full one), the reward, and the products of the
 /// command with every change and every reading before it: a sign that flips shows in a product, and in no sum. The window
-/// goes on from episode to episode and is empty where a task begins.
-pub fn looking_back(batch: Box<dyn Batch>, spec: &EnvSpec, length: usize) -> Box<dyn Batch> {
+/// goes on from episode to episode and is empty where a task begins; `past` `[lanes]` has the windows of the phase before, if
+/// there was one ([`of_lane`]).
+pub fn looking_back(batch: Box<dyn Batch>, spec: &EnvSpec, length: usize, past: &[Vec<f32>]) -> Box<dyn Batch> {
     if length == 0 {
         return batch;
     }
@@ -26,7 +27,7 @@ pub fn looking_back(batch: Box<dyn Batch>, spec: &EnvSpec, length: usize) -> Box
     let mut all = LookingBack {
         inner: vec![0.0; lanes * batch.obs_dim()],
         before: Vec::new(),
-        past: vec![0.0; lanes * length * window.width()],
+        past: if past.is_empty() { vec![0.0; lanes * length * window.width()] } else { past.concat() },
         obs: vec![0.0; lanes * width],
         batch,
         window,
@@ -34,6 +35,12 @@ pub fn looking_back(batch: Box<dyn Batch>, spec: &EnvSpec, length: usize) -> Box
     };
     all.show();
     Box::new(all)
+}
+
+/// The window of a lane, which is the end of its observation, `[width]`.
+pub fn of_lane(batch: &dyn Batch, lane: usize, width: usize) -> Vec<f32> {
+    let end = (lane + 1) * batch.obs_dim();
+    batch.obs()[end - width..end].to_vec()
 }
 
 /// The sizes of a transition.
@@ -194,7 +201,7 @@ mod tests {
         let spec = env.spec();
         let task = Task::nominal(spec);
         let batch = || env.dynamics().batch(&[(&task, 2)], 3, Stream::new(1, Purpose::Reset), Clocks::default());
-        let (mut plain, mut window) = (batch(), looking_back(batch(), spec, 2));
+        let (mut plain, mut window) = (batch(), looking_back(batch(), spec, 2, &[]));
         assert_eq!((width(spec, 2), window.obs_dim()), (2 * (3 + 1 + 1 + 6), 3 + 22));
         assert!(window.obs()[3..25].iter().all(|number| *number == 0.0));
         let mut seen: Vec<Vec<f32>> = Vec::new();
@@ -217,7 +224,7 @@ mod tests {
             seen.push(newest);
         }
         let saved = window.save();
-        let mut again = looking_back(batch(), spec, 2);
+        let mut again = looking_back(batch(), spec, 2, &[]);
         again.restore(&saved).unwrap();
         assert_eq!(again.obs(), window.obs());
         assert!(again.restore(&saved[1..]).is_err());
@@ -230,7 +237,7 @@ mod tests {
         let tasks = config.tasks(metadrift_envs::Split::Train);
         let of = |index| tasks.sample(0, 0, index);
         let batch = env.dynamics().renewable(&[of(0), of(1)], tasks, 100, Stream::new(1, Purpose::Reset));
-        let mut window = looking_back(batch, env.spec(), 1);
+        let mut window = looking_back(batch, env.spec(), 1, &[]);
         step(&mut *window, 1.0);
         window.renew(1, &of(2));
         let width = window.obs_dim();

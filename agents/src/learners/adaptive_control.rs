@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::recurrent::returns;
 use crate::{
     agent::{Agent, Remembering},
-    backend::{BackendChoice, NoBackend},
-    device::Device,
+    backend::NoBackend,
     keys::{Absent, INTEGER, Key, NUMBER, OwnConfig, Section, key, own, range},
     layout::Layout,
     learner::{Entry, Ground, Learner},
@@ -50,6 +49,7 @@ pub const ENTRY: Entry = Entry {
     ],
     own: Some(Section::of::<AdaptiveControlConfig>()),
     settings: Some("iterations = 1\n"),
+    least_window: 0,
     layout: |settings, obs_dim, head| Layout::model(obs_dim, settings.channels, head),
     demand,
     size: |settings| format!("adaptive control, tried on {} lives", of(settings).lanes),
@@ -107,10 +107,8 @@ fn demand(settings: &Settings) -> Demand {
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
-    let Ground { layout, device, backend, channels, .. } = ground;
-    if device != Device::Cpu || backend == BackendChoice::Tch {
-        return Err(NoBackend::Learner(ENTRY.name));
-    }
+    // no gradient is computed on any device
+    let Ground { layout, channels, .. } = ground;
     let AdaptiveControlConfig { forgetting, surprise, .. } = of(settings);
     let observer = [forgetting, surprise].map(|number| number as f32);
     let params = observer.into_iter().chain(channels.into_iter().flatten()).collect();
@@ -133,14 +131,9 @@ impl Learner for AdaptiveControl {
         let rollout = source.collect(0, Policies { layout: &self.layout, params })?;
         watch.lap("time/rollout_s");
         let timing = watch.timing(rollout.num_valid());
-        let (mean, first, last) = returns(rollout);
-        let metrics = vec![
-            ("return", mean),
-            ("return/first_episode", first),
-            ("return/last_episode", last),
-            ("env_steps", source.env_steps() as f64),
-        ];
-        Ok(Report { metrics, timing, return_post: mean, return_unadapted: None, informative: true })
+        let returns = returns(rollout);
+        let metrics = returns.metrics(source.env_steps());
+        Ok(Report { metrics, timing, return_post: returns.mean, return_unadapted: None, informative: true })
     }
 
     fn agent(&self) -> Box<dyn Agent> {

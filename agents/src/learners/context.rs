@@ -9,9 +9,8 @@ use super::ppo::{self, Ppo, Run};
 use crate::{
     adam::Adam,
     agent::{Agent, Remembering},
-    backend::{self, BackendChoice, NoBackend},
+    backend::{self, NoBackend},
     context::{Encoder, width},
-    device::Device,
     keys::{Section, own},
     layout::{Head, Layout},
     learner::{Entry, Ground, Learner},
@@ -48,6 +47,7 @@ pub const ENTRY: Entry = Entry {
     ],
     own: Some(Section::of::<ContextConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
+    least_window: 1,
     layout,
     demand: ppo::demand,
     size: |settings| {
@@ -133,10 +133,11 @@ impl Context {
     fn seen(&self, rollout: &Rollout, params: &[f32]) -> Rollout {
         let encoder = Encoder::new(&self.layout, params).expect("the layout has one");
         let mut sight = encoder.sight();
-        let mut column = |obs: fn(&crate::batch::Trajectories<'_>) -> Vec<f32>| -> Vec<f32> {
-            rollout.tasks().flat_map(|data| encoder.see(&obs(&data), &mut sight).to_vec()).collect()
-        };
-        let (obs, next_obs) = (column(|data| data.obs.to_vec()), column(|data| data.next_obs.to_vec()));
+        let (mut obs, mut next_obs) = (Vec::new(), Vec::new());
+        for data in rollout.tasks() {
+            obs.extend_from_slice(encoder.see(data.obs, &mut sight));
+            next_obs.extend_from_slice(encoder.see(data.next_obs, &mut sight));
+        }
         rollout.seen_as(self.layout.parts()[1].obs_dim(), obs, next_obs)
     }
 
@@ -182,22 +183,22 @@ fn predictor(settings: &Settings, head: Head) -> Layout {
 fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let config: ContextConfig = own(&settings.own);
     let samples = (settings.rollout.num_envs * ppo::demand(settings).steps()) as u128;
-    let seen = width(settings.obs_dim, config.code) as u128;
-    // the rollout's copy for encoder and predictor, and that for policy and value: the latter twice, with next values
-    let copies = samples * 4 * (sizes.obs_dim as u128 + 16 + 4 * seen) + samples * 2 * sizes.sample;
+    let seen = width(settings.obs_dim, config.code);
+    let value = Layout::plain(seen, &config.value_hidden, 1).num_params() as u128;
+    // what encoder and predictor see; what policy and value see, thrice with the next ones; orders of all epochs
+    let sample = 4 * (2 * sizes.obs_dim + 16 + 3 * seen + settings.ppo.outer_epochs + config.encoder_epochs) as u128;
+    let widest = config.value_hidden.iter().chain(&settings.policy.hidden).chain(&config.hidden).sum::<usize>() as u128;
+    let minibatch = samples.min(config.minibatch as u128) * (8 * 4 * widest + 2 * sizes.sample + 8 * seen as u128);
     Taken {
-        data: copies,
-        networks: sizes.networks(3 * sizes.params, 1),
-        keys: "rollout.num_envs, rollout.num_steps, policy.window or context.code",
+        data: samples * (sample + 2 * sizes.sample) + minibatch,
+        networks: sizes.networks(3 * sizes.params + 4 * value, 1),
+        keys: "rollout.num_envs, rollout.num_steps, policy.window, context.code, context.value_hidden or ppo.outer_epochs",
     }
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let config: ContextConfig = own(&settings.own);
     let Ground { layout, device, backend, threads, .. } = ground;
-    if device != Device::Cpu || backend == BackendChoice::Tch {
-        return Err(NoBackend::Learner(ENTRY.name));
-    }
     let [encoder, policy] = layout.parts() else { unreachable!("the layout is this learner's") };
     let predictor = predictor(settings, layout.head());
     let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1);

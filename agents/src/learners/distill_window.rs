@@ -44,6 +44,7 @@ pub const ENTRY: Entry = Entry {
     ],
     own: Some(Section::of::<DistillWindowConfig>()),
     settings: Some("iterations = 60\n[ppo]\nouter_lr = 2e-3\nouter_epochs = 2\n[policy]\nwindow = 4\n"),
+    least_window: 1,
     layout: feedforward,
     demand,
     size: |settings| format!("distillation, {} lives, window {}", of(settings).lanes, settings.policy.window),
@@ -107,21 +108,15 @@ impl Learner for DistillWindow {
         let rollout = source.collect(0, Policies { layout: self.policy.layout(), params })?;
         watch.lap("time/rollout_s");
         let steps = rollout.num_valid();
-        let (mean, first, last) = recurrent::returns(rollout);
+        let returns = recurrent::returns(rollout);
         let (loss, norm) = self.imitate(rollout, iteration)?;
         watch.lap("time/update_s");
-        let metrics = vec![
-            ("return", mean),
-            ("return/first_episode", first),
-            ("return/last_episode", last),
-            ("env_steps", source.env_steps() as f64),
-            ("loss/policy", loss),
-            ("grad_norm", norm),
-        ];
+        let mut metrics = returns.metrics(source.env_steps());
+        metrics.extend([("loss/policy", loss), ("grad_norm", norm)]);
         Ok(Report {
             metrics,
             timing: watch.timing(steps),
-            return_post: mean,
+            return_post: returns.mean,
             return_unadapted: None,
             informative: true,
         })

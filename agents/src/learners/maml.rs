@@ -29,6 +29,7 @@ pub const ENTRY: Entry = Entry {
     ignores: &[],
     own: None,
     settings: None,
+    least_window: 0,
     layout: feedforward,
     demand,
     size,

@@ -97,8 +97,12 @@ impl Learner for Recurrent {
             experience.imitate(rollout);
         }
         watch.lap("time/advantage_s");
-        let collapsed =
-            if imitates { None } else { self.guard.watch(experience.mean_return, &self.params, &self.adam) };
+        let collapsed = if imitates {
+            self.guard.begin(experience.returns.mean);
+            None
+        } else {
+            self.guard.watch(&experience.returns, &self.params, &self.adam)
+        };
         let learned = match collapsed {
             Some((params, adam)) => {
                 (self.params, self.adam) = (params, adam);
@@ -108,19 +112,14 @@ impl Learner for Recurrent {
         };
         watch.lap("time/update_s");
         self.scale = scale;
-        let Experience { mean_return, first_return, last_return, informative, .. } = experience;
-        let mut metrics = vec![
-            ("return", mean_return),
-            ("return/first_episode", first_return),
-            ("return/last_episode", last_return),
-            ("env_steps", source.env_steps() as f64),
-        ];
+        let Experience { returns, informative, .. } = experience;
+        let mut metrics = returns.metrics(source.env_steps());
         metrics.extend(learned);
         metrics.push(("collapses", f64::from(self.guard.returns())));
         Ok(Report {
             metrics,
             timing: watch.timing(steps),
-            return_post: mean_return,
+            return_post: returns.mean,
             return_unadapted: None,
             informative,
         })
@@ -226,15 +225,19 @@ pub(super) fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     // inputs twice, action, log-probability, advantage, target
     let copies = samples * (2 * 4 * (sizes.obs_dim as u128 + 8) + 4 * sizes.sample);
     let kept = 4 * (2 * config.embedding + 14 * config.hidden) as u128;
-    let in_hand = if sizes.graph {
-        samples.div_ceil(config.minibatches as u128) * kept
-    } else {
-        sizes.threads * 32 * config.stretch as u128 * kept
+    let in_hand = match (sizes.graph, sizes.on_gpu) {
+        (true, true) => 0,
+        // a minibatch has whole groups of lanes
+        (true, false) => {
+            let groups = config.lanes.div_ceil(32).div_ceil(config.minibatches);
+            (groups * 32 * demand(settings, 0).steps()) as u128 * kept
+        }
+        _ => sizes.threads * 32 * config.stretch as u128 * kept,
     };
     Taken {
         data: copies + in_hand,
         networks: sizes.networks(sizes.params, 1),
-        keys: "recurrent.lanes or rollout.num_steps",
+        keys: "recurrent.lanes, rollout.num_steps, recurrent.hidden or recurrent.embedding",
     }
 }
 

@@ -11,6 +11,7 @@ pub const ENTRY: Entry = Entry {
     ignores: IGNORES,
     own: Some(OWN),
     settings: Some(SETTINGS),
+    least_window: 0,
     layout: recurrent::layout,
     demand: |settings| recurrent::demand(settings, imitate(settings)),
     size: |settings| format!("RL², {}", recurrent::size(settings)),
@@ -18,8 +19,8 @@ pub const ENTRY: Entry = Entry {
     build: |settings, ground| recurrent::build(settings, ground, imitate(settings)),
 };
 
-/// For any preset: 15 million steps where lives have 500.
-/// A window of one shows products of commands with changes, which a memory would have to learn to make.
+/// Settings for any preset: 15 million steps where lives have 500. A window of one shows products of commands with changes,
+/// which a memory would have to learn to make.
 const SETTINGS: &str = "iterations = 120\n[ppo]\nouter_lr = 7e-4\nouter_epochs = 4\nent_coef = 0.005\n\
     [policy]\nwindow = 1\n";
 

@@ -16,11 +16,11 @@ use crate::{
 /// Transitions with those before them, in the precision of the computation.
 #[derive(Clone, Debug, Default)]
 pub struct Transitions<T> {
-    /// What the encoder sees: the transitions before, `[samples, window]`.
+    /// Inputs of the encoder: the transitions before, `[samples, window]`.
     pub past: Vec<T>,
-    /// What the predictor sees beside the code: observation and action, `[samples, inputs]`.
+    /// Inputs of the predictor beside the code: observation and action, `[samples, inputs]`.
     pub now: Vec<T>,
-    /// What it is to predict, `[samples, outputs]`.
+    /// Values to predict, `[samples, outputs]`.
     pub target: Vec<T>,
 }
 

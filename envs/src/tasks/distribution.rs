@@ -111,15 +111,14 @@ impl TaskDistribution {
         (0..count).map(|index| self.sample(LIST_SEED, 0, index)).collect()
     }
 
-    /// A task of each entry of a list of tasks, in its order; one task if there is no list.
+    /// The first draw of each entry of a list of tasks, in its order, whether or not it passes a filter; one task if there is
+    /// no list.
     pub fn each(&self) -> Vec<Task> {
         let of = |(index, plan): (usize, &Plan)| {
             let id = TaskId { split: self.split, iteration: 0, index: index as u32 };
-            let mut drawn = (0..MAX_ATTEMPTS).map(|attempt| self.draw(plan, LIST_SEED, id, attempt));
-            let passes = |task: &Task| self.filter.as_ref().is_none_or(|f| f.reject(self.spec, task).is_none());
-            drawn.find(passes)
+            self.draw(plan, LIST_SEED, id, 0)
         };
-        self.plans.iter().enumerate().filter_map(of).collect()
+        self.plans.iter().enumerate().map(of).collect()
     }
 
     /// Refuses a filter that may depend on numbers which all tasks of a seed share: if one task fails, all would.

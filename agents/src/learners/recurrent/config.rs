@@ -25,7 +25,8 @@ pub struct RecurrentConfig {
     pub value_coef: f64,
     /// The learning rate falls linearly to 0 over the iterations.
     pub anneal: bool,
-    /// Share of the progress whose loss is a collapse, after which training goes on from the best policy, at half the rate for a while.
+    /// Share of the progress whose loss is a collapse, after which training goes on from the best policy, at half the rate
+    /// for a while.
     pub collapse: f64,
     /// Number of first iterations that imitate the privileged controller; if missing, none with `rl2` and all with
     /// `distill`.
@@ -60,7 +61,7 @@ impl OwnConfig for RecurrentConfig {
         key("recurrent.stretch", INTEGER, Absent::Is("96"), range("1 to 1000000", "0"), "steps", "Steps that derivatives run back through time"),
         key("recurrent.value_coef", NUMBER, Absent::Is("0.25"), NOT_NEGATIVE, "", "Weight of the value's error beside the policy's loss"),
         key("recurrent.anneal", SWITCH, Absent::Is("true"), Legal::Any, "", "Let the learning rate fall linearly to 0 over the iterations"),
-        key("recurrent.collapse", NUMBER, Absent::Is("0.5"), range("0 to 1", "1.5"), "", "Share of the progress whose loss is a collapse: PPO goes on from the best policy so far, at half the rate for a while; 1 never does"),
+        key("recurrent.collapse", NUMBER, Absent::Is("0.5"), range("0.1 to 1", "1.5"), "", "Share of the progress whose loss is a collapse: PPO goes on from the best policy so far, at half the rate for a while; 1 never does"),
         key("recurrent.imitate", INTEGER, Absent::Words("0 with rl2, all with distill"), range("0 to 1000000000", "1000000001"), "iterations", "First iterations that imitate the privileged controller, before PPO"),
     ];
 
@@ -72,7 +73,7 @@ impl OwnConfig for RecurrentConfig {
         check_in("recurrent.minibatches", self.minibatches, self.minibatches as f64, Range::Whole(1, 256))?;
         check_in("recurrent.stretch", self.stretch, self.stretch as f64, Range::Whole(1, 1_000_000))?;
         check_in("recurrent.value_coef", self.value_coef, self.value_coef, Range::NotNegative)?;
-        check_in("recurrent.collapse", self.collapse, self.collapse, Range::Between(0.0, 1.0))?;
+        check_in("recurrent.collapse", self.collapse, self.collapse, Range::Between(0.1, 1.0))?;
         let imitate = self.imitate.unwrap_or(0);
         check_in("recurrent.imitate", imitate, imitate as f64, Range::Whole(0, 1_000_000_000))
     }

@@ -5,6 +5,7 @@ use crate::{
     batch::{Batch, Lives, Trajectories},
     layout::Layout,
     recurrent::{RecurrentPolicy, before},
+    report::Metrics,
     rollout::Rollout,
     settings::PpoConfig,
     threads::run_jobs,
@@ -17,12 +18,7 @@ pub(super) struct Scale(pub Option<f64>);
 /// An iteration's lives, ready to learn from.
 pub(super) struct Experience {
     pub groups: Vec<Lives>,
-    /// Mean return per episode that could last to the time limit.
-    pub mean_return: f64,
-    /// The same of the first episodes of the lives.
-    pub first_return: f64,
-    /// The same of the last ones.
-    pub last_return: f64,
+    pub returns: Returns,
     pub informative: bool,
 }
 
@@ -60,8 +56,7 @@ impl Experience {
         let factor = if tells && deviation > 0.0 { 1.0 / deviation } else { 0.0 };
         let groups = rollout.tasks().zip(estimated).map(|(data, group)| group.lives(&data, (mean, factor), unit));
         let groups = groups.collect();
-        let (mean_return, first_return, last_return) = returns(rollout);
-        Experience { groups, mean_return, first_return, last_return, informative: tells }
+        Experience { groups, returns: returns(rollout), informative: tells }
     }
 }
 
@@ -136,9 +131,33 @@ fn advantages(data: &Trajectories<'_>, values: &[f64], ppo: &PpoConfig) -> Vec<f
     advantage
 }
 
-/// Mean returns of all episodes, of the first and of the last ones, over the lanes; only episodes that could last to the
-/// time limit count, and for the last ones those that ended.
-pub fn returns(rollout: &Rollout) -> (f64, f64, f64) {
+/// Mean returns of lives; only episodes that could last to the time limit count.
+#[derive(Clone, Copy, Debug)]
+pub struct Returns {
+    /// Over all episodes.
+    pub mean: f64,
+    /// Over the first episodes of the lanes.
+    pub first: f64,
+    /// Over the last ones.
+    pub last: f64,
+    /// Standard error of `first`, a measure of the noise in all three.
+    pub error: f64,
+}
+
+impl Returns {
+    /// The metrics of a learner of lives after `env_steps` steps.
+    pub fn metrics(&self, env_steps: u64) -> Metrics {
+        vec![
+            ("return", self.mean),
+            ("return/first_episode", self.first),
+            ("return/last_episode", self.last),
+            ("env_steps", env_steps as f64),
+        ]
+    }
+}
+
+/// Mean returns of the lives in `rollout`.
+pub fn returns(rollout: &Rollout) -> Returns {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for data in rollout.tasks() {
@@ -154,6 +173,8 @@ pub fn returns(rollout: &Rollout) -> (f64, f64, f64) {
         }
         last.extend(latest.into_iter().flatten());
     }
-    let by_task = rollout.returns();
-    (mean(&by_task), mean(&first), mean(&last))
+    let of_first = mean(&first);
+    let squares: f64 = first.iter().map(|earned| (earned - of_first).powi(2)).sum();
+    let error = (squares / (first.len() as f64 - 1.0).max(1.0) / first.len() as f64).sqrt();
+    Returns { mean: mean(&rollout.returns()), first: of_first, last: mean(&last), error }
 }

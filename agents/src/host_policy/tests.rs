@@ -1,0 +1,114 @@
+//! Tests of the policy on the host: independence of lanes and instruction sets, and the laws that actions are drawn from.
+
+use super::*;
+
+/// Numbers in [-1.7, 1.7].
+fn value(i: usize) -> f32 {
+    ((i * 7919 % 2003) as f32 / 1001.0 - 1.0) * 1.7
+}
+
+fn policy(head: Head, isa: Isa) -> HostPolicy {
+    let layout = Layout::new(13, &[43, 70], head);
+    let params: Vec<f32> = (0..layout.num_params()).map(|i| 0.3 * value(i)).collect();
+    HostPolicy { isa, ..HostPolicy::new(&layout, &params) }
+}
+
+/// Head outputs, actions and log-probabilities of the lanes `from..to`.
+fn drawn(policy: &HostPolicy, from: usize, to: usize) -> [Vec<f32>; 3] {
+    let obs: Vec<f32> = (from * 13..to * 13).map(value).collect();
+    let lanes = to - from;
+    let dim = policy.head.act_dim();
+    let mut out = vec![0.0; lanes * policy.outputs()];
+    let mut action = vec![0.0; lanes * dim];
+    let mut log_prob = vec![0.0; lanes];
+    policy.forward(&obs, &mut out, &mut policy.scratch());
+    let noise = |lane: usize| std::array::from_fn(|k| (value((from + lane) * 4 + k) / 3.5 + 0.5).abs());
+    policy.sample(&out, noise, &mut action, &mut log_prob);
+    [out, action, log_prob]
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bytes_and_so_does_a_lane_alone() {
+    for head in [Head::Categorical(3), Head::Gaussian(2)] {
+        let plain = drawn(&policy(head, Isa::PORTABLE), 0, 131);
+        let found = policy(head, Isa::detect());
+        let outputs = found.outputs();
+        let dim = head.act_dim();
+        assert_eq!(drawn(&found, 0, 131), plain);
+        for lane in [0, 5, 100, 130] {
+            let [out, action, log_prob] = drawn(&found, lane, lane + 1);
+            assert_eq!(out, (0..outputs).map(|k| plain[0][k * 131 + lane]).collect::<Vec<_>>());
+            assert_eq!((&action[..], log_prob[0]), (&plain[1][lane * dim..][..dim], plain[2][lane]));
+        }
+    }
+}
+
+/// Draws one action per logit pair (0, ln 3) and uniform.
+fn choose(uniforms: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let n = uniforms.len();
+    let layout = Layout::new(1, &[], Head::Categorical(2));
+    let policy = HostPolicy::new(&layout, &vec![0.0; layout.num_params()]);
+    let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.0 } else { 3f32.ln() }).collect();
+    let mut action = vec![0.0; n];
+    let mut log_prob = vec![0.0; n];
+    policy.sample(&out, |lane| [uniforms[lane]; 4], &mut action, &mut log_prob);
+    (action, log_prob)
+}
+
+#[test]
+fn categorical_frequencies_and_log_probs() {
+    // softmax(0, ln 3) = (1/4, 3/4)
+    let (action, log_prob) = choose(&[0.2499, 0.2501, 1.0 - f32::EPSILON / 2.0]);
+    assert_eq!(action, [0.0, 1.0, 1.0]);
+    for (log_prob, p) in log_prob.iter().zip([0.25f32, 0.75, 0.75]) {
+        assert!((log_prob - p.ln()).abs() < 1e-6, "{log_prob}");
+    }
+    let uniforms: Vec<f32> = (0..1000).map(|i| (i as f32 + 0.5) / 1000.0).collect();
+    assert_eq!(choose(&uniforms).0.iter().sum::<f32>(), 750.0);
+}
+
+/// Actions and log-probabilities of a Gaussian around (0.5, 1) with standard deviations 1 and 2.
+fn spread(uniforms: &[[f32; 4]]) -> (Vec<f32>, Vec<f32>) {
+    let n = uniforms.len();
+    let layout = Layout::new(1, &[], Head::Gaussian(2));
+    let mut params = vec![0.0; layout.num_params()];
+    params[layout.log_std().unwrap()].copy_from_slice(&[0.0, 2f32.ln()]);
+    let policy = HostPolicy::new(&layout, &params);
+    let out: Vec<f32> = (0..2 * n).map(|i| if i < n { 0.5 } else { 1.0 }).collect();
+    let mut action = vec![0.0; 2 * n];
+    let mut log_prob = vec![0.0; n];
+    policy.sample(&out, |lane| uniforms[lane], &mut action, &mut log_prob);
+    (action, log_prob)
+}
+
+#[test]
+fn gaussian_log_prob_sums_over_dimensions() {
+    let (action, log_prob) = spread(&[[0.3, 0.1, 0.0, 0.0], [0.9, 0.6, 0.0, 0.0]]);
+    let log_density = |x: f32, mean: f64, std: f64| {
+        let z = (f64::from(x) - mean) / std;
+        -0.5 * z * z - std.ln() - 0.5 * std::f64::consts::TAU.ln()
+    };
+    for (action, log_prob) in action.chunks(2).zip(log_prob) {
+        let expected = log_density(action[0], 0.5, 1.0) + log_density(action[1], 1.0, 2.0);
+        assert!((f64::from(log_prob) - expected).abs() < 2e-6, "{log_prob} {expected}");
+    }
+    // Box and Muller by hand: sqrt(-2 ln 0.7) cos(0.2 pi) and sin(0.2 pi)
+    let radius = (-2.0 * 0.7f64.ln()).sqrt();
+    let turn = 0.2 * std::f64::consts::PI;
+    assert!((f64::from(action[0]) - (0.5 + radius * turn.cos())).abs() < 1e-6);
+    assert!((f64::from(action[1]) - (1.0 + 2.0 * radius * turn.sin())).abs() < 1e-6);
+}
+
+#[test]
+fn normals_have_unit_variance_in_every_place() {
+    let n = 64;
+    let u = |k: usize| (k as f32 + 0.5) / n as f32;
+    let uniforms: Vec<[f32; 4]> = (0..n * n).map(|i| [u(i / n), u(i % n), u(i % n), u(i / n)]).collect();
+    let (action, _) = spread(&uniforms);
+    for (k, mean, std) in [(0, 0.5, 1.0), (1, 1.0, 2.0)] {
+        let z = action.iter().skip(k).step_by(2).map(|a| (f64::from(*a) - mean) / std);
+        let (sum, square) = z.fold((0.0, 0.0), |(sum, square), z| (sum + z, square + z * z));
+        let [mean, square] = [sum, square].map(|v| v / (n * n) as f64);
+        assert!(mean.abs() < 1e-3 && (square - 1.0).abs() < 0.03, "{mean} {square}");
+    }
+}
