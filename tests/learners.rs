@@ -247,7 +247,10 @@ fn a_learner_of_another_crate_is_known_everywhere() {
     assert!(written.contains("[climber]\nsigma = 0.25"), "{written}");
     let keys: BTreeMap<&str, String> =
         metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
-    assert_eq!((keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()), ("climber", "maml, ppo, rl2, distill, context"));
+    assert_eq!(
+        (keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()),
+        ("climber", "maml, ppo, rl2, distill, context")
+    );
 }
 
 #[test]

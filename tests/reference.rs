@@ -26,7 +26,7 @@ fn minimal(key: &Key) -> String {
     let env =
         if key.key.starts_with("task.filter.e") || key.key.ends_with("authority") { "pendulum" } else { "cartpole" };
     let filter = if key.key.starts_with("task.filter.") { "filter = {}\n" } else { "" };
-    let window = if learner == "context" { "[policy]\nwindow = 1\n" } else { "" };
+    let window = if ["context", "distill-window"].contains(&learner) { "[policy]\nwindow = 1\n" } else { "" };
     format!("name = \"x\"\nlearner = \"{learner}\"\n{window}[task]\nenv = \"{env}\"\n{filter}")
 }
 

@@ -80,7 +80,7 @@ fn an_evaluation_follows_a_life_and_a_trace_shows_it() {
     let other = place.expect(2, "env trace cartpole-flip --run run --policy oracle --out t.csv");
     assert!(other.contains("cannot be used with"), "{other}");
     let film = place.expect(0, "record switching.toml --run run --out film.gif");
-    assert!(film.contains("return"), "{film}");
+    assert!(film.contains("switching: change at tick 162, "), "{film}");
 }
 
 #[test]

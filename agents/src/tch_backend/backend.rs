@@ -1,11 +1,11 @@
 //! libtorch as a backend.
 
-use super::{TchBackend, Uploaded};
+use super::{TchBackend, Uploaded, UploadedLives};
 use crate::{
-    backend::{Backend, BackendChoice, Minibatches, Problem},
-    batch::{Batch, MetaBatch},
+    backend::{Backend, BackendChoice, LifeProblem, Minibatches, Problem},
+    batch::{Batch, Lives, MetaBatch},
     layout::Layout,
-    objective::{Objective, ObjectiveStats},
+    objective::{LifeObjective, LifeStats, Objective, ObjectiveStats},
     params::{POLICY, Params, RATES},
 };
 
