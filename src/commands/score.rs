@@ -26,8 +26,9 @@ struct Cell {
     split: &'static str,
     /// Interquartile mean over runs.
     iqm: f64,
-    /// 95 % bootstrap interval, resampling runs within each preset.
-    ci95: [f64; 2],
+    /// 95 % bootstrap interval, resampling runs within each preset; absent if one has a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ci95: Option<[f64; 2]>,
     /// Score of each run.
     runs: Vec<f64>,
 }
@@ -133,7 +134,8 @@ fn score(
 
 fn cell(split: usize, presets: &[&Columns]) -> Cell {
     let groups: Vec<Vec<f64>> = presets.iter().map(|columns| columns[split].clone()).collect();
-    let (iqm, ci95) = grouped_iqm(&groups, 0);
+    let (iqm, interval) = grouped_iqm(&groups, 0);
+    let ci95 = groups.iter().all(|runs| runs.len() > 1).then_some(interval);
     Cell { split: Split::ALL[split].name(), iqm, ci95, runs: groups.concat() }
 }
 
@@ -150,8 +152,7 @@ fn text(scores: &Scores) -> String {
     );
     for Line { name, runs, scores } in presets.iter().chain(apart) {
         let cell = |cell: &Cell| {
-            let [low, high] = cell.ci95.map(|bound| format!("{bound:.2}"));
-            let interval = if cell.runs.len() > 1 { format!("{low}-{high}") } else { String::new() };
+            let interval = cell.ci95.map_or(String::new(), |[low, high]| format!("{low:.2}-{high:.2}"));
             format!("{:.2} {interval:<9}", cell.iqm)
         };
         let cells: Vec<String> = scores.iter().map(cell).collect();
