@@ -17,6 +17,9 @@ impl Adam {
     const BETA_1: f64 = 0.9;
     const BETA_2: f64 = 0.999;
     const EPSILON: f32 = 1e-8;
+    /// Epsilon for steps on minibatches, as in Stable-Baselines3 and CleanRL; the paper's is 1e-8, but late gradients of
+    /// minibatches are noise.
+    pub const MINIBATCH_EPSILON: f32 = 1e-5;
 
     /// An optimiser that has taken no steps.
     pub fn new(num_params: usize) -> Self {

@@ -32,8 +32,8 @@ pub trait Backend: Debug + Send + Sync {
     /// Gradients on minibatches.
     fn minibatches(&self) -> Box<dyn Minibatches + '_>;
 
-    /// Prepares whole lives once for all epochs; derivatives run back through `stretch` steps. The policy is recurrent.
-    fn lives<'a>(&'a self, groups: &[Lives], stretch: usize) -> Box<dyn LifeProblem + 'a>;
+    /// Gradients on whole lives. The policy is recurrent.
+    fn lives(&self) -> Box<dyn LifeProblem>;
 }
 
 /// The meta-objective on fixed data.
@@ -44,8 +44,12 @@ pub trait Problem {
 }
 
 /// Gradients of a recurrent policy on whole lives.
-pub trait LifeProblem {
-    /// Gradient of the loss by the parameters, `[num_params]`, mean over all samples of the groups numbered in `minibatch`.
+pub trait LifeProblem: Send {
+    /// Prepares `groups` once for all epochs; derivatives run back through `stretch` steps.
+    fn prepare(&mut self, groups: &[Lives], stretch: usize);
+
+    /// Gradient of the loss by the parameters, `[num_params]`, mean over all samples of the prepared groups numbered
+    /// in `minibatch`.
     fn gradient(&mut self, params: &[f32], minibatch: &[u32], objective: &LifeObjective) -> (Vec<f32>, LifeStats);
 }
 

@@ -57,9 +57,6 @@ pub const ENTRY: Entry = Entry {
     build,
 };
 
-/// As in the learner that trains policy and value.
-const ADAM_EPSILON: f32 = 1e-5;
-
 /// The learner.
 pub struct Context {
     layout: Layout,
@@ -156,7 +153,7 @@ impl Context {
                 let place = || format!("the encoder in epoch {epoch}");
                 Diverged::check(&[loss as f32, norm as f32], "a loss or its gradient", place)
                     .map_err(|diverged| diverged.advising(RATE))?;
-                adam.step_with(&mut params, &gradient, self.config.encoder_lr, ADAM_EPSILON);
+                adam.step_with(&mut params, &gradient, self.config.encoder_lr, Adam::MINIBATCH_EPSILON);
                 (sum, steps) = (sum + loss, steps + 1.0);
             }
         }

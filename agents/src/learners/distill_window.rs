@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recurrent;
 use crate::{
+    adam::Adam,
     agent::{Agent, Remembering},
     backend::{self, NoBackend},
     batch::Batch,
@@ -51,9 +52,6 @@ pub const ENTRY: Entry = Entry {
     memory,
     build,
 };
-
-/// As in the other learners with minibatches.
-const ADAM_EPSILON: f32 = 1e-5;
 
 /// `[distill_window]`: the settings of distillation into a policy with a window, beside `[ppo]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,7 +154,7 @@ impl DistillWindow {
                 let place = || format!("epoch {epoch}");
                 Diverged::check(&[loss as f32, norm as f32], "a loss or its gradient", place)
                     .map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
-                adam.step_with(&mut params, &gradient, lr, ADAM_EPSILON);
+                adam.step_with(&mut params, &gradient, lr, Adam::MINIBATCH_EPSILON);
                 sums = (sums.0 + loss, sums.1 + norm);
                 steps += 1.0;
             }

@@ -2,14 +2,12 @@
 //! memory begins with a life and goes on from episode to episode; it sees the action, the reward and the end of an episode
 //! before each step, so that it can tell what world it is in.
 
-use std::sync::Arc;
-
 use metadrift_random::{Purpose, Stream};
 
 use crate::{
     adam::Adam,
     agent::{Agent, Remembering},
-    backend::{self, Backend, NoBackend},
+    backend::{self, LifeProblem, NoBackend},
     batch::Lives,
     keys::{Section, own},
     layout::{Head, Layout},
@@ -30,9 +28,6 @@ pub use config::RecurrentConfig;
 pub(super) use experience::returns;
 use experience::{Experience, Scale};
 use guard::Guard;
-
-/// As in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: gradients of minibatches are noise at the end.
-const ADAM_EPSILON: f32 = 1e-5;
 
 /// Settings of the common sections that it does not read.
 pub(super) const IGNORES: &[&str] = &[
@@ -66,7 +61,7 @@ pub struct Recurrent {
     iterations: u64,
     /// Number of first iterations that imitate the teacher.
     imitate: u64,
-    backend: Arc<dyn Backend>,
+    gradients: Box<dyn LifeProblem>,
     threads: usize,
 }
 
@@ -149,7 +144,7 @@ impl Learner for Recurrent {
 impl Recurrent {
     /// All epochs on the lives of `groups`; the learner is as it was if a number is not finite.
     fn update(&mut self, groups: &[Lives], iteration: u32, objective: LifeObjective) -> Result<Metrics, Diverged> {
-        let mut lives = self.backend.lives(groups, self.config.stretch);
+        self.gradients.prepare(groups, self.config.stretch);
         let done = f64::from(iteration) / self.iterations as f64;
         let left = if self.config.anneal { 1.0 - done } else { 1.0 };
         let lr = self.ppo.outer_lr * left * self.guard.rate();
@@ -163,12 +158,12 @@ impl Recurrent {
             let order = shuffle.task(epoch as u32).permutation(groups.len() as u32);
             for minibatch in order.chunks(per_minibatch) {
                 crate::stop::check();
-                let (mut gradient, stats) = lives.gradient(&params, minibatch, &objective);
+                let (mut gradient, stats) = self.gradients.gradient(&params, minibatch, &objective);
                 let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
                 let place = || format!("epoch {epoch}");
                 let losses = [stats.policy_loss as f32, stats.value_loss as f32, norm as f32];
                 Diverged::check(&losses, "a loss or its gradient", place).map_err(|error| error.advising(LOWER))?;
-                adam.step_with(&mut params, &gradient, lr, ADAM_EPSILON);
+                adam.step_with(&mut params, &gradient, lr, Adam::MINIBATCH_EPSILON);
                 let LifeStats { policy_loss, value_loss, entropy, clip_fraction, approx_kl } = stats;
                 let seen = [policy_loss, value_loss, entropy, approx_kl, clip_fraction, norm];
                 sums.iter_mut().zip(seen).for_each(|(sum, x)| *sum += x);
@@ -176,7 +171,6 @@ impl Recurrent {
             }
         }
         Diverged::check(&params, "a parameter", || "after the update".into()).map_err(|e| e.advising(LOWER))?;
-        drop(lives);
         (self.params, self.adam) = (params, adam);
         Ok(LEARNED.into_iter().zip(sums).map(|(name, sum)| (name, sum / steps)).collect())
     }
@@ -252,7 +246,7 @@ pub(super) fn build(settings: &Settings, ground: Ground, imitate: u64) -> Result
         params,
         scale: Scale(None),
         guard: Guard::new(config.collapse),
-        backend: backend::open(backend, layout.clone(), device, 0, threads)?,
+        gradients: backend::open(backend, layout.clone(), device, 0, threads)?.lives(),
         layout,
         config,
         ppo: settings.ppo.clone(),

@@ -30,13 +30,16 @@ impl Backend for NativeBackend {
         Box::new(self.minibatches::<f32>())
     }
 
-    fn lives<'a>(&'a self, groups: &[Lives], stretch: usize) -> Box<dyn LifeProblem + 'a> {
-        let prepared: Vec<_> = groups.iter().map(|lives| PreparedLives::new(lives, stretch)).collect();
-        Box::new((prepared, LifeGradients::new(self.layout.clone(), self.threads)))
+    fn lives(&self) -> Box<dyn LifeProblem> {
+        Box::new((Vec::new(), LifeGradients::new(self.layout.clone(), self.threads)))
     }
 }
 
 impl LifeProblem for (Vec<PreparedLives<f32>>, LifeGradients<f32>) {
+    fn prepare(&mut self, groups: &[Lives], stretch: usize) {
+        self.0 = groups.iter().map(|lives| PreparedLives::new(lives, stretch)).collect();
+    }
+
     fn gradient(&mut self, params: &[f32], minibatch: &[u32], objective: &LifeObjective) -> (Vec<f32>, LifeStats) {
         let lives: Vec<_> = minibatch.iter().map(|at| &self.0[*at as usize]).collect();
         self.1.gradient(params, &lives, objective)

@@ -30,13 +30,16 @@ impl Backend for TchBackend {
         Box::new(self)
     }
 
-    fn lives<'a>(&'a self, groups: &[Lives], stretch: usize) -> Box<dyn LifeProblem + 'a> {
-        let uploaded: Vec<_> = groups.iter().map(|lives| self.upload_lives(lives, stretch)).collect();
-        Box::new((self, uploaded))
+    fn lives(&self) -> Box<dyn LifeProblem> {
+        Box::new((self.clone(), Vec::new()))
     }
 }
 
-impl LifeProblem for (&TchBackend, Vec<UploadedLives>) {
+impl LifeProblem for (TchBackend, Vec<UploadedLives>) {
+    fn prepare(&mut self, groups: &[Lives], stretch: usize) {
+        self.1 = groups.iter().map(|lives| self.0.upload_lives(lives, stretch)).collect();
+    }
+
     fn gradient(&mut self, params: &[f32], minibatch: &[u32], objective: &LifeObjective) -> (Vec<f32>, LifeStats) {
         let lives: Vec<_> = minibatch.iter().map(|at| &self.1[*at as usize]).collect();
         self.0.life_gradient(params, &lives, objective)

@@ -5,6 +5,7 @@ use super::{
     experience::{Experience, minibatch, minibatch_obs, normalise},
 };
 use crate::{
+    adam::Adam,
     batch::Batch,
     network::Network,
     objective::{Objective, ObjectiveStats, clip_norm},
@@ -13,10 +14,6 @@ use crate::{
     stop,
     threads::run_jobs,
 };
-
-/// Adam's epsilon as in Stable-Baselines3 and CleanRL, larger than the paper's 1e-8: late minibatch gradients are
-/// noise.
-const ADAM_EPSILON: f32 = 1e-5;
 
 impl Ppo {
     /// Runs one update of the two networks, side by side on up to `threads` threads:
@@ -105,7 +102,7 @@ impl Ppo {
                 Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)
                     .map_err(|diverged| diverged.advising(part.rate()))?;
                 if let Some(lr) = lr {
-                    adam.step_with(params, &gradient, lr * rate, ADAM_EPSILON);
+                    adam.step_with(params, &gradient, lr * rate, Adam::MINIBATCH_EPSILON);
                 }
                 tally.add(stats, norm);
             }
