@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod estimators;
 mod reference;
 mod tasks;
 
@@ -13,6 +14,7 @@ use metadrift_envs::Split;
 use crate::{checkpoint::Which, device::DeviceChoice};
 
 pub use bench::{BenchArgs, BenchPart, SelftestArgs};
+pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
@@ -52,6 +54,11 @@ pub enum Command {
     /// List the learners, or describe one
     #[command(subcommand, after_help = "Example:\n  metadrift learners show ppo")]
     Learners(LearnersCommand),
+    /// Measure estimators of the meta-gradient against exact values
+    #[command(after_help = "Examples:\n  metadrift estimators\n  \
+        metadrift estimators --problem p2 --episodes 6 --svg estimators.svg\n  \
+        metadrift estimators --inner-steps 3 --mode monte-carlo --replications 1000000")]
+    Estimators(EstimatorsArgs),
     /// Explain the configuration keys
     #[command(subcommand, after_help = "Example:\n  metadrift config keys maml")]
     Config(ConfigCommand),

@@ -16,6 +16,7 @@ pub mod config;
 pub mod control;
 pub mod course;
 pub mod device;
+pub mod estimators;
 pub mod evaluate;
 pub mod failure;
 mod fault;

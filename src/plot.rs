@@ -44,8 +44,8 @@ pub fn svg(title: &str, x_label: &str, panels: &[Panel]) -> String {
         escaped(title)
     );
     let legend = panels.first().map(|panel| panel.lines.as_slice()).unwrap_or_default();
+    let mut x = LEFT;
     for (index, line) in legend.iter().enumerate() {
-        let x = LEFT + 105.0 * index as f64;
         let colour = COLOURS[index % COLOURS.len()];
         let _ = writeln!(
             text,
@@ -53,6 +53,7 @@ pub fn svg(title: &str, x_label: &str, panels: &[Panel]) -> String {
             x + 24.0,
             escaped(&line.name)
         );
+        x += 44.0 + 6.8 * line.name.chars().count() as f64;
     }
     let x_range = range(panels.iter().flat_map(|p| &p.lines).flat_map(|l| &l.points).map(|(x, _)| *x));
     for (index, panel) in panels.iter().enumerate() {

@@ -123,7 +123,7 @@ fn train(dies: bool) -> Vec<f64> {
             assert!(estimate.value_mean < 0.0, "{estimate}");
             batches
         };
-        let data = MetaBatch { supports: vec![phase(0)], query: phase(1) };
+        let data = MetaBatch { supports: vec![phase(0)], query: phase(1), ..MetaBatch::default() };
         learner.update(&data).unwrap();
         mean(&rollout.returns())
     };

@@ -8,6 +8,7 @@ mod cli;
 mod command;
 mod damage;
 mod double_integrator;
+mod estimators;
 mod event_file;
 mod facts;
 mod faults;

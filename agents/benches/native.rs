@@ -10,7 +10,7 @@ use metadrift_agents::{
     host_policy::HostPolicy,
     layout::{Head, Layout},
     native::{LifeGradients, NativeBackend, PreparedLives},
-    objective::{LifeObjective, LifePolicy, Objective},
+    objective::{ClippedLoss, InnerLoss, LifeObjective, LifePolicy, Objective},
     recurrent::RecurrentPolicy,
 };
 
@@ -33,6 +33,8 @@ fn batch(layout: &Layout, samples: usize) -> Batch {
         },
         log_prob: vec![-0.7; samples],
         advantage: noise(samples),
+        episodes: vec![200; samples / 200],
+        spread: 1.0,
     }
 }
 
@@ -40,8 +42,9 @@ fn parameters(layout: &Layout) -> Vec<f32> {
     noise(layout.num_params()).iter().map(|x| 0.3 * x).collect()
 }
 
+const OUTER: ClippedLoss = ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 };
 const OBJECTIVE: Objective =
-    Objective { clip_eps: 0.2, kl_coef: 5e-4, ent_coef: 0.0, first_order: false, learn_rates: false };
+    Objective { inner: InnerLoss::LVC, outer: OUTER, kl_coef: 5e-4, first_order: false, learn_rates: false };
 
 /// The passes over a task: forward, forward and backward, outer pass with and without the Hessian-vector product.
 fn passes(c: &mut Criterion) {
@@ -64,8 +67,10 @@ fn passes(c: &mut Criterion) {
         let each = vec![theta.clone()];
         let rates = vec![0.1; theta.len()];
         let supports = vec![support];
-        group.bench_function("adapt", |b| b.iter(|| backend.adapt(black_box(&each), &rates, &supports)));
-        let mut ready = backend.prepare(&theta, &MetaBatch { supports: vec![supports], query: vec![query] });
+        group
+            .bench_function("adapt", |b| b.iter(|| backend.adapt(InnerLoss::LVC, black_box(&each), &rates, &supports)));
+        let mut ready = backend
+            .prepare(&theta, &MetaBatch { supports: vec![supports], query: vec![query], ..MetaBatch::default() });
         for (what, first_order) in [("first-order meta-gradient", true), ("meta-gradient", false)] {
             let objective = Objective { first_order, ..OBJECTIVE };
             group.bench_function(what, |b| {
@@ -86,7 +91,7 @@ fn minibatches(c: &mut Criterion) {
         let backend = NativeBackend::new(layout, 1);
         let mut space = backend.minibatches();
         let name = format!("{width}-{width}");
-        group.bench_function(name, |b| b.iter(|| space.clipped(black_box(&params), &data, &OBJECTIVE)));
+        group.bench_function(name, |b| b.iter(|| space.clipped(black_box(&params), &data, &OUTER)));
     }
 }
 
@@ -97,7 +102,8 @@ fn lives(c: &mut Criterion) {
     let batch = Batch { obs: Vec::new(), ..batch(&layout, samples) };
     let inputs = noise(samples * layout.inputs());
     let lives = PreparedLives::new(&Lives { lanes: 32, inputs, batch, target: noise(samples) }, 96);
-    let objective = LifeObjective { policy: LifePolicy::Clipped { clip_eps: 0.2, ent_coef: 0.005 }, value_coef: 0.25 };
+    let objective =
+        LifeObjective { policy: LifePolicy::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.005 }), value_coef: 0.25 };
     let mut gradients = LifeGradients::<f32>::new(layout.clone(), 1);
     let theta = parameters(&layout);
     let mut group = c.benchmark_group("lives");

@@ -98,6 +98,8 @@ pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lamb
         action: Vec::with_capacity(rows.len() * act_dim),
         log_prob: rows.iter().map(|&at| data.log_prob[at]).collect(),
         advantage: advantage.iter().map(|advantage| ((advantage - mean) * scale) as f32).collect(),
+        episodes: data.episodes().map(|(_, start, end)| (end - start) as u32).collect(),
+        spread: if nothing { 0.0 } else { variance.sqrt() },
     };
     for &at in &rows {
         batch.obs.extend_from_slice(data.obs_at(data.obs, at));

@@ -7,6 +7,7 @@ use crate::{
     backend::{Backend, BackendChoice},
     batch::Batch,
     layout::Layout,
+    objective::InnerLoss,
     report::Diverged,
     rollout::Rollout,
     source::Policies,
@@ -50,6 +51,7 @@ pub trait Agent: Send {
 #[derive(Clone, Debug)]
 pub struct Adaptive {
     backend: Arc<dyn Backend>,
+    inner: InnerLoss,
     estimator: Estimator,
     /// The policy before adaptation, `[num_params]`.
     start: Vec<f32>,
@@ -60,9 +62,15 @@ pub struct Adaptive {
 }
 
 impl Adaptive {
-    /// An agent without tasks at `start`, with step sizes `rates`; both `[num_params]`.
-    pub fn new(backend: Arc<dyn Backend>, estimator: Estimator, start: Vec<f32>, rates: Vec<f32>) -> Self {
-        Adaptive { backend, estimator, start, rates, adapted: Vec::new() }
+    /// An agent without tasks at `start` that descends `inner` with step sizes `rates`; both are `[num_params]`.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        inner: InnerLoss,
+        estimator: Estimator,
+        start: Vec<f32>,
+        rates: Vec<f32>,
+    ) -> Self {
+        Adaptive { backend, inner, estimator, start, rates, adapted: Vec::new() }
     }
 
     /// Takes one gradient step per task on the task's batch; `support` is `[tasks]`.
@@ -70,7 +78,7 @@ impl Adaptive {
     /// # Errors
     /// [`Diverged`] if an adapted parameter is not finite.
     pub fn step(&mut self, support: &[Batch]) -> Result<(), Diverged> {
-        self.adapted = self.backend.adapt(&self.adapted, &self.rates, support);
+        self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support);
         for (task, params) in self.adapted.iter().enumerate() {
             Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
         }

@@ -11,7 +11,7 @@ use crate::{
     device::Device,
     layout::Layout,
     native::NativeBackend,
-    objective::{LifeObjective, LifeStats, Objective, ObjectiveStats},
+    objective::{ClippedLoss, InnerLoss, LifeObjective, LifeStats, Objective, ObjectiveStats},
     params::Params,
 };
 
@@ -23,8 +23,8 @@ pub trait Backend: Debug + Send + Sync {
     /// The policy's shape.
     fn layout(&self) -> &Layout;
 
-    /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
-    fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>>;
+    /// One step down the inner loss for every task: `params - rates * gradient`, `[tasks, num_params]`.
+    fn adapt(&self, inner: InnerLoss, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>>;
 
     /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
     fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a>;
@@ -56,7 +56,7 @@ pub trait LifeProblem: Send {
 /// Gradients of plain PPO.
 pub trait Minibatches {
     /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
-    fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
+    fn clipped(&mut self, params: &[f32], batch: &Batch, loss: &ClippedLoss) -> (Vec<f32>, ObjectiveStats);
 
     /// Gradient of minus the mean log-likelihood of the actions of `batch`, `[num_params]`, and that loss.
     fn likelihood(&mut self, params: &[f32], batch: &Batch) -> (Vec<f32>, f64);

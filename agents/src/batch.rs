@@ -77,19 +77,23 @@ impl Trajectories<'_> {
 
 /// The valid steps of one task with their advantages, ready for a loss: lane after lane, without padding.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Batch {
+pub struct Batch<T = f32> {
     /// Observations, `[samples, obs_dim]`.
     pub obs: Vec<f32>,
     /// Actions, `[samples, act_dim]`.
     pub action: Vec<f32>,
     /// Log-probabilities under the policy that sampled, `[samples]`.
-    pub log_prob: Vec<f32>,
+    pub log_prob: Vec<T>,
     /// Advantages, `[samples]`: mean 0 and standard deviation 1 over this task, or all 0 if every action earned the
     /// same.
-    pub advantage: Vec<f32>,
+    pub advantage: Vec<T>,
+    /// Numbers of samples of the episodes, in order; empty where no loss looks at whole episodes.
+    pub episodes: Vec<u32>,
+    /// Standard deviation of the advantages before it was made 1; 0 if they are all 0, or if nobody asks.
+    pub spread: f64,
 }
 
-impl Batch {
+impl<T: PartialEq + Default> Batch<T> {
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.log_prob.len()
@@ -102,17 +106,22 @@ impl Batch {
 
     /// True if an advantage differs from 0.
     pub fn tells(&self) -> bool {
-        self.advantage.iter().any(|advantage| *advantage != 0.0)
+        self.advantage.iter().any(|advantage| *advantage != T::default())
     }
 }
 
 /// Experience for one meta-update.
 #[derive(Clone, Debug, Default)]
-pub struct MetaBatch {
+pub struct MetaBatch<T = f32> {
     /// Batches collected before inner step k by the policy adapted k times, `[inner_steps, tasks]`.
-    pub supports: Vec<Vec<Batch>>,
+    pub supports: Vec<Vec<Batch<T>>>,
     /// Batches collected by the adapted policies, `[tasks]`.
-    pub query: Vec<Batch>,
+    pub query: Vec<Batch<T>>,
+    /// Weight of each task's outer loss, `[tasks]`; empty if every task has weight 1.
+    pub weight: Vec<f64>,
+    /// Credit of each task's support data for the return after adaptation, in units of the outer loss, `[tasks]`: the
+    /// factor of the sampling term. Empty without that term.
+    pub credit: Vec<f64>,
 }
 
 /// Whole lives of some lanes under a recurrent policy, rows by step and then by lane.

@@ -59,7 +59,8 @@ pub struct Entry {
     pub name: &'static str,
     /// One line on its result.
     pub about: &'static str,
-    /// Keys of `[rollout]`, `[policy]`, `[maml]` and `[ppo]` that it does not read; they must keep their defaults.
+    /// Keys of `[rollout]`, `[policy]`, `[maml]` and `[ppo]` that it does not read; they must keep their defaults. `maml.*`
+    /// stands for all keys of `[maml]`.
     pub ignores: &'static [&'static str],
     /// The section of its own, if it has one.
     pub own: Option<Section>,
@@ -78,6 +79,17 @@ pub struct Entry {
     pub memory: fn(&Settings, &Sizes) -> Taken,
     /// Builds the learner at the start of a run.
     pub build: Build,
+}
+
+impl Entry {
+    /// True if the learner does not read the common key `key`.
+    pub fn ignores(&self, key: &str) -> bool {
+        let names = |ignored: &&str| match ignored.strip_suffix('*') {
+            Some(section) => key.starts_with(section),
+            None => *ignored == key,
+        };
+        self.ignores.iter().any(names)
+    }
 }
 
 /// A function that builds a learner.

@@ -35,6 +35,7 @@ pub mod ranges;
 pub mod recurrent;
 pub mod report;
 pub mod rollout;
+pub mod sampling;
 pub mod settings;
 pub mod source;
 pub mod state;

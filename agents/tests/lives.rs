@@ -5,7 +5,7 @@ use metadrift_agents::{
     batch::{Batch, Lives},
     layout::{Head, Layout},
     native::{LifeGradients, PreparedLives},
-    objective::{LifeObjective, LifePolicy, LifeStats},
+    objective::{ClippedLoss, LifeObjective, LifePolicy, LifeStats},
     recurrent::{RecurrentPolicy, before},
 };
 
@@ -24,17 +24,17 @@ pub fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Live
         Head::Gaussian(dim) => (0..rows * dim).map(|_| rng.normal()).collect(),
     };
     let batch = Batch {
-        obs: Vec::new(),
         action,
         log_prob: (0..rows).map(|_| -1.5 + 0.3 * rng.normal()).collect(),
         advantage: (0..rows).map(|_| rng.normal()).collect(),
+        ..Batch::default()
     };
     let inputs = (0..rows * inputs).map(|_| rng.normal()).collect();
     Lives { lanes, inputs, batch, target: (0..rows).map(|_| rng.normal()).collect() }
 }
 
 pub fn objective() -> LifeObjective {
-    LifeObjective { policy: LifePolicy::Clipped { clip_eps: 0.2, ent_coef: 0.05 }, value_coef: 0.25 }
+    LifeObjective { policy: LifePolicy::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 }), value_coef: 0.25 }
 }
 
 pub fn loss(stats: &LifeStats) -> f64 {

@@ -5,12 +5,13 @@ use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
     layout::{Head, Layout},
-    objective::{Objective, ObjectiveStats},
+    objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats},
     tch_backend::TchBackend,
 };
 
+const OUTER: ClippedLoss = ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 };
 const OBJECTIVE: Objective =
-    Objective { clip_eps: 0.2, kl_coef: 0.3, ent_coef: 0.05, first_order: false, learn_rates: true };
+    Objective { inner: InnerLoss::LVC, outer: OUTER, kl_coef: 0.3, first_order: false, learn_rates: true };
 
 fn backend(layout: &Layout, tasks_per_chunk: usize, threads: usize) -> TchBackend {
     TchBackend::new(layout.clone(), Device::Cpu, tasks_per_chunk, threads)
@@ -105,8 +106,8 @@ fn a_batched_graph_equals_a_loop_over_tasks_and_threads_change_no_bit() {
             }
             if let Some(support) = data.supports.first() {
                 let params: Vec<_> = (0..5).map(|i| theta.iter().map(|p| p + 0.01 * i as f32).collect()).collect();
-                let one_by_one = backend(&layout, 1, 2).adapt(&params, &rates, support);
-                let at_once = backend(&layout, 5, 1).adapt(&params, &rates, support);
+                let one_by_one = backend(&layout, 1, 2).adapt(InnerLoss::LVC, &params, &rates, support);
+                let at_once = backend(&layout, 5, 1).adapt(InnerLoss::LVC, &params, &rates, support);
                 for (a, b) in at_once.iter().zip(&one_by_one) {
                     assert!(distance(&wide(a), &wide(b)) < 1e-6);
                 }
@@ -146,9 +147,10 @@ fn no_inner_step_is_plain_ppo() {
             expected[2 + k] -= by_logit;
         }
     }
-    let data = MetaBatch { supports: Vec::new(), query: vec![collected] };
+    let data = MetaBatch { query: vec![collected], ..MetaBatch::default() };
     let backend = backend(&layout, 1, 1);
-    let objective = Objective { kl_coef: 0.0, ent_coef: 0.0, learn_rates: false, ..OBJECTIVE };
+    let objective =
+        Objective { outer: ClippedLoss { ent_coef: 0.0, ..OUTER }, kl_coef: 0.0, learn_rates: false, ..OBJECTIVE };
     let (gradient, _, stats) = backend.meta_gradient(&theta, &[0.0; 4], &mut backend.upload(&theta, &data), &objective);
     assert!(distance(&wide(&gradient), &expected) < 1e-5, "{gradient:?} {expected:?}");
     assert!((stats.clip_fraction - clipped_share).abs() < 1e-6 && clipped_share > 0.05);
@@ -174,7 +176,8 @@ fn the_inner_step_is_reinforce_at_the_policy_that_sampled() {
     }
     let backend = backend(&layout, 1, 1);
     for rate in [0.5f32, 5.0] {
-        let adapted = &backend.adapt(std::slice::from_ref(&theta), &[rate; 4], std::slice::from_ref(&support))[0];
+        let adapted =
+            &backend.adapt(InnerLoss::LVC, std::slice::from_ref(&theta), &[rate; 4], std::slice::from_ref(&support))[0];
         let step: Vec<f64> = adapted.iter().zip(&theta).map(|(a, t)| f64::from((a - t) / rate)).collect();
         assert!(distance(&step, &expected) < 1e-5, "{step:?} {expected:?}");
     }
@@ -193,7 +196,7 @@ fn query_rewards_move_the_gradient_and_rates_of_zero_are_no_adaptation() {
             let (g, _, s) = backend.meta_gradient(&theta, &rates, &mut backend.upload(&theta, data), &plain);
             (wide(&g), s)
         };
-        let without = MetaBatch { supports: Vec::new(), query: data.query.clone() };
+        let without = MetaBatch { supports: Vec::new(), ..data.clone() };
         assert!(distance(&gradient(&data, 0.0).0, &gradient(&without, 0.0).0) < 1e-5);
 
         let before = gradient(&data, 0.2);

@@ -5,7 +5,7 @@ use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
     native::NativeBackend,
-    objective::Objective,
+    objective::ClippedLoss,
     tch_backend::TchBackend,
 };
 
@@ -20,7 +20,7 @@ fn wide(values: &[f32]) -> Vec<f64> {
 
 #[test]
 fn native_gradients_equal_the_tch_ones() {
-    let objective = Objective { clip_eps: 0.2, kl_coef: 0.0, ent_coef: 0.05, first_order: true, learn_rates: false };
+    let loss = ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 };
     let mut policies = layouts().to_vec();
     policies.push(Layout::new(4, &[64, 64], Head::Categorical(2)));
     policies.push(Layout::new(3, &[33], Head::Gaussian(1)));
@@ -32,8 +32,8 @@ fn native_gradients_equal_the_tch_ones() {
         // more samples than a tile has
         let data = batch(&layout, &collected, 150, &mut rng);
         let at: Vec<f32> = collected.iter().map(|p| p + 0.1 * rng.normal()).collect();
-        let (expected, stats) = tch.clone().double().clipped(&wide(&at), &data, &objective);
-        let (gradient, native_stats) = native.minibatches().clipped(&wide(&at), &data, &objective);
+        let (expected, stats) = tch.clone().double().clipped(&wide(&at), &data, &loss);
+        let (gradient, native_stats) = native.minibatches().clipped(&wide(&at), &data, &loss);
         assert!(distance(&gradient, &expected) <= 1e-10, "{:?}", layout.head());
         assert!(stats.clip_fraction > 0.0, "nothing is clipped");
         for (a, b) in [
@@ -44,7 +44,7 @@ fn native_gradients_equal_the_tch_ones() {
         ] {
             assert!((a - b).abs() <= 1e-9, "{native_stats:?} {stats:?}");
         }
-        let (single, _) = native.minibatches().clipped(&at, &data, &objective);
+        let (single, _) = native.minibatches().clipped(&at, &data, &loss);
         assert!(distance(&wide(&single), &expected) <= 1e-4, "{:?}", layout.head());
 
         let (expected, loss) = tch.double().likelihood(&wide(&at), &data);

@@ -6,7 +6,7 @@ use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
     native::NativeBackend,
-    objective::Objective,
+    objective::{ClippedLoss, InnerLoss, Objective},
     tch_backend::TchBackend,
 };
 
@@ -29,19 +29,32 @@ fn all_layouts() -> Vec<Layout> {
     all
 }
 
-/// Compares the native meta-gradient of tasks with `samples` samples with that of the tch backend.
-fn assert_agreement(layout: &Layout, inner_steps: usize, first_order: bool, samples: &[usize]) {
+/// Compares the native meta-gradient of tasks with `samples` samples with that of the tch backend; with `credit`, tasks
+/// differ in weight, and the sampling term is part of it.
+fn assert_agreement(
+    layout: &Layout,
+    inner_steps: usize,
+    (inner, first_order, credit): (InnerLoss, bool, bool),
+    samples: &[usize],
+) {
     let native = NativeBackend::new(layout.clone(), 2);
     let tch = TchBackend::new(layout.clone(), Device::Cpu, 1, 2);
     let tch_double = tch.clone().double();
     let mut rng = Lcg(31 + inner_steps as u64);
     let collected = params(layout, &mut rng);
-    let data = meta_batch_of(layout, &collected, inner_steps, samples, &mut rng);
+    let mut data = meta_batch_of(layout, &collected, inner_steps, samples, &mut rng);
+    if credit {
+        data.credit = samples.iter().map(|_| 0.02 * f64::from(rng.normal())).collect();
+        data.weight = samples.iter().map(|_| f64::from(rng.uniform())).collect();
+    }
     let theta: Vec<f32> = collected.iter().map(|p| p + 0.03 * rng.normal()).collect();
     let rates: Vec<f32> = theta.iter().map(|_| 0.2 + 0.1 * rng.uniform()).collect();
     let learn_rates = inner_steps > 0;
-    let objective = Objective { clip_eps: 0.2, kl_coef: 0.3, ent_coef: 0.05, first_order, learn_rates };
-    let what = format!("{layout:?}, {samples:?} samples, {inner_steps} steps, first order: {first_order}");
+    let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 };
+    let objective = Objective { inner, outer, kl_coef: 0.3, first_order, learn_rates };
+    let what = format!(
+        "{layout:?}, {samples:?} samples, {inner_steps} steps, {inner:?}, first order: {first_order}, credit: {credit}"
+    );
 
     let (anchor, at, alpha) = (wide(&collected), wide(&theta), wide(&rates));
     let mut uploaded = tch_double.upload(&anchor, &data);
@@ -78,7 +91,7 @@ fn equals_the_tch_backend() {
     for layout in all_layouts() {
         for inner_steps in [0, 1, 2, 3] {
             for first_order in [false, true] {
-                assert_agreement(&layout, inner_steps, first_order, &[23, 32, 41]);
+                assert_agreement(&layout, inner_steps, (InnerLoss::LVC, first_order, false), &[23, 32, 41]);
             }
         }
     }
@@ -91,7 +104,19 @@ fn equals_the_tch_backend_whatever_the_tiles_and_widths() {
     let heads = [Head::Categorical(2), Head::Categorical(9), Head::Gaussian(1), Head::Gaussian(3)];
     let hidden: [&[usize]; 4] = [&[], &[16], &[32, 24], &[64, 48, 16]];
     for (head, hidden) in heads.into_iter().flat_map(|head| hidden.map(|hidden| (head, hidden))) {
-        assert_agreement(&Layout::new(3, hidden, head), 2, false, &[250, 96, 97, 1, 192]);
+        assert_agreement(&Layout::new(3, hidden, head), 2, (InnerLoss::LVC, false, false), &[250, 96, 97, 1, 192]);
+    }
+}
+
+#[test]
+fn every_estimator_equals_the_tch_backend() {
+    let losses = [InnerLoss::Score, InnerLoss::DICE, InnerLoss::LoadedDice(0.7)];
+    for (layout, inner) in layouts().into_iter().flat_map(|layout| losses.map(|inner| (layout.clone(), inner))) {
+        for inner_steps in [1, 2, 3] {
+            for (first_order, credit) in [(false, false), (false, true), (true, true)] {
+                assert_agreement(&layout, inner_steps, (inner, first_order, credit), &[23, 101, 41, 1]);
+            }
+        }
     }
 }
 
@@ -103,16 +128,18 @@ fn adapts_like_the_tch_backend_and_alike_on_any_number_of_threads() {
         let data = meta_batch(&layout, &theta, 1, 4, &mut rng);
         let each = vec![theta.clone(); 4];
         let rates = vec![0.3; theta.len()];
-        let expected = TchBackend::new(layout.clone(), Device::Cpu, 1, 1).adapt(&each, &rates, &data.supports[0]);
+        let expected =
+            TchBackend::new(layout.clone(), Device::Cpu, 1, 1).adapt(InnerLoss::LVC, &each, &rates, &data.supports[0]);
         let one = NativeBackend::new(layout.clone(), 1);
-        let adapted = one.adapt(&each, &rates, &data.supports[0]);
+        let adapted = one.adapt(InnerLoss::LVC, &each, &rates, &data.supports[0]);
         for (a, b) in adapted.iter().zip(&expected) {
             assert!(distance(&wide(a), &wide(b)) < 1e-6);
         }
         let three = NativeBackend::new(layout.clone(), 3);
-        assert_eq!(three.adapt(&each, &rates, &data.supports[0]), adapted);
+        assert_eq!(three.adapt(InnerLoss::LVC, &each, &rates, &data.supports[0]), adapted);
+        let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 };
         let objective =
-            Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.0, first_order: false, learn_rates: false };
+            Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.1, first_order: false, learn_rates: false };
         // the second gradient reuses the work spaces of the first one, with another point in between
         let elsewhere: Vec<f32> = theta.iter().map(|p| 0.9 * p).collect();
         let run = |backend: &NativeBackend| {

@@ -128,7 +128,8 @@ fn adaptation_and_meta_update_stand_still_whatever_the_momentum() {
             agent.begin(3);
             agent.step(&silent(&data.supports[0])).unwrap();
             assert!(agent.policies().params.iter().all(|params| params == learner.params().part(POLICY)));
-            let data = MetaBatch { supports: vec![silent(&data.supports[0])], query: silent(&data.query) };
+            let data =
+                MetaBatch { supports: vec![silent(&data.supports[0])], query: silent(&data.query), ..data.clone() };
             let metrics = learner.update(&data).unwrap();
             assert_eq!(learner.params(), before.params());
             assert_eq!(learner.adam(), before.adam());

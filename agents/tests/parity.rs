@@ -5,7 +5,7 @@ use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
     layout::{Head, Layout},
-    objective::Objective,
+    objective::{ClippedLoss, InnerLoss, Objective},
     tch_backend::TchBackend,
 };
 
@@ -20,9 +20,10 @@ fn log_probs_of_host_and_tensors_agree() {
         let mut query = batch(&layout, &theta, 5_000, &mut rng);
         query.advantage.fill(1.0);
         let backend = TchBackend::new(layout.clone(), Device::Cpu, 0, 1);
-        let data = MetaBatch { supports: Vec::new(), query: vec![query.clone()] };
+        let data = MetaBatch { query: vec![query.clone()], ..MetaBatch::default() };
+        let outer = ClippedLoss { clip_eps: 1e-5, ent_coef: 0.0 };
         let objective =
-            Objective { clip_eps: 1e-5, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
+            Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.0, first_order: false, learn_rates: false };
         let rates = vec![0.0; theta.len()];
         let (_, _, stats) = backend.meta_gradient(&theta, &rates, &mut backend.upload(&theta, &data), &objective);
         // the loss is minus the mean ratio; no ratio is further than 1e-5 from 1
@@ -44,7 +45,7 @@ fn adapting_leaves_the_meta_parameters_alone() {
     let before = vec![theta.clone(), theta.clone()];
     let support: Vec<_> = (0..2).map(|_| batch(&layout, &theta, 50, &mut rng)).collect();
     let backend = TchBackend::new(layout, Device::Cpu, 0, 2);
-    let adapted = backend.adapt(&before, &vec![0.1; theta.len()], &support);
+    let adapted = backend.adapt(InnerLoss::LVC, &before, &vec![0.1; theta.len()], &support);
     assert_eq!(before, vec![theta.clone(), theta]);
     assert_ne!(adapted[0], adapted[1]);
 }

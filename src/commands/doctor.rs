@@ -7,7 +7,7 @@ use metadrift_agents::{
     batch::{Batch, MetaBatch},
     device::Device,
     layout::{Head, Layout},
-    objective::Objective,
+    objective::{ClippedLoss, InnerLoss, Objective},
     params::{POLICY, Params, RATES},
 };
 use serde::Serialize;
@@ -187,9 +187,11 @@ fn meta_gradient(device: Device) -> Result<(), String> {
         action: vec![0.0, 1.0, 1.0, 0.0],
         log_prob: vec![0.5f32.ln(); 4],
         advantage: vec![1.0, -1.0, 0.5, -0.5],
+        ..Batch::default()
     };
-    let data = MetaBatch { supports: vec![vec![experience.clone()]], query: vec![experience] };
-    let objective = Objective { clip_eps: 0.2, kl_coef: 0.0, ent_coef: 0.0, first_order: false, learn_rates: false };
+    let data = MetaBatch { supports: vec![vec![experience.clone()]], query: vec![experience], ..MetaBatch::default() };
+    let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 };
+    let objective = Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.0, first_order: false, learn_rates: false };
     let rates = vec![0.1; layout.num_params()];
     let at = Params::new([(POLICY, theta), (RATES, rates)]);
     let choice = if cfg!(feature = "torch") { BackendChoice::Tch } else { BackendChoice::Native };

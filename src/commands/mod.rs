@@ -4,6 +4,7 @@ pub mod bench;
 pub mod config;
 pub mod doctor;
 pub mod env;
+pub mod estimators;
 pub mod evaluate;
 pub mod learners;
 pub mod manual;

@@ -2,13 +2,13 @@
 
 use metadrift_agents::{
     ranges::{OutOfRange, check},
-    settings::{Episodes, Settings},
+    settings::{Episodes, MAX_ADAPT_STEPS, Settings},
     source::Demand,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::ranges::{MAX_ADAPT_STEPS, MAX_STEPS, MAX_WIDTH};
+use super::ranges::{MAX_STEPS, MAX_WIDTH};
 
 /// Tasks, data and adaptation of an evaluation. Missing keys are filled in once, when the configuration is read, and
 /// stored with the run.

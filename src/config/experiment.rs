@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use metadrift_agents::{
-    keys::Section,
+    keys::{Key, Section},
     layout::{Core, Head},
     learner::Entry,
     learners::{self, Kind},
@@ -15,7 +15,7 @@ use metadrift_envs::{EnvKind, Split, TaskDistribution, channels, obs_dim};
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, evaluation::Evaluated, set};
-use crate::{control::privileged, rollout::GROUP};
+use crate::{control::privileged, reference::keys, rollout::GROUP};
 
 /// A checked [`Config`] with everything that follows from it. It cannot be changed, so it stays checked.
 #[derive(Clone, Debug)]
@@ -184,7 +184,9 @@ impl Config {
             ..self.clone()
         };
         for (key, value, _) in self.differences(&fresh) {
-            if let Some(key) = self.learner.ignores.iter().find(|ignored| **ignored == key) {
+            if self.learner.ignores(&key)
+                && let Some(Key { key, .. }) = keys::all().find(|known| known.key == key)
+            {
                 let legal =
                     format!("left out or at its default: learner = \"{}\" does not read it", self.learner.name).into();
                 return Err(OutOfRange { key, value, legal }.into());

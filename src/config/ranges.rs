@@ -1,6 +1,9 @@
 //! The legal range of every number outside `[task]`. Counts name random streams, which end at 2^24.
 
-use metadrift_agents::ranges::{OutOfRange, Range, check, check_in, check_widths};
+use metadrift_agents::{
+    ranges::{OutOfRange, Range, check, check_in, check_widths},
+    settings::SamplingTerm,
+};
 use metadrift_envs::rng::MAX_INDEX;
 
 use super::Config;
@@ -9,14 +12,12 @@ use super::Config;
 pub const MAX_WIDTH: u64 = 100_000;
 /// Largest number of steps of a lane in one phase.
 pub const MAX_STEPS: u64 = 1_000_000;
-/// Largest number of adaptation steps.
-pub const MAX_ADAPT_STEPS: u64 = 100;
 
 impl Config {
     /// Checks every number outside `[task]` against its legal range.
     pub(super) fn check_ranges(&self) -> Result<(), OutOfRange> {
         use Range::{Between, Discount, NotNegative, Positive, Share, Whole};
-        let (r, m, p) = (&self.rollout, &self.maml, &self.ppo);
+        let (r, p) = (&self.rollout, &self.ppo);
         check_in("iterations", self.iterations, self.iterations as f64, Whole(1, u64::from(MAX_INDEX)))?;
         check_in("rollout.num_tasks", r.num_tasks, r.num_tasks as f64, Whole(1, MAX_WIDTH))?;
         check_in("rollout.num_envs", r.num_envs, r.num_envs as f64, Whole(1, MAX_WIDTH))?;
@@ -26,8 +27,9 @@ impl Config {
         let log_std = self.policy.init_log_std;
         check_in("policy.init_log_std", log_std, log_std.into(), Between(-10.0, 3.0))?;
         check("policy.window", self.policy.window, self.policy.window <= 64, "0 to 64")?;
-        check_in("maml.inner_lr", m.inner_lr, m.inner_lr, NotNegative)?;
-        check_in("maml.inner_steps", m.inner_steps, m.inner_steps as f64, Whole(0, MAX_ADAPT_STEPS))?;
+        self.maml.check()?;
+        let others = self.maml.sampling_term != SamplingTerm::LeaveOneOut || r.num_tasks > 1;
+        check("rollout.num_tasks", r.num_tasks, others, "at least 2 with maml.sampling_term = \"leave-one-out\"")?;
         check_in("ppo.outer_lr", p.outer_lr, p.outer_lr, NotNegative)?;
         check_in("ppo.outer_epochs", p.outer_epochs, p.outer_epochs as f64, Whole(1, 1000))?;
         check_in("ppo.clip_eps", p.clip_eps, p.clip_eps, Share)?;

@@ -12,7 +12,7 @@ use serde_json::json;
 pub fn readers(key: &Key) -> String {
     let reads = |entry: &&Entry| match entry.own.filter(|own| own.keys.contains(key)) {
         Some(_) => true,
-        None => !entry.ignores.contains(&key.key) && !is_own(key),
+        None => !entry.ignores(key.key) && !is_own(key),
     };
     let names: Vec<&str> = learners::all().filter(reads).map(|entry| entry.name).collect();
     if names.len() == learners::all().count() { "all".into() } else { names.join(", ") }
@@ -114,6 +114,9 @@ const KEYS: &[Key] = &[
     key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),
     key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes"),
     key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased"),
+    key("maml.estimator", WORD, Is("\"lvc\""), Legal::OneOf(&["score", "lvc", "dice", "loaded-dice"]), "", "Estimator of second derivatives: score function, low-variance curvature, DiCE, loaded DiCE (`metadrift estimators` measures them)"),
+    key("maml.dice_lambda", NUMBER, Is("0.9"), range("0 to 1", "1.5"), "", "Lambda of loaded DiCE: 0 is lvc, 1 is DiCE"),
+    key("maml.sampling_term", WORD, Is("\"none\""), Legal::OneOf(&["none", "plain", "leave-one-out"]), "", "Credit of the meta-policy for the episodes that adaptation saw (E-MAML), with or without a baseline; needs maml.estimator = \"score\""),
     key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)"),
     key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Adapt the exploration noise of a Gaussian policy, too"),
     key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU"),

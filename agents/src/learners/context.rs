@@ -35,16 +35,7 @@ use experience::Experience;
 pub const ENTRY: Entry = Entry {
     name: "context",
     about: "Plain PPO that sees a code of the last transitions, learned by predicting the next",
-    ignores: &[
-        "rollout.num_tasks",
-        "maml.inner_lr",
-        "maml.inner_steps",
-        "maml.first_order",
-        "maml.learn_inner_lr",
-        "maml.adapt_log_std",
-        "maml.tasks_per_chunk",
-        "ppo.kl_coef",
-    ],
+    ignores: &["rollout.num_tasks", "maml.*", "ppo.kl_coef"],
     own: Some(Section::of::<ContextConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
     least_window: 1,

@@ -31,12 +31,7 @@ pub const ENTRY: Entry = Entry {
     ignores: &[
         "rollout.num_tasks",
         "rollout.num_envs",
-        "maml.inner_lr",
-        "maml.inner_steps",
-        "maml.first_order",
-        "maml.learn_inner_lr",
-        "maml.adapt_log_std",
-        "maml.tasks_per_chunk",
+        "maml.*",
         "ppo.clip_eps",
         "ppo.kl_coef",
         "ppo.ent_coef",

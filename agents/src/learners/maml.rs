@@ -13,10 +13,11 @@ use crate::{
     batch::{Batch, MetaBatch},
     learner::{Entry, Ground, Learner, feedforward},
     memory::{ADVANTAGE, Sizes, Taken},
-    objective::{Objective, ObjectiveStats, clip_norm},
+    objective::{ClippedLoss, Objective, ObjectiveStats, clip_norm},
     params::{POLICY, Params, RATES},
     report::{Diverged, Metrics, Report, Stopwatch},
     rollout::Rollout,
+    sampling,
     settings::{Episodes, MamlConfig, PpoConfig, Settings},
     source::{Demand, Source},
     state::{Misfit, State},
@@ -86,7 +87,9 @@ impl Learner for Maml {
         }
         let before = supports.first().unwrap_or(&query).summary;
         let after = query.summary;
-        let data = MetaBatch { supports: supports.into_iter().map(|s| s.batches).collect(), query: query.batches };
+        let credit = sampling::credit(self.maml.sampling_term, &query.batches, &query.returns);
+        let supports = supports.into_iter().map(|support| support.batches).collect();
+        let data = MetaBatch { supports, query: query.batches, credit, weight: Vec::new() };
         let learned = self.update(&data)?;
         watch.lap("time/update_s");
         let timing = watch.timing(source.env_steps() - steps_before);
@@ -142,7 +145,7 @@ impl Maml {
     /// The meta-policy as it is deployed, without tasks.
     pub fn adaptive(&self) -> Adaptive {
         let [start, rates] = [POLICY, RATES].map(|name| self.params.part(name).to_vec());
-        Adaptive::new(self.backend.clone(), self.estimator, start, rates)
+        Adaptive::new(self.backend.clone(), self.maml.inner_loss(), self.estimator, start, rates)
     }
 
     /// Runs one meta-update:
@@ -202,9 +205,9 @@ impl Maml {
 
     fn objective(&self) -> Objective {
         Objective {
-            clip_eps: self.ppo.clip_eps,
+            inner: self.maml.inner_loss(),
+            outer: ClippedLoss { clip_eps: self.ppo.clip_eps, ent_coef: self.ppo.ent_coef },
             kl_coef: self.ppo.kl_coef,
-            ent_coef: self.ppo.ent_coef,
             first_order: self.maml.first_order,
             learn_rates: self.maml.learns_rates(),
         }
@@ -231,9 +234,10 @@ impl Maml {
     }
 }
 
-/// One phase's batches and their summary.
+/// One phase's batches, the tasks' returns, and a summary.
 struct Experience {
     batches: Vec<Batch>,
+    returns: Vec<f64>,
     summary: Summary,
 }
 
@@ -253,7 +257,7 @@ impl Experience {
         let (batches, estimate) = rollout.batches(estimator);
         let worst_return = returns.iter().copied().fold(f64::INFINITY, f64::min);
         watch.lap("time/advantage_s");
-        Experience { batches, summary: Summary { mean_return: mean(&returns), worst_return, estimate } }
+        Experience { batches, summary: Summary { mean_return: mean(&returns), worst_return, estimate }, returns }
     }
 }
 

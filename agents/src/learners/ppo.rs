@@ -17,6 +17,7 @@ use crate::{
     learner::{Entry, Ground, Learner, feedforward},
     memory::{Sizes, Taken},
     network::Network,
+    objective::InnerLoss,
     report::{Diverged, Report, Stopwatch},
     rollout::Rollout,
     settings::{MamlConfig, PpoConfig, Settings},
@@ -42,6 +43,9 @@ pub const ENTRY: Entry = Entry {
         "maml.inner_steps",
         "maml.first_order",
         "maml.learn_inner_lr",
+        "maml.estimator",
+        "maml.dice_lambda",
+        "maml.sampling_term",
         "maml.tasks_per_chunk",
         "ppo.kl_coef",
     ],
@@ -158,7 +162,7 @@ impl Learner for Ppo {
         let backend = self.policy.backend().clone();
         let rates = even_rates(backend.layout(), self.maml.inner_lr, self.maml.adapt_log_std);
         let estimator = Estimator::new(&self.ppo, self.run.threads);
-        Box::new(Adaptive::new(backend, estimator, self.policy.params.clone(), rates))
+        Box::new(Adaptive::new(backend, InnerLoss::LVC, estimator, self.policy.params.clone(), rates))
     }
 
     fn goal(&self) -> Option<f64> {

@@ -13,7 +13,7 @@ use crate::{
     layout::{Head, Layout},
     learner::{Ground, Learner},
     memory::{Sizes, Taken},
-    objective::{LifeObjective, LifePolicy, LifeStats, clip_norm},
+    objective::{ClippedLoss, LifeObjective, LifePolicy, LifeStats, clip_norm},
     report::{Diverged, Metrics, Report, Stopwatch},
     settings::{PpoConfig, Settings},
     source::{Demand, Policies, Source},
@@ -30,18 +30,8 @@ use experience::{Experience, Scale};
 use guard::Guard;
 
 /// Settings of the common sections that it does not read.
-pub(super) const IGNORES: &[&str] = &[
-    "rollout.num_tasks",
-    "rollout.num_envs",
-    "policy.hidden",
-    "maml.inner_lr",
-    "maml.inner_steps",
-    "maml.first_order",
-    "maml.learn_inner_lr",
-    "maml.adapt_log_std",
-    "maml.tasks_per_chunk",
-    "ppo.kl_coef",
-];
+pub(super) const IGNORES: &[&str] =
+    &["rollout.num_tasks", "rollout.num_envs", "policy.hidden", "maml.*", "ppo.kl_coef"];
 
 /// Its own section.
 pub(super) const OWN: Section = Section::of::<RecurrentConfig>();
@@ -177,7 +167,8 @@ impl Recurrent {
 
     fn objective(&self, imitates: bool) -> LifeObjective {
         let PpoConfig { clip_eps, ent_coef, .. } = self.ppo;
-        let policy = if imitates { LifePolicy::Likelihood } else { LifePolicy::Clipped { clip_eps, ent_coef } };
+        let policy =
+            if imitates { LifePolicy::Likelihood } else { LifePolicy::Clipped(ClippedLoss { clip_eps, ent_coef }) };
         LifeObjective { policy, value_coef: self.config.value_coef }
     }
 }

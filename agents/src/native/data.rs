@@ -23,12 +23,14 @@ pub(super) struct Samples<T> {
     pub advantage: Vec<Column<T>>,
     /// One over the number of samples: a weighted sum is a mean.
     pub weight: T,
+    /// Numbers of samples of the episodes.
+    pub episodes: Vec<u32>,
 }
 
 impl<T: Scalar> Samples<T> {
-    pub fn new(batch: &Batch) -> Self {
-        let mut samples = Self::unlabelled(&batch.obs, batch.len());
-        let act_dim = batch.action.len() / batch.len().max(1);
+    pub fn new<U: Scalar>(batch: &Batch<U>) -> Self {
+        let mut samples = Self::unlabelled(&batch.obs, batch.log_prob.len());
+        let act_dim = batch.action.len() / samples.len.max(1);
         samples.act_dim = act_dim;
         samples.action = vec![[T::ZERO; TILE]; samples.tiles() * act_dim];
         for (i, action) in batch.action.iter().enumerate() {
@@ -37,6 +39,7 @@ impl<T: Scalar> Samples<T> {
         }
         samples.log_prob = columns(&batch.log_prob);
         samples.advantage = columns(&batch.advantage);
+        samples.episodes.clone_from(&batch.episodes);
         samples
     }
 
@@ -57,6 +60,7 @@ impl<T: Scalar> Samples<T> {
             log_prob: Vec::new(),
             advantage: Vec::new(),
             weight: T::of(1.0 / len as f64),
+            episodes: Vec::new(),
         }
     }
 
@@ -81,8 +85,8 @@ impl<T: Scalar> Samples<T> {
     }
 }
 
-pub(super) fn columns<T: Scalar>(values: &[f32]) -> Vec<Column<T>> {
-    let column = |values: &[f32]| std::array::from_fn(|s| values.get(s).map_or(T::ZERO, |v| T::of_f32(*v)));
+pub(super) fn columns<T: Scalar, U: Scalar>(values: &[U]) -> Vec<Column<T>> {
+    let column = |values: &[U]| std::array::from_fn(|s| values.get(s).map_or(T::ZERO, |v| T::of(v.to_f64())));
     values.chunks(TILE).map(column).collect()
 }
 

@@ -4,6 +4,7 @@
 //! 0, and so adds nothing.
 #![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
+mod clipped;
 mod direction;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     scalar::Scalar,
     tile::{Column, TILE},
 };
-use crate::{layout::Head, objective::Objective};
+use crate::{layout::Head, objective::InnerLoss};
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_7;
 
@@ -35,7 +36,7 @@ pub(super) struct Slopes<'a, T> {
 /// Sums over samples of the logged statistics.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
-    /// The inner surrogate or the squared error.
+    /// The inner loss or the squared error.
     pub loss: f64,
     pub gain: f64,
     pub entropy: f64,
@@ -122,86 +123,38 @@ impl<T: Scalar> HeadLoss<T> {
         }
     }
 
-    /// Minus ratio x advantage of every sample, unclipped, which is its own derivative by the log-probability.
+    /// The slope of the inner loss by every sample's log-probability: minus ratio x advantage, unclipped, or minus the
+    /// advantage alone.
     #[inline(always)]
-    fn surrogate_slope(&mut self, o: Outputs<'_, T>, data: &Samples<T>, tile: usize) -> Column<T> {
+    pub fn inner_slope(&mut self, inner: InnerLoss, o: Outputs<'_, T>, data: &Samples<T>, tile: usize) -> Column<T> {
         let mut c = self.log_prob(o, data.action(tile));
         let old = &data.log_prob[tile];
         let advantage = &data.advantage[tile];
         let weight = data.weight;
         for s in 0..TILE {
-            c[s] = -weight * advantage[s] * (c[s] - old[s]).exp();
+            let ratio = match inner {
+                InnerLoss::Score => T::ONE,
+                InnerLoss::LoadedDice(_) => (c[s] - old[s]).exp(),
+            };
+            c[s] = -weight * advantage[s] * ratio;
         }
         c
     }
 
-    /// The inner loss: adds it to `sums`, and sets and adds its derivatives.
+    /// The inner loss: adds minus the mean of ratio x advantage to `sums`, and sets and adds the derivatives.
     #[inline(always)]
-    pub fn surrogate(
+    pub fn inner(
         &mut self,
+        inner: InnerLoss,
         o: Outputs<'_, T>,
         data: &Samples<T>,
         tile: usize,
         mut d: Slopes<'_, T>,
         sums: &mut Sums,
     ) {
-        let c = self.surrogate_slope(o, data, tile);
+        let c = self.inner_slope(inner, o, data, tile);
         self.score(&c, o, data.action(tile), &mut d);
         sums.loss += total(&c).to_f64();
-    }
-
-    /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
-    #[inline(always)]
-    pub fn clipped(
-        &mut self,
-        o: Outputs<'_, T>,
-        data: &Samples<T>,
-        tile: usize,
-        objective: &Objective,
-        d: Slopes<'_, T>,
-        sums: &mut Sums,
-    ) {
-        self.clipped_weighted(o, data, tile, data.weight, objective, d, sums);
-    }
-
-    /// [`clipped`](Self::clipped) with another `weight` of a sample than one over their number.
-    #[expect(clippy::too_many_arguments, reason = "those of `clipped` and one")]
-    #[inline(always)]
-    pub fn clipped_weighted(
-        &mut self,
-        o: Outputs<'_, T>,
-        data: &Samples<T>,
-        tile: usize,
-        weight: T,
-        objective: &Objective,
-        mut d: Slopes<'_, T>,
-        sums: &mut Sums,
-    ) {
-        let (low, high) = (T::of(1.0 - objective.clip_eps), T::of(1.0 + objective.clip_eps));
-        let log_prob = self.log_prob(o, data.action(tile));
-        let (old, advantage) = (&data.log_prob[tile], &data.advantage[tile]);
-        let mut c = [T::ZERO; TILE];
-        let (mut gain, mut outside, mut moved) = ([T::ZERO; TILE], [T::ZERO; TILE], [T::ZERO; TILE]);
-        for s in 0..TILE {
-            let log_ratio = log_prob[s] - old[s];
-            let ratio = log_ratio.exp();
-            let clipped = if ratio < low { low } else { ratio };
-            let clipped = if clipped > high { high } else { clipped };
-            let (free, held) = (ratio * advantage[s], clipped * advantage[s]);
-            // the gain is flat where the clipped branch is the smaller one
-            c[s] = if free <= held { -weight * free } else { T::ZERO };
-            gain[s] = if free <= held { free } else { held };
-            outside[s] = if clipped == ratio { T::ZERO } else { T::ONE };
-            moved[s] = ratio - T::ONE - log_ratio;
-        }
-        self.score(&c, o, data.action(tile), &mut d);
-        let entropy = self.add_entropy(-weight * T::of(objective.ent_coef), data.in_tile(tile), o, &mut d);
-        let n = data.in_tile(tile);
-        let mean = |column: &Column<T>| weight.to_f64() * total(&column[..n]).to_f64();
-        sums.gain += mean(&gain);
-        sums.entropy += mean(&entropy);
-        sums.outside += mean(&outside);
-        sums.moved += mean(&moved);
     }
 
     /// Minus the log-likelihood of the actions, each times its advantage and `weight`; sets and adds its derivatives.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     batch::{Batch, Lives},
     layout::Layout,
-    objective::{LifeObjective, LifePolicy, LifeStats, Objective},
+    objective::{LifeObjective, LifePolicy, LifeStats},
     threads::run_jobs_with,
 };
 
@@ -41,10 +41,10 @@ impl<T: Scalar> PreparedLives<T> {
             let steps = steps.min(lives.steps() - first);
             let rows = first * lanes..(first + steps) * lanes;
             let batch = Batch {
-                obs: Vec::new(),
                 action: lives.batch.action[rows.start * act_dim..rows.end * act_dim].to_vec(),
                 log_prob: lives.batch.log_prob[rows.clone()].to_vec(),
                 advantage: lives.batch.advantage[rows.clone()].to_vec(),
+                ..Batch::default()
             };
             let x = &lives.inputs[rows.start * inputs..rows.end * inputs];
             let target = super::data::columns(&lives.target[rows]);
@@ -200,10 +200,7 @@ impl<T: Scalar> Work<T> {
             let o = Outputs { out: &self.out[..value], log_std: &net.log_std };
             let d = Slopes { out: &mut self.d_out[..value], log_std: &mut gradient.log_std };
             match objective.policy {
-                LifePolicy::Clipped { clip_eps, ent_coef } => {
-                    let clipped = Objective { clip_eps, kl_coef: 0.0, ent_coef, first_order: true, learn_rates: false };
-                    self.head.clipped_weighted(o, samples, tile, weight, &clipped, d, sums);
-                }
+                LifePolicy::Clipped(loss) => self.head.clipped(o, (samples, tile), weight, &loss, d, sums),
                 LifePolicy::Likelihood => self.head.likelihood(o, samples, tile, weight, d, sums),
             }
             let coef = weight * T::of(objective.value_coef);

@@ -31,6 +31,7 @@ pub(crate) use mlp::forward;
 pub(crate) use net::{Net, Shape, State};
 pub use ppo::Minibatches;
 pub use scalar::Scalar;
+pub use task::TaskGradient;
 pub(crate) use tile::{Column, TILE};
 
 use std::sync::Arc;
@@ -38,12 +39,12 @@ use std::sync::Arc;
 use self::{
     data::Samples,
     head::Sums,
-    task::{Loss, Task, TaskData, TaskGradient},
+    task::{Loss, Task, TaskData},
 };
 use crate::{
     batch::{Batch, MetaBatch},
     layout::Layout,
-    objective::{Objective, ObjectiveStats},
+    objective::{InnerLoss, Objective, ObjectiveStats},
     threads::{run_jobs, run_jobs_with},
 };
 
@@ -93,26 +94,35 @@ impl NativeBackend {
     }
 
     /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
-    pub fn adapt<T: Scalar>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>> {
+    pub fn adapt<T: Scalar, U: Scalar>(
+        &self,
+        inner: InnerLoss,
+        params: &[Vec<T>],
+        rates: &[T],
+        support: &[Batch<U>],
+    ) -> Vec<Vec<T>> {
         let mut adapted = vec![Vec::new(); params.len()];
         let jobs = params.iter().zip(support).zip(&mut adapted).collect();
-        self.spread(jobs, &mut Vec::new(), |worker, ((params, support), adapted): ((&Vec<T>, &Batch), &mut Vec<T>)| {
+        self.spread(jobs, &mut Vec::new(), |worker, job: ((&Vec<T>, &Batch<U>), &mut Vec<T>)| {
+            let ((params, support), adapted) = job;
             let data = Samples::new(support);
             let mut answer = Default::default();
-            worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Surrogate, answer: &mut answer });
+            worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Inner(inner), answer: &mut answer });
             *adapted = params.iter().zip(rates).zip(&answer.0).map(|((p, r), g)| *p - *r * *g).collect();
         });
         adapted
     }
 
     /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
-    pub fn prepare<T: Scalar>(&self, theta: &[T], data: &MetaBatch) -> Prepared<T> {
+    pub fn prepare<T: Scalar, U: Scalar>(&self, theta: &[T], data: &MetaBatch<U>) -> Prepared<T> {
         let collected: Arc<[T]> = theta.into();
         let mut tasks: Vec<Option<TaskData<T>>> = data.query.iter().map(|_| None).collect();
         run_jobs(tasks.iter_mut().enumerate().collect(), self.threads, |(i, slot): (usize, &mut Option<_>)| {
             let supports = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
             let query = Samples::new(&data.query[i]);
-            *slot = Some(TaskData { supports, query, collected: collected.clone(), old: None });
+            let of_task = |column: &[f64], none: f64| column.get(i).copied().unwrap_or(none);
+            let (weight, credit) = (of_task(&data.weight, 1.0), of_task(&data.credit, 0.0));
+            *slot = Some(TaskData { supports, query, weight, credit, collected: collected.clone(), old: None });
         });
         Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect(), spaces: Vec::new() }
     }
@@ -126,11 +136,7 @@ impl NativeBackend {
         data: &mut Prepared<T>,
         objective: &Objective,
     ) -> (Vec<T>, Vec<T>, ObjectiveStats) {
-        let mut results: Vec<TaskGradient<T>> = data.tasks.iter().map(|_| Default::default()).collect();
-        let jobs = data.tasks.iter_mut().zip(&mut results).collect();
-        self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
-            worker.answer(Ask::Meta { theta, rates, task, objective, answer });
-        });
+        let results = self.task_gradients(theta, rates, data, objective);
         // the sum is in task order, so that it does not depend on the threads' timing
         let scale = 1.0 / data.tasks.len() as f64;
         let mut sum = vec![T::ZERO; theta.len()];
@@ -143,6 +149,22 @@ impl NativeBackend {
         }
         let [loss, inner_loss, kl, entropy, clip_fraction, approx_kl] = stats;
         (sum, by_rates, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
+    }
+
+    /// Each task's gradient of the meta-objective, `[tasks]`.
+    pub fn task_gradients<T: Scalar>(
+        &self,
+        theta: &[T],
+        rates: &[T],
+        data: &mut Prepared<T>,
+        objective: &Objective,
+    ) -> Vec<TaskGradient<T>> {
+        let mut results: Vec<TaskGradient<T>> = data.tasks.iter().map(|_| Default::default()).collect();
+        let jobs = data.tasks.iter_mut().zip(&mut results).collect();
+        self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
+            worker.answer(Ask::Meta { theta, rates, task, objective, answer });
+        });
+        results
     }
 
     /// Runs `work` on every job; each thread has its own work space.

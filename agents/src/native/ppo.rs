@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    objective::{Objective, ObjectiveStats},
+    objective::{ClippedLoss, ObjectiveStats},
 };
 
 /// Work space for one network's minibatches.
@@ -24,10 +24,10 @@ impl NativeBackend {
 
 impl<T: Scalar> Minibatches<T> {
     /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
-    pub fn clipped(&mut self, params: &[T], batch: &Batch, objective: &Objective) -> (Vec<T>, ObjectiveStats) {
-        let (gradient, sums) = self.gradient(params, &Samples::new(batch), Loss::Clipped(objective));
+    pub fn clipped(&mut self, params: &[T], batch: &Batch, loss: &ClippedLoss) -> (Vec<T>, ObjectiveStats) {
+        let (gradient, sums) = self.gradient(params, &Samples::new(batch), Loss::Clipped(loss));
         let Sums { gain, entropy, outside, moved, .. } = sums;
-        let loss = -gain - objective.ent_coef * entropy;
+        let loss = -gain - loss.ent_coef * entropy;
         let stats = ObjectiveStats { loss, entropy, clip_fraction: outside, approx_kl: moved, ..Default::default() };
         (gradient, stats)
     }

@@ -1,5 +1,7 @@
 //! One task's share of the meta-gradient, tile by tile.
 
+mod across;
+
 use std::sync::Arc;
 
 use super::{
@@ -11,7 +13,10 @@ use super::{
     scalar::Scalar,
     tile::{Column, TILE},
 };
-use crate::{layout::Layout, objective::Objective};
+use crate::{
+    layout::Layout,
+    objective::{ClippedLoss, InnerLoss, Objective},
+};
 
 /// Work space for computations on one network.
 pub(super) struct Task<T> {
@@ -30,6 +35,10 @@ pub(super) struct Task<T> {
 pub(super) struct TaskData<T> {
     pub supports: Vec<Samples<T>>,
     pub query: Samples<T>,
+    /// Weight of the outer loss.
+    pub weight: f64,
+    /// Factor of the sampling term; 0 leaves it out.
+    pub credit: f64,
     /// The meta-policy that collected the data, the reference of the KL penalty, `[num_params]`.
     pub collected: Arc<[T]>,
     /// Its outputs on the states before adaptation, computed when first needed.
@@ -58,12 +67,14 @@ impl<T> Old<T> {
     }
 }
 
-/// The loss to differentiate, a mean over the samples.
+/// The loss to differentiate, a mean over the samples but where it says otherwise.
 pub(super) enum Loss<'a, T> {
     /// The inner loss.
-    Surrogate,
+    Inner(InnerLoss),
+    /// The sampling term with the credit, and PPO's clipping range; a sum over the samples.
+    Sampling(T, f64),
     /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
-    Clipped(&'a Objective),
+    Clipped(&'a ClippedLoss),
     /// Minus the log-likelihood of the actions, each times its advantage.
     Likelihood,
     /// KL(old || parameters), times a coefficient.
@@ -73,7 +84,7 @@ pub(super) enum Loss<'a, T> {
 }
 
 /// Gradient by the meta-parameters, by the rates, and the six sums of `ObjectiveStats`.
-pub(super) type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
+pub type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
 
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
@@ -137,8 +148,11 @@ impl<T: Scalar> Task<T> {
             let o = Outputs { out: &state.out, log_std: &net.log_std };
             let mut d = Slopes { out: &mut state.d_out, log_std: &mut gradient.log_std };
             match loss {
-                Loss::Surrogate => self.head.surrogate(o, data, tile, d, &mut sums),
-                Loss::Clipped(objective) => self.head.clipped(o, data, tile, objective, d, &mut sums),
+                Loss::Inner(inner) => self.head.inner(*inner, o, data, tile, d, &mut sums),
+                Loss::Sampling(credit, clip_eps) => {
+                    self.head.sampling(o, (data, tile), *credit, *clip_eps, d, &mut sums);
+                }
+                Loss::Clipped(loss) => self.head.clipped(o, (data, tile), data.weight, loss, d, &mut sums),
                 Loss::Likelihood => self.head.likelihood(o, data, tile, data.weight, d, &mut sums),
                 Loss::Kl(old, coef) => {
                     d.out.iter_mut().for_each(|column| column.fill(T::ZERO));
@@ -156,13 +170,14 @@ impl<T: Scalar> Task<T> {
     #[inline(always)]
     fn hessian_vector(
         &mut self,
-        params: &[T],
-        direction: &[T],
+        inner: InnerLoss,
+        (params, direction): (&[T], &[T]),
         data: &Samples<T>,
         kept: &[State<T>],
         old: Option<(&Old<T>, T)>,
     ) -> (Vec<T>, f64) {
         let (net, along) = (self.net(params), self.net(direction));
+        let across = self.across(inner, (&net, &along), data, kept);
         let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
         let mut sums = Sums::default();
         for (tile, state) in kept.iter().enumerate().take(data.tiles()) {
@@ -173,7 +188,7 @@ impl<T: Scalar> Task<T> {
             let o = Outputs { out: &state.out, log_std: &net.log_std };
             let r = Outputs { out: &work.r_out, log_std: &along.log_std };
             let rd = Slopes { out: &mut work.rd_out, log_std: &mut gradient.log_std };
-            self.head.r_surrogate(o, r, data, tile, rd);
+            self.head.r_inner(inner, (o, r), (data, tile), across.get(tile), rd);
             if let Some((old, coef)) = old {
                 let mut rd = Slopes { out: &mut work.rd_out, log_std: &mut gradient.log_std };
                 self.head.add_kl(-coef, old.of(tile), o, (data, tile), &mut rd, &mut sums);
@@ -190,7 +205,7 @@ impl<T: Scalar> Task<T> {
         &mut self,
         theta: &[T],
         rates: &[T],
-        supports: &[Samples<T>],
+        (inner, supports): (InnerLoss, &[Samples<T>]),
         kept: &mut [Vec<State<T>>],
     ) -> (Vec<Vec<T>>, Vec<Vec<T>>, f64) {
         let mut phis = vec![theta.to_vec()];
@@ -199,7 +214,7 @@ impl<T: Scalar> Task<T> {
         for (support, kept) in supports.iter().zip(kept) {
             kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
             let phi = phis.last().expect("theta");
-            let (gradient, sums) = self.gradient(phi, support, &Loss::Surrogate, Some(kept));
+            let (gradient, sums) = self.gradient(phi, support, &Loss::Inner(inner), Some(kept));
             let next = phi.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
             loss += sums.loss;
             phis.push(next);
@@ -212,10 +227,11 @@ impl<T: Scalar> Task<T> {
     ///
     /// ```text
     /// phi_0 = theta;  g_k = gradient of the inner loss at phi_k;  phi_k+1 = phi_k - rates * g_k
-    /// v = gradient of the outer loss at phi_K
+    /// v = weight * gradient of the outer loss at phi_K
     /// for k = K-1, ..., 0
     ///     d rates <- d rates - v * g_k
-    ///     v <- v - H_k (rates * v)            H_k: Hessian of the inner loss at phi_k
+    ///     v <- v - H_k (rates * v)            H_k: Hessian of the inner loss at phi_k, by its estimator
+    ///     v <- v + gradient of the sampling term of step k at phi_k
     /// d theta = v + kl_coef * gradient of KL(old || theta)
     /// ```
     #[inline(always)]
@@ -228,16 +244,20 @@ impl<T: Scalar> Task<T> {
     ) -> TaskGradient<T> {
         let mut kept = std::mem::take(&mut self.kept);
         kept.resize_with(task.supports.len(), Vec::new);
-        let (phis, gradients, inner_loss) = self.inner_steps(theta, rates, &task.supports, &mut kept);
+        let (phis, gradients, inner_loss) =
+            self.inner_steps(theta, rates, (objective.inner, &task.supports), &mut kept);
         let steps = task.supports.len();
         if task.old.is_none() {
             task.old = Some(self.old(theta, task, &kept));
         }
         let old = task.old.as_ref().expect("just asked");
-        let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(objective), None);
+        let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(&objective.outer), None);
+        if task.weight != 1.0 {
+            v.iter_mut().for_each(|v| *v = *v * T::of(task.weight));
+        }
 
         let coef = T::of(objective.kl_coef);
-        let mut kl = 0.0;
+        let (mut kl, mut sampled) = (0.0, 0.0);
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
         for k in (0..steps).rev() {
             for ((sum, v), g) in by_rates.iter_mut().zip(&v).zip(&gradients[k]) {
@@ -247,9 +267,16 @@ impl<T: Scalar> Task<T> {
                 let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
                 // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
-                let (product, here) = self.hessian_vector(&phis[k], &direction, &task.supports[k], &kept[k], old);
+                let (product, here) =
+                    self.hessian_vector(objective.inner, (&phis[k], &direction), &task.supports[k], &kept[k], old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += here;
+            }
+            if task.credit != 0.0 {
+                let sampling = Loss::Sampling(T::of(task.credit), objective.outer.clip_eps);
+                let (gradient, sums) = self.gradient(&phis[k], &task.supports[k], &sampling, None);
+                sampled += sums.loss;
+                v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             }
         }
         if objective.first_order || steps == 0 {
@@ -258,7 +285,8 @@ impl<T: Scalar> Task<T> {
             kl += sums.kl;
         }
         self.kept = kept;
-        let loss = -outer.gain - objective.ent_coef * outer.entropy + objective.kl_coef * kl;
+        let adapted = -outer.gain - objective.outer.ent_coef * outer.entropy;
+        let loss = task.weight * adapted + objective.kl_coef * kl + sampled;
         (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }

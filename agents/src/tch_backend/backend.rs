@@ -5,7 +5,7 @@ use crate::{
     backend::{Backend, BackendChoice, LifeProblem, Minibatches, Problem},
     batch::{Batch, Lives, MetaBatch},
     layout::Layout,
-    objective::{LifeObjective, LifeStats, Objective, ObjectiveStats},
+    objective::{ClippedLoss, InnerLoss, LifeObjective, LifeStats, Objective, ObjectiveStats},
     params::{POLICY, Params, RATES},
 };
 
@@ -18,8 +18,8 @@ impl Backend for TchBackend {
         self.layout()
     }
 
-    fn adapt(&self, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
-        self.adapt(params, rates, support)
+    fn adapt(&self, inner: InnerLoss, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
+        self.adapt(inner, params, rates, support)
     }
 
     fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a> {
@@ -58,8 +58,8 @@ impl Problem for (&TchBackend, Uploaded) {
 }
 
 impl Minibatches for &TchBackend {
-    fn clipped(&mut self, params: &[f32], batch: &Batch, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
-        TchBackend::clipped(self, params, batch, objective)
+    fn clipped(&mut self, params: &[f32], batch: &Batch, loss: &ClippedLoss) -> (Vec<f32>, ObjectiveStats) {
+        TchBackend::clipped(self, params, batch, loss)
     }
 
     fn likelihood(&mut self, params: &[f32], batch: &Batch) -> (Vec<f32>, f64) {

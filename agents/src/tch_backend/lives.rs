@@ -7,7 +7,7 @@ use super::{Graph, TchBackend, dist, gradient, policy};
 use crate::{
     batch::Lives,
     layout::{Core, Head},
-    objective::{LifeObjective, LifePolicy, LifeStats},
+    objective::{ClippedLoss, LifeObjective, LifePolicy, LifeStats},
 };
 
 /// Lives of a group of lanes on the device; every tensor is `[steps, lanes, _]` or `[steps, lanes]`.
@@ -87,7 +87,7 @@ impl TchBackend {
             sums = Some(sums.map_or_else(|| here.shallow_clone(), |sums| sums + &here));
         }
         let means = sums.expect("lives have steps") / samples;
-        let ent_coef = if let LifePolicy::Clipped { ent_coef, .. } = objective.policy { ent_coef } else { 0.0 };
+        let ent_coef = if let LifePolicy::Clipped(loss) = objective.policy { loss.ent_coef } else { 0.0 };
         let loss = means.get(0) + means.get(1) * objective.value_coef - means.get(2) * ent_coef;
         let mut rows = gradient(&loss, &blocks, Graph::Free);
         rows.push(means.detach().view([1, 5]));
@@ -112,7 +112,7 @@ impl TchBackend {
         let entropy = dist::entropy(head, blocks, &policy);
         let none = || Tensor::zeros([1], (self.kind, self.device));
         let (loss, outside, moved) = match objective.policy {
-            LifePolicy::Clipped { clip_eps, .. } => {
+            LifePolicy::Clipped(ClippedLoss { clip_eps, .. }) => {
                 let log_ratio = &now - log_prob;
                 let ratio = log_ratio.exp();
                 let clipped = ratio.clamp(1.0 - clip_eps, 1.0 + clip_eps);

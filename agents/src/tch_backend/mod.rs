@@ -8,6 +8,7 @@ mod backend;
 mod cuda;
 mod data;
 mod dist;
+mod inner;
 mod lives;
 mod policy;
 mod ppo;
@@ -17,12 +18,15 @@ pub use lives::UploadedLives;
 
 use tch::{Kind, Tensor, kind::Element};
 
-use self::data::Samples;
+use self::{
+    data::Samples,
+    inner::{Inner, outer_loss},
+};
 use crate::{
     batch::{Batch, MetaBatch},
     device::Device,
     layout::Layout,
-    objective::{Objective, ObjectiveStats},
+    objective::{InnerLoss, Objective, ObjectiveStats},
     threads::run_jobs,
 };
 
@@ -48,6 +52,10 @@ struct Chunk {
     tasks: i64,
     supports: Vec<Samples>,
     query: Samples,
+    /// Weight of each task's outer loss, `[tasks]`.
+    weight: Tensor,
+    /// Factor of each task's sampling term, `[tasks]`, if there is one.
+    credit: Option<Tensor>,
     /// Blocks and head outputs of the meta-policy that collected the data.
     old: (Vec<Tensor>, Tensor),
 }
@@ -85,7 +93,7 @@ impl TchBackend {
     }
 
     /// One inner gradient step for every task: `params - rates * gradient`, `[tasks, num_params]`.
-    pub fn adapt<T>(&self, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>>
+    pub fn adapt<T>(&self, inner: InnerLoss, params: &[Vec<T>], rates: &[T], support: &[Batch]) -> Vec<Vec<T>>
     where
         T: Element + Default + Clone + Send + Sync,
     {
@@ -96,7 +104,7 @@ impl TchBackend {
             let theta = policy::blocks(&self.layout, params, self.device, self.kind, true);
             let rates = policy::blocks(&self.layout, &[rates], self.device, self.kind, false);
             let support = Samples::upload(&self.layout, support, self.device, self.kind);
-            let (loss, _) = self.surrogate(&theta, &support);
+            let loss = self.inner_loss(inner, &theta, &support).loss;
             let gradient = gradient(&loss.sum(self.kind), &theta, Graph::Free);
             adapted.clone_from_slice(&policy::flatten(&descend(&theta, &rates, &gradient)));
         });
@@ -116,10 +124,14 @@ impl TchBackend {
             let range = i * size..((i + 1) * size).min(num_tasks);
             let tasks = range.len() as i64;
             let supports: Vec<_> = data.supports.iter().map(|s| samples(&s[range.clone()])).collect();
-            let query = samples(&data.query[range]);
+            let query = samples(&data.query[range.clone()]);
+            let column = |values: &[f64]| Tensor::from_slice(values).to_kind(self.kind).to_device(self.device);
+            let of_tasks = |values: &[f64]| (!values.is_empty()).then(|| column(&values[range.clone()]));
+            let weight = of_tasks(&data.weight).unwrap_or_else(|| column(&vec![1.0; range.len()]));
+            let credit = of_tasks(&data.credit);
             let blocks = expand(&policy::blocks(&self.layout, &[theta], self.device, self.kind, false), tasks);
             let out = policy::forward(&self.layout, &blocks, &supports.first().unwrap_or(&query).obs);
-            *slot = Some(Chunk { tasks, supports, query, old: (blocks, out) });
+            *slot = Some(Chunk { tasks, supports, query, weight, credit, old: (blocks, out) });
         });
         Uploaded { chunks: chunks.into_iter().map(|c| c.expect("filled")).collect(), num_tasks }
     }
@@ -173,44 +185,34 @@ impl TchBackend {
         let theta = expand(theta, chunk.tasks);
         let mut phi: Vec<Tensor> = theta.iter().map(Tensor::shallow_clone).collect();
         let mut inner_loss = Tensor::zeros([chunk.tasks], (self.kind, self.device));
+        let mut sampling = Tensor::zeros([chunk.tasks], (self.kind, self.device));
         let mut out_before = None;
         for support in &chunk.supports {
-            let (loss, out) = self.surrogate(&phi, support);
+            let Inner { loss, value, out } = self.inner_loss(objective.inner, &phi, support);
             let graph = if objective.first_order { Graph::Keep } else { Graph::Differentiate };
-            phi = descend(&phi, rates, &gradient(&loss.sum(self.kind), &phi, graph));
-            inner_loss += loss.detach();
+            let step = gradient(&loss.sum(self.kind), &phi, graph);
+            if let Some(credit) = &chunk.credit {
+                sampling += self.sampling_loss(&phi, support, credit, &objective.outer);
+            }
+            phi = descend(&phi, rates, &step);
+            inner_loss += value;
             out_before.get_or_insert(out);
         }
 
         let query = &chunk.query;
         let out = policy::forward(&self.layout, &phi, &query.obs);
-        let log_ratio = dist::log_prob(head, &phi, &out, &query.action) - &query.log_prob;
-        let ratio = log_ratio.exp();
-        let clipped = ratio.clamp(1.0 - objective.clip_eps, 1.0 + objective.clip_eps);
-        let gain = (&ratio * &query.advantage).minimum(&(&clipped * &query.advantage));
-        let entropy = query.mean(&dist::entropy(head, &phi, &out));
+        let outer = outer_loss(head, &phi, &out, query, objective.outer.clip_eps);
         let out_before = out_before.as_ref().unwrap_or(&out);
         let (old_params, old_out) = (&chunk.old.0, &chunk.old.1);
         let kl = chunk.before_adaptation().mean(&dist::kl(head, (old_params, old_out), (&theta, out_before)));
-        let loss = query.mean(&gain).neg() - &entropy * objective.ent_coef + &kl * objective.kl_coef;
+        let adapted = outer.loss - &outer.entropy * objective.outer.ent_coef;
+        let loss = adapted * &chunk.weight + &kl * objective.kl_coef + sampling;
         let total = loss.sum(self.kind);
 
         let _no_grad = tch::no_grad_guard();
-        let outside = clipped.ne_tensor(&ratio).to_kind(self.kind);
-        let moved: Tensor = &ratio - 1.0 - &log_ratio;
-        let stats = [&loss, &inner_loss, &kl, &entropy, &query.mean(&outside), &query.mean(&moved)];
+        let stats = [&loss, &inner_loss, &kl, &outer.entropy, &outer.outside, &outer.moved];
         let stats = Tensor::stack(&stats.map(|s| s.sum(self.kind)), 0).view([1, 6]);
         (total, stats)
-    }
-
-    /// The inner loss of each task, `[tasks]`, and the head outputs it used: minus the mean of ratio x advantage,
-    /// unclipped (clipping would flatten the curvature the meta-gradient needs). At the parameters that collected
-    /// the data the ratio is 1 and the gradient REINFORCE's; its second derivative is right too (ProMP, Rothfuss et
-    /// al. 2019, arXiv 1810.06784, section 5; differentiating log-probabilities instead is biased).
-    fn surrogate(&self, params: &[Tensor], data: &Samples) -> (Tensor, Tensor) {
-        let out = policy::forward(&self.layout, params, &data.obs);
-        let ratio = (dist::log_prob(self.layout.head(), params, &out, &data.action) - &data.log_prob).exp();
-        (data.mean(&(ratio * &data.advantage)).neg(), out)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use tch::{Tensor, kind::Element};
 
-use super::{Graph, TchBackend, data::Samples, dist, gradient, policy};
+use super::{Graph, TchBackend, data::Samples, dist, gradient, inner::outer_loss, policy};
 use crate::{
     batch::Batch,
-    objective::{Objective, ObjectiveStats},
+    objective::{ClippedLoss, ObjectiveStats},
 };
 
 impl TchBackend {
     /// Gradient of PPO's clipped loss by the policy's parameters, `[num_params]`; `kl` and `inner_loss` stay 0.
-    pub fn clipped<T>(&self, params: &[T], batch: &Batch, objective: &Objective) -> (Vec<T>, ObjectiveStats)
+    pub fn clipped<T>(&self, params: &[T], batch: &Batch, loss: &ClippedLoss) -> (Vec<T>, ObjectiveStats)
     where
         T: Element + Default + Copy + Into<f64>,
     {
@@ -18,14 +18,9 @@ impl TchBackend {
         let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
         let data = Samples::upload(&self.layout, std::slice::from_ref(batch), self.device, self.kind);
         let out = policy::forward(&self.layout, &params, &data.obs);
-        let log_ratio = dist::log_prob(head, &params, &out, &data.action) - &data.log_prob;
-        let ratio = log_ratio.exp();
-        let clipped = ratio.clamp(1.0 - objective.clip_eps, 1.0 + objective.clip_eps);
-        let gain = data.mean(&(&ratio * &data.advantage).minimum(&(&clipped * &data.advantage)));
-        let entropy = data.mean(&dist::entropy(head, &params, &out));
-        let loss = (gain.neg() - &entropy * objective.ent_coef).sum(self.kind);
-        let outside = data.mean(&clipped.ne_tensor(&ratio).to_kind(self.kind));
-        let moved = data.mean(&(&ratio - 1.0 - &log_ratio));
+        let outer = outer_loss(head, &params, &out, &data, loss.clip_eps);
+        let loss = (outer.loss - &outer.entropy * loss.ent_coef).sum(self.kind);
+        let (entropy, outside, moved) = (outer.entropy, outer.outside, outer.moved);
         let numbers = [&loss, &entropy.sum(self.kind), &outside.sum(self.kind), &moved.sum(self.kind)];
         let (gradient, [loss, entropy, clip_fraction, approx_kl]) = with_numbers(&params, &loss, numbers);
         (gradient, ObjectiveStats { loss, entropy, clip_fraction, approx_kl, ..Default::default() })

@@ -37,7 +37,11 @@ pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> 
     let mut action = vec![0.0; samples * layout.head().act_dim()];
     let mut log_prob = vec![0.0; samples];
     policy.sample(&out, |_| std::array::from_fn(|_| rng.uniform()), &mut action, &mut log_prob);
-    Batch { obs, action, log_prob, advantage: (0..samples).map(|_| rng.normal()).collect() }
+    let advantage = (0..samples).map(|_| rng.normal()).collect();
+    // two episodes and a short one
+    let long = samples as u32 * 2 / 5;
+    let episodes = vec![long, long, samples as u32 - 2 * long];
+    Batch { obs, action, log_prob, advantage, episodes, spread: 1.0 }
 }
 
 /// Experience of `tasks` tasks; sample counts differ from task to task. The behaviour policies are near `params`.
@@ -60,7 +64,7 @@ pub fn meta_batch_of(
         batch(layout, &behaviour, *samples, rng)
     };
     let supports = (0..inner_steps).map(|_| samples.iter().map(&mut one).collect()).collect();
-    MetaBatch { supports, query: samples.iter().map(&mut one).collect() }
+    MetaBatch { supports, query: samples.iter().map(&mut one).collect(), weight: Vec::new(), credit: Vec::new() }
 }
 
 /// Both kinds of policy, small enough for finite differences.

@@ -7,7 +7,7 @@ use metadrift_agents::{
     batch::{Batch, MetaBatch},
     host_policy::HostPolicy,
     layout::Layout,
-    objective::Objective,
+    objective::{ClippedLoss, InnerLoss, Objective},
     params::{POLICY, Params, RATES},
 };
 use metadrift_envs::{EnvKind, Purpose, Stream, StreamRng, TaskSettings};
@@ -69,15 +69,15 @@ impl Problem {
         let policy = HostPolicy::new(&layout, &collected);
         let mut phase = || (0..TASKS).map(|_| batch(&layout, &policy, &mut rng)).collect();
         let supports = (0..inner_steps).map(|_| phase()).collect();
-        let data = MetaBatch { supports, query: phase() };
+        let data = MetaBatch { supports, query: phase(), ..MetaBatch::default() };
         Problem { layout, collected, theta, data }
     }
 
     /// The meta-gradient by parameters and inner rates, as products with fixed vectors of -1 and 1, `[PROJECTIONS]`. The
     /// length of their difference is nearly that of the gradients' difference, times a constant.
     pub fn gradient(&self, backend: &Arc<dyn Backend>) -> Vec<f64> {
-        let objective =
-            Objective { clip_eps: 0.2, kl_coef: 0.1, ent_coef: 0.01, first_order: false, learn_rates: true };
+        let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.01 };
+        let objective = Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.1, first_order: false, learn_rates: true };
         let rates = vec![0.1; self.theta.len()];
         let mut problem = backend.problem(&self.collected, &self.data);
         let at = Params::new([(POLICY, self.theta.clone()), (RATES, rates)]);
@@ -107,7 +107,8 @@ fn batch(layout: &Layout, policy: &HostPolicy, rng: &mut StreamRng) -> Batch {
     let mut log_prob = vec![0.0; SAMPLES];
     let unit = |word: u32| (word >> 8) as f32 / 16_777_216.0;
     policy.sample(&out, |_| std::array::from_fn(|_| unit(rng.next_u32())), &mut action, &mut log_prob);
-    Batch { obs, action, log_prob, advantage: (0..SAMPLES).map(|_| normal(rng)).collect() }
+    let advantage = (0..SAMPLES).map(|_| normal(rng)).collect();
+    Batch { obs, action, log_prob, advantage, ..Batch::default() }
 }
 
 fn normal(rng: &mut StreamRng) -> f32 {

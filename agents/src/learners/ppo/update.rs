@@ -8,7 +8,7 @@ use crate::{
     adam::Adam,
     batch::Batch,
     network::Network,
-    objective::{Objective, ObjectiveStats, clip_norm},
+    objective::{ClippedLoss, ObjectiveStats, clip_norm},
     report::{Diverged, Metrics},
     settings::PpoConfig,
     stop,
@@ -75,7 +75,7 @@ impl Ppo {
     ) -> Result<Tally, Diverged> {
         let Network { params, adam, backend } = network;
         let mut gradients = backend.minibatches();
-        let objective = self.objective();
+        let loss = self.loss();
         let mut tally = Tally::default();
         let mut batch = Batch::default();
         let mut target = Vec::new();
@@ -86,7 +86,7 @@ impl Ppo {
                     Part::Policy => {
                         minibatch(experience, rows, &mut batch);
                         normalise(&mut batch.advantage, experience.noise);
-                        let (gradient, stats) = gradients.clipped(params, &batch, &objective);
+                        let (gradient, stats) = gradients.clipped(params, &batch, &loss);
                         (gradient, stats, self.informed(&batch).then_some(self.ppo.outer_lr))
                     }
                     Part::Value => {
@@ -117,9 +117,9 @@ impl Ppo {
         self.ppo.ent_coef != 0.0 || batch.tells()
     }
 
-    fn objective(&self) -> Objective {
+    fn loss(&self) -> ClippedLoss {
         let PpoConfig { clip_eps, ent_coef, .. } = self.ppo;
-        Objective { clip_eps, kl_coef: 0.0, ent_coef, first_order: true, learn_rates: false }
+        ClippedLoss { clip_eps, ent_coef }
     }
 }
 

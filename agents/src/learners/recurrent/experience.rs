@@ -104,10 +104,10 @@ impl Estimated {
 
     fn lives(self, data: &Trajectories<'_>, (mean, factor): (f64, f64), unit: f64) -> Lives {
         let batch = Batch {
-            obs: Vec::new(),
             action: data.action.to_vec(),
             log_prob: data.log_prob.to_vec(),
             advantage: self.advantage.iter().map(|a| ((a - mean) * factor) as f32).collect(),
+            ..Batch::default()
         };
         let target = self.target.iter().map(|x| (x / unit) as f32).collect();
         Lives { lanes: data.envs, inputs: self.inputs, batch, target }
