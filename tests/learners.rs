@@ -10,12 +10,12 @@ use metadrift_agents::{
     device::Device,
     keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
     learner::{Entry, Ground, Learner, feedforward},
-    learners,
+    learners::{self, recipes},
     memory::{Sizes, Taken},
     objective::InnerLoss,
     ranges::{OutOfRange, Range, check_in},
     report::{Diverged, Report, Stopwatch},
-    settings::Settings,
+    settings::{InnerEstimator, MamlConfig, SamplingTerm, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
 };
@@ -50,6 +50,7 @@ impl OwnConfig for ClimberConfig {
 const CLIMBER: Entry = Entry {
     name: "climber",
     about: "Random changes to one policy, kept if they help",
+    details: "",
     ignores: &[
         "rollout.num_steps",
         "policy.init_log_std",
@@ -58,6 +59,10 @@ const CLIMBER: Entry = Entry {
         "maml.estimator",
         "maml.dice_lambda",
         "maml.sampling_term",
+        "maml.outer",
+        "maml.max_kl",
+        "maml.risk",
+        "maml.risk_level",
         "maml.learn_inner_lr",
         "maml.adapt_log_std",
         "maml.tasks_per_chunk",
@@ -93,8 +98,8 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let backend = backend::open(backend, layout, device, 0, threads)?;
     let estimator = Estimator::new(&settings.ppo, threads);
     let config: ClimberConfig = own(&settings.own);
-    let (seed, inner_lr) = (settings.seed, settings.maml.inner_lr);
-    Ok(Box::new(Climber { best, score: None, config, seed, inner_lr, backend, estimator }))
+    let (seed, maml) = (settings.seed, settings.maml.clone());
+    Ok(Box::new(Climber { best, score: None, config, seed, maml, backend, estimator }))
 }
 
 struct Climber {
@@ -102,7 +107,7 @@ struct Climber {
     score: Option<f64>,
     config: ClimberConfig,
     seed: u64,
-    inner_lr: f64,
+    maml: MamlConfig,
     backend: Arc<dyn Backend>,
     estimator: Estimator,
 }
@@ -126,7 +131,7 @@ impl Learner for Climber {
     }
 
     fn agent(&self) -> Box<dyn Agent> {
-        let rates = even_rates(self.backend.layout(), self.inner_lr, true);
+        let rates = even_rates(self.backend.layout(), &self.maml);
         Box::new(Adaptive::new(self.backend.clone(), InnerLoss::LVC, self.estimator, self.best.clone(), rates))
     }
 
@@ -150,8 +155,14 @@ fn all() -> Vec<&'static Entry> {
     learners::all().collect()
 }
 
+/// Names of every learner and of every recipe.
+fn names() -> Vec<&'static str> {
+    all().iter().map(|entry| entry.name).chain(recipes::ALL.iter().map(|recipe| recipe.name)).collect()
+}
+
 /// A small experiment: every learner takes what it reads of these settings.
-fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
+fn experiment(name: &str, sets: &[&str]) -> Result<Experiment, String> {
+    let learner = if recipes::find(name).is_some() { "maml" } else { name };
     let entry = all().into_iter().find(|entry| entry.name == learner).unwrap();
     let reads = |(key, _): &(&str, &str)| {
         let own = entry.own.is_some_and(|own| own.keys.iter().any(|known| known.key == *key));
@@ -176,7 +187,8 @@ fn experiment(learner: &str, sets: &[&str]) -> Result<Experiment, String> {
             "env = \"probe-action\""
         }
     );
-    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    let chosen = (learner != name).then(|| format!("learner={name}"));
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).chain(chosen).collect();
     Experiment::parse("x", &text, &sets).map_err(|error| error.to_string())
 }
 
@@ -186,41 +198,87 @@ fn trainer(learner: &str, actors: usize) -> Trainer {
 
 #[test]
 fn any_number_of_actors_learns_the_same() {
-    for entry in all() {
-        let (mut one, mut three) = (trainer(entry.name, 1), trainer(entry.name, 3));
+    for name in names() {
+        let (mut one, mut three) = (trainer(name, 1), trainer(name, 3));
         for _ in 0..3 {
-            assert_eq!(one.iterate().unwrap().metrics, three.iterate().unwrap().metrics, "{}", entry.name);
+            assert_eq!(one.iterate().unwrap().metrics, three.iterate().unwrap().metrics, "{name}");
         }
-        assert!(one.checkpoint() == three.checkpoint(), "{}", entry.name);
+        assert!(one.checkpoint() == three.checkpoint(), "{name}");
     }
 }
 
 #[test]
 fn a_saved_learner_goes_on_to_the_byte_and_a_misfit_changes_nothing() {
-    for entry in all() {
-        let mut whole = trainer(entry.name, 2);
+    for name in names() {
+        let mut whole = trainer(name, 2);
         whole.iterate().unwrap();
         let saved = whole.checkpoint();
-        let mut again = trainer(entry.name, 2);
+        let mut again = trainer(name, 2);
         again.restore(&saved).unwrap();
-        assert!(again.checkpoint() == saved, "{}", entry.name);
+        assert!(again.checkpoint() == saved, "{name}");
         whole.iterate().unwrap();
         again.iterate().unwrap();
         let now = again.checkpoint();
-        assert!(now == whole.checkpoint() && now != saved, "{}", entry.name);
+        assert!(now == whole.checkpoint() && now != saved, "{name}");
         for at in 0..saved.tensors.len() {
             let mut wrong = saved.clone();
             wrong.tensors[at].1.push(0.5);
-            assert!(again.restore(&wrong).is_err(), "{}: {}", entry.name, wrong.tensors[at].0);
-            assert!(again.checkpoint() == now, "{}: {}", entry.name, wrong.tensors[at].0);
+            assert!(again.restore(&wrong).is_err(), "{name}: {}", wrong.tensors[at].0);
+            assert!(again.checkpoint() == now, "{name}: {}", wrong.tensors[at].0);
         }
+    }
+}
+
+/// A probe that pays for the right one of two actions, and a recipe's settings.
+#[test]
+fn every_recipe_solves_a_probe() {
+    for recipe in recipes::ALL {
+        let sets = [format!("learner={}", recipe.name), "ppo.outer_lr=1e-2".to_owned()];
+        let sets = &sets[..if recipe.sets.contains(&"maml.outer=trpo") { 1 } else { 2 }];
+        let text = "name = \"x\"\niterations = 60\n[task]\nenv = \"probe-action\"\n[policy]\nhidden = [4]\n";
+        let experiment = Experiment::parse("x", text, sets).unwrap();
+        let mut trainer = Trainer::new(experiment, Device::Cpu, BackendChoice::Native, 2).unwrap();
+        let last = (0..60).map(|_| trainer.iterate().unwrap()).last().unwrap();
+        assert!(last.return_post > 0.9, "{}: {:?}", recipe.name, last.metrics);
+    }
+}
+
+#[test]
+fn the_users_settings_win_over_a_recipe() {
+    let config = experiment("e-maml", &["maml.sampling_term=plain"]).unwrap();
+    assert_eq!((config.maml.sampling_term, config.maml.estimator), (SamplingTerm::Plain, InnerEstimator::Score));
+    let refused = Experiment::parse("x", "name = \"x\"\nlearner = \"anil\"\n[task]\nenv = \"cartpole\"\n", &[]);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("choose it with `--learner anil`, or write maml.adapts=head"), "{refused}");
+}
+
+/// Settings that have no effect, or count an effect twice.
+#[test]
+fn settings_that_do_not_go_together_are_refused() {
+    for (sets, reason) in [
+        (
+            &["maml.sampling_term=plain"][..],
+            "maml.sampling_term = plain: must be none unless maml.estimator = \"score\"",
+        ),
+        (&["maml.estimator=dice", "maml.sampling_term=plain"], "would count twice"),
+        (&["learner=e-maml", "maml.inner_steps=0"], "must be none if maml.inner_steps = 0"),
+        (&["learner=e-maml", "rollout.num_tasks=1"], "at least 2 with maml.sampling_term"),
+        (&["maml.dice_lambda=0.5"], "left out unless maml.estimator = \"loaded-dice\""),
+        (&["maml.max_kl=0.1"], "left out unless maml.outer = \"trpo\""),
+        (&["learner=trpo-maml", "ppo.outer_lr=0.1"], "maml.outer = \"trpo\" does not read it"),
+        (&["maml.outer=policy-gradient", "ppo.outer_epochs=2"], "must be 1 with maml.outer"),
+        (&["maml.risk_level=0.5"], "left out unless maml.risk is variance or cvar"),
+        (&["maml.risk=cvar", "maml.risk_level=2"], "above 0, at most 1"),
+    ] {
+        let refused = experiment("maml", sets).unwrap_err();
+        assert!(refused.contains(reason), "{sets:?}: {refused}");
     }
 }
 
 #[test]
 fn an_agent_adapts_copies_of_what_was_learned_and_forgets() {
-    for entry in all() {
-        let mut trainer = trainer(entry.name, 1);
+    for name in names() {
+        let mut trainer = trainer(name, 1);
         trainer.iterate().unwrap();
         let mut agent = trainer.agent();
         agent.begin(2);

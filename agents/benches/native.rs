@@ -10,7 +10,7 @@ use metadrift_agents::{
     host_policy::HostPolicy,
     layout::{Head, Layout},
     native::{LifeGradients, NativeBackend, PreparedLives},
-    objective::{ClippedLoss, InnerLoss, LifeObjective, LifePolicy, Objective},
+    objective::{ClippedLoss, InnerLoss, LifeObjective, LifePolicy, Objective, OuterLoss},
     recurrent::RecurrentPolicy,
 };
 
@@ -43,8 +43,13 @@ fn parameters(layout: &Layout) -> Vec<f32> {
 }
 
 const OUTER: ClippedLoss = ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 };
-const OBJECTIVE: Objective =
-    Objective { inner: InnerLoss::LVC, outer: OUTER, kl_coef: 5e-4, first_order: false, learn_rates: false };
+const OBJECTIVE: Objective = Objective {
+    inner: InnerLoss::LVC,
+    outer: OuterLoss::Clipped(OUTER),
+    kl_coef: 5e-4,
+    first_order: false,
+    learn_rates: false,
+};
 
 /// The passes over a task: forward, forward and backward, outer pass with and without the Hessian-vector product.
 fn passes(c: &mut Criterion) {

@@ -10,6 +10,7 @@ use crate::{
     objective::InnerLoss,
     report::Diverged,
     rollout::Rollout,
+    settings::{MamlConfig, Subset},
     source::Policies,
 };
 
@@ -157,12 +158,43 @@ impl Agent for Remembering {
     }
 }
 
-/// The step sizes if every parameter has the step size `rate`, `[num_params]`; the exploration noise has 0 unless it
-/// adapts.
-pub fn even_rates(layout: &Layout, rate: f64, adapt_log_std: bool) -> Vec<f32> {
-    let mut rates = vec![rate as f32; layout.num_params()];
-    if let (Some(log_std), false) = (layout.log_std(), adapt_log_std) {
-        rates[log_std].fill(0.0);
+/// True for every parameter of `layout` that adaptation changes, `[num_params]`.
+pub fn adapting(layout: &Layout, maml: &MamlConfig) -> Vec<bool> {
+    let last = format!("layer{}.", layout.num_layers() - 1);
+    let mut adapts = vec![false; layout.num_params()];
+    for block in layout.blocks() {
+        let named = match maml.adapts {
+            Subset::All => true,
+            Subset::Head => block.name.starts_with(&last),
+            Subset::Biases => block.name.ends_with(".bias"),
+        };
+        adapts[block.range.clone()].fill(named);
     }
-    rates
+    if let Some(log_std) = layout.log_std() {
+        adapts[log_std].fill(maml.adapt_log_std);
+    }
+    adapts
+}
+
+/// The step sizes if every parameter that adapts has the step size `maml.inner_lr`, `[num_params]`; the others have 0.
+pub fn even_rates(layout: &Layout, maml: &MamlConfig) -> Vec<f32> {
+    adapting(layout, maml).into_iter().map(|adapts| if adapts { maml.inner_lr as f32 } else { 0.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Head;
+
+    #[test]
+    fn subsets_are_the_parameters_that_they_name() {
+        let layout = Layout::new(3, &[4], Head::Gaussian(2));
+        let count = |adapts, adapt_log_std| {
+            let maml = MamlConfig { adapts, adapt_log_std, ..MamlConfig::default() };
+            adapting(&layout, &maml).into_iter().filter(|adapts| *adapts).count()
+        };
+        assert_eq!(count(Subset::All, false), 3 * 4 + 4 + 4 * 2 + 2);
+        assert_eq!(count(Subset::Head, true), 4 * 2 + 2 + 2);
+        assert_eq!(count(Subset::Biases, false), 4 + 2);
+    }
 }

@@ -59,6 +59,8 @@ pub struct Entry {
     pub name: &'static str,
     /// One line on its result.
     pub about: &'static str,
+    /// Its source, and a few sentences on how it works, for `learners show`.
+    pub details: &'static str,
     /// Keys of `[rollout]`, `[policy]`, `[maml]` and `[ppo]` that it does not read; they must keep their defaults. `maml.*`
     /// stands for all keys of `[maml]`.
     pub ignores: &'static [&'static str],

@@ -34,6 +34,7 @@ pub mod params;
 pub mod ranges;
 pub mod recurrent;
 pub mod report;
+mod risk;
 pub mod rollout;
 pub mod sampling;
 pub mod settings;
@@ -43,4 +44,5 @@ pub mod stop;
 #[cfg(feature = "torch")]
 pub mod tch_backend;
 pub mod threads;
+mod trust_region;
 pub mod vector_math;

@@ -33,13 +33,23 @@ pub struct ClippedLoss {
     pub ent_coef: f64,
 }
 
+/// The loss of the adapted policy on the query data.
+#[derive(Clone, Copy, Debug)]
+pub enum OuterLoss {
+    /// PPO's loss.
+    Clipped(ClippedLoss),
+    /// The distance from the policy that collected the data, mean of r - 1 - log r. Its second derivative where r = 1 is
+    /// Fisher's information. Tasks count alike, and there is no sampling term.
+    Divergence,
+}
+
 /// The numbers that define the meta-objective.
 #[derive(Clone, Copy, Debug)]
 pub struct Objective {
     /// The loss that adaptation descends.
     pub inner: InnerLoss,
     /// The loss of the adapted policy.
-    pub outer: ClippedLoss,
+    pub outer: OuterLoss,
     /// Weight of KL(old meta-policy || meta-policy) on the states visited before adaptation.
     pub kl_coef: f64,
     /// True if second derivatives are left out.

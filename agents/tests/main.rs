@@ -10,6 +10,7 @@ mod minibatches;
 #[cfg(feature = "torch")]
 mod native;
 mod no_information;
+mod outer;
 #[cfg(feature = "torch")]
 mod parity;
 mod ppo;

@@ -5,13 +5,18 @@ use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
     layout::{Head, Layout},
-    objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats},
+    objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats, OuterLoss},
     tch_backend::TchBackend,
 };
 
 const OUTER: ClippedLoss = ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 };
-const OBJECTIVE: Objective =
-    Objective { inner: InnerLoss::LVC, outer: OUTER, kl_coef: 0.3, first_order: false, learn_rates: true };
+const OBJECTIVE: Objective = Objective {
+    inner: InnerLoss::LVC,
+    outer: OuterLoss::Clipped(OUTER),
+    kl_coef: 0.3,
+    first_order: false,
+    learn_rates: true,
+};
 
 fn backend(layout: &Layout, tasks_per_chunk: usize, threads: usize) -> TchBackend {
     TchBackend::new(layout.clone(), Device::Cpu, tasks_per_chunk, threads)
@@ -149,8 +154,12 @@ fn no_inner_step_is_plain_ppo() {
     }
     let data = MetaBatch { query: vec![collected], ..MetaBatch::default() };
     let backend = backend(&layout, 1, 1);
-    let objective =
-        Objective { outer: ClippedLoss { ent_coef: 0.0, ..OUTER }, kl_coef: 0.0, learn_rates: false, ..OBJECTIVE };
+    let objective = Objective {
+        outer: OuterLoss::Clipped(ClippedLoss { ent_coef: 0.0, ..OUTER }),
+        kl_coef: 0.0,
+        learn_rates: false,
+        ..OBJECTIVE
+    };
     let (gradient, _, stats) = backend.meta_gradient(&theta, &[0.0; 4], &mut backend.upload(&theta, &data), &objective);
     assert!(distance(&wide(&gradient), &expected) < 1e-5, "{gradient:?} {expected:?}");
     assert!((stats.clip_fraction - clipped_share).abs() < 1e-6 && clipped_share > 0.05);

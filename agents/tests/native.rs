@@ -6,7 +6,7 @@ use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
     native::NativeBackend,
-    objective::{ClippedLoss, InnerLoss, Objective},
+    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     tch_backend::TchBackend,
 };
 
@@ -18,6 +18,8 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
 }
+
+const CLIPPED: OuterLoss = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 });
 
 /// The layouts of the other tests, the default one, one without hidden layers, and one of awkward widths.
 fn all_layouts() -> Vec<Layout> {
@@ -35,6 +37,7 @@ fn assert_agreement(
     layout: &Layout,
     inner_steps: usize,
     (inner, first_order, credit): (InnerLoss, bool, bool),
+    outer: OuterLoss,
     samples: &[usize],
 ) {
     let native = NativeBackend::new(layout.clone(), 2);
@@ -50,7 +53,6 @@ fn assert_agreement(
     let theta: Vec<f32> = collected.iter().map(|p| p + 0.03 * rng.normal()).collect();
     let rates: Vec<f32> = theta.iter().map(|_| 0.2 + 0.1 * rng.uniform()).collect();
     let learn_rates = inner_steps > 0;
-    let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 };
     let objective = Objective { inner, outer, kl_coef: 0.3, first_order, learn_rates };
     let what = format!(
         "{layout:?}, {samples:?} samples, {inner_steps} steps, {inner:?}, first order: {first_order}, credit: {credit}"
@@ -91,7 +93,7 @@ fn equals_the_tch_backend() {
     for layout in all_layouts() {
         for inner_steps in [0, 1, 2, 3] {
             for first_order in [false, true] {
-                assert_agreement(&layout, inner_steps, (InnerLoss::LVC, first_order, false), &[23, 32, 41]);
+                assert_agreement(&layout, inner_steps, (InnerLoss::LVC, first_order, false), CLIPPED, &[23, 32, 41]);
             }
         }
     }
@@ -104,7 +106,13 @@ fn equals_the_tch_backend_whatever_the_tiles_and_widths() {
     let heads = [Head::Categorical(2), Head::Categorical(9), Head::Gaussian(1), Head::Gaussian(3)];
     let hidden: [&[usize]; 4] = [&[], &[16], &[32, 24], &[64, 48, 16]];
     for (head, hidden) in heads.into_iter().flat_map(|head| hidden.map(|hidden| (head, hidden))) {
-        assert_agreement(&Layout::new(3, hidden, head), 2, (InnerLoss::LVC, false, false), &[250, 96, 97, 1, 192]);
+        assert_agreement(
+            &Layout::new(3, hidden, head),
+            2,
+            (InnerLoss::LVC, false, false),
+            CLIPPED,
+            &[250, 96, 97, 1, 192],
+        );
     }
 }
 
@@ -114,8 +122,9 @@ fn every_estimator_equals_the_tch_backend() {
     for (layout, inner) in layouts().into_iter().flat_map(|layout| losses.map(|inner| (layout.clone(), inner))) {
         for inner_steps in [1, 2, 3] {
             for (first_order, credit) in [(false, false), (false, true), (true, true)] {
-                assert_agreement(&layout, inner_steps, (inner, first_order, credit), &[23, 101, 41, 1]);
+                assert_agreement(&layout, inner_steps, (inner, first_order, credit), CLIPPED, &[23, 101, 41, 1]);
             }
+            assert_agreement(&layout, inner_steps, (inner, false, true), OuterLoss::Divergence, &[23, 101, 41, 1]);
         }
     }
 }
@@ -137,7 +146,7 @@ fn adapts_like_the_tch_backend_and_alike_on_any_number_of_threads() {
         }
         let three = NativeBackend::new(layout.clone(), 3);
         assert_eq!(three.adapt(InnerLoss::LVC, &each, &rates, &data.supports[0]), adapted);
-        let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 };
+        let outer = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 });
         let objective =
             Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.1, first_order: false, learn_rates: false };
         // the second gradient reuses the work spaces of the first one, with another point in between

@@ -5,7 +5,7 @@ use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
     layout::{Head, Layout},
-    objective::{ClippedLoss, InnerLoss, Objective},
+    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     tch_backend::TchBackend,
 };
 
@@ -21,7 +21,7 @@ fn log_probs_of_host_and_tensors_agree() {
         query.advantage.fill(1.0);
         let backend = TchBackend::new(layout.clone(), Device::Cpu, 0, 1);
         let data = MetaBatch { query: vec![query.clone()], ..MetaBatch::default() };
-        let outer = ClippedLoss { clip_eps: 1e-5, ent_coef: 0.0 };
+        let outer = OuterLoss::Clipped(ClippedLoss { clip_eps: 1e-5, ent_coef: 0.0 });
         let objective =
             Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.0, first_order: false, learn_rates: false };
         let rates = vec![0.0; theta.len()];

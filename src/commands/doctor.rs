@@ -7,7 +7,7 @@ use metadrift_agents::{
     batch::{Batch, MetaBatch},
     device::Device,
     layout::{Head, Layout},
-    objective::{ClippedLoss, InnerLoss, Objective},
+    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     params::{POLICY, Params, RATES},
 };
 use serde::Serialize;
@@ -190,7 +190,7 @@ fn meta_gradient(device: Device) -> Result<(), String> {
         ..Batch::default()
     };
     let data = MetaBatch { supports: vec![vec![experience.clone()]], query: vec![experience], ..MetaBatch::default() };
-    let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 };
+    let outer = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.0 });
     let objective = Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.0, first_order: false, learn_rates: false };
     let rates = vec![0.1; layout.num_params()];
     let at = Params::new([(POLICY, theta), (RATES, rates)]);

@@ -3,7 +3,10 @@
 use metadrift_agents::{
     keys::Key,
     learner::Entry,
-    learners::{self, Kind},
+    learners::{
+        self, Kind,
+        recipes::{self, Recipe},
+    },
 };
 use serde_json::{Value, json};
 
@@ -28,32 +31,54 @@ pub fn run(command: &LearnersCommand) -> Result<()> {
 
 fn list(format: Format) -> Result<()> {
     let object = |entry: &Entry| json!({ "name": entry.name, "about": entry.about });
-    let objects: Vec<Value> = learners::all().map(object).collect();
+    let of_recipe = |recipe: &Recipe| json!({ "name": recipe.name, "about": recipe.about, "recipe_of": "maml" });
+    let objects: Vec<Value> = learners::all().map(object).chain(recipes::ALL.iter().map(of_recipe)).collect();
     print_as(format, &objects, || {
         let rows: Vec<[String; 2]> = learners::all().map(|entry| [entry.name.into(), entry.about.into()]).collect();
-        aligned(&rows)
+        let recipes: Vec<[String; 2]> = recipes::ALL.iter().map(|it| [it.name.into(), it.about.into()]).collect();
+        format!("{}\nrecipes: settings of maml, also for --learner\n{}", aligned(&rows), aligned(&recipes))
     })
 }
 
 fn show(name: &str, format: Format) -> Result<()> {
+    if let Some(recipe) = recipes::find(name) {
+        return show_recipe(recipe, format);
+    }
     let Some(entry) = Kind::from_name(name) else {
-        let near = nearest(name, learners::all().map(|entry| entry.name));
+        let names = learners::all().map(|entry| entry.name).chain(recipes::ALL.iter().map(|recipe| recipe.name));
+        let near = nearest(name, names);
         let near = near.map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
         let message = format!("there is no learner `{name}`{near} `metadrift learners list` lists them");
         return Err(ConfigError::NotFound(message).into());
     };
     let own: Vec<&Key> = entry.own.map_or_else(Vec::new, |own| own.keys.iter().collect());
     let objects: Vec<Value> = own.iter().map(|key| keys::to_json(key)).collect();
-    let object =
-        json!({ "name": entry.name, "about": entry.about, "does_not_read": entry.ignores, "own_keys": objects });
+    let object = json!({ "name": entry.name, "about": entry.about, "details": entry.details, "does_not_read": entry.ignores,
+            "own_keys": objects });
     print_as(format, &object, || {
         let mut text = format!("{}: {}\n", entry.name, entry.about);
+        let mut paragraph = |words: &str| text += &format!("\n{}\n", textwrap::fill(words, 80));
+        if !entry.details.is_empty() {
+            paragraph(entry.details);
+        }
         if !entry.ignores.is_empty() {
-            text += &format!("\nIt does not read {}.\n", entry.ignores.join(", "));
+            paragraph(&format!("It does not read {}.", entry.ignores.join(", ")));
         }
         if !own.is_empty() {
             text += &format!("\nKeys of its own:\n{}", keys_text(&own));
         }
         text + "\nAll keys: metadrift config keys\n"
+    })
+}
+
+fn show_recipe(recipe: &Recipe, format: Format) -> Result<()> {
+    let Recipe { name, about, paper, sets } = recipe;
+    let object = json!({ "name": name, "about": about, "paper": paper, "recipe_of": "maml", "settings": sets });
+    print_as(format, &object, || {
+        let settings: String = sets.iter().map(|set| format!("  {set}\n")).collect();
+        format!(
+            "{name}: {about}\n{paper}\n\nA recipe, settings of learner = \"maml\":\n{settings}\n\
+             Example:\n  metadrift train cartpole-flip --learner {name}\n"
+        )
     })
 }

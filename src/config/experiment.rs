@@ -38,6 +38,7 @@ impl Experiment {
         let mut config = Config::from_text(origin, text)?;
         let mut table: Table = toml::from_str(text).expect("the text was read before");
         set::check(sets)?;
+        let sets = &set::expand(sets)[..];
         if let Some(learner) = set::learner(sets).filter(|learner| *learner != config.learner)
             && let Some(settings) = learner.settings
         {

@@ -28,6 +28,7 @@ impl Config {
         check_in("policy.init_log_std", log_std, log_std.into(), Between(-10.0, 3.0))?;
         check("policy.window", self.policy.window, self.policy.window <= 64, "0 to 64")?;
         self.maml.check()?;
+        self.maml.check_outer(p)?;
         let others = self.maml.sampling_term != SamplingTerm::LeaveOneOut || r.num_tasks > 1;
         check("rollout.num_tasks", r.num_tasks, others, "at least 2 with maml.sampling_term = \"leave-one-out\"")?;
         check_in("ppo.outer_lr", p.outer_lr, p.outer_lr, NotNegative)?;

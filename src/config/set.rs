@@ -1,6 +1,6 @@
 //! Overrides of the form `--set KEY=VALUE`.
 
-use metadrift_agents::learners::Kind;
+use metadrift_agents::learners::{Kind, recipes};
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, error::parse_error};
@@ -54,9 +54,29 @@ pub(super) fn apply(table: &mut Table, set: &str) -> Result<Config, ConfigError>
 
 /// The learner that the arguments choose.
 pub(super) fn learner(sets: &[String]) -> Option<Kind> {
-    let chosen =
-        |set: &String| Some(set.split_once('=').filter(|(key, _)| key.trim() == "learner")?.1.trim().to_owned());
-    Kind::from_name(sets.iter().find_map(chosen)?.trim_matches('"'))
+    sets.iter().find_map(|set| named(set)).and_then(Kind::from_name)
+}
+
+/// The learner that an argument names.
+fn named(set: &str) -> Option<&str> {
+    let (key, name) = set.split_once('=')?;
+    (key.trim() == "learner").then(|| name.trim().trim_matches('"'))
+}
+
+/// The arguments with a recipe in place of a learner written out; those of the user's own come behind it and win.
+pub(super) fn expand(sets: &[String]) -> Vec<String> {
+    let expanded = |set: &String| match named(set).and_then(recipes::find) {
+        Some(recipe) => {
+            let asked = |of_recipe: &&&str| {
+                let key = of_recipe.split('=').next().unwrap_or_default();
+                !sets.iter().any(|set| set.split('=').next().unwrap_or_default().trim() == key)
+            };
+            let of_recipe = recipe.sets.iter().filter(asked).map(|set| (*set).to_owned());
+            std::iter::once("learner=maml".to_owned()).chain(of_recipe).collect()
+        }
+        None => vec![set.clone()],
+    };
+    sets.iter().flat_map(expanded).collect()
 }
 
 fn put(table: &mut Table, path: &str, value: Value) -> Result<(), String> {

@@ -4,7 +4,7 @@ use metadrift_agents::{
     batch::{Batch, MetaBatch},
     layout::{Head, Layout},
     native::NativeBackend,
-    objective::{ClippedLoss, InnerLoss, Objective},
+    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
 };
 
 use super::problem::{Outcome, Problem};
@@ -122,7 +122,7 @@ impl Bed {
         }
         let objective = Objective {
             inner: estimator.inner,
-            outer: ClippedLoss { clip_eps: f64::INFINITY, ent_coef: 0.0 },
+            outer: OuterLoss::Clipped(ClippedLoss { clip_eps: f64::INFINITY, ent_coef: 0.0 }),
             kl_coef: 0.0,
             first_order: estimator.first_order,
             learn_rates: false,

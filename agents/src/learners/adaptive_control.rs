@@ -26,6 +26,8 @@ use crate::{
 pub const ENTRY: Entry = Entry {
     name: "adaptive-control",
     about: "A controller that knows the physics and estimates the task while it acts; it needs no training",
+    details: "Åström and Wittenmark, Adaptive Control, 1995. An extended Kalman filter that knows the equations of motion \
+              estimates state and parameters; the controller with full knowledge acts on the estimates. Nothing is learned.",
     ignores: &["rollout.num_tasks", "rollout.num_envs", "policy.*", "maml.*", "ppo.*"],
     own: Some(Section::of::<AdaptiveControlConfig>()),
     settings: Some("iterations = 1\n"),

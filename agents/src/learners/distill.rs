@@ -10,6 +10,8 @@ use crate::{keys::own, learner::Entry, settings::Settings};
 pub const ENTRY: Entry = Entry {
     name: "distill",
     about: "A recurrent policy that imitates the controller with full knowledge",
+    details: "DAgger, Ross et al. 2011, arXiv 1011.0686. The student acts, and the controller with full knowledge shows its \
+              actions in the student's states.",
     ignores: IGNORES,
     own: Some(OWN),
     settings: Some(SETTINGS),

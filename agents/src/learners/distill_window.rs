@@ -28,6 +28,7 @@ use crate::{
 pub const ENTRY: Entry = Entry {
     name: "distill-window",
     about: "A policy with a window that imitates the controller with full knowledge",
+    details: "DAgger, Ross et al. 2011, arXiv 1011.0686, into an MLP that sees the last transitions.",
     ignores: &[
         "rollout.num_tasks",
         "rollout.num_envs",

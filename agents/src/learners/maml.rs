@@ -1,4 +1,4 @@
-//! MAML-PPO: a meta-policy that adapts to a task in a few gradient steps (Finn et al. 2017, arXiv 1703.03400), with an
+//! MAML: a meta-policy that adapts to a task in a few gradient steps (Finn et al. 2017, arXiv 1703.03400), with an
 //! unclipped surrogate inside and PPO's clipped one outside (ProMP, Rothfuss et al. 2019, arXiv 1810.06784).
 
 use std::sync::Arc;
@@ -7,26 +7,33 @@ use metadrift_random::{Purpose, Stream};
 
 use crate::{
     adam::Adam,
-    advantage::{Estimate, Estimator},
+    advantage::Estimator,
     agent::{Adaptive, Agent, even_rates},
     backend::{self, Backend, NoBackend},
-    batch::{Batch, MetaBatch},
+    batch::MetaBatch,
     learner::{Entry, Ground, Learner, feedforward},
     memory::{ADVANTAGE, Sizes, Taken},
-    objective::{ClippedLoss, Objective, ObjectiveStats, clip_norm},
     params::{POLICY, Params, RATES},
-    report::{Diverged, Metrics, Report, Stopwatch},
-    rollout::Rollout,
-    sampling,
+    report::{Diverged, Report, Stopwatch},
+    risk, sampling,
     settings::{Episodes, MamlConfig, PpoConfig, Settings},
     source::{Demand, Source},
     state::{Misfit, State},
 };
 
+mod outer;
+mod report;
+
+use report::{Experience, mean, report};
+
 /// The entry of `learner = "maml"`.
 pub const ENTRY: Entry = Entry {
     name: "maml",
     about: "A meta-policy that adapts to each task by gradient steps",
+    details: "Finn et al. 2017, arXiv 1703.03400. By default the objective of ProMP (Rothfuss et al. 2019, arXiv 1810.06784): the \
+              likelihood ratio inside, no sampling term, PPO outside. It aims at the gradient of J_inf, the return after a \
+              step on endless data, and drops the products between time steps; maml.estimator and maml.sampling_term choose \
+              others, which `metadrift estimators` measures.",
     ignores: &[],
     own: None,
     settings: None,
@@ -60,8 +67,8 @@ impl Learner for Maml {
     ///     collect support data D_k,i with phi_i
     ///     phi_i <- phi_i - inner_lr * gradient of the inner loss on D_k,i
     /// collect query data D'_i with phi_i and, for comparison, the returns of theta on the same ticks
-    /// theta <- outer_epochs PPO steps on the loss of phi_i on D'_i,
-    ///          phi_i adapted anew from theta in each of them, through the graph
+    /// theta <- step down the loss of phi_i on D'_i, or several, phi_i adapted anew from theta in each of them,
+    ///          through the graph
     /// ```
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let mut watch = Stopwatch::start();
@@ -88,8 +95,9 @@ impl Learner for Maml {
         let before = supports.first().unwrap_or(&query).summary;
         let after = query.summary;
         let credit = sampling::credit(self.maml.sampling_term, &query.batches, &query.returns);
+        let weight = risk::weights(self.maml.risk, self.maml.risk_level, &query.returns);
         let supports = supports.into_iter().map(|support| support.batches).collect();
-        let data = MetaBatch { supports, query: query.batches, credit, weight: Vec::new() };
+        let data = MetaBatch { supports, query: query.batches, credit, weight };
         let learned = self.update(&data)?;
         watch.lap("time/update_s");
         let timing = watch.timing(source.env_steps() - steps_before);
@@ -125,7 +133,7 @@ impl Maml {
     ) -> Self {
         let layout = backend.layout();
         assert_eq!(meta_params.len(), layout.num_params(), "parameter vector and layout differ");
-        let rates = even_rates(layout, maml.inner_lr, maml.adapt_log_std);
+        let rates = even_rates(layout, &maml);
         let params = Params::new([(POLICY, meta_params), (RATES, rates)]);
         let learned = if maml.learns_rates() { params.values().len() } else { params.part(POLICY).len() };
         let estimator = Estimator::new(&ppo, threads);
@@ -147,150 +155,6 @@ impl Maml {
         let [start, rates] = [POLICY, RATES].map(|name| self.params.part(name).to_vec());
         Adaptive::new(self.backend.clone(), self.maml.inner_loss(), self.estimator, start, rates)
     }
-
-    /// Runs one meta-update:
-    ///
-    /// ```text
-    /// for each outer epoch
-    ///     phi      <- theta adapted anew on the support data, through the graph
-    ///     gradient <- d/d theta of the clipped loss of phi on the query data
-    ///     theta    <- Adam step along the gradient, its norm clipped
-    /// ```
-    ///
-    /// If every advantage of the query data is 0 and there is no entropy bonus, there is nothing to learn: the gradient
-    /// is 0 but for rounding, and neither parameters nor optimiser move, not even by momentum.
-    ///
-    /// # Errors
-    /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was before the
-    /// epoch that failed.
-    pub fn update(&mut self, data: &MetaBatch) -> Result<Metrics, Diverged> {
-        let backend = self.backend.clone();
-        let mut problem = backend.problem(self.params.part(POLICY), data);
-        let objective = self.objective();
-        let informed = self.ppo.ent_coef != 0.0 || data.query.iter().any(Batch::tells);
-        let mut first = None;
-        let mut last = ObjectiveStats::default();
-        let mut norms = 0.0;
-        for epoch in 0..self.ppo.outer_epochs {
-            let (mut gradient, stats) = problem.gradient(&self.params, &objective);
-            self.hold_still(&mut gradient);
-            let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
-            let place = || format!("outer epoch {epoch}");
-            Diverged::check(&[stats.loss as f32], "the meta-loss", place)?;
-            Diverged::check(&[norm as f32], "the meta-gradient", place)?;
-            if informed {
-                self.descend(&gradient, place)?;
-            }
-            norms += norm;
-            first.get_or_insert(stats);
-            last = stats;
-        }
-        let epochs = self.ppo.outer_epochs.max(1) as f64;
-        let mut metrics = vec![
-            // statistics of the last epoch: in the first one every ratio is 1 and the normalised advantages sum to zero
-            ("loss/meta", last.loss),
-            ("loss/inner", last.inner_loss),
-            ("kl/meta", last.kl),
-            ("kl/query", last.approx_kl),
-            ("entropy", first.unwrap_or_default().entropy),
-            ("clip_fraction", last.clip_fraction),
-            ("grad_norm", norms / epochs),
-        ];
-        if objective.learn_rates {
-            let rates: Vec<f64> = self.params.part(RATES).iter().map(|rate| f64::from(*rate)).collect();
-            metrics.push(("inner_rate/mean", mean(&rates)));
-        }
-        Ok(metrics)
-    }
-
-    fn objective(&self) -> Objective {
-        Objective {
-            inner: self.maml.inner_loss(),
-            outer: ClippedLoss { clip_eps: self.ppo.clip_eps, ent_coef: self.ppo.ent_coef },
-            kl_coef: self.ppo.kl_coef,
-            first_order: self.maml.first_order,
-            learn_rates: self.maml.learns_rates(),
-        }
-    }
-
-    /// Zeroes the gradient by the rate of the exploration noise unless that adapts.
-    fn hold_still(&self, gradient: &mut [f32]) {
-        let log_std = self.backend.layout().log_std().filter(|_| !self.maml.adapt_log_std);
-        if let (Some(log_std), true) = (log_std, self.maml.learns_rates()) {
-            let first = self.params.range(RATES).start;
-            gradient[first + log_std.start..first + log_std.end].fill(0.0);
-        }
-    }
-
-    /// Takes an Adam step on the learned parameters.
-    fn descend(&mut self, gradient: &[f32], place: impl FnOnce() -> String) -> Result<(), Diverged> {
-        let mut learned = self.params.values()[..gradient.len()].to_vec();
-        let mut adam = self.adam.clone();
-        adam.step(&mut learned, gradient, self.ppo.outer_lr);
-        Diverged::check(&learned, "a meta-parameter", place)?;
-        self.params.values_mut()[..learned.len()].copy_from_slice(&learned);
-        self.adam = adam;
-        Ok(())
-    }
-}
-
-/// One phase's batches, the tasks' returns, and a summary.
-struct Experience {
-    batches: Vec<Batch>,
-    returns: Vec<f64>,
-    summary: Summary,
-}
-
-/// Statistics of one phase, averaged over tasks.
-#[derive(Clone, Copy)]
-struct Summary {
-    mean_return: f64,
-    worst_return: f64,
-    estimate: Estimate,
-}
-
-impl Experience {
-    /// Prepares the data of a phase that `rollout` has just collected.
-    fn new(rollout: &Rollout, estimator: Estimator, watch: &mut Stopwatch) -> Self {
-        watch.lap("time/rollout_s");
-        let returns = rollout.returns();
-        let (batches, estimate) = rollout.batches(estimator);
-        let worst_return = returns.iter().copied().fold(f64::INFINITY, f64::min);
-        watch.lap("time/advantage_s");
-        Experience { batches, summary: Summary { mean_return: mean(&returns), worst_return, estimate }, returns }
-    }
-}
-
-/// The report of an iteration; `control` is the return of the unadapted policy on the query phase, if measured.
-fn report(
-    before: Summary,
-    after: Summary,
-    control: Option<f64>,
-    (env_steps, tasks): (u64, usize),
-    learned: Metrics,
-    timing: Metrics,
-) -> Report {
-    let unadapted = control.unwrap_or(after.mean_return);
-    let mut metrics = vec![
-        ("return/pre", before.mean_return),
-        ("return/unadapted", unadapted),
-        ("return/post", after.mean_return),
-        ("return/gain", after.mean_return - unadapted),
-        ("return/post_worst_task", after.worst_return),
-        ("explained_variance/pre", before.estimate.explained_variance),
-        ("explained_variance/post", after.estimate.explained_variance),
-        ("value_mean/pre", before.estimate.value_mean),
-        ("value_mean/post", after.estimate.value_mean),
-        ("uninformative_tasks", after.estimate.uninformative as f64),
-        ("env_steps", env_steps as f64),
-    ];
-    metrics.extend(learned);
-    let informative = after.estimate.uninformative < tasks;
-    Report { metrics, timing, return_post: after.mean_return, return_unadapted: control, informative }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {

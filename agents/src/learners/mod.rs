@@ -13,6 +13,7 @@ pub mod distill;
 pub mod distill_window;
 pub mod maml;
 pub mod ppo;
+pub mod recipes;
 mod recurrent;
 pub mod rl2;
 
@@ -136,6 +137,12 @@ impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Kind::from_name(&name).ok_or_else(|| {
+            if let Some(recipe) = recipes::find(&name) {
+                return D::Error::custom(format!(
+                    "`{name}` is a recipe, settings of learner = \"maml\": choose it with `--learner {name}`, or write {}",
+                    recipe.sets.join(", ")
+                ));
+            }
             let known: Vec<String> = all().map(|entry| format!("`{}`", entry.name)).collect();
             D::Error::custom(format!(
                 "unknown variant `{name}`, expected one of {} (`metadrift learners list`)",

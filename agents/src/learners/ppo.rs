@@ -38,6 +38,8 @@ use score::Score;
 pub const ENTRY: Entry = Entry {
     name: "ppo",
     about: "Plain PPO: one policy for all tasks; each lane draws a new task from time to time",
+    details: "Schulman et al. 2017, arXiv 1707.06347. It does not adapt; an evaluation fine-tunes it by gradient steps of \
+              maml.inner_lr.",
     ignores: &[
         "rollout.num_tasks",
         "maml.inner_steps",
@@ -46,6 +48,10 @@ pub const ENTRY: Entry = Entry {
         "maml.estimator",
         "maml.dice_lambda",
         "maml.sampling_term",
+        "maml.outer",
+        "maml.max_kl",
+        "maml.risk",
+        "maml.risk_level",
         "maml.tasks_per_chunk",
         "ppo.kl_coef",
     ],
@@ -160,7 +166,7 @@ impl Learner for Ppo {
     /// The policy, which adapts by plain gradient steps of `maml.inner_lr`.
     fn agent(&self) -> Box<dyn Agent> {
         let backend = self.policy.backend().clone();
-        let rates = even_rates(backend.layout(), self.maml.inner_lr, self.maml.adapt_log_std);
+        let rates = even_rates(backend.layout(), &self.maml);
         let estimator = Estimator::new(&self.ppo, self.run.threads);
         Box::new(Adaptive::new(backend, InnerLoss::LVC, estimator, self.policy.params.clone(), rates))
     }

@@ -8,6 +8,8 @@ use crate::{keys::own, learner::Entry, settings::Settings};
 pub const ENTRY: Entry = Entry {
     name: "rl2",
     about: "A recurrent policy that adapts while it acts, over all episodes of a life",
+    details: "Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763. A gated recurrent unit lives through all \
+              episodes of a life, and is trained by PPO with backpropagation through time.",
     ignores: IGNORES,
     own: Some(OWN),
     settings: Some(SETTINGS),

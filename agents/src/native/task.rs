@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     layout::Layout,
-    objective::{ClippedLoss, InnerLoss, Objective},
+    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
 };
 
 /// Work space for computations on one network.
@@ -75,6 +75,8 @@ pub(super) enum Loss<'a, T> {
     Sampling(T, f64),
     /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
     Clipped(&'a ClippedLoss),
+    /// Distance of the policy from the collecting one: r - 1 - log r.
+    Divergence,
     /// Minus the log-likelihood of the actions, each times its advantage.
     Likelihood,
     /// KL(old || parameters), times a coefficient.
@@ -153,6 +155,7 @@ impl<T: Scalar> Task<T> {
                     self.head.sampling(o, (data, tile), *credit, *clip_eps, d, &mut sums);
                 }
                 Loss::Clipped(loss) => self.head.clipped(o, (data, tile), data.weight, loss, d, &mut sums),
+                Loss::Divergence => self.head.divergence(o, (data, tile), d, &mut sums),
                 Loss::Likelihood => self.head.likelihood(o, data, tile, data.weight, d, &mut sums),
                 Loss::Kl(old, coef) => {
                     d.out.iter_mut().for_each(|column| column.fill(T::ZERO));
@@ -251,9 +254,13 @@ impl<T: Scalar> Task<T> {
             task.old = Some(self.old(theta, task, &kept));
         }
         let old = task.old.as_ref().expect("just asked");
-        let (mut v, outer) = self.gradient(&phis[steps], &task.query, &Loss::Clipped(&objective.outer), None);
-        if task.weight != 1.0 {
-            v.iter_mut().for_each(|v| *v = *v * T::of(task.weight));
+        let (loss, weight, credit) = match &objective.outer {
+            OuterLoss::Clipped(loss) => (Loss::Clipped(loss), task.weight, task.credit),
+            OuterLoss::Divergence => (Loss::Divergence, 1.0, 0.0),
+        };
+        let (mut v, outer) = self.gradient(&phis[steps], &task.query, &loss, None);
+        if weight != 1.0 {
+            v.iter_mut().for_each(|v| *v = *v * T::of(weight));
         }
 
         let coef = T::of(objective.kl_coef);
@@ -272,8 +279,8 @@ impl<T: Scalar> Task<T> {
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += here;
             }
-            if task.credit != 0.0 {
-                let sampling = Loss::Sampling(T::of(task.credit), objective.outer.clip_eps);
+            if let (Loss::Clipped(outer), true) = (&loss, credit != 0.0) {
+                let sampling = Loss::Sampling(T::of(credit), outer.clip_eps);
                 let (gradient, sums) = self.gradient(&phis[k], &task.supports[k], &sampling, None);
                 sampled += sums.loss;
                 v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
@@ -285,8 +292,11 @@ impl<T: Scalar> Task<T> {
             kl += sums.kl;
         }
         self.kept = kept;
-        let adapted = -outer.gain - objective.outer.ent_coef * outer.entropy;
-        let loss = task.weight * adapted + objective.kl_coef * kl + sampled;
+        let adapted = match loss {
+            Loss::Clipped(loss) => -outer.gain - loss.ent_coef * outer.entropy,
+            _ => outer.moved,
+        };
+        let loss = weight * adapted + objective.kl_coef * kl + sampled;
         (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }

@@ -3,10 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::{TchBackend, data::Samples, dist, policy};
-use crate::{
-    layout::Head,
-    objective::{ClippedLoss, InnerLoss},
-};
+use crate::{layout::Head, objective::InnerLoss};
 
 /// The inner loss of some tasks.
 pub(super) struct Inner {
@@ -35,17 +32,11 @@ impl TchBackend {
 
     /// The sampling term of a step at `params`: PPO's clipped loss of the support data if all samples of a task have the
     /// advantage `credit`, `[tasks]`, beyond that of the ratio 1, summed over samples; `[tasks]`.
-    pub(super) fn sampling_loss(
-        &self,
-        params: &[Tensor],
-        data: &Samples,
-        credit: &Tensor,
-        outer: &ClippedLoss,
-    ) -> Tensor {
+    pub(super) fn sampling_loss(&self, params: &[Tensor], data: &Samples, credit: &Tensor, clip_eps: f64) -> Tensor {
         let out = policy::forward(&self.layout, params, &data.obs);
         let log_prob = dist::log_prob(self.layout.head(), params, &out, &data.action);
         let credit = credit.unsqueeze(-1);
-        let gain = clipped_gain(&(log_prob - &data.log_prob).exp(), &credit, outer.clip_eps).0;
+        let gain = clipped_gain(&(log_prob - &data.log_prob).exp(), &credit, clip_eps).0;
         let counted = data.weight.gt(0.0).to_kind(gain.kind());
         ((gain - credit) * counted).sum_dim_intlist(-1, false, None::<Kind>).neg()
     }
@@ -80,9 +71,11 @@ pub(super) fn clipped_gain(ratio: &Tensor, advantage: &Tensor, clip_eps: f64) ->
 pub(super) struct Outer {
     /// PPO's loss without the entropy bonus, `[tasks]`.
     pub loss: Tensor,
-    /// Entropy, share of samples outside the clipping range, and mean of r - 1 - log r, `[tasks]` each.
+    /// Entropy of the policy, `[tasks]`.
     pub entropy: Tensor,
+    /// Share of samples outside the clipping range, `[tasks]`, without a graph.
     pub outside: Tensor,
+    /// Mean of r - 1 - log r, `[tasks]`.
     pub moved: Tensor,
 }
 
@@ -95,6 +88,6 @@ pub(super) fn outer_loss(head: Head, params: &[Tensor], out: &Tensor, data: &Sam
         loss: data.mean(&gain).neg(),
         entropy: data.mean(&dist::entropy(head, params, out)),
         outside: data.mean(&clipped.ne_tensor(&ratio).to_kind(ratio.kind())).detach(),
-        moved: data.mean(&(&ratio - 1.0 - &log_ratio)).detach(),
+        moved: data.mean(&(&ratio - 1.0 - &log_ratio)),
     }
 }

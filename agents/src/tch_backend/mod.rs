@@ -26,7 +26,7 @@ use crate::{
     batch::{Batch, MetaBatch},
     device::Device,
     layout::Layout,
-    objective::{InnerLoss, Objective, ObjectiveStats},
+    objective::{InnerLoss, Objective, ObjectiveStats, OuterLoss},
     threads::run_jobs,
 };
 
@@ -191,8 +191,8 @@ impl TchBackend {
             let Inner { loss, value, out } = self.inner_loss(objective.inner, &phi, support);
             let graph = if objective.first_order { Graph::Keep } else { Graph::Differentiate };
             let step = gradient(&loss.sum(self.kind), &phi, graph);
-            if let Some(credit) = &chunk.credit {
-                sampling += self.sampling_loss(&phi, support, credit, &objective.outer);
+            if let (Some(credit), OuterLoss::Clipped(outer)) = (&chunk.credit, &objective.outer) {
+                sampling += self.sampling_loss(&phi, support, credit, outer.clip_eps);
             }
             phi = descend(&phi, rates, &step);
             inner_loss += value;
@@ -201,12 +201,16 @@ impl TchBackend {
 
         let query = &chunk.query;
         let out = policy::forward(&self.layout, &phi, &query.obs);
-        let outer = outer_loss(head, &phi, &out, query, objective.outer.clip_eps);
+        let clip_eps = if let OuterLoss::Clipped(loss) = objective.outer { loss.clip_eps } else { f64::INFINITY };
+        let outer = outer_loss(head, &phi, &out, query, clip_eps);
         let out_before = out_before.as_ref().unwrap_or(&out);
         let (old_params, old_out) = (&chunk.old.0, &chunk.old.1);
         let kl = chunk.before_adaptation().mean(&dist::kl(head, (old_params, old_out), (&theta, out_before)));
-        let adapted = outer.loss - &outer.entropy * objective.outer.ent_coef;
-        let loss = adapted * &chunk.weight + &kl * objective.kl_coef + sampling;
+        let adapted = match objective.outer {
+            OuterLoss::Clipped(loss) => (outer.loss - &outer.entropy * loss.ent_coef) * &chunk.weight,
+            OuterLoss::Divergence => outer.moved.shallow_clone(),
+        };
+        let loss = adapted + &kl * objective.kl_coef + sampling;
         let total = loss.sum(self.kind);
 
         let _no_grad = tch::no_grad_guard();

@@ -20,7 +20,7 @@ impl TchBackend {
         let out = policy::forward(&self.layout, &params, &data.obs);
         let outer = outer_loss(head, &params, &out, &data, loss.clip_eps);
         let loss = (outer.loss - &outer.entropy * loss.ent_coef).sum(self.kind);
-        let (entropy, outside, moved) = (outer.entropy, outer.outside, outer.moved);
+        let (entropy, outside, moved) = (outer.entropy, outer.outside, outer.moved.detach());
         let numbers = [&loss, &entropy.sum(self.kind), &outside.sum(self.kind), &moved.sum(self.kind)];
         let (gradient, [loss, entropy, clip_fraction, approx_kl]) = with_numbers(&params, &loss, numbers);
         (gradient, ObjectiveStats { loss, entropy, clip_fraction, approx_kl, ..Default::default() })

@@ -7,7 +7,7 @@ use metadrift_agents::{
     batch::{Batch, MetaBatch},
     host_policy::HostPolicy,
     layout::Layout,
-    objective::{ClippedLoss, InnerLoss, Objective},
+    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     params::{POLICY, Params, RATES},
 };
 use metadrift_envs::{EnvKind, Purpose, Stream, StreamRng, TaskSettings};
@@ -76,7 +76,7 @@ impl Problem {
     /// The meta-gradient by parameters and inner rates, as products with fixed vectors of -1 and 1, `[PROJECTIONS]`. The
     /// length of their difference is nearly that of the gradients' difference, times a constant.
     pub fn gradient(&self, backend: &Arc<dyn Backend>) -> Vec<f64> {
-        let outer = ClippedLoss { clip_eps: 0.2, ent_coef: 0.01 };
+        let outer = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.01 });
         let objective = Objective { inner: InnerLoss::LVC, outer, kl_coef: 0.1, first_order: false, learn_rates: true };
         let rates = vec![0.1; self.theta.len()];
         let mut problem = backend.problem(&self.collected, &self.data);

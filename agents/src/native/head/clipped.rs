@@ -37,6 +37,28 @@ impl<T: Scalar> HeadLoss<T> {
         self.score(&c, o, data.action(tile), &mut d);
     }
 
+    /// The distance from the collecting policy, mean of r - 1 - log r.
+    #[inline(always)]
+    pub fn divergence(
+        &mut self,
+        o: Outputs<'_, T>,
+        (data, tile): (&Samples<T>, usize),
+        mut d: Slopes<'_, T>,
+        sums: &mut Sums,
+    ) {
+        let log_prob = self.log_prob(o, data.action(tile));
+        let old = &data.log_prob[tile];
+        let (mut c, mut moved) = ([T::ZERO; TILE], [T::ZERO; TILE]);
+        for s in 0..data.in_tile(tile) {
+            let log_ratio = log_prob[s] - old[s];
+            let ratio = log_ratio.exp();
+            c[s] = data.weight * (ratio - T::ONE);
+            moved[s] = data.weight * (ratio - T::ONE - log_ratio);
+        }
+        self.score(&c, o, data.action(tile), &mut d);
+        sums.moved += total(&moved).to_f64();
+    }
+
     /// PPO's loss: minus the clipped gain, minus the entropy bonus; each sample has `weight`.
     #[inline(always)]
     pub fn clipped(

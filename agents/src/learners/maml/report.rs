@@ -1,0 +1,67 @@
+//! The experience of a phase, and the report of an iteration.
+
+use crate::{
+    advantage::{Estimate, Estimator},
+    batch::Batch,
+    report::{Metrics, Report, Stopwatch},
+    rollout::Rollout,
+};
+
+/// One phase's batches, the tasks' returns, and a summary.
+pub(super) struct Experience {
+    pub batches: Vec<Batch>,
+    pub returns: Vec<f64>,
+    pub summary: Summary,
+}
+
+/// Statistics of one phase, averaged over tasks.
+#[derive(Clone, Copy)]
+pub(super) struct Summary {
+    pub mean_return: f64,
+    worst_return: f64,
+    estimate: Estimate,
+}
+
+impl Experience {
+    /// Prepares the data of a phase that `rollout` has just collected.
+    pub fn new(rollout: &Rollout, estimator: Estimator, watch: &mut Stopwatch) -> Self {
+        watch.lap("time/rollout_s");
+        let returns = rollout.returns();
+        let (batches, estimate) = rollout.batches(estimator);
+        let worst_return = returns.iter().copied().fold(f64::INFINITY, f64::min);
+        watch.lap("time/advantage_s");
+        Experience { batches, summary: Summary { mean_return: mean(&returns), worst_return, estimate }, returns }
+    }
+}
+
+/// The report of an iteration; `control` is the return of the unadapted policy on the query phase, if measured.
+pub(super) fn report(
+    before: Summary,
+    after: Summary,
+    control: Option<f64>,
+    (env_steps, tasks): (u64, usize),
+    learned: Metrics,
+    timing: Metrics,
+) -> Report {
+    let unadapted = control.unwrap_or(after.mean_return);
+    let mut metrics = vec![
+        ("return/pre", before.mean_return),
+        ("return/unadapted", unadapted),
+        ("return/post", after.mean_return),
+        ("return/gain", after.mean_return - unadapted),
+        ("return/post_worst_task", after.worst_return),
+        ("explained_variance/pre", before.estimate.explained_variance),
+        ("explained_variance/post", after.estimate.explained_variance),
+        ("value_mean/pre", before.estimate.value_mean),
+        ("value_mean/post", after.estimate.value_mean),
+        ("uninformative_tasks", after.estimate.uninformative as f64),
+        ("env_steps", env_steps as f64),
+    ];
+    metrics.extend(learned);
+    let informative = after.estimate.uninformative < tasks;
+    Report { metrics, timing, return_post: after.mean_return, return_unadapted: control, informative }
+}
+
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

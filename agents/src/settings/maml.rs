@@ -1,0 +1,248 @@
+//! The section `[maml]`: adaptation, and the step of the meta-policy.
+
+use serde::{Deserialize, Serialize};
+
+use super::PpoConfig;
+use crate::{
+    objective::InnerLoss,
+    ranges::{OutOfRange, Range, check, check_in},
+};
+
+/// Largest number of adaptation steps.
+pub const MAX_ADAPT_STEPS: u64 = 100;
+
+/// The inner loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MamlConfig {
+    /// Step size of the adaptation; the starting point if it is learned.
+    pub inner_lr: f64,
+    /// Number of gradient steps of the adaptation, each on fresh data; 0 leaves out
+    /// adaptation: one policy for all tasks, with the linear baseline.
+    pub inner_steps: usize,
+    /// True if the second derivatives are left out (FOMAML): cheaper and biased.
+    pub first_order: bool,
+    /// Estimator of the second derivative of the inner loss.
+    #[serde(skip_serializing_if = "is_default")]
+    pub estimator: InnerEstimator,
+    /// Lambda of loaded DiCE.
+    #[serde(skip_serializing_if = "is_default_lambda")]
+    pub dice_lambda: f64,
+    /// The term by which the meta-policy is credited for the data that adaptation saw.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sampling_term: SamplingTerm,
+    /// The parameters that adaptation changes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub adapts: Subset,
+    /// The step of the meta-policy.
+    #[serde(skip_serializing_if = "is_default")]
+    pub outer: Outer,
+    /// Largest divergence of the adapted policies in a step of TRPO.
+    #[serde(skip_serializing_if = "is_default_kl")]
+    pub max_kl: f64,
+    /// The figure of the returns after adaptation that is to grow.
+    #[serde(skip_serializing_if = "is_default")]
+    pub risk: Risk,
+    /// Weight of the variance, or share of the worst tasks; 0 without a risk.
+    #[serde(skip_serializing_if = "is_default")]
+    pub risk_level: f64,
+    /// True if one inner rate per parameter is learned along with the policy (Meta-SGD, Li et al. 2017, arXiv
+    /// 1707.09835).
+    pub learn_inner_lr: bool,
+    /// True if adaptation may change the exploration noise of a Gaussian policy.
+    pub adapt_log_std: bool,
+    /// Number of tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch
+    /// backend.
+    pub tasks_per_chunk: usize,
+}
+
+/// Estimators of the second derivative of the inner loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InnerEstimator {
+    /// The score function ([`InnerLoss::Score`]).
+    Score,
+    /// The low-variance curvature estimate ([`InnerLoss::LVC`]).
+    #[default]
+    Lvc,
+    /// DiCE ([`InnerLoss::DICE`]).
+    Dice,
+    /// Loaded DiCE ([`InnerLoss::LoadedDice`]).
+    LoadedDice,
+}
+
+/// The credit of the meta-policy for the data that adaptation saw (E-MAML, Stadie et al. 2018, arXiv 1803.01118;
+/// Al-Shedivat et al. 2018, arXiv 1710.03641).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SamplingTerm {
+    /// None.
+    #[default]
+    None,
+    /// The return after adaptation.
+    Plain,
+    /// That return beyond the mean of the other tasks of the iteration: the same in the mean, with less noise.
+    LeaveOneOut,
+}
+
+/// The parameters that adaptation changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subset {
+    /// All.
+    #[default]
+    All,
+    /// The last layer (ANIL, Raghu et al. 2020, arXiv 1909.09157), and the exploration noise if that adapts.
+    Head,
+    /// The biases of all layers, and the exploration noise if that adapts.
+    Biases,
+}
+
+/// The step of the meta-policy on the experience of an iteration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outer {
+    /// Several steps of Adam on PPO's clipped loss.
+    #[default]
+    Ppo,
+    /// One step in the natural direction to the edge of a trust region (TRPO, Schulman et al. 2015, arXiv 1502.05477).
+    Trpo,
+    /// One step of Adam along the policy gradient.
+    PolicyGradient,
+}
+
+/// The figure of the returns after adaptation, over the tasks of an iteration, that is to grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their mean minus `risk_level` times their variance.
+    Variance,
+    /// The mean of the worst share `risk_level` of them: the conditional value at risk.
+    Cvar,
+}
+
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_default_kl(kl: &f64) -> bool {
+    *kl == MAX_KL
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_default_lambda(lambda: &f64) -> bool {
+    *lambda == DICE_LAMBDA
+}
+
+/// The default of `maml.dice_lambda`: most of the cross terms at a fraction of their noise.
+const DICE_LAMBDA: f64 = 0.9;
+/// The default of `maml.max_kl`, that of the TRPO of the first MAML.
+const MAX_KL: f64 = 0.01;
+
+impl MamlConfig {
+    /// Checks every number against its legal range, and that the choices go together.
+    ///
+    /// # Errors
+    /// The first key that is out of range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        check_in("maml.inner_lr", self.inner_lr, self.inner_lr, Range::NotNegative)?;
+        let most = Range::Whole(0, MAX_ADAPT_STEPS);
+        check_in("maml.inner_steps", self.inner_steps, self.inner_steps as f64, most)?;
+        check_in("maml.dice_lambda", self.dice_lambda, self.dice_lambda, Range::Between(0.0, 1.0))?;
+        let loaded = self.estimator == InnerEstimator::LoadedDice || is_default_lambda(&self.dice_lambda);
+        check("maml.dice_lambda", self.dice_lambda, loaded, "left out unless maml.estimator = \"loaded-dice\"")?;
+        let once = self.sampling_term == SamplingTerm::None || self.estimator == InnerEstimator::Score;
+        check("maml.sampling_term", word(&self.sampling_term), once, TWICE)?;
+        let steps = self.sampling_term == SamplingTerm::None || self.inner_steps > 0;
+        check("maml.sampling_term", word(&self.sampling_term), steps, "none if maml.inner_steps = 0")?;
+        check_in("maml.max_kl", self.max_kl, self.max_kl, Range::Positive)?;
+        let trpo = self.outer == Outer::Trpo || is_default_kl(&self.max_kl);
+        check("maml.max_kl", self.max_kl, trpo, "left out unless maml.outer = \"trpo\"")?;
+        let (level, words) = match self.risk {
+            Risk::Mean => (self.risk_level == 0.0, "left out unless maml.risk is variance or cvar"),
+            Risk::Variance => {
+                (self.risk_level > 0.0 && self.risk_level <= 1e6, "above 0 with maml.risk = \"variance\"")
+            }
+            Risk::Cvar => {
+                (self.risk_level > 0.0 && self.risk_level <= 1.0, "above 0, at most 1 with maml.risk = \"cvar\"")
+            }
+        };
+        check("maml.risk_level", self.risk_level, level, words)
+    }
+
+    /// Checks that the outer step reads every key of `[ppo]` that differs from its default.
+    ///
+    /// # Errors
+    /// The first key that has no effect.
+    pub fn check_outer(&self, ppo: &PpoConfig) -> Result<(), OutOfRange> {
+        let usual = PpoConfig::default();
+        let unread = |key, value: f64, usual: f64, words| check(key, value, value == usual, words);
+        if self.outer != Outer::Ppo {
+            unread("ppo.clip_eps", ppo.clip_eps, usual.clip_eps, ONLY_PPO)?;
+        }
+        if self.outer == Outer::PolicyGradient {
+            let once = ppo.outer_epochs == 1;
+            check("ppo.outer_epochs", ppo.outer_epochs, once, "1 with maml.outer = \"policy-gradient\"")?;
+        }
+        if self.outer == Outer::Trpo {
+            unread("ppo.outer_lr", ppo.outer_lr, usual.outer_lr, NOT_TRPO)?;
+            unread("ppo.outer_epochs", ppo.outer_epochs as f64, usual.outer_epochs as f64, NOT_TRPO)?;
+            unread("ppo.kl_coef", ppo.kl_coef, usual.kl_coef, NOT_TRPO)?;
+            unread("ppo.max_grad_norm", ppo.max_grad_norm, usual.max_grad_norm, NOT_TRPO)?;
+        }
+        Ok(())
+    }
+
+    /// The inner loss.
+    pub fn inner_loss(&self) -> InnerLoss {
+        match self.estimator {
+            InnerEstimator::Score => InnerLoss::Score,
+            InnerEstimator::Lvc => InnerLoss::LVC,
+            InnerEstimator::Dice => InnerLoss::DICE,
+            InnerEstimator::LoadedDice => InnerLoss::LoadedDice(self.dice_lambda),
+        }
+    }
+
+    /// True if inner rates are learned: without inner steps there are none to learn.
+    pub fn learns_rates(&self) -> bool {
+        self.learn_inner_lr && self.inner_steps > 0
+    }
+}
+
+impl Default for MamlConfig {
+    fn default() -> Self {
+        MamlConfig {
+            inner_lr: 0.1,
+            inner_steps: 1,
+            first_order: false,
+            estimator: InnerEstimator::default(),
+            dice_lambda: DICE_LAMBDA,
+            sampling_term: SamplingTerm::default(),
+            adapts: Subset::default(),
+            outer: Outer::default(),
+            max_kl: MAX_KL,
+            risk: Risk::default(),
+            risk_level: 0.0,
+            learn_inner_lr: false,
+            adapt_log_std: true,
+            tasks_per_chunk: 0,
+        }
+    }
+}
+
+/// The reason why some estimators refuse the sampling term.
+const TWICE: &str = "none unless maml.estimator = \"score\": the second derivatives of lvc and DiCE estimate the effect of the \
+                     data already, which would count twice";
+
+/// The reason why a key must keep its default.
+const ONLY_PPO: &str = "left out or at its default: only maml.outer = \"ppo\" clips";
+const NOT_TRPO: &str = "left out or at its default: maml.outer = \"trpo\" does not read it";
+
+/// The word of a configuration file for `value`.
+fn word<T: Serialize>(value: &T) -> String {
+    toml::Value::try_from(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
