@@ -12,7 +12,7 @@ use metadrift_envs::TaskConfig;
 use serde::{Deserialize, Serialize, de::Error};
 use toml::{Table, Value};
 
-use crate::logging::LogConfig;
+use crate::{examples::ExamplesConfig, logging::LogConfig};
 
 mod error;
 mod evaluation;
@@ -49,8 +49,12 @@ pub struct Config {
     /// Number of training iterations.
     #[serde(default = "default_iterations")]
     pub iterations: u64,
-    /// The tasks.
+    /// The tasks, unless they are made of examples.
+    #[serde(default = "no_task", skip_serializing_if = "is_no_task")]
     pub task: TaskConfig,
+    /// Tasks of labelled examples in place of episodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<ExamplesConfig>,
     /// The experience per iteration.
     #[serde(default)]
     pub rollout: RolloutConfig,
@@ -86,6 +90,15 @@ pub enum Role {
     Adaptation,
     /// Tasks on which a fixed policy does well: they measure robustness, and that adaptation does no harm.
     Control,
+}
+
+/// The section `[task]` of an experiment on examples, which has none.
+fn no_task() -> TaskConfig {
+    toml::from_str("env = \"\"").expect("a table of tasks needs an environment alone")
+}
+
+fn is_no_task(task: &TaskConfig) -> bool {
+    task.env.is_empty()
 }
 
 fn default_iterations() -> u64 {

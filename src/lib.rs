@@ -18,6 +18,7 @@ pub mod course;
 pub mod device;
 pub mod estimators;
 pub mod evaluate;
+pub mod examples;
 pub mod failure;
 mod fault;
 mod files;

@@ -31,6 +31,7 @@ impl Life {
         let horizon = config.horizon();
         match config.demand() {
             Demand::Tasks { steps, episodes, phases, .. } => Life { horizon, phase_steps: steps, episodes, phases },
+            Demand::Examples { phases, .. } => Life { horizon, phase_steps: 1, episodes: Episodes::Count(1), phases },
             Demand::Lives { steps, .. } => Life { horizon, phase_steps: steps, episodes: Episodes::Endless, phases: 1 },
             Demand::Lanes { episodes, .. } => {
                 let phase_steps = match episodes {

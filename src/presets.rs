@@ -81,14 +81,22 @@ presets! {
     "pendulum-dr",
 }
 
+/// Presets with tasks of examples, which have no audit.
+pub const EXAMPLES: &[(&str, &str)] = &[("sinusoid", include_str!("../presets/sinusoid.toml"))];
+
+/// Names and texts of all presets.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRESETS.iter().chain(EXAMPLES).copied()
+}
+
 /// The text of preset `name`.
 ///
 /// # Errors
 /// If there is no such preset; the message names the nearest.
 pub fn text(name: &str) -> Result<&'static str, ConfigError> {
-    let found = PRESETS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, text)| *text).ok_or_else(|| {
-        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+    let found = all().find(|(known, _)| *known == name);
+    found.map(|(_, text)| text).ok_or_else(|| {
+        let names: Vec<&str> = all().map(|(name, _)| name).collect();
         let near = nearest(name, names.iter().copied()).map_or(".".into(), |n| format!("; did you mean `{n}`?"));
         let own = "`metadrift presets list` lists them; a file of your own must end in .toml";
         ConfigError::NotFound(format!("there is no preset `{name}`{near} {own}"))
@@ -106,6 +114,15 @@ pub fn load(which: &str, sets: &[String]) -> Result<Experiment, ConfigError> {
     } else {
         Experiment::parse(&format!("preset {which}"), text(which)?, sets)
     }
+}
+
+/// [`load`] for commands that need an environment.
+///
+/// # Errors
+/// As [`load`], and if the tasks are of examples.
+pub fn load_control(which: &str, sets: &[String]) -> Result<Experiment, ConfigError> {
+    let config = load(which, sets)?;
+    config.check_control().map(|()| config)
 }
 
 /// The text of a regular file of at most [`MAX_BYTES`].
@@ -126,11 +143,11 @@ mod tests {
 
     #[test]
     fn every_preset_is_valid_and_named_like_its_file() {
-        for (name, text) in PRESETS {
+        for (name, text) in all() {
             let config = Experiment::parse(name, text, &[]).unwrap();
-            assert_eq!(config.name, *name);
+            assert_eq!(config.name, name);
             assert!(!config.description.is_empty());
-            for split in Split::ALL {
+            for split in Split::ALL.into_iter().filter(|_| config.family().is_none()) {
                 config.tasks(split);
             }
         }

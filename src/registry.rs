@@ -20,10 +20,9 @@ pub fn layout(spec: &EnvSpec, settings: &TaskSettings, hidden: &[usize]) -> Layo
 
 /// The policy network of an experiment, as its learner lays it out.
 pub fn policy(config: &Experiment) -> Layout {
-    let spec = config.env().spec();
-    let window = config.policy.window;
-    let width = own_obs_dim(config) + window::width(spec, window);
-    (config.learner.layout)(config.settings(), width, head(spec)).looking_back(window)
+    let (settings, window) = (config.settings(), config.policy.window);
+    let beside = if config.family().is_some() { 0 } else { window::width(config.env().spec(), window) };
+    (config.learner.layout)(settings, settings.obs_dim + beside, config.head()).looking_back(window)
 }
 
 /// Length of the observations without a window.

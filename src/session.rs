@@ -232,7 +232,7 @@ impl Session {
 
     fn train(&mut self, config: &Experiment, logger: &mut Logger, progress: &Progress) -> Result<Ended> {
         let began = Instant::now();
-        let mut diagnosis = Diagnosis::new(config.env().spec().action);
+        let mut diagnosis = Diagnosis::new(config.head());
         let mut said = false;
         while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
             let report = match self.iterate()? {

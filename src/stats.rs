@@ -83,7 +83,8 @@ pub fn grouped_iqm(groups: &[Vec<f64>], seed: u64) -> (f64, [f64; 2]) {
     (iqm(groups.concat()), bootstrap(groups, seed, iqm))
 }
 
-fn bootstrap_mean(scores: &[f64], seed: u64) -> [f64; 2] {
+/// The 95 % percentile bootstrap interval of the mean of `scores`.
+pub fn bootstrap_mean(scores: &[f64], seed: u64) -> [f64; 2] {
     bootstrap(&[scores.to_vec()], seed, |drawn| mean(&drawn))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     checkpoint::Checkpoint,
     config::Experiment,
     control::observer,
+    examples::Examples,
     life::Life,
     registry,
     rollout::{Lanes, Lives, TaskLives},
@@ -65,6 +66,7 @@ impl Trainer {
         let learner = learner(&config, device, backend, num_actors)?;
         let source: Box<dyn Source> = match config.demand() {
             Demand::Tasks { .. } => Box::new(TaskLives::new(&config, num_actors)),
+            Demand::Examples { .. } => Box::new(Examples::new(&config)),
             Demand::Lives { .. } => Box::new(Lives::new(&config, num_actors)),
             Demand::Lanes { .. } => Box::new(Lanes::new(&config, num_actors)),
         };

@@ -75,6 +75,7 @@ const CLIMBER: Entry = Entry {
     ],
     own: Some(Section::of::<ClimberConfig>()),
     settings: None,
+    examples: false,
     least_window: 0,
     layout: feedforward,
     demand,

@@ -69,6 +69,8 @@ pub struct Entry {
     /// Settings as TOML that take the place of a preset's when `--set learner=NAME` chooses this learner for it; without
     /// any, the preset's stay.
     pub settings: Option<&'static str>,
+    /// True if it also learns from tasks of labelled examples.
+    pub examples: bool,
     /// Smallest `policy.window` that it can do with.
     pub least_window: usize,
     /// Shape of its policy for observations of that many numbers.

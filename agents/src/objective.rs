@@ -38,6 +38,8 @@ pub struct ClippedLoss {
 pub enum OuterLoss {
     /// PPO's loss.
     Clipped(ClippedLoss),
+    /// Minus the log-likelihood of the actions, each times its advantage: the loss of labels.
+    Likelihood,
     /// The distance from the policy that collected the data, mean of r - 1 - log r. Its second derivative where r = 1 is
     /// Fisher's information. Tasks count alike, and there is no sampling term.
     Divergence,

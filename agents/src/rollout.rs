@@ -30,6 +30,8 @@ pub struct Rollout {
     own_obs: usize,
     /// Time limit of an episode (steps).
     horizon: u32,
+    /// True if actions are labels, see [`Rollout::of_examples`].
+    labelled: bool,
     obs: Vec<f32>,
     next_obs: Vec<f32>,
     action: Vec<f32>,
@@ -146,6 +148,7 @@ impl Rollout {
             shape,
             own_obs: shape.obs_dim,
             horizon,
+            labelled: false,
             obs: vec![0.0; rows * shape.obs_dim],
             next_obs: vec![0.0; rows * shape.obs_dim],
             action: vec![0.0; rows * shape.act_dim],
@@ -163,6 +166,14 @@ impl Rollout {
     /// makes less use of values that settings append, see [`crate::baseline::LinearBaseline::fit_own`].
     pub fn with_own_obs(self, own_obs: usize) -> Self {
         Rollout { own_obs, ..self }
+    }
+
+    /// A buffer for `examples` labelled examples of each of `tasks` tasks. An example is an episode of one step: its action
+    /// is the label, and its reward minus the loss of the policy that was asked; the time limit cuts off where the most
+    /// likely answer was right.
+    pub fn of_examples(tasks: usize, examples: usize, obs_dim: usize, act_dim: usize) -> Self {
+        let shape = Shape { tasks, steps: 1, envs: examples, obs_dim, act_dim };
+        Rollout { labelled: true, ..Rollout::new(shape, 1) }
     }
 
     /// The buffer with room for the actions of a teacher.
@@ -284,6 +295,9 @@ impl Rollout {
 
     /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks.
     pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Estimate) {
+        if self.labelled {
+            return (self.tasks().map(|task| labels(&task)).collect(), Estimate::default());
+        }
         let Estimator { gamma, gae_lambda, threads } = estimator;
         let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
         run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, Estimate))| {
@@ -296,6 +310,19 @@ impl Rollout {
     /// Number of valid steps of all tasks.
     pub fn num_valid(&self) -> u64 {
         self.valid_steps.iter().map(|&n| u64::from(n)).sum()
+    }
+}
+
+/// Labelled examples as a batch: every label is as good as any other.
+fn labels(task: &Trajectories<'_>) -> Batch {
+    let samples = task.reward.len();
+    Batch {
+        obs: task.obs.to_vec(),
+        action: task.action.to_vec(),
+        log_prob: vec![0.0; samples],
+        advantage: vec![1.0; samples],
+        episodes: vec![1; samples],
+        spread: 1.0,
     }
 }
 

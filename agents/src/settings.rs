@@ -20,6 +20,8 @@ pub struct Settings {
     pub obs_dim: usize,
     /// Number of the environment's channels.
     pub channels: usize,
+    /// Examples of a task, if tasks are made of labelled examples rather than of episodes.
+    pub examples: Option<Shots>,
     /// The section `[rollout]`.
     pub rollout: RolloutConfig,
     /// The section `[policy]`.
@@ -45,6 +47,15 @@ impl Settings {
             n => Episodes::Count(n),
         }
     }
+}
+
+/// Labelled examples of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shots {
+    /// Number of examples that adaptation sees.
+    pub support: usize,
+    /// Number of other examples, on which the adapted network is judged.
+    pub query: usize,
 }
 
 /// Length of a lane's run.

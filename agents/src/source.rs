@@ -4,7 +4,7 @@ use crate::{
     layout::Layout,
     report::Diverged,
     rollout::Rollout,
-    settings::Episodes,
+    settings::{Episodes, Shots},
     state::{Misfit, State},
 };
 
@@ -22,6 +22,15 @@ pub enum Demand {
         /// Episodes after which a lane rests until the next phase.
         episodes: Episodes,
         /// Number of phases of a life; the policy may adapt between any two.
+        phases: usize,
+    },
+    /// New tasks in every iteration, each of labelled examples.
+    Examples {
+        /// Number of tasks per iteration.
+        tasks: usize,
+        /// Examples of a task.
+        shots: Shots,
+        /// Number of phases; in the last one there are the query examples, in all others the same support examples.
         phases: usize,
     },
     /// New lives in every iteration, each lane on a task of its own, all under one policy.
@@ -50,6 +59,7 @@ impl Demand {
     pub fn steps(&self) -> usize {
         match *self {
             Demand::Tasks { steps, .. } | Demand::Lives { steps, .. } | Demand::Lanes { steps, .. } => steps,
+            Demand::Examples { .. } => 1,
         }
     }
 }

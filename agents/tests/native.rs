@@ -125,6 +125,7 @@ fn every_estimator_equals_the_tch_backend() {
                 assert_agreement(&layout, inner_steps, (inner, first_order, credit), CLIPPED, &[23, 101, 41, 1]);
             }
             assert_agreement(&layout, inner_steps, (inner, false, true), OuterLoss::Divergence, &[23, 101, 41, 1]);
+            assert_agreement(&layout, inner_steps, (inner, false, true), OuterLoss::Likelihood, &[23, 101, 41, 1]);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     cli::{EvaluateArgs, Format},
     commands::print,
     device,
-    evaluate::{Evaluation, Protocol, decision_time, evaluate},
+    evaluate::{HeldOut, Protocol, decision_time, held_out},
     failure::{During, Failure, Result},
     memory::{self, Arithmetic},
     message, output,
@@ -35,9 +35,13 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     };
     let arithmetic = Arithmetic::of(&config, agent.computes_by(), device, actors)?;
     memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic).check()?;
-    let evaluation = evaluate(&config, &*agent, actors, &protocol)?;
-    let decision_us = if args.timing { Some(decision_time(&config, &*agent, &protocol)?) } else { None };
-    let evaluation = Evaluation { iteration: Some(iteration), decision_us, ..evaluation };
+    if args.timing {
+        config.check_control()?;
+    }
+    let mut evaluation = held_out(&config, (&*agent, iteration), actors, &protocol)?;
+    if let (HeldOut::Episodes(found), true) = (&mut evaluation, args.timing) {
+        found.decision_us = Some(decision_time(&config, &*agent, &protocol)?);
+    }
     let json = serde_json::to_string_pretty(&evaluation)? + "\n";
     let shown = if args.format == Format::Json { json.clone() } else { evaluation.to_text() };
     print(&shown)?;
@@ -76,7 +80,7 @@ fn suffix(which: Which) -> String {
 ///
 /// # Errors
 /// If the run's folder takes no files.
-pub(super) fn keep(run: &Path, stem: &str, evaluation: &Evaluation) -> Result<()> {
+pub(super) fn keep(run: &Path, stem: &str, evaluation: &HeldOut) -> Result<()> {
     let json = serde_json::to_string_pretty(evaluation)? + "\n";
     for (ending, text) in [("json", json), ("csv", evaluation.to_csv())] {
         let file = run.join("eval").join(format!("{stem}.{ending}"));

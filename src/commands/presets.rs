@@ -5,8 +5,9 @@ use serde_json::json;
 use crate::{
     cli::{Format, PresetsCommand},
     commands::{aligned, print, print_as},
+    config::Experiment,
     failure::Result,
-    presets::{self, PRESETS},
+    presets,
 };
 
 /// Runs the command.
@@ -24,14 +25,19 @@ pub fn run(command: &PresetsCommand) -> Result<()> {
     }
 }
 
+/// The environment; none for tasks of examples.
+fn env(config: &Experiment) -> Option<&str> {
+    config.family().is_none().then_some(config.task.env.as_str())
+}
+
 fn list(format: Format) -> Result<()> {
     let mut rows = Vec::new();
     let mut objects = Vec::new();
-    for (name, _) in PRESETS {
+    for (name, _) in presets::all() {
         let config = presets::load(name, &[])?;
-        rows.push([(*name).to_owned(), config.description.clone()]);
+        rows.push([name.to_owned(), config.description.clone()]);
         objects.push(json!({
-            "name": name, "description": config.description, "env": config.task.env, "role": config.role,
+            "name": name, "description": config.description, "env": env(&config), "role": config.role,
             "learner": config.learner,
         }));
     }

@@ -74,7 +74,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         return Err(WrongUsage(message).into());
     }
     output::check(&args.out)?;
-    let config = presets::load(&args.what, &[])?;
+    let config = presets::load_control(&args.what, &[])?;
     let task = config.tasks(args.split).sample(args.seed, 0, args.task);
     let films = match &args.run {
         Some(run) => before_and_after(&config, run, &task, args)?,
@@ -115,6 +115,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
     let device = device::open(args.compute.device)?;
     let Trained { config: trained, agent, .. } =
         Trained::open(run, args.checkpoint, device, args.compute.backend, actors)?;
+    trained.check_control()?;
     check_same_world(&trained, config, run)?;
     let arithmetic = Arithmetic::of(&trained, agent.computes_by(), device, actors)?;
     memory::evaluation(config, 1, trained.evaluation.episodes, arithmetic).check()?;

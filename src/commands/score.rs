@@ -66,6 +66,7 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let mut seen = HashSet::new();
     for path in &args.runs {
         let run = Trained::open(path, Which::Last, device, args.compute.backend, actors)?;
+        run.config.check_control()?;
         // `latest` is a link to one of the others
         if !seen.insert(run.dir.clone()) {
             continue;

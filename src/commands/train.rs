@@ -13,7 +13,7 @@ use crate::{
     commands::{evaluate::keep, print, print_as},
     config::{Config, ConfigError, Experiment},
     device,
-    evaluate::{Evaluation, Protocol, evaluate},
+    evaluate::{HeldOut, Protocol, held_out},
     failure::{Result, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
@@ -114,11 +114,11 @@ struct Outcome {
     /// Time spent training, by this process (s).
     seconds: f64,
     /// Evaluation on held-out tasks of the training distribution.
-    evaluation: Option<Evaluation>,
+    evaluation: Option<HeldOut>,
 }
 
 impl Outcome {
-    fn of(session: &Session, ended: Ended, evaluation: Option<Evaluation>) -> Self {
+    fn of(session: &Session, ended: Ended, evaluation: Option<HeldOut>) -> Self {
         let state = match ended {
             Ended::Finished => "finished",
             Ended::Solved => "solved",
@@ -155,7 +155,7 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let mut evaluation = None;
     if evaluates {
-        match stop::catch(|| held_out(&session, Split::InDist, None)) {
+        match stop::catch(|| judge(&session, Split::InDist, None)) {
             Ok(found) => evaluation = Some(found?),
             Err(Stopped(signal)) => {
                 say(&format!("evaluation stopped; the training is saved. Evaluate it with: metadrift evaluate {run}"));
@@ -165,7 +165,7 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
         }
     }
     let outcome = Outcome::of(&session, ended, evaluation);
-    print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, Evaluation::to_text))?;
+    print_as(format, &outcome, || outcome.evaluation.as_ref().map_or_else(String::new, HeldOut::to_text))?;
     if !session.is_quiet() {
         say(&format!("\nRun folder: {}\nNext: metadrift evaluate {run} --split ood", session.shown_path().display()));
     }
@@ -173,15 +173,14 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
 }
 
 /// Evaluates on held-out tasks and stores the result with the run. `tasks` replaces `evaluation.tasks`.
-fn held_out(session: &Session, split: Split, tasks: Option<usize>) -> Result<Evaluation> {
+fn judge(session: &Session, split: Split, tasks: Option<usize>) -> Result<HeldOut> {
     let trainer = session.trainer();
     let config = trainer.config();
     let usual = Protocol::of(config, split);
     let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
-    let found = evaluate(config, &*trainer.agent(), session.num_actors(), &protocol)?;
-    let evaluation = Evaluation { iteration: Some(trainer.iteration()), ..found };
-    keep(session.path(), &protocol.file_stem(config), &evaluation)?;
-    Ok(evaluation)
+    let found = held_out(config, (&*trainer.agent(), trainer.iteration()), session.num_actors(), &protocol)?;
+    keep(session.path(), &protocol.file_stem(config), &found)?;
+    Ok(found)
 }
 
 /// Trains one iteration, saves, resumes and evaluates. Without `--run-dir` no file stays.
@@ -195,7 +194,7 @@ fn smoke(config: Experiment, run_dir: Option<&Path>, options: RunOptions) -> Res
         let mut resumed = Session::resume(&dir, Which::Last, Some(2), options)?;
         ended = resumed.run()?;
         for split in [Split::InDist, Split::Ood] {
-            print(&held_out(&resumed, split, Some(10))?.to_text())?;
+            print(&judge(&resumed, split, Some(10))?.to_text())?;
         }
     }
     match ended {

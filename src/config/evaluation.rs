@@ -53,6 +53,9 @@ pub struct Evaluated {
     pub every: u64,
 }
 
+/// The values of keys that an experiment on examples does not read.
+const UNREAD: &str = "left out with [examples]";
+
 impl EvaluationConfig {
     /// Fills in missing keys, and checks every key against its legal range.
     pub(super) fn resolve(&mut self, demand: Demand, settings: &Settings) -> Result<Evaluated, OutOfRange> {
@@ -60,10 +63,16 @@ impl EvaluationConfig {
         let (episodes, steps) = match demand {
             Demand::Lives { .. } if settings.episodes() == Episodes::Endless => (20, 2 * horizon as usize),
             Demand::Lives { .. } | Demand::Lanes { .. } => (20, 0),
+            Demand::Examples { shots, .. } => (shots.query, 0),
             Demand::Tasks { lanes, episodes: Episodes::Count(1), .. } => (lanes, 0),
             // the same number of lanes and ticks, also if a lane has several episodes
             Demand::Tasks { lanes, steps, .. } => (lanes, steps),
         };
+        if settings.examples.is_some() {
+            let none = |given: Option<usize>, filled| given.is_none_or(|given| given == filled);
+            check("evaluation.episodes", self.episodes.unwrap_or(0), none(self.episodes, episodes), UNREAD)?;
+            check("evaluation.steps", self.steps.unwrap_or(0), none(self.steps, steps), UNREAD)?;
+        }
         let adapt_steps = settings.maml.inner_steps.max(1);
         let evaluated = Evaluated {
             tasks: self.tasks,

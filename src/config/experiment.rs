@@ -1,6 +1,6 @@
 //! A checked configuration with everything that follows from it, which cannot fail any more.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use metadrift_agents::{
     keys::{Key, Section},
@@ -15,7 +15,13 @@ use metadrift_envs::{EnvKind, Split, TaskDistribution, channels, obs_dim};
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, evaluation::Evaluated, set};
-use crate::{control::privileged, reference::keys, rollout::GROUP};
+use crate::{
+    control::privileged,
+    examples::{ExamplesConfig, Family},
+    reference::keys,
+    registry,
+    rollout::GROUP,
+};
 
 /// A checked [`Config`] with everything that follows from it. It cannot be changed, so it stays checked.
 #[derive(Clone, Debug)]
@@ -23,10 +29,18 @@ pub struct Experiment {
     config: Config,
     /// The protocol of evaluation, with every key filled in.
     pub evaluation: Evaluated,
-    env: EnvKind,
+    problem: Problem,
     settings: Settings,
     demand: Demand,
-    tasks: Vec<TaskDistribution>,
+}
+
+/// The world of an experiment.
+#[derive(Clone, Debug)]
+enum Problem {
+    /// An environment, and the tasks of each split.
+    Control(EnvKind, Vec<TaskDistribution>),
+    /// Tasks of labelled examples.
+    Examples(Arc<dyn Family>),
 }
 
 impl Experiment {
@@ -57,13 +71,20 @@ impl Experiment {
     /// # Errors
     /// The first error found.
     pub fn new(mut config: Config) -> Result<Experiment, ConfigError> {
+        if config.examples.is_some() {
+            return Self::of_examples(config);
+        }
+        if config.task.env.is_empty() {
+            return Err(ConfigError::NotFound(NO_TASK.into()));
+        }
         let env = EnvKind::from_name(&config.task.env)?;
         let horizon = config.task.horizon.unwrap_or(env.spec().horizon);
         config.check_name()?;
         config.check_ranges()?;
         config.settle_sections()?;
         config.check_ignored()?;
-        let settings = config.settings(env, horizon);
+        let own_obs = obs_dim(env.spec(), &config.task.settings());
+        let settings = config.settings(horizon, (own_obs, channels(env.spec()).len()));
         let demand = (config.learner.demand)(&settings);
         let known = privileged::controller(env).is_some();
         // the kind of network does not depend on the sizes
@@ -75,7 +96,7 @@ impl Experiment {
         check_demand(&config, demand, (horizon, known))?;
         let life = match demand {
             Demand::Lanes { .. } => settings.whole_episodes(),
-            Demand::Tasks { .. } | Demand::Lives { .. } => demand.steps(),
+            Demand::Tasks { .. } | Demand::Lives { .. } | Demand::Examples { .. } => demand.steps(),
         };
         check(
             "policy.window",
@@ -87,7 +108,26 @@ impl Experiment {
         let tasks = Split::ALL.iter().map(|split| TaskDistribution::new(env.spec(), &config.task, *split));
         let tasks = tasks.collect::<Result<_, _>>()?;
         check("task.horizon", horizon, (1..=1_000_000).contains(&horizon), "1 to 1000000")?;
-        Ok(Experiment { config, evaluation, env, settings, demand, tasks })
+        Ok(Experiment { config, evaluation, problem: Problem::Control(env, tasks), settings, demand })
+    }
+
+    /// The experiment on examples of `config`, checked as in [`Experiment::new`].
+    fn of_examples(mut config: Config) -> Result<Experiment, ConfigError> {
+        let examples = config.examples.clone().expect("asked before");
+        if !config.task.env.is_empty() {
+            return Err(ConfigError::NotFound("config: [task] and [examples] exclude each other".into()));
+        }
+        config.check_name()?;
+        config.check_ranges()?;
+        examples.check()?;
+        check("learner", config.learner.name, config.learner.examples, NO_EXAMPLES)?;
+        config.settle_sections()?;
+        config.check_ignored()?;
+        let family = examples.open();
+        let settings = config.settings(1, (family.inputs(), 0));
+        let demand = (config.learner.demand)(&settings);
+        let evaluation = config.evaluation.resolve(demand, &settings)?;
+        Ok(Experiment { config, evaluation, problem: Problem::Examples(family), settings, demand })
     }
 
     /// The same experiment with another number of iterations.
@@ -99,8 +139,39 @@ impl Experiment {
     }
 
     /// The environment.
+    ///
+    /// # Panics
+    /// If the tasks are of examples; commands that need an environment call [`Experiment::check_control`] first.
     pub fn env(&self) -> EnvKind {
-        self.env
+        let Problem::Control(env, _) = &self.problem else { panic!("examples have no environment") };
+        *env
+    }
+
+    /// The family of tasks, if they are of examples.
+    pub fn family(&self) -> Option<&Arc<dyn Family>> {
+        if let Problem::Examples(family) = &self.problem { Some(family) } else { None }
+    }
+
+    /// Refuses an experiment on examples for a command that needs an environment.
+    ///
+    /// # Errors
+    /// If the tasks are of examples.
+    pub fn check_control(&self) -> Result<(), ConfigError> {
+        match self.problem {
+            Problem::Control(..) => Ok(()),
+            Problem::Examples(_) => Err(ConfigError::NotFound(format!(
+                "{} has tasks of examples; this command needs an environment. There are: train, resume, evaluate",
+                self.name
+            ))),
+        }
+    }
+
+    /// The kind of answers of a policy.
+    pub fn head(&self) -> Head {
+        match &self.problem {
+            Problem::Control(env, _) => registry::head(env.spec()),
+            Problem::Examples(family) => family.head(),
+        }
     }
 
     /// Time limit of an episode (steps).
@@ -120,8 +191,9 @@ impl Experiment {
 
     /// The tasks of a split.
     pub fn tasks(&self, split: Split) -> &TaskDistribution {
+        let Problem::Control(_, tasks) = &self.problem else { panic!("examples have no channels") };
         let at = Split::ALL.iter().position(|known| *known == split);
-        &self.tasks[at.expect("all splits are in the list of them")]
+        &tasks[at.expect("all splits are in the list of them")]
     }
 
     /// Notes for the user about tasks that are legal but shared by several splits.
@@ -129,7 +201,8 @@ impl Experiment {
     /// # Errors
     /// If the laws of a split cannot be compared.
     pub fn warnings(&self) -> Result<Vec<String>, ConfigError> {
-        let overlaps = self.task.overlaps(self.env.spec())?;
+        let Problem::Control(env, _) = &self.problem else { return Ok(Vec::new()) };
+        let overlaps = self.task.overlaps(env.spec())?;
         Ok(overlaps.iter().map(|overlap| format!("task: {overlap}")).collect())
     }
 }
@@ -185,25 +258,27 @@ impl Config {
             ..self.clone()
         };
         for (key, value, _) in self.differences(&fresh) {
-            if self.learner.ignores(&key)
+            let unread = self.examples.is_some() && UNREAD.iter().any(|unread| key.starts_with(unread));
+            if (unread || self.learner.ignores(&key))
                 && let Some(Key { key, .. }) = keys::all().find(|known| known.key == key)
             {
-                let legal =
-                    format!("left out or at its default: learner = \"{}\" does not read it", self.learner.name).into();
+                let who = if unread { "[examples]".to_owned() } else { format!("learner = \"{}\"", self.learner.name) };
+                let legal = format!("left out or at its default: {who} does not read it").into();
                 return Err(OutOfRange { key, value, legal }.into());
             }
         }
         Ok(())
     }
 
-    fn settings(&self, env: EnvKind, horizon: u32) -> Settings {
+    fn settings(&self, horizon: u32, (obs_dim, channels): (usize, usize)) -> Settings {
         let own = self.own.values().next().and_then(Value::as_table);
         Settings {
             seed: self.seed,
             iterations: self.iterations,
             horizon,
-            obs_dim: obs_dim(env.spec(), &self.task.settings()),
-            channels: channels(env.spec()).len(),
+            obs_dim,
+            channels,
+            examples: self.examples.as_ref().map(ExamplesConfig::shots),
             rollout: self.rollout.clone(),
             policy: self.policy.clone(),
             maml: self.maml.clone(),
@@ -238,6 +313,7 @@ fn check_demand(config: &Config, demand: Demand, (horizon, known): (u32, bool)) 
             check("learner", config.learner.name, taught == 0 || known, UNKNOWN)?;
             check("rollout.num_steps", config.rollout.num_steps, steps >= horizon as usize, SHORT)
         }
+        Demand::Examples { .. } => Ok(()),
         Demand::Lanes { lanes, .. } => {
             let whole = lanes <= GROUP || lanes.is_multiple_of(GROUP);
             let legal = format!("at most 32 or a multiple of 32 with learner = \"{}\"", config.learner.name);
@@ -246,6 +322,32 @@ fn check_demand(config: &Config, demand: Demand, (horizon, known): (u32, bool)) 
         }
     }
 }
+
+/// Keys that an experiment on examples does not read, or their beginnings.
+const UNREAD: &[&str] = &[
+    "rollout.num_envs",
+    "rollout.num_steps",
+    "rollout.episodes_per_env",
+    "policy.window",
+    "policy.init_log_std",
+    "maml.estimator",
+    "maml.dice_lambda",
+    "maml.sampling_term",
+    "maml.outer",
+    "maml.max_kl",
+    "maml.adapt_log_std",
+    "ppo.clip_eps",
+    "ppo.kl_coef",
+    "ppo.ent_coef",
+    "ppo.gamma",
+    "ppo.gae_lambda",
+];
+
+/// The error of a configuration without tasks.
+const NO_TASK: &str = "config: tasks are missing: write [task] with `env`, or [examples] with `family`";
+
+/// The learners of examples.
+const NO_EXAMPLES: &str = "one that learns from examples, such as maml";
 
 /// The learners of environments for which there is no privileged controller.
 const UNKNOWN: &str = "one that needs no controller of its environment, such as rl2: no controller with full knowledge is known for task.env";

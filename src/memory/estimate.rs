@@ -44,7 +44,7 @@ impl Arithmetic {
     fn sizes(self, config: &Experiment) -> Sizes {
         let layout = registry::policy(config);
         let obs = layout.obs_dim() as u128;
-        let act = config.env().spec().act_dim() as u128;
+        let act = config.head().act_dim() as u128;
         let Arithmetic { graph, on_gpu, threads } = self;
         Sizes {
             row: 4 * (2 * obs + act + 3) + 2,
@@ -81,6 +81,10 @@ impl Training {
                 let rows = tasks * lanes * steps as u128;
                 let in_hand = sizes.threads.min(tasks) * lanes * lane;
                 (rows * phases as u128, rows * sizes.row + tasks * TASK, in_hand)
+            }
+            Demand::Examples { tasks, shots, .. } => {
+                let rows = tasks as u128 * (shots.support + shots.query) as u128;
+                (rows, rows * (sizes.row + sizes.sample), 0)
             }
             Demand::Lives { lanes, steps, .. } => {
                 let rows = lanes as u128 * steps as u128;

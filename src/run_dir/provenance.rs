@@ -3,12 +3,15 @@
 
 use std::{collections::BTreeMap, fs};
 
-use metadrift_agents::native;
+use metadrift_agents::{native, settings::Shots};
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use super::own::sha256;
-use crate::config::{ConfigError, Experiment};
+use crate::{
+    config::{ConfigError, Experiment},
+    examples::{self, Family},
+};
 
 /// The build of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,9 @@ const DIGESTED: u32 = 16;
 /// # Errors
 /// If the configuration does not hold together.
 pub fn task_digests(config: &Experiment) -> Result<BTreeMap<String, String>, ConfigError> {
+    if let Some((family, examples)) = config.family().zip(config.examples.as_ref()) {
+        return Ok(example_digests(&**family, examples.shots(), config.seed));
+    }
     let spec = config.env().spec();
     let mut digests = BTreeMap::new();
     for split in Split::ALL {
@@ -82,6 +88,18 @@ pub fn task_digests(config: &Experiment) -> Result<BTreeMap<String, String>, Con
         digests.insert(split.to_string(), sha256(&bytes));
     }
     Ok(digests)
+}
+
+/// [`task_digests`] of tasks of examples.
+fn example_digests(family: &dyn Family, shots: Shots, seed: u64) -> BTreeMap<String, String> {
+    let digest = |split: Split| {
+        let bytes = |index| {
+            let task = examples::draw(family, shots, (seed, split), (0, index));
+            task.inputs.iter().chain(&task.labels).flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()
+        };
+        (split.to_string(), sha256(&(0..DIGESTED).flat_map(bytes).collect::<Vec<u8>>()))
+    };
+    Split::ALL.into_iter().map(digest).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use metadrift_envs::ActionSpace;
+use metadrift_agents::layout::Head;
 
 use crate::{stats::mean, train::Report};
 
@@ -19,7 +19,7 @@ const SHRUNK: f64 = 100.0;
 
 /// The course of a run, as the warnings at its end need it.
 pub(super) struct Diagnosis {
-    actions: ActionSpace,
+    head: Head,
     /// Gain of adaptation over the unadapted policy in the last [`GAINS`] iterations.
     gains: VecDeque<f64>,
     returns: Series,
@@ -63,9 +63,9 @@ impl Series {
 }
 
 impl Diagnosis {
-    /// The diagnosis at the start of a run; `actions` is the environment's action space.
-    pub fn new(actions: ActionSpace) -> Self {
-        Diagnosis { actions, gains: VecDeque::new(), returns: Series::default(), entropies: Series::default() }
+    /// The diagnosis at the start of a run; `head` is the policy's.
+    pub fn new(head: Head) -> Self {
+        Diagnosis { head, gains: VecDeque::new(), returns: Series::default(), entropies: Series::default() }
     }
 
     /// Adds an iteration.
@@ -111,9 +111,9 @@ impl Diagnosis {
     fn frozen(&self) -> Option<String> {
         let (before, now, _) = self.entropies.ends()?;
         let (first, last, scatter) = self.returns.ends()?;
-        let gone = match self.actions {
-            ActionSpace::Discrete(_) => now < GONE * before,
-            ActionSpace::Box { dim, .. } => now < before - SHRUNK.ln() * dim as f64,
+        let gone = match self.head {
+            Head::Categorical(_) => now < GONE * before,
+            Head::Gaussian(dim) => now < before - SHRUNK.ln() * dim as f64,
         };
         (gone && last - first <= 2.0 * scatter).then(|| {
             format!(
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
 
     /// The warnings of a run of 60 iterations with this return and entropy at iteration `i`.
-    fn warnings(actions: ActionSpace, course: impl Fn(f64) -> (f64, f64)) -> String {
-        let mut diagnosis = Diagnosis::new(actions);
+    fn warnings(head: Head, course: impl Fn(f64) -> (f64, f64)) -> String {
+        let mut diagnosis = Diagnosis::new(head);
         for i in 0..60 {
             let (mean_return, entropy) = course(f64::from(i));
             // a scatter of about one, the same in every test
@@ -172,8 +172,8 @@ mod tests {
         diagnosis.warnings().join("\n")
     }
 
-    const CHOICE: ActionSpace = ActionSpace::Discrete(2);
-    const TORQUE: ActionSpace = ActionSpace::Box { dim: 1, bound: 2.0 };
+    const CHOICE: Head = Head::Categorical(2);
+    const TORQUE: Head = Head::Gaussian(1);
 
     #[test]
     fn runs_that_learn_or_stay_end_without_a_warning() {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Experiment,
-    evaluate::{Protocol, VALIDATION, evaluate},
+    evaluate::{Protocol, VALIDATION, held_out},
     failure::Result,
     train::Trainer,
 };
@@ -57,10 +57,10 @@ pub(super) fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
     let mut score = f64::NAN;
     for split in [Split::InDist, Split::Ood] {
         let protocol = Protocol { draw: VALIDATION, ..Protocol::of(config, split) };
-        let evaluation = evaluate(config, &*agent, actors, &protocol)?;
-        scalars.extend(evaluation.scalars());
+        let found = held_out(config, (&*agent, trainer.iteration()), actors, &protocol)?;
+        scalars.extend(found.scalars());
         if split == Split::InDist {
-            score = evaluation.curve.last().expect("a curve begins without adaptation").deterministic.summary.mean;
+            score = found.score();
         }
     }
     Ok(Validation { scalars, candidate: Best { step: trainer.iteration(), score } })

@@ -31,6 +31,7 @@ pub const ENTRY: Entry = Entry {
     ignores: &["rollout.num_tasks", "rollout.num_envs", "policy.*", "maml.*", "ppo.*"],
     own: Some(Section::of::<AdaptiveControlConfig>()),
     settings: Some("iterations = 1\n"),
+    examples: false,
     least_window: 0,
     layout: |settings, obs_dim, head| Layout::model(obs_dim, settings.channels, head),
     demand,

@@ -40,6 +40,7 @@ pub const ENTRY: Entry = Entry {
     ignores: &["rollout.num_tasks", "maml.*", "ppo.kl_coef"],
     own: Some(Section::of::<ContextConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
+    examples: false,
     least_window: 1,
     layout,
     demand: ppo::demand,

@@ -15,6 +15,7 @@ pub const ENTRY: Entry = Entry {
     ignores: IGNORES,
     own: Some(OWN),
     settings: Some(SETTINGS),
+    examples: false,
     least_window: 0,
     layout: recurrent::layout,
     demand: |settings| recurrent::demand(settings, imitate(settings)),

@@ -41,6 +41,7 @@ pub const ENTRY: Entry = Entry {
     ],
     own: Some(Section::of::<DistillWindowConfig>()),
     settings: Some("iterations = 60\n[ppo]\nouter_lr = 2e-3\nouter_epochs = 2\n[policy]\nwindow = 4\n"),
+    examples: false,
     least_window: 1,
     layout: feedforward,
     demand,

@@ -37,6 +37,7 @@ pub const ENTRY: Entry = Entry {
     ignores: &[],
     own: None,
     settings: None,
+    examples: true,
     least_window: 0,
     layout: feedforward,
     demand,
@@ -56,6 +57,8 @@ pub struct Maml {
     ppo: PpoConfig,
     estimator: Estimator,
     backend: Arc<dyn Backend>,
+    /// True if it learns from labelled examples: actions are labels, and the losses their likelihoods.
+    labelled: bool,
 }
 
 impl Learner for Maml {
@@ -137,7 +140,7 @@ impl Maml {
         let params = Params::new([(POLICY, meta_params), (RATES, rates)]);
         let learned = if maml.learns_rates() { params.values().len() } else { params.part(POLICY).len() };
         let estimator = Estimator::new(&ppo, threads);
-        Maml { params, adam: Adam::new(learned), maml, ppo, estimator, backend }
+        Maml { params, adam: Adam::new(learned), maml, ppo, estimator, backend, labelled: false }
     }
 
     /// The meta-policy and its inner rates.
@@ -153,21 +156,32 @@ impl Maml {
     /// The meta-policy as it is deployed, without tasks.
     pub fn adaptive(&self) -> Adaptive {
         let [start, rates] = [POLICY, RATES].map(|name| self.params.part(name).to_vec());
-        Adaptive::new(self.backend.clone(), self.maml.inner_loss(), self.estimator, start, rates)
+        Adaptive::new(self.backend.clone(), self.inner_loss(), self.estimator, start, rates)
     }
 }
+
+/// The log standard deviation at which the likelihood of a label is minus the squared error, but for a constant: the root
+/// of 1/2.
+const SQUARED_ERROR: f32 = -0.346_573_6;
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let theta = layout.initial(settings.policy.init_log_std, &mut rng);
+    let log_std = if settings.examples.is_some() { SQUARED_ERROR } else { settings.policy.init_log_std };
+    let theta = layout.initial(log_std, &mut rng);
     let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
-    Ok(Box::new(Maml::new(settings.maml.clone(), settings.ppo.clone(), backend, theta, threads)))
+    let labelled = settings.examples.is_some();
+    let adapt_log_std = settings.maml.adapt_log_std && !labelled;
+    let maml = MamlConfig { adapt_log_std, ..settings.maml.clone() };
+    Ok(Box::new(Maml { labelled, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) }))
 }
 
 /// The demand: every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.
 fn demand(settings: &Settings) -> Demand {
     let rollout = &settings.rollout;
+    if let Some(shots) = settings.examples {
+        return Demand::Examples { tasks: rollout.num_tasks, shots, phases: settings.maml.inner_steps + 1 };
+    }
     let asked = rollout.num_steps;
     let episodes = settings.episodes();
     let steps = match episodes {
@@ -184,12 +198,19 @@ fn size(settings: &Settings) -> String {
     let steps = settings.maml.inner_steps;
     let plural = if steps == 1 { "" } else { "s" };
     let rollout = &settings.rollout;
-    format!("{} tasks x {} lanes, {steps} inner step{plural}", rollout.num_tasks, rollout.num_envs)
+    let each = match settings.examples {
+        Some(shots) => format!("{} examples", shots.support),
+        None => format!("{} lanes", rollout.num_envs),
+    };
+    format!("{} tasks x {each}, {steps} inner step{plural}", rollout.num_tasks)
 }
 
 fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let tasks = settings.rollout.num_tasks as u128;
-    let per_task = settings.rollout.num_envs as u128 * demand(settings).steps() as u128;
+    let per_task = match settings.examples {
+        Some(shots) => shots.support.max(shots.query) as u128,
+        None => settings.rollout.num_envs as u128 * demand(settings).steps() as u128,
+    };
     let inner = settings.maml.inner_steps as u128;
     let sample = sizes.hidden + sizes.sample;
     let kept = if sizes.graph {

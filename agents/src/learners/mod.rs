@@ -35,6 +35,7 @@ const COMMON: &[&str] = &[
     "learner",
     "iterations",
     "task",
+    "examples",
     "rollout",
     "evaluation",
     "policy",

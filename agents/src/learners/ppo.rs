@@ -57,6 +57,7 @@ pub const ENTRY: Entry = Entry {
     ],
     own: Some(Section::of::<PpoLearnerConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n"),
+    examples: false,
     least_window: 0,
     layout: feedforward,
     demand,

@@ -256,6 +256,7 @@ impl<T: Scalar> Task<T> {
         let old = task.old.as_ref().expect("just asked");
         let (loss, weight, credit) = match &objective.outer {
             OuterLoss::Clipped(loss) => (Loss::Clipped(loss), task.weight, task.credit),
+            OuterLoss::Likelihood => (Loss::Likelihood, task.weight, 0.0),
             OuterLoss::Divergence => (Loss::Divergence, 1.0, 0.0),
         };
         let (mut v, outer) = self.gradient(&phis[steps], &task.query, &loss, None);
@@ -294,7 +295,8 @@ impl<T: Scalar> Task<T> {
         self.kept = kept;
         let adapted = match loss {
             Loss::Clipped(loss) => -outer.gain - loss.ent_coef * outer.entropy,
-            _ => outer.moved,
+            Loss::Divergence => outer.moved,
+            _ => -outer.gain,
         };
         let loss = weight * adapted + objective.kl_coef * kl + sampled;
         (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])

@@ -208,13 +208,16 @@ impl TchBackend {
         let kl = chunk.before_adaptation().mean(&dist::kl(head, (old_params, old_out), (&theta, out_before)));
         let adapted = match objective.outer {
             OuterLoss::Clipped(loss) => (outer.loss - &outer.entropy * loss.ent_coef) * &chunk.weight,
+            OuterLoss::Likelihood => self.likelihoods(&phi, &out, query) * &chunk.weight,
             OuterLoss::Divergence => outer.moved.shallow_clone(),
         };
         let loss = adapted + &kl * objective.kl_coef + sampling;
         let total = loss.sum(self.kind);
 
         let _no_grad = tch::no_grad_guard();
-        let stats = [&loss, &inner_loss, &kl, &outer.entropy, &outer.outside, &outer.moved];
+        let none = loss.zeros_like();
+        let moved = if matches!(objective.outer, OuterLoss::Likelihood) { &none } else { &outer.moved };
+        let stats = [&loss, &inner_loss, &kl, &outer.entropy, &outer.outside, moved];
         let stats = Tensor::stack(&stats.map(|s| s.sum(self.kind)), 0).view([1, 6]);
         (total, stats)
     }

@@ -35,10 +35,15 @@ impl TchBackend {
         let params = policy::blocks(&self.layout, &[params], self.device, self.kind, true);
         let data = Samples::upload(&self.layout, std::slice::from_ref(batch), self.device, self.kind);
         let out = policy::forward(&self.layout, &params, &data.obs);
-        let log_prob = dist::log_prob(self.layout.head(), &params, &out, &data.action);
-        let loss = data.mean(&(log_prob * &data.advantage)).neg().sum(self.kind);
+        let loss = self.likelihoods(&params, &out, &data).sum(self.kind);
         let (gradient, [loss]) = with_numbers(&params, &loss, [&loss]);
         (gradient, loss)
+    }
+
+    /// Minus the mean log-likelihood of the actions, each times its advantage, `[tasks]`; `out` are the head outputs.
+    pub(super) fn likelihoods(&self, params: &[Tensor], out: &Tensor, data: &Samples) -> Tensor {
+        let log_prob = dist::log_prob(self.layout.head(), params, out, &data.action);
+        data.mean(&(log_prob * &data.advantage)).neg()
     }
 
     /// Gradient of half the mean squared error of a value network, `[num_params]`, and that loss; `obs` is `[samples,

@@ -32,7 +32,7 @@ use crate::{
 /// written.
 pub fn run(args: &TraceArgs) -> Result<()> {
     output::check(&args.out)?;
-    let config = presets::load(&args.what, &[])?;
+    let config = presets::load_control(&args.what, &[])?;
     let env = config.env();
     let spec = env.spec();
     let (split, iteration, index) = parse_task(&args.task)?;
@@ -97,6 +97,7 @@ fn trained(
 ) -> Result<()> {
     let actors = std::thread::available_parallelism().map_or(1, usize::from);
     let Trained { config: trained, agent, .. } = Trained::open(run, Which::Last, Device::Cpu, None, actors)?;
+    trained.check_control()?;
     check_same_world(&trained, config, run)?;
     let spec = config.env().spec();
     let stream = Stream::new(args.seed, Purpose::EvaluationAction);

@@ -15,7 +15,7 @@ use crate::{
 /// As [`super::run`].
 pub fn run(args: &AuditArgs) -> Result<()> {
     args.out.as_deref().map_or(Ok(()), output::check)?;
-    let config = presets::load(&args.what, &args.sets)?;
+    let config = presets::load_control(&args.what, &args.sets)?;
     let search = Budget { rounds: args.rounds as usize, ..Budget::AUDIT };
     let effort = Effort { tasks: args.tasks as usize, lanes: args.lanes as usize, seed: args.seed, search };
     let audit = audit(&config, &effort)?;

@@ -75,7 +75,7 @@ enum Role {
 /// # Errors
 /// As [`super::run`].
 pub fn run(what: &str, format: Format) -> Result<()> {
-    let config = presets::load(what, &[])?;
+    let config = presets::load_control(what, &[])?;
     config.warnings()?.iter().for_each(|warning| warn(warning));
     let spec = config.env().spec();
     let mut splits = Vec::new();

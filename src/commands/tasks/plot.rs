@@ -36,7 +36,7 @@ pub struct Asked {
 /// As [`super::run`], and where nothing drifts.
 pub fn run(what: &str, asked: Asked, out: &Path) -> Result<()> {
     output::check(out)?;
-    let config = presets::load(what, &[])?;
+    let config = presets::load_control(what, &[])?;
     let life = Life::of(&config, asked.split);
     let distribution = config.tasks(asked.split);
     let tasks: Vec<Task> = (0..asked.count).map(|index| distribution.sample(asked.seed, 0, index)).collect();

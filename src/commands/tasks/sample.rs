@@ -23,7 +23,7 @@ struct Row<'a> {
 /// # Errors
 /// As [`super::run`].
 pub fn run(what: &str, split: Split, count: u32, seed: u64, format: Format) -> Result<()> {
-    let config = presets::load(what, &[])?;
+    let config = presets::load_control(what, &[])?;
     let distribution = config.tasks(split);
     let all = channels(config.env().spec());
     let tasks = (0..count).map(|index| distribution.sample(seed, 0, index));

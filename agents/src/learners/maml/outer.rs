@@ -5,7 +5,7 @@ use crate::{
     agent::adapting,
     backend::Problem,
     batch::{Batch, MetaBatch},
-    objective::{ClippedLoss, Objective, ObjectiveStats, OuterLoss, clip_norm},
+    objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats, OuterLoss, clip_norm},
     params::{POLICY, Params, RATES},
     report::{Diverged, Metrics},
     settings::Outer,
@@ -49,7 +49,10 @@ impl Maml {
     fn epochs(&mut self, problem: &mut dyn Problem, informed: bool) -> Result<Metrics, Diverged> {
         let clip_eps = if self.maml.outer == Outer::Ppo { self.ppo.clip_eps } else { f64::INFINITY };
         let clipped = OuterLoss::Clipped(ClippedLoss { clip_eps, ent_coef: self.ppo.ent_coef });
-        let objective = Objective { kl_coef: self.ppo.kl_coef, ..self.objective(clipped) };
+        let objective = match self.labelled {
+            true => self.objective(OuterLoss::Likelihood),
+            false => Objective { kl_coef: self.ppo.kl_coef, ..self.objective(clipped) },
+        };
         let mut first = None;
         let mut last = ObjectiveStats::default();
         let mut norms = 0.0;
@@ -156,7 +159,7 @@ impl Maml {
 
     fn objective(&self, outer: OuterLoss) -> Objective {
         Objective {
-            inner: self.maml.inner_loss(),
+            inner: self.inner_loss(),
             outer,
             kl_coef: 0.0,
             first_order: self.maml.first_order,
@@ -164,8 +167,17 @@ impl Maml {
         }
     }
 
-    /// Zeroes the gradient by the rates of parameters that do not adapt.
+    /// The inner loss.
+    pub(super) fn inner_loss(&self) -> InnerLoss {
+        // the second derivative of a likelihood needs no estimator
+        if self.labelled { InnerLoss::Score } else { self.maml.inner_loss() }
+    }
+
+    /// Zeroes the gradient by the rates of parameters that do not adapt, and by the unit of the error of labels.
     fn hold_still(&self, gradient: &mut [f32]) {
+        if let (Some(log_std), true) = (self.backend.layout().log_std(), self.labelled) {
+            gradient[log_std].fill(0.0);
+        }
         if self.maml.learns_rates() {
             let rates = &mut gradient[self.params.range(RATES)];
             let adapts = adapting(self.backend.layout(), &self.maml);

@@ -56,7 +56,10 @@ impl<T: Scalar> HeadLoss<T> {
             moved[s] = data.weight * (ratio - T::ONE - log_ratio);
         }
         self.score(&c, o, data.action(tile), &mut d);
+        let n = data.in_tile(tile);
+        let entropy = self.add_entropy(T::ZERO, n, o, &mut d);
         sums.moved += total(&moved).to_f64();
+        sums.entropy += data.weight.to_f64() * total(&entropy[..n]).to_f64();
     }
 
     /// PPO's loss: minus the clipped gain, minus the entropy bonus; each sample has `weight`.
