@@ -131,6 +131,9 @@ pub struct TrainArgs {
     /// Change one setting; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Folder of the data, for tasks of examples that need any
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Seed of every random number [default: that of the configuration]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,

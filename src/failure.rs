@@ -188,4 +188,11 @@ macro_rules! coded_by_cause {
     )+};
 }
 
-coded_by_cause!(serde_json::Error, csv::Error, gif::EncodingError, std::string::FromUtf8Error);
+coded_by_cause!(
+    serde_json::Error,
+    csv::Error,
+    gif::EncodingError,
+    png::DecodingError,
+    std::string::FromUtf8Error,
+    zip::result::ZipError
+);

@@ -82,7 +82,11 @@ presets! {
 }
 
 /// Presets with tasks of examples, which have no audit.
-pub const EXAMPLES: &[(&str, &str)] = &[("sinusoid", include_str!("../presets/sinusoid.toml"))];
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("sinusoid", include_str!("../presets/sinusoid.toml")),
+    ("omniglot", include_str!("../presets/omniglot.toml")),
+    ("entities", include_str!("../presets/entities.toml")),
+];
 
 /// Names and texts of all presets.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {

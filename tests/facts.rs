@@ -36,7 +36,7 @@ fn training_and_resuming_tell_the_folder_and_the_result() {
 fn lists_name_all_there_is() {
     let place = Place::new();
     let presets = json(&place, "presets list --format json");
-    assert_eq!(presets.as_array().unwrap().len(), metadrift::presets::PRESETS.len());
+    assert_eq!(presets.as_array().unwrap().len(), metadrift::presets::all().count());
     assert_eq!((&presets[0]["name"], &presets[0]["env"]), (&"cartpole-flip".into(), &"cartpole".into()));
     assert_eq!(json(&place, "presets show pendulum-flip --format json")["task"]["env"], "pendulum");
     let envs = json(&place, "env list --format json");

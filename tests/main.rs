@@ -10,6 +10,7 @@ mod damage;
 mod double_integrator;
 mod estimators;
 mod event_file;
+mod examples;
 mod facts;
 mod faults;
 mod folders;

@@ -7,6 +7,7 @@ use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
     learners::maml::Maml,
+    native::NativeBackend,
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     params::{POLICY, Params, RATES},
     settings::{MamlConfig, Outer, PpoConfig},
@@ -123,6 +124,75 @@ fn weights_scale_what_a_task_adds() {
         let both = gradient(&layout, &theta, &weighted, FREE).0;
         for ((both, a), b) in both.iter().zip(&each[0]).zip(&each[1]) {
             assert!((both - 0.5 * (0.5 * a - 2.0 * b)).abs() < 1e-5, "{both} {a} {b}");
+        }
+    }
+}
+
+/// The meta-gradient by policy and rates against differences of the meta-loss in f64, for every combination of losses that
+/// the recipes have; data are fixed, and of policies nearby, as in a later epoch. DiCE is no function's second derivative
+/// away from the collecting policy; tests/estimators.rs of the program compares it with exact values.
+#[test]
+fn every_recipes_meta_gradient_is_that_of_its_loss() {
+    let clipped = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 });
+    let cases = [
+        (InnerLoss::LVC, clipped, false),
+        (InnerLoss::Score, clipped, false),
+        (InnerLoss::Score, clipped, true),
+        (InnerLoss::LVC, FREE, false),
+        (InnerLoss::Score, OuterLoss::Divergence, false),
+        (InnerLoss::Score, OuterLoss::Likelihood, false),
+    ];
+    for (layout, inner_steps) in layouts().into_iter().flat_map(|layout| [1, 2, 3].map(|k| (layout.clone(), k))) {
+        for (inner, outer, credited) in cases {
+            let mut rng = Lcg(40 + inner_steps as u64);
+            let n = layout.num_params();
+            let theta = params(&layout, &mut rng);
+            let mut data = meta_batch(&layout, &theta, inner_steps, 2, &mut rng);
+            data.weight = vec![0.7, 1.4];
+            if credited {
+                data.credit = vec![0.02, -0.03];
+            }
+            let mut at: Vec<f64> = theta.iter().map(|p| f64::from(*p)).collect();
+            at.extend((0..n).map(|_| 0.2 + 0.1 * f64::from(rng.uniform())));
+            let backend = NativeBackend::new(layout.clone(), 1);
+            let objective = Objective { kl_coef: 0.3, learn_rates: true, inner, ..self::objective(outer) };
+            let mut prepared = backend.prepare(&at[..n], &data);
+            let mut look = |at: &[f64]| backend.meta_gradient(&at[..n], &at[n..], &mut prepared, &objective);
+            let (mut gradient, by_rates, _) = look(&at);
+            gradient.extend(by_rates);
+            let mut squares = [0.0; 2];
+            for i in 0..2 * n {
+                let mut moved = |by: f64| {
+                    let mut at = at.clone();
+                    at[i] += by;
+                    look(&at).2.loss
+                };
+                let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                squares[0] += (gradient[i] - numeric).powi(2);
+                squares[1] += numeric * numeric;
+            }
+            let error = (squares[0] / squares[1]).sqrt();
+            assert!(error <= 1e-6, "{inner:?}, {outer:?}, credit {credited}, {inner_steps} steps: {error:e}");
+        }
+    }
+}
+
+/// Without second derivatives the gradient is that of the outer loss where adaptation ends, which knows nothing of the way.
+#[test]
+fn the_first_order_gradient_is_the_outer_one_at_the_adapted_policy() {
+    for layout in layouts() {
+        let mut rng = Lcg(6);
+        let theta = params(&layout, &mut rng);
+        let data = meta_batch(&layout, &theta, 1, 1, &mut rng);
+        let backend = backend::open(BackendChoice::Native, layout.clone(), Device::Cpu, 0, 1).unwrap();
+        let adapted = backend.adapt(InnerLoss::LVC, &[theta.clone()], &vec![0.1; theta.len()], &data.supports[0]);
+        let there = MetaBatch { query: data.query.clone(), ..MetaBatch::default() };
+        let expected = gradient(&layout, &adapted[0], &there, FREE).0;
+        let at = Params::new([(POLICY, theta.clone()), (RATES, vec![0.1; theta.len()])]);
+        let first_order = Objective { first_order: true, ..objective(FREE) };
+        let (found, _) = backend.problem(&theta, &data).gradient(&at, &first_order);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, ConfigError, Experiment},
     device,
     evaluate::{HeldOut, Protocol, held_out},
-    failure::{Result, code},
+    failure::{During, Result, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
     presets, registry,
@@ -29,9 +29,16 @@ use crate::{
 pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     let mut sets: Vec<String> = args.learner.iter().map(|name| format!("learner={name}")).collect();
     sets.extend_from_slice(&args.sets);
+    if let Some(data) = &args.data {
+        // the run is evaluated from other folders, too
+        let data =
+            std::fs::canonicalize(data).during(|| format!("cannot read the folder of the data {}", data.display()))?;
+        sets.push(format!("examples.data={}", toml::Value::from(data.display().to_string())));
+    }
     sets.extend(args.seed.map(|seed| format!("seed={seed}")));
     sets.extend(args.iterations.map(|n| format!("iterations={n}")));
     let config = presets::load(&args.what, &sets)?;
+    config.check_data()?;
     config.warnings()?.iter().for_each(|warning| warn(warning));
     let options = options(&args.compute, args.max_time, args.quiet);
     let evaluates = !args.no_evaluate;

@@ -47,6 +47,9 @@ pub enum ConfigError {
     /// A preset does not exist, or a run does not fit it.
     #[error("{0}")]
     NotFound(String),
+    /// The data of a family of examples are missing or damaged.
+    #[error("examples.data: {0}")]
+    Data(String),
     /// A configuration cannot be read.
     #[error("cannot read configuration {}: {source}", path.display())]
     Unreadable {

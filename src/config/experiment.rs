@@ -123,7 +123,7 @@ impl Experiment {
         check("learner", config.learner.name, config.learner.examples, NO_EXAMPLES)?;
         config.settle_sections()?;
         config.check_ignored()?;
-        let family = examples.open();
+        let family = examples.open()?;
         let settings = config.settings(1, (family.inputs(), 0));
         let demand = (config.learner.demand)(&settings);
         let evaluation = config.evaluation.resolve(demand, &settings)?;
@@ -164,6 +164,14 @@ impl Experiment {
                 self.name
             ))),
         }
+    }
+
+    /// Refuses an experiment on examples whose data are not there.
+    ///
+    /// # Errors
+    /// The place where data can be had.
+    pub fn check_data(&self) -> Result<(), ConfigError> {
+        self.examples.as_ref().map_or(Ok(()), ExamplesConfig::check_data)
     }
 
     /// The kind of answers of a policy.

@@ -62,6 +62,10 @@ pub struct ExamplesEvaluation {
     pub query: usize,
     /// After 0, 1, … steps on the same support examples.
     pub curve: Vec<Point>,
+    /// Share of the query examples that are nearest to the mean support input of their class: the baseline that learns
+    /// nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_mean: Option<Figure>,
 }
 
 /// Evaluates `agent` with the adaptation of training on held-out tasks of `config`.
@@ -80,10 +84,11 @@ pub fn evaluate(config: &Experiment, agent: &dyn Agent, protocol: &Protocol) -> 
     let mut agent = agent.duplicate();
     agent.begin(tasks);
     let mut curve = Vec::new();
+    let classes = matches!(family.head(), Head::Categorical(_));
     for steps in 0..=adapt_steps {
         let query = source.collect(adapt_steps, agent.policies())?;
         let losses: Vec<f64> = query.returns().iter().map(|gain| -gain).collect();
-        let accuracy = matches!(family.head(), Head::Categorical(_)).then(|| Figure::of(&shares_right(query), seed));
+        let accuracy = classes.then(|| Figure::of(&shares_right(query), seed));
         curve.push(Point { adapt_steps: steps, loss: Figure::of(&losses, seed), accuracy });
         if steps < adapt_steps {
             let policies: Policies<'_> = agent.policies();
@@ -100,6 +105,7 @@ pub fn evaluate(config: &Experiment, agent: &dyn Agent, protocol: &Protocol) -> 
         support: shots.support,
         query: shots.query,
         curve,
+        nearest_mean: classes.then(|| Figure::of(&source.nearest_means(), seed)),
     })
 }
 
@@ -125,6 +131,9 @@ impl ExamplesEvaluation {
                 text += &format!("   {mean:>8.4}  [{low:.4}, {high:.4}]");
             }
             text.push('\n');
+        }
+        if let Some(Figure { mean, ci95: [low, high] }) = &self.nearest_mean {
+            text += &format!("\nby the nearest mean of the support inputs: {mean:.4}  [{low:.4}, {high:.4}]\n");
         }
         text
     }

@@ -4,10 +4,13 @@
 //! stored as an episode of one step, whose action is the label and whose reward is minus the loss.
 
 mod evaluate;
+mod images;
+mod mentions;
 mod sinusoid;
 mod source;
+mod ways;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use metadrift_agents::{
     layout::Head,
@@ -16,6 +19,8 @@ use metadrift_agents::{
 };
 use metadrift_envs::{Split, StreamRng};
 use serde::{Deserialize, Serialize};
+
+use crate::{config::ConfigError, failure::Failure};
 
 pub use evaluate::{ExamplesEvaluation, Point, evaluate};
 pub use source::{Examples, draw};
@@ -32,6 +37,17 @@ pub struct ExamplesConfig {
     /// Number of examples on which the adapted network is judged.
     #[serde(default = "ten")]
     pub query: usize,
+    /// Number of classes of a task; 0 for a family of numbers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ways: usize,
+    /// Folder of the data, if the family needs any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_zero(ways: &usize) -> bool {
+    *ways == 0
 }
 
 fn ten() -> usize {
@@ -44,6 +60,10 @@ fn ten() -> usize {
 pub enum FamilyName {
     /// Regression of sine waves.
     Sinusoid,
+    /// Classes of images.
+    Images,
+    /// Types of named entities.
+    Entities,
 }
 
 /// Largest number of examples of a task.
@@ -62,14 +82,75 @@ impl ExamplesConfig {
     pub fn check(&self) -> Result<(), OutOfRange> {
         let legal = |n: usize| (1..=MOST).contains(&n);
         check("examples.support", self.support, legal(self.support), "1 to 10000")?;
-        check("examples.query", self.query, legal(self.query), "1 to 10000")
+        check("examples.query", self.query, legal(self.query), "1 to 10000")?;
+        if self.family == FamilyName::Sinusoid {
+            check("examples.ways", self.ways, self.ways == 0, "left out with numbers")?;
+            let data = self.data.as_ref().map_or_else(String::new, |data| data.display().to_string());
+            return check("examples.data", data, self.data.is_none(), "left out: this family makes its own");
+        }
+        check("examples.ways", self.ways, (2..=100).contains(&self.ways), "2 to 100")?;
+        let even = |n: usize| n.is_multiple_of(self.ways);
+        check("examples.support", self.support, even(self.support), "a multiple of examples.ways")?;
+        check("examples.query", self.query, even(self.query), "a multiple of examples.ways")
     }
 
-    /// The family.
-    pub fn open(&self) -> Arc<dyn Family> {
-        match self.family {
-            FamilyName::Sinusoid => Arc::new(sinusoid::Sinusoid),
-        }
+    /// The family with its data; without a folder, only its shape is known.
+    ///
+    /// # Errors
+    /// If the data cannot be read, or are too few.
+    pub fn open(&self) -> Result<Arc<dyn Family>, ConfigError> {
+        let unread = |inputs| Arc::new(Unread { inputs, ways: self.ways });
+        let family: Result<Arc<dyn Family>, Failure> = match (self.family, &self.data) {
+            (FamilyName::Sinusoid, _) => Ok(Arc::new(sinusoid::Sinusoid)),
+            (FamilyName::Images, None) => Ok(unread(images::PIXELS)),
+            (FamilyName::Entities, None) => Ok(unread(mentions::FEATURES)),
+            (FamilyName::Images, Some(data)) => images::Images::open(data, self.ways).map(|it| Arc::new(it) as _),
+            (FamilyName::Entities, Some(data)) => mentions::Mentions::open(data, self.ways).map(|it| Arc::new(it) as _),
+        };
+        let family = family.map_err(|failure| ConfigError::Data(crate::message::of_error(&failure)))?;
+        let folder = || self.data.as_ref().map_or_else(String::new, |data| data.display().to_string());
+        family.check(self.shots()).map_err(|missing| ConfigError::Data(format!("{}: {missing}", folder())))?;
+        Ok(family)
+    }
+
+    /// Refuses a family without its data.
+    ///
+    /// # Errors
+    /// The place where data can be had.
+    pub fn check_data(&self) -> Result<(), ConfigError> {
+        let (what, place) = match self.family {
+            FamilyName::Images if self.data.is_none() => {
+                ("images", "Omniglot, images_background_small*.zip of github.com/brendenlake/omniglot (MIT)")
+            }
+            FamilyName::Entities if self.data.is_none() => {
+                ("text", "CrossNER of github.com/zliucr/CrossNER (MIT), SNIPS of github.com/sonos/nlu-benchmark (CC0)")
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::Data(format!(
+            "the {what} are not part of metadrift: --data DIR names their folder, such as {place}"
+        )))
+    }
+}
+
+/// A family of classes whose data were not read.
+#[derive(Debug)]
+struct Unread {
+    inputs: usize,
+    ways: usize,
+}
+
+impl Family for Unread {
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn head(&self) -> Head {
+        Head::Categorical(self.ways)
+    }
+
+    fn draw(&self, _: Split, _: Shots, _: &mut StreamRng) -> Task {
+        panic!("the data were asked for before: ExamplesConfig::check_data")
     }
 }
 
@@ -83,6 +164,14 @@ pub trait Family: std::fmt::Debug + Send + Sync {
 
     /// Draws a task of `split`, and its examples: the support ones, then the query ones.
     fn draw(&self, split: Split, shots: Shots, rng: &mut StreamRng) -> Task;
+
+    /// Refuses data that are too few for tasks of `shots`.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(&self, _shots: Shots) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The examples of a task.

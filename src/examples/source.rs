@@ -55,6 +55,11 @@ impl Examples {
         Examples { family, shots, phases, seed, split, tasks: Vec::new(), support, query, seen: 0 }
     }
 
+    /// Share of the query examples of each task that are nearest to the mean support input of their own class, `[tasks]`.
+    pub(super) fn nearest_means(&self) -> Vec<f64> {
+        self.tasks.iter().map(|task| nearest_mean(task, self.family.inputs(), self.shots.support)).collect()
+    }
+
     /// Shows the examples of phase `phase` with the losses of `policies`.
     fn show(&mut self, phase: usize, policies: Policies<'_>) -> Result<&Rollout, Diverged> {
         let last = phase + 1 == self.phases;
@@ -86,11 +91,14 @@ fn answer(
     right: &mut [bool],
 ) -> Result<(), Diverged> {
     let network = HostPolicy::new(layout, params);
-    let width = layout.head().outputs();
-    let mut out = vec![0.0; gain.len() * width];
-    network.forward(inputs, &mut out, &mut network.scratch());
+    let (width, examples) = (layout.head().outputs(), gain.len());
+    // `[outputs, examples]`
+    let mut outputs = vec![0.0; examples * width];
+    network.forward(inputs, &mut outputs, &mut network.scratch());
+    let mut out = vec![0.0; width];
     let each = labels.chunks(layout.head().act_dim());
-    for (((out, label), gain), right) in out.chunks(width).zip(each).zip(gain).zip(right) {
+    for (at, ((label, gain), right)) in each.zip(gain).zip(right).enumerate() {
+        out.iter_mut().enumerate().for_each(|(k, out)| *out = outputs[k * examples + at]);
         match layout.head() {
             Head::Gaussian(_) => {
                 *gain = -out.iter().zip(label).map(|(y, label)| (y - label).powi(2)).sum::<f32>();
@@ -107,6 +115,25 @@ fn answer(
         Diverged::check(&[*gain], "a loss", || "an example".to_owned())?;
     }
     Ok(())
+}
+
+/// Share of the examples behind the first `support` ones that are nearest to the mean input of their own class.
+fn nearest_mean(task: &Task, inputs: usize, support: usize) -> f64 {
+    let classes = task.labels.iter().fold(0.0, |most: f32, label| most.max(*label)) as usize + 1;
+    let mut means = vec![vec![0.0f32; inputs]; classes];
+    let (known, asked) = task.inputs.split_at(support * inputs);
+    for (input, label) in known.chunks(inputs).zip(&task.labels) {
+        means[*label as usize].iter_mut().zip(input).for_each(|(sum, x)| *sum += x);
+    }
+    // all classes have the same number of members
+    let scale = classes as f32 / support as f32;
+    let distance = |input: &[f32], class: usize| {
+        input.iter().zip(&means[class]).map(|(x, sum)| (x - scale * sum).powi(2)).sum::<f32>()
+    };
+    let nearest = |input| (0..classes).min_by(|a, b| distance(input, *a).total_cmp(&distance(input, *b)));
+    let right = asked.chunks(inputs).zip(&task.labels[support..]);
+    let right = right.filter(|(input, label)| nearest(input) == Some(**label as usize)).count();
+    right as f64 / (task.labels.len() - support) as f64
 }
 
 /// Task number `index` of `iteration`.
@@ -146,5 +173,18 @@ impl Source for Examples {
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         self.seen = state.value("env_steps")?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_mean_is_by_hand() {
+        // classes around 0 and 4; means 0.5 and 4
+        let inputs = vec![0.0, 1.0, 3.0, 5.0, 2.0, 2.5, 3.5];
+        let labels = vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
+        assert!((nearest_mean(&Task { inputs, labels }, 1, 4) - 2.0 / 3.0).abs() < 1e-12);
     }
 }

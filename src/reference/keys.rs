@@ -12,6 +12,7 @@ use serde_json::json;
 pub fn readers(key: &Key) -> String {
     let reads = |entry: &&Entry| match entry.own.filter(|own| own.keys.contains(key)) {
         Some(_) => true,
+        None if key.key.starts_with("examples.") => entry.examples,
         None => !entry.ignores(key.key) && !is_own(key),
     };
     let names: Vec<&str> = learners::all().filter(reads).map(|entry| entry.name).collect();
@@ -96,6 +97,12 @@ const KEYS: &[Key] = &[
     table("task.split.in_dist", TABLE, "Changes for the held-out tasks of the training distribution"),
     table("task.split.ood", TABLE, "Changes for the tasks outside the training distribution"),
 
+    key("examples.family", WORD, Words("none: an environment instead"), Legal::OneOf(&["sinusoid", "images", "entities"]), "", "Family of tasks of labelled examples, in place of [task]"),
+    key("examples.support", INTEGER, Is("10"), range("1 to 10000", "0"), "examples", "Examples that adaptation sees"),
+    key("examples.ways", INTEGER, Words("needed for classes, none for numbers"), range("2 to 100", "1"), "classes", "Classes of a task of images or entities"),
+    key("examples.data", TEXT, Words("none"), Legal::Any, "", "Folder of the data of images or entities"),
+    key("examples.query", INTEGER, Is("10"), range("1 to 10000", "0"), "examples", "Examples on which the adapted network is judged"),
+
     key("rollout.num_tasks", INTEGER, Is("20"), range("1 to 100000", "0"), "tasks", "Tasks drawn for each iteration"),
     key("rollout.num_envs", INTEGER, Is("20"), range("1 to 100000", "0"), "lanes", "Lanes of each task (maml), or in all (ppo, context; at most 32 or a multiple of 32)"),
     key("rollout.num_steps", INTEGER, Is("0"), range("0 to 1000000", "1000001"), "steps", "Steps of each lane per phase (maml), iteration (ppo, context) or life (learners of lives: the others); 0: as many as its episodes may last, with ppo and context or without a limit of episodes task.horizon, with rl2, distill and distill-window two episodes, but at most 500 or task.horizon"),
@@ -121,7 +128,7 @@ const KEYS: &[Key] = &[
     key("maml.outer", WORD, Is("\"ppo\""), Legal::OneOf(&["ppo", "trpo", "policy-gradient"]), "", "Step of the meta-policy: Adam on PPO's loss, a trust region, or one Adam step along the policy gradient"),
     key("maml.max_kl", NUMBER, Is("0.01"), range("from 1.2e-38 to 3.4e38", "0.0"), "", "Divergence of the adapted policies in a step of trpo, at most"),
     key("maml.risk", WORD, Is("\"mean\""), Legal::OneOf(&["mean", "variance", "cvar"]), "", "Figure of the tasks' returns that is to grow: their mean, the mean minus risk_level times the variance, or the mean of the worst share risk_level"),
-    key("maml.risk_level", NUMBER, Is("0.0"), Legal::Any, "", "Weight of the variance (risk = variance; above 0), or share of the worst tasks (cvar; above 0, at most 1)"),
+    key("maml.risk_level", NUMBER, Is("0.0"), range("above 0", "-1.0"), "", "Weight of the variance (risk = variance; above 0), or share of the worst tasks (cvar; above 0, at most 1)"),
     key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)"),
     key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Adapt the exploration noise of a Gaussian policy, too"),
     key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU"),

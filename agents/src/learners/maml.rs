@@ -22,7 +22,7 @@ use crate::{
 };
 
 mod outer;
-mod report;
+pub(super) mod report;
 
 use report::{Experience, mean, report};
 
@@ -164,20 +164,26 @@ impl Maml {
 /// of 1/2.
 const SQUARED_ERROR: f32 = -0.346_573_6;
 
+/// The first log standard deviation, and settings with which it stays for labels.
+pub(super) fn label_log_std(settings: &Settings) -> (f32, MamlConfig) {
+    match settings.examples {
+        Some(_) => (SQUARED_ERROR, MamlConfig { adapt_log_std: false, ..settings.maml.clone() }),
+        None => (settings.policy.init_log_std, settings.maml.clone()),
+    }
+}
+
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let log_std = if settings.examples.is_some() { SQUARED_ERROR } else { settings.policy.init_log_std };
+    let (log_std, maml) = label_log_std(settings);
     let theta = layout.initial(log_std, &mut rng);
     let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
     let labelled = settings.examples.is_some();
-    let adapt_log_std = settings.maml.adapt_log_std && !labelled;
-    let maml = MamlConfig { adapt_log_std, ..settings.maml.clone() };
     Ok(Box::new(Maml { labelled, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) }))
 }
 
 /// The demand: every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.
-fn demand(settings: &Settings) -> Demand {
+pub(super) fn demand(settings: &Settings) -> Demand {
     let rollout = &settings.rollout;
     if let Some(shots) = settings.examples {
         return Demand::Examples { tasks: rollout.num_tasks, shots, phases: settings.maml.inner_steps + 1 };
@@ -194,7 +200,7 @@ fn demand(settings: &Settings) -> Demand {
     Demand::Tasks { tasks: rollout.num_tasks, lanes: rollout.num_envs, steps, episodes, phases }
 }
 
-fn size(settings: &Settings) -> String {
+pub(super) fn size(settings: &Settings) -> String {
     let steps = settings.maml.inner_steps;
     let plural = if steps == 1 { "" } else { "s" };
     let rollout = &settings.rollout;
@@ -205,7 +211,7 @@ fn size(settings: &Settings) -> String {
     format!("{} tasks x {each}, {steps} inner step{plural}", rollout.num_tasks)
 }
 
-fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
+pub(super) fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let tasks = settings.rollout.num_tasks as u128;
     let per_task = match settings.examples {
         Some(shots) => shots.support.max(shots.query) as u128,

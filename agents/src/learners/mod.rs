@@ -15,6 +15,7 @@ pub mod maml;
 pub mod ppo;
 pub mod recipes;
 mod recurrent;
+pub mod reptile;
 pub mod rl2;
 
 pub use recurrent::RecurrentConfig;
@@ -23,7 +24,7 @@ pub use recurrent::RecurrentConfig;
 #[rustfmt::skip]
 pub const ALL: &[&Entry] = &[
     &maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY, &distill_window::ENTRY, &context::ENTRY,
-    &adaptive_control::ENTRY,
+    &adaptive_control::ENTRY, &reptile::ENTRY,
 ];
 
 /// Names at the top of a configuration that no learner's section may have.

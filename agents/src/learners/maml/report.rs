@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// One phase's batches, the tasks' returns, and a summary.
-pub(super) struct Experience {
+pub(in crate::learners) struct Experience {
     pub batches: Vec<Batch>,
     pub returns: Vec<f64>,
     pub summary: Summary,
@@ -16,7 +16,7 @@ pub(super) struct Experience {
 
 /// Statistics of one phase, averaged over tasks.
 #[derive(Clone, Copy)]
-pub(super) struct Summary {
+pub(in crate::learners) struct Summary {
     pub mean_return: f64,
     worst_return: f64,
     estimate: Estimate,
@@ -35,7 +35,7 @@ impl Experience {
 }
 
 /// The report of an iteration; `control` is the return of the unadapted policy on the query phase, if measured.
-pub(super) fn report(
+pub(in crate::learners) fn report(
     before: Summary,
     after: Summary,
     control: Option<f64>,
@@ -62,6 +62,6 @@ pub(super) fn report(
     Report { metrics, timing, return_post: after.mean_return, return_unadapted: control, informative }
 }
 
-pub(super) fn mean(values: &[f64]) -> f64 {
+pub(in crate::learners) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

@@ -1,0 +1,161 @@
+//! Reptile: the meta-policy moves towards the policies that it adapts to (Nichol, Achiam and Schulman 2018, arXiv
+//! 1803.02999). It takes no derivative through the adaptation, and needs no data after it.
+
+use std::sync::Arc;
+
+use metadrift_random::{Purpose, Stream};
+
+use super::maml::{
+    self, label_log_std,
+    report::{Experience, mean, report},
+};
+use crate::{
+    advantage::Estimator,
+    agent::{Adaptive, Agent, even_rates},
+    backend::{self, Backend, NoBackend},
+    learner::{Entry, Ground, Learner, feedforward},
+    objective::InnerLoss,
+    params::POLICY,
+    report::{Diverged, Report, Stopwatch},
+    settings::{MamlConfig, Settings},
+    source::Source,
+    state::{Misfit, State},
+};
+
+/// The entry of `learner = "reptile"`.
+pub const ENTRY: Entry = Entry {
+    name: "reptile",
+    about: "A meta-policy that moves towards the policies it adapts to",
+    details: "Nichol, Achiam and Schulman 2018, arXiv 1803.02999. After maml.inner_steps gradient steps on each task, the \
+              meta-policy moves by ppo.outer_lr of the mean way, falling to 0 at the end; there is no derivative through \
+              the adaptation.",
+    ignores: &[
+        "maml.first_order",
+        "maml.estimator",
+        "maml.dice_lambda",
+        "maml.sampling_term",
+        "maml.outer",
+        "maml.max_kl",
+        "maml.risk",
+        "maml.risk_level",
+        "maml.learn_inner_lr",
+        "ppo.outer_epochs",
+        "ppo.clip_eps",
+        "ppo.kl_coef",
+        "ppo.ent_coef",
+        "ppo.max_grad_norm",
+    ],
+    own: None,
+    settings: Some("iterations = 10000\n[maml]\ninner_lr = 0.02\ninner_steps = 8\n[ppo]\nouter_lr = 0.5\n"),
+    examples: true,
+    least_window: 0,
+    layout: feedforward,
+    demand: maml::demand,
+    size: |settings| format!("Reptile, {}", maml::size(settings)),
+    memory: maml::memory,
+    build,
+};
+
+/// The learner: a meta-policy.
+#[derive(Clone, Debug)]
+pub struct Reptile {
+    /// `[num_params]`
+    theta: Vec<f32>,
+    maml: MamlConfig,
+    /// Share of the way to the adapted policies at the first iteration.
+    share: f64,
+    iterations: u64,
+    inner: InnerLoss,
+    estimator: Estimator,
+    backend: Arc<dyn Backend>,
+}
+
+impl Learner for Reptile {
+    /// Runs one iteration:
+    ///
+    /// ```text
+    /// draw tasks; phi_i <- theta for each task i
+    /// for each inner step: phi_i <- phi_i - inner_lr * gradient of the inner loss on data of task i
+    /// theta <- theta + share * mean of (phi_i - theta)
+    /// ```
+    ///
+    /// The data after adaptation are for the report alone.
+    fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
+        let mut watch = Stopwatch::start();
+        let steps_before = source.env_steps();
+        let mut agent = self.adaptive();
+        agent.begin(source.begin(iteration));
+        let unadapted = agent.clone();
+        let mut before = None;
+        for k in 0..self.maml.inner_steps {
+            let support = Experience::new(source.collect(k, agent.policies())?, self.estimator, &mut watch);
+            agent.step(&support.batches)?;
+            watch.lap("time/adapt_s");
+            before.get_or_insert(support.summary);
+        }
+        let last = self.maml.inner_steps;
+        let query = Experience::new(source.collect(last, agent.policies())?, self.estimator, &mut watch);
+        let control = source.compare(last, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
+        watch.lap("time/control_s");
+        let way = self.follow(agent.policies().params, f64::from(iteration))?;
+        watch.lap("time/update_s");
+        let timing = watch.timing(source.env_steps() - steps_before);
+        let counts = (source.env_steps(), query.batches.len());
+        let learned = vec![("way", way)];
+        Ok(report(before.unwrap_or(query.summary), query.summary, control, counts, learned, timing))
+    }
+
+    fn agent(&self) -> Box<dyn Agent> {
+        Box::new(self.adaptive())
+    }
+
+    fn save(&self, state: &mut State) {
+        state.put(POLICY, &self.theta);
+    }
+
+    fn load(&mut self, state: &State) -> Result<(), Misfit> {
+        self.theta = state.tensor(POLICY, self.theta.len())?;
+        Ok(())
+    }
+}
+
+impl Reptile {
+    fn adaptive(&self) -> Adaptive {
+        let rates = even_rates(self.backend.layout(), &self.maml);
+        Adaptive::new(self.backend.clone(), self.inner, self.estimator, self.theta.clone(), rates)
+    }
+
+    /// Moves towards the mean of `adapted` `[tasks, num_params]`; gives the length of the whole way.
+    fn follow(&mut self, adapted: &[Vec<f32>], iteration: f64) -> Result<f64, Diverged> {
+        let share = self.share * (1.0 - iteration / self.iterations as f64).max(0.0);
+        let mut theta = self.theta.clone();
+        let mut square = 0.0;
+        for (i, theta) in theta.iter_mut().enumerate() {
+            let start = f64::from(*theta);
+            let way = adapted.iter().map(|phi| f64::from(phi[i]) - start).sum::<f64>() / adapted.len() as f64;
+            square += way * way;
+            *theta = (start + share * way) as f32;
+        }
+        Diverged::check(&theta, "a meta-parameter", || "the step towards the adapted policies".to_owned())?;
+        self.theta = theta;
+        Ok(square.sqrt())
+    }
+}
+
+fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let Ground { layout, device, backend, threads, .. } = ground;
+    let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
+    let (log_std, maml) = label_log_std(settings);
+    let theta = layout.initial(log_std, &mut rng);
+    let inner = if settings.examples.is_some() { InnerLoss::Score } else { InnerLoss::LVC };
+    let backend = backend::open(backend, layout, device, maml.tasks_per_chunk, threads)?;
+    Ok(Box::new(Reptile {
+        theta,
+        maml,
+        share: settings.ppo.outer_lr,
+        iterations: settings.iterations,
+        inner,
+        estimator: Estimator::new(&settings.ppo, threads),
+        backend,
+    }))
+}

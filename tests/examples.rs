@@ -1,0 +1,192 @@
+//! Tasks of labelled examples: sine waves, and learning on them.
+
+use metadrift::{
+    config::Experiment,
+    evaluate::{HeldOut, Protocol, held_out},
+    examples, presets,
+    train::Trainer,
+};
+use metadrift_agents::{backend::BackendChoice, device::Device};
+use metadrift_envs::Split;
+
+use crate::command::Place;
+
+/// A sin(x + b) is A sin x + B cos x: two points give A and B, which must foretell all others.
+#[test]
+fn sine_waves_have_the_amplitudes_and_phases_of_the_paper() {
+    let config = presets::load("sinusoid", &[]).unwrap();
+    let shots = config.examples.as_ref().unwrap().shots();
+    let family = config.family().unwrap();
+    let mut largest = 0.0f64;
+    for (split, range) in [(Split::Train, 0.1..=5.0), (Split::InDist, 0.1..=5.0), (Split::Ood, 5.0..=8.0)] {
+        for index in 0..200 {
+            let task = examples::draw(&**family, shots, (0, split), (0, index));
+            let points: Vec<(f64, f64)> =
+                task.inputs.iter().zip(&task.labels).map(|(x, y)| (f64::from(*x), f64::from(*y))).collect();
+            assert_eq!(points.len(), 20);
+            assert!(points.iter().all(|(x, _)| (-5.0..=5.0).contains(x)));
+            // the two of all pairs that tell most
+            let pairs = (0..20).flat_map(|i| (0..i).map(move |j| (i, j)));
+            let told = |(i, j): (usize, usize)| (points[i].0 - points[j].0).sin().abs();
+            let (i, j) = pairs.max_by(|a, b| told(*a).total_cmp(&told(*b))).unwrap();
+            let ((x, y), (u, v)) = (points[i], points[j]);
+            let det = x.sin() * u.cos() - u.sin() * x.cos();
+            let (a, b) = ((y * u.cos() - v * x.cos()) / det, (x.sin() * v - u.sin() * y) / det);
+            for (x, y) in &points {
+                assert!((a * x.sin() + b * x.cos() - y).abs() < 1e-4);
+            }
+            let amplitude = a.hypot(b);
+            assert!(range.contains(&((amplitude * 1e4).round() / 1e4)), "{amplitude}");
+            assert!((-1e-5..=std::f64::consts::PI + 1e-5).contains(&b.atan2(a)), "{a} {b}");
+            largest = largest.max(amplitude);
+        }
+    }
+    assert!(largest > 7.9);
+    let first = |split| examples::draw(&**family, shots, (0, split), (0, 0));
+    assert_ne!(first(Split::Train), first(Split::InDist));
+}
+
+fn losses(config: Experiment, iterations: u64) -> Vec<f64> {
+    let mut trainer = Trainer::new(config, Device::Cpu, BackendChoice::Native, 2).unwrap();
+    for _ in 0..iterations {
+        trainer.iterate().unwrap();
+    }
+    let config = trainer.config();
+    let protocol = Protocol { tasks: 200, ..Protocol::of(config, Split::InDist) };
+    let HeldOut::Examples(found) = held_out(config, (&*trainer.agent(), iterations), 2, &protocol).unwrap() else {
+        panic!("losses");
+    };
+    found.curve.iter().map(|point| point.loss.mean).collect()
+}
+
+/// The mean square of a sine wave is 25.1 / 3 / 2 = 4.2 for these amplitudes: the loss of the answer 0.
+#[test]
+fn few_points_tell_a_sine_wave_to_who_has_learned_to_learn() {
+    for (sets, limit) in [
+        (&["learner=meta-sgd"][..], 1.2),
+        (&["learner=promp", "maml.inner_lr=0.03"], 1.8),
+        (&["learner=fomaml", "maml.inner_lr=0.03"], 2.0),
+        (&["learner=reptile", "iterations=600"], 3.0),
+    ] {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let losses = losses(presets::load("sinusoid", &sets).unwrap(), 600);
+        assert!(losses[0] > 2.0 && losses[1] < limit, "{sets:?}: {losses:?}");
+        // step sizes that are learned for one step need not serve for ten
+        let falls = sets.contains(&"learner=meta-sgd".to_owned()) || losses[10] < losses[1];
+        assert!(falls, "{sets:?}: {losses:?}");
+    }
+}
+
+#[test]
+fn commands_that_need_an_environment_refuse_examples() {
+    let place = Place::new();
+    for arguments in ["tasks describe sinusoid", "tasks audit sinusoid", "record sinusoid --out x.gif"] {
+        let told = place.expect(3, arguments);
+        assert!(told.contains("this command needs an environment"), "{told}");
+    }
+}
+
+#[test]
+fn an_experiment_has_tasks_of_one_kind_and_no_setting_without_effect() {
+    let refused = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        presets::load("sinusoid", &sets).unwrap_err().to_string()
+    };
+    for (sets, reason) in [
+        (&["task.env=cartpole"][..], "[task] and [examples] exclude each other"),
+        (&["learner=rl2"], "one that learns from examples"),
+        (&["examples.support=0"], "examples.support = 0: must be 1 to 10000"),
+        (&["maml.estimator=dice"], "[examples] does not read it"),
+        (&["rollout.num_envs=3"], "[examples] does not read it"),
+        (&["evaluation.episodes=3"], "evaluation.episodes = 3: must be left out with [examples]"),
+    ] {
+        let told = refused(sets);
+        assert!(told.contains(reason), "{sets:?}: {told}");
+    }
+    let none = Experiment::parse("x", "name = \"x\"\n", &[]).unwrap_err().to_string();
+    assert!(none.contains("write [task] with `env`, or [examples] with `family`"), "{none}");
+}
+
+/// A PNG file of `side` x `side` pixels, 0 where `ink` says so and 255 elsewhere.
+fn png(side: u32, ink: impl Fn(u32, u32) -> bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    let pixels: Vec<u8> = (0..side * side).map(|at| if ink(at % side, at / side) { 0 } else { 255 }).collect();
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    file
+}
+
+/// Made-up characters: bars of different places, thickened at random; characters of three alphabets, one of them unseen.
+#[test]
+fn drawings_in_folders_and_archives_are_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = 1u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 28
+    };
+    let mut drawings = Vec::new();
+    for alphabet in ["Bars", "Rows", "Tagalog"] {
+        for character in 0..14u32 {
+            for drawing in 0..8 {
+                let (at, width) = (1 + 4 * character, 2 + random() % 2);
+                let across = alphabet == "Rows";
+                let ink = move |x: u32, y: u32| (at..at + width).contains(if across { &y } else { &x });
+                drawings.push((format!("{alphabet}/{character}/{drawing}.png"), png(60, ink)));
+            }
+        }
+    }
+    let (in_folders, in_archive) = drawings.split_at(drawings.len() / 2);
+    for (name, bytes) in in_folders {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(folder.path().join("more.zip")).unwrap());
+    for (name, bytes) in in_archive {
+        archive.start_file(format!("more/{name}"), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, bytes).unwrap();
+    }
+    archive.finish().unwrap();
+    let data = format!("examples.data={}", toml::Value::from(folder.path().display().to_string()));
+    let sets = [data, "examples.query=10".to_owned(), "policy.hidden=[32]".to_owned()];
+    let accuracy = accuracies(presets::load("omniglot", &sets).unwrap(), 60);
+    // characters of an alphabet that was never seen: 1 of 5 by chance
+    assert!((accuracy[0] - 0.2).abs() < 0.1 && accuracy[3] > 0.8, "{accuracy:?}");
+}
+
+/// Made-up sentences, in which a word before a mention tells its type.
+#[test]
+fn mentions_in_sentences_are_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    for domain in ["music", "politics", "ai"] {
+        let mut text = String::new();
+        for number in 0..400 {
+            let kind = number % 5;
+            text += &format!("see\tO\nword{kind}\tO\n{domain}{number}\tB-type{kind}\nmore\tI-type{kind}\nend\tO\n\n");
+        }
+        std::fs::create_dir(folder.path().join(domain)).unwrap();
+        std::fs::write(folder.path().join(domain).join("train.txt"), text).unwrap();
+    }
+    let data = format!("examples.data={}", toml::Value::from(folder.path().display().to_string()));
+    let accuracy = accuracies(presets::load("entities", &[data]).unwrap(), 40);
+    assert!((accuracy[0] - 0.2).abs() < 0.1 && accuracy[3] > 0.8, "{accuracy:?}");
+    let none = presets::load("entities", &[]).unwrap().check_data().unwrap_err().to_string();
+    assert!(none.contains("--data DIR names their folder"), "{none}");
+}
+
+/// Shares of right answers outside the training distribution, after each number of steps.
+fn accuracies(config: Experiment, iterations: u64) -> Vec<f64> {
+    let mut trainer = Trainer::new(config, Device::Cpu, BackendChoice::Native, 2).unwrap();
+    for _ in 0..iterations {
+        trainer.iterate().unwrap();
+    }
+    let config = trainer.config();
+    let protocol = Protocol { tasks: 100, ..Protocol::of(config, Split::Ood) };
+    let HeldOut::Examples(found) = held_out(config, (&*trainer.agent(), iterations), 2, &protocol).unwrap() else {
+        panic!("losses");
+    };
+    found.curve.iter().map(|point| point.accuracy.as_ref().unwrap().mean).collect()
+}
