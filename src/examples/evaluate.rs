@@ -31,6 +31,19 @@ impl Figure {
     }
 }
 
+/// A group of tasks, such as a domain of text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Number of its tasks.
+    pub tasks: usize,
+    /// Accuracy after 0, 1, … steps.
+    pub accuracy: Vec<Figure>,
+    /// Accuracy of the nearest mean of the support inputs.
+    pub nearest_mean: Figure,
+}
+
 /// The network after some steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
@@ -66,6 +79,9 @@ pub struct ExamplesEvaluation {
     /// nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest_mean: Option<Figure>,
+    /// The same by groups of tasks, if there are several kinds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
 }
 
 /// Evaluates `agent` with the adaptation of training on held-out tasks of `config`.
@@ -83,12 +99,14 @@ pub fn evaluate(config: &Experiment, agent: &dyn Agent, protocol: &Protocol) -> 
     source.begin(draw);
     let mut agent = agent.duplicate();
     agent.begin(tasks);
-    let mut curve = Vec::new();
+    let (mut curve, mut rights) = (Vec::new(), Vec::new());
     let classes = matches!(family.head(), Head::Categorical(_));
     for steps in 0..=adapt_steps {
         let query = source.collect(adapt_steps, agent.policies())?;
         let losses: Vec<f64> = query.returns().iter().map(|gain| -gain).collect();
-        let accuracy = classes.then(|| Figure::of(&shares_right(query), seed));
+        let right = classes.then(|| shares_right(query));
+        let accuracy = right.as_ref().map(|right| Figure::of(right, seed));
+        rights.extend(right);
         curve.push(Point { adapt_steps: steps, loss: Figure::of(&losses, seed), accuracy });
         if steps < adapt_steps {
             let policies: Policies<'_> = agent.policies();
@@ -96,6 +114,18 @@ pub fn evaluate(config: &Experiment, agent: &dyn Agent, protocol: &Protocol) -> 
             agent.adapt(&support)?;
         }
     }
+    let nearest = if classes { source.nearest_means() } else { Vec::new() };
+    let of_tasks = source.groups();
+    let group = |(index, name): (usize, &String)| {
+        let members: Vec<usize> = (0..tasks).filter(|task| of_tasks[*task] == index).collect();
+        let figure = |all: &Vec<f64>| Figure::of(&members.iter().map(|task| all[*task]).collect::<Vec<_>>(), seed);
+        (!members.is_empty()).then(|| Group {
+            name: name.clone(),
+            tasks: members.len(),
+            accuracy: rights.iter().map(figure).collect(),
+            nearest_mean: figure(&nearest),
+        })
+    };
     Ok(ExamplesEvaluation {
         preset: config.name.clone(),
         iteration: None,
@@ -105,7 +135,8 @@ pub fn evaluate(config: &Experiment, agent: &dyn Agent, protocol: &Protocol) -> 
         support: shots.support,
         query: shots.query,
         curve,
-        nearest_mean: classes.then(|| Figure::of(&source.nearest_means(), seed)),
+        nearest_mean: classes.then(|| Figure::of(&nearest, seed)),
+        groups: family.groups(split).iter().enumerate().filter_map(group).collect(),
     })
 }
 
@@ -134,6 +165,11 @@ impl ExamplesEvaluation {
         }
         if let Some(Figure { mean, ci95: [low, high] }) = &self.nearest_mean {
             text += &format!("\nby the nearest mean of the support inputs: {mean:.4}  [{low:.4}, {high:.4}]\n");
+        }
+        for Group { name, tasks, accuracy, nearest_mean } in &self.groups {
+            let Some(Figure { mean, ci95: [low, high] }) = accuracy.last() else { continue };
+            let nearest = nearest_mean.mean;
+            text += &format!("{name} ({tasks} tasks): {mean:.4}  [{low:.4}, {high:.4}], nearest mean {nearest:.4}\n");
         }
         text
     }

@@ -28,13 +28,15 @@ const UNSEEN: &[&str] = &["ai", "literature", "GetWeather", "SearchScreeningEven
 /// Mentions of a type, at least and at most.
 const MENTIONS: (usize, usize) = (60, 300);
 /// One mention in so many of the other domains is held out from training.
-const HELD_OUT: usize = 5;
+const HELD_OUT: usize = 4;
 
 /// Types with their mentions, of each split and domain.
 pub(super) struct Mentions {
     ways: usize,
     /// `[splits][domains][types][mentions]`
     domains: [Vec<Vec<Class>>; 3],
+    /// Names of the domains, `[splits][domains]`
+    names: [Vec<String>; 3],
 }
 
 impl std::fmt::Debug for Mentions {
@@ -45,7 +47,7 @@ impl std::fmt::Debug for Mentions {
 }
 
 impl Mentions {
-    /// The mentions in the files below folder `data`: those of training, one in five held out of the same domains, and those
+    /// The mentions in the files below folder `data`: those of training, one in four held out of the same domains, and those
     /// of domains that training never sees.
     pub fn open(data: &Path, ways: usize) -> Result<Self> {
         let mut files = Vec::new();
@@ -56,6 +58,7 @@ impl Mentions {
             read(&file, &mut found)?;
         }
         let mut domains = [Vec::new(), Vec::new(), Vec::new()];
+        let mut names = [Vec::new(), Vec::new(), Vec::new()];
         for (domain, types) in found {
             let enough = |(name, mentions): &(String, Class)| name != "misc" && mentions.len() >= MENTIONS.0;
             let types = types.into_iter().filter(enough).map(|(_, mut mentions)| {
@@ -68,6 +71,7 @@ impl Mentions {
             }
             if UNSEEN.contains(&domain.as_str()) {
                 domains[Split::Ood as usize].push(types);
+                names[Split::Ood as usize].push(domain);
             } else {
                 let part = |held_out: bool| {
                     let pick = |mentions: &Class| {
@@ -78,9 +82,11 @@ impl Mentions {
                 };
                 domains[Split::Train as usize].push(part(false));
                 domains[Split::InDist as usize].push(part(true));
+                names[Split::Train as usize].push(domain.clone());
+                names[Split::InDist as usize].push(domain);
             }
         }
-        Ok(Mentions { ways, domains })
+        Ok(Mentions { ways, domains, names })
     }
 }
 
@@ -96,7 +102,11 @@ impl Family for Mentions {
     fn draw(&self, split: Split, shots: Shots, rng: &mut StreamRng) -> Task {
         let domains = &self.domains[split as usize];
         let domain = rng.random_range(0..domains.len());
-        ways::draw(&domains[domain], self.ways, shots, rng)
+        Task { group: domain, ..ways::draw(&domains[domain], self.ways, shots, rng) }
+    }
+
+    fn groups(&self, split: Split) -> &[String] {
+        &self.names[split as usize]
     }
 
     fn check(&self, shots: Shots) -> std::result::Result<(), String> {

@@ -165,6 +165,11 @@ pub trait Family: std::fmt::Debug + Send + Sync {
     /// Draws a task of `split`, and its examples: the support ones, then the query ones.
     fn draw(&self, split: Split, shots: Shots, rng: &mut StreamRng) -> Task;
 
+    /// Names of the groups of tasks of `split`, such as domains of text, if there are several kinds.
+    fn groups(&self, _split: Split) -> &[String] {
+        &[]
+    }
+
     /// Refuses data that are too few for tasks of `shots`.
     ///
     /// # Errors
@@ -181,4 +186,6 @@ pub struct Task {
     pub inputs: Vec<f32>,
     /// Labels, `[examples, act_dim]`: the index of a class, or numbers.
     pub labels: Vec<f32>,
+    /// Index of the group that the task belongs to, if the family has groups.
+    pub group: usize,
 }

@@ -31,6 +31,6 @@ impl Family for Sinusoid {
         let phase = uniform(0.0, PI);
         let inputs: Vec<f32> = (0..shots.support + shots.query).map(|_| uniform(-5.0, 5.0)).collect();
         let labels = inputs.iter().map(|x| amplitude * (x + phase).sin()).collect();
-        Task { inputs, labels }
+        Task { inputs, labels, group: 0 }
     }
 }

@@ -55,6 +55,11 @@ impl Examples {
         Examples { family, shots, phases, seed, split, tasks: Vec::new(), support, query, seen: 0 }
     }
 
+    /// Group of each task, `[tasks]`.
+    pub(super) fn groups(&self) -> Vec<usize> {
+        self.tasks.iter().map(|task| task.group).collect()
+    }
+
     /// Share of the query examples of each task that are nearest to the mean support input of their own class, `[tasks]`.
     pub(super) fn nearest_means(&self) -> Vec<f64> {
         self.tasks.iter().map(|task| nearest_mean(task, self.family.inputs(), self.shots.support)).collect()
@@ -185,6 +190,6 @@ mod tests {
         // classes around 0 and 4; means 0.5 and 4
         let inputs = vec![0.0, 1.0, 3.0, 5.0, 2.0, 2.5, 3.5];
         let labels = vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
-        assert!((nearest_mean(&Task { inputs, labels }, 1, 4) - 2.0 / 3.0).abs() < 1e-12);
+        assert!((nearest_mean(&Task { inputs, labels, group: 0 }, 1, 4) - 2.0 / 3.0).abs() < 1e-12);
     }
 }
