@@ -182,12 +182,16 @@ pub struct ResumeArgs {
     /// are set aside
     #[arg(long, value_name = "STEP|best|last", default_value = "last")]
     pub checkpoint: Which,
-    /// Extend the run to this many meta-iterations
+    /// Extend the run to this many meta-iterations. Learners whose steps shrink towards the planned end (reptile,
+    /// distill-window, rl2, distill, ppo with ppo_learner.anneal) then go on as if the end had been planned later
     #[arg(long, value_name = "N")]
     pub iterations: Option<u64>,
     /// Save and stop after this time: 90s, 10m, 2h, 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_time: Option<Duration>,
+    /// Folder of the data, if they are no longer where the run had them
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Leave out the evaluation on held-out tasks at the end
     #[arg(long)]
     pub no_evaluate: bool,
@@ -246,11 +250,14 @@ pub struct EvaluateArgs {
     /// Also time single decisions, for one system alone; these figures differ from run to run
     #[arg(long)]
     pub timing: bool,
+    /// Folder of the data, for tasks of examples whose data are no longer where the run had them
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Output for people or for programs
     #[arg(long, default_value = "text")]
     pub format: Format,
-    /// Write the result to this file, too: one row per task if it ends in .csv, else JSON. The run's folder `eval`
-    /// keeps both in any case
+    /// Write the result to this file, too: one row per task if it ends in .csv (with examples per number of steps), else
+    /// JSON. The run's folder `eval` keeps both in any case
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Device, arithmetic and threads.
@@ -261,7 +268,7 @@ pub struct EvaluateArgs {
 /// `score`
 #[derive(Args, Clone, Debug)]
 pub struct ScoreArgs {
-    /// Folders of runs, several seeds of each preset; a run that is named twice, as by the link `latest`, counts once
+    /// Folders of runs of one learner, several seeds of each preset; a run that is named twice, as by the link `latest`, counts once
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
     /// Episode of a life that counts, from 0. The published policies look back on transitions that are collected before

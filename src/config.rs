@@ -161,7 +161,7 @@ impl Config {
     /// The error for an unknown key, in serde's words.
     fn unknown(&self, name: &str) -> toml::de::Error {
         let all = Table::try_from(Config { own: Table::new(), ..self.clone() }).expect(HAS_TOML);
-        let sections = learners::all().filter_map(|entry| entry.own).map(|own| own.name);
+        let sections = learners::sections().map(|own| own.name);
         let tasks = ["examples", "task"].into_iter().filter(|name| !all.contains_key(*name));
         let known: Vec<String> =
             all.keys().map(String::as_str).chain(tasks).chain(sections).map(|key| format!("`{key}`")).collect();

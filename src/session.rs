@@ -28,7 +28,7 @@ mod shown;
 mod stored;
 mod validation;
 
-pub use stored::{read_config, warn_of_changes};
+pub use stored::{read_config, read_config_with, warn_of_changes};
 pub use validation::Best;
 
 use diagnosis::Diagnosis;
@@ -52,6 +52,8 @@ pub struct RunOptions {
     pub actors: usize,
     /// Training time after which the run saves and stops, at the end of an iteration.
     pub max_time: Option<Duration>,
+    /// Folder of the data of examples, if they are no longer where the run had them.
+    pub data: Option<PathBuf>,
     /// True if only warnings and errors are printed.
     pub quiet: bool,
 }
@@ -121,7 +123,7 @@ impl Session {
     /// If there is no run, no valid checkpoint, or another process uses the folder.
     pub fn resume(dir: &Path, which: Which, iterations: Option<u64>, options: RunOptions) -> Result<Self> {
         let run = RunDir::open(dir)?;
-        let mut config = read_config(run.path())?;
+        let mut config = read_config_with(run.path(), options.data.as_deref())?;
         warn_of_changes(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;

@@ -13,7 +13,7 @@ use crate::{
     failure::Result,
     message,
     run_dir::{Manifest, refuse_links},
-    session::{read_config, warn_of_changes},
+    session::{read_config_with, warn_of_changes},
     train,
 };
 
@@ -41,10 +41,24 @@ impl Trained {
         backend: Option<BackendChoice>,
         actors: usize,
     ) -> Result<Self> {
+        Self::open_with(path, which, device, (backend, actors), None)
+    }
+
+    /// [`Trained::open`] with the data of its examples in folder `data`, if one is given.
+    ///
+    /// # Errors
+    /// As [`Trained::open`]; if the data are not those of the run's training.
+    pub fn open_with(
+        path: &Path,
+        which: Which,
+        device: Device,
+        (backend, actors): (Option<BackendChoice>, usize),
+        data: Option<&Path>,
+    ) -> Result<Self> {
         // `read_config` names a folder that is missing
         let dir = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         refuse_links(&dir)?;
-        let config = read_config(&dir)?;
+        let config = read_config_with(&dir, data)?;
         warn_of_changes(&dir)?;
         let (checkpoint, skipped) = checkpoint::choose(&dir.join("checkpoints"), which)?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));

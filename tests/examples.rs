@@ -1,5 +1,7 @@
 //! Tasks of labelled examples: sine waves, and learning on them.
 
+use std::path::Path;
+
 use metadrift::{
     config::Experiment,
     evaluate::{HeldOut, Protocol, held_out},
@@ -118,43 +120,88 @@ fn png(side: u32, ink: impl Fn(u32, u32) -> bool) -> Vec<u8> {
     file
 }
 
-/// Made-up characters: bars of different places, thickened at random; characters of three alphabets, one of them unseen.
-#[test]
-fn drawings_in_folders_and_archives_are_learned() {
-    let folder = tempfile::tempdir().unwrap();
+/// Made-up characters in `folder`: bars of different places and thickness, of three alphabets, one of them unseen; half of
+/// them in folders, half in an archive.
+fn draw_characters(folder: &Path) {
     let mut state = 1u32;
     let mut random = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         state >> 28
     };
-    let mut drawings = Vec::new();
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(folder.join("more.zip")).unwrap());
     for alphabet in ["Bars", "Rows", "Tagalog"] {
-        for character in 0..14u32 {
-            for drawing in 0..8 {
-                let (at, width) = (1 + 4 * character, 2 + random() % 2);
-                let across = alphabet == "Rows";
-                let ink = move |x: u32, y: u32| (at..at + width).contains(if across { &y } else { &x });
-                drawings.push((format!("{alphabet}/{character}/{drawing}.png"), png(60, ink)));
+        for (character, drawing) in (0..30u32).flat_map(|character| (0..8).map(move |drawing| (character, drawing))) {
+            let (at, width) = (1 + 4 * (character % 15), 2 + random() % 2);
+            // the later half of the bars is broken in the middle
+            let gap = character >= 15;
+            let across = alphabet == "Rows";
+            let ink = move |x: u32, y: u32| {
+                let (along, over) = if across { (x, y) } else { (y, x) };
+                (at..at + width).contains(&over) && !(gap && (20..40).contains(&along))
+            };
+            let (name, bytes) = (format!("{alphabet}/{character}/{drawing}.png"), png(62, ink));
+            if drawing % 2 == 0 {
+                let path = folder.join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            } else {
+                archive.start_file(format!("more/{name}"), zip::write::SimpleFileOptions::default()).unwrap();
+                std::io::Write::write_all(&mut archive, &bytes).unwrap();
             }
         }
     }
-    let (in_folders, in_archive) = drawings.split_at(drawings.len() / 2);
-    for (name, bytes) in in_folders {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    }
-    let mut archive = zip::ZipWriter::new(std::fs::File::create(folder.path().join("more.zip")).unwrap());
-    for (name, bytes) in in_archive {
-        archive.start_file(format!("more/{name}"), zip::write::SimpleFileOptions::default()).unwrap();
-        std::io::Write::write_all(&mut archive, bytes).unwrap();
-    }
     archive.finish().unwrap();
+}
+
+#[test]
+fn drawings_in_folders_and_archives_are_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    draw_characters(folder.path());
     let data = format!("examples.data={}", toml::Value::from(folder.path().display().to_string()));
     let sets = [data, "examples.query=10".to_owned(), "policy.hidden=[32]".to_owned()];
     let accuracy = accuracies(presets::load("omniglot", &sets).unwrap(), 60);
     // characters of an alphabet that was never seen: 1 of 5 by chance
     assert!((accuracy[0] - 0.2).abs() < 0.1 && accuracy[3] > 0.8, "{accuracy:?}");
+}
+
+#[test]
+fn a_run_knows_its_data_again_wherever_they_are() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("data")).unwrap();
+    draw_characters(&place.path("data"));
+    let small = "--set examples.query=10 --set evaluation.tasks=20 --set policy.hidden=[8]";
+    place.expect(0, &format!("train omniglot --data data --iterations 2 --run-dir run {small}"));
+    place.expect(0, "evaluate run --split ood");
+    std::fs::rename(place.path("data"), place.path("moved")).unwrap();
+    assert!(place.expect(4, "evaluate run").contains("cannot read the folder of the data"));
+    place.expect(0, "evaluate run --data moved");
+    place.expect(0, "resume run --iterations 3 --data moved");
+    // other drawings are not those of the run
+    std::fs::remove_file(place.path("moved/more.zip")).unwrap();
+    for command in ["evaluate run --data moved", "resume run --iterations 4 --data moved"] {
+        let told = place.expect(4, command);
+        assert!(told.contains("these are not the data of the run's training"), "{told}");
+    }
+    // without the unseen alphabet there is nothing to evaluate on outside the training distribution
+    std::fs::remove_dir_all(place.path("moved/Tagalog")).unwrap();
+    place.expect(
+        0,
+        &format!("train omniglot --data moved --iterations 1 --run-dir other {small} --set examples.query=5"),
+    );
+    assert!(place.expect(4, "evaluate other --split ood").contains("of the alphabets Balinese"));
+    for (arguments, code, reason) in [
+        ("train omniglot", 3, "the images are not part of metadrift: --data DIR"),
+        ("train omniglot --data nowhere", 4, "cannot read the folder of the data"),
+        ("train omniglot --data .", 4, "needs characters in files ALPHABET/CHARACTER/DRAWING.png"),
+        ("train cartpole-flip --data .", 2, "--data is for tasks of examples, but cartpole-flip has an environment"),
+        ("evaluate other --timing", 2, "--timing needs an environment"),
+        ("evaluate other --episodes 3", 2, "--episodes needs an environment"),
+    ] {
+        std::fs::create_dir_all(place.path("moved/empty")).unwrap();
+        let arguments = arguments.replace("--data .", "--data moved/empty");
+        let told = place.expect(code, &arguments);
+        assert!(told.contains(reason), "{arguments}: {told}");
+    }
 }
 
 /// Made-up sentences, in which a word before a mention tells its type.

@@ -63,6 +63,7 @@ const CLIMBER: Entry = Entry {
         "maml.max_kl",
         "maml.risk",
         "maml.risk_level",
+        "maml.stop_at_return",
         "maml.learn_inner_lr",
         "maml.adapt_log_std",
         "maml.tasks_per_chunk",

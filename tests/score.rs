@@ -17,6 +17,8 @@ fn runs_are_scored_by_the_published_metric() {
         assert!((0.6..=largest).contains(&score), "{split}");
         assert!(split["runs"].as_array().unwrap().len() == 1 && split.get("ci95").is_none(), "{split}");
     }
+    place.expect(0, "train complex-ode-aib --learner distill-window --iterations 1 --run-dir other --no-evaluate");
+    assert!(place.expect(2, "score run other").contains("a score belongs to one learner"));
     let text = place.expect(0, "score run");
     assert!(text.contains("double-integrator-aib") && text.contains("DMA*-SH"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

@@ -50,7 +50,8 @@ impl Victim {
 
     /// Resumes as a user would: the same command again.
     fn go_on(&self) {
-        let options = RunOptions { device: DeviceChoice::Cpu, backend: None, actors: 1, max_time: None, quiet: true };
+        let options =
+            RunOptions { device: DeviceChoice::Cpu, backend: None, actors: 1, max_time: None, data: None, quiet: true };
         let session = if RunDir::is_run(&self.run()) {
             Session::resume(&self.run(), Which::Last, Some(4), options)
         } else {

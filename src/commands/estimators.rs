@@ -22,11 +22,19 @@ const REPLICATIONS: u64 = 100_000;
 struct Row {
     problem: &'static str,
     estimator: &'static str,
+    /// Lambda of loaded-dice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lambda: Option<f64>,
     /// The gradient that the estimator aims at: that of `J_N` or of `J_inf`.
     target: &'static str,
     inner_steps: u8,
     episodes: u32,
     mode: &'static str,
+    /// Replications and seed, where data are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replications: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     /// The exact gradient of the target; absent if it would take too long.
     exact: Option<Vec<f64>>,
     mean: Vec<f64>,
@@ -47,6 +55,9 @@ struct Row {
 pub fn run(args: &EstimatorsArgs) -> Result<()> {
     for path in args.csv.iter().chain(&args.svg) {
         output::check(path)?;
+    }
+    if args.svg.as_ref().is_some_and(|path| path.extension().is_none_or(|ending| ending != "svg")) {
+        return Err(WrongUsage("--svg writes a picture in a file that ends in .svg".into()).into());
     }
     let threads = args.actors.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let bed = Bed::new(args.problem.problem(), threads);
@@ -171,10 +182,13 @@ fn of_spread(
     Row {
         problem: args.problem.text(),
         estimator,
+        lambda: (estimator == "loaded-dice").then_some(args.lambda),
         target,
         inner_steps: args.inner_steps,
         episodes,
         mode: if args.mode == Mode::Enumeration { "enumeration" } else { "monte-carlo" },
+        replications: (args.mode == Mode::MonteCarlo).then_some(replications as u64),
+        seed: (args.mode == Mode::MonteCarlo).then_some(args.seed.unwrap_or(0)),
         rel_error: exact.as_deref().map(error),
         exact,
         mean: spread.mean.clone(),
@@ -205,9 +219,9 @@ fn text(args: &EstimatorsArgs, bed: &Bed, rows: &[Row]) -> String {
         plural(episodes)
     );
     let exact = |name: &str| rows.iter().find(|row| row.target == name).and_then(|row| row.exact.as_deref());
-    for (name, meaning) in [("J_N", "the return after that adaptation"), ("J_inf", "after steps on endless data")] {
+    for (name, meaning) in [("J_N", "return after that adaptation"), ("J_inf", "after steps on endless data")] {
         if let Some(exact) = exact(name) {
-            text += &format!("{:<18}  {name:<6}  {}  {meaning}\n", "exact gradient of", vector(exact));
+            text += &format!("{:<18}  {name:<6}  {}  {meaning}\n", "exact", vector(exact));
         }
     }
     let width = vector(&rows[0].mean).len().max(4);
@@ -226,6 +240,9 @@ fn text(args: &EstimatorsArgs, bed: &Bed, rows: &[Row]) -> String {
             row.rel_error_j_inf
         );
     }
+    if rows.iter().any(|row| row.lambda.is_some()) {
+        text += &format!("\nlambda of loaded-dice: {}", args.lambda);
+    }
     text + "\nsd: of a single estimate; off: relative error of the mean to either gradient\n"
 }
 
@@ -236,10 +253,13 @@ fn csv(rows: &[Row]) -> Result<Vec<u8>> {
     writer.write_record([
         "problem",
         "estimator",
+        "lambda",
         "target",
         "inner_steps",
         "episodes",
         "mode",
+        "replications",
+        "seed",
         "exact",
         "mean",
         "sd",
@@ -252,10 +272,13 @@ fn csv(rows: &[Row]) -> Result<Vec<u8>> {
         writer.write_record([
             row.problem.to_owned(),
             row.estimator.to_owned(),
+            number(row.lambda),
             row.target.to_owned(),
             row.inner_steps.to_string(),
             row.episodes.to_string(),
             row.mode.to_owned(),
+            row.replications.map(|n| n.to_string()).unwrap_or_default(),
+            row.seed.map(|n| n.to_string()).unwrap_or_default(),
             row.exact.as_deref().map(numbers).unwrap_or_default(),
             numbers(&row.mean),
             row.sd.to_string(),

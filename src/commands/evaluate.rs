@@ -8,7 +8,7 @@ use crate::{
     commands::print,
     device,
     evaluate::{HeldOut, Protocol, decision_time, held_out},
-    failure::{During, Failure, Result},
+    failure::{During, Failure, Result, WrongUsage},
     memory::{self, Arithmetic},
     message, output,
     run_dir::write_atomic,
@@ -24,7 +24,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
     let Trained { dir, config, agent, iteration } =
-        Trained::open(&args.run, args.checkpoint, device, args.compute.backend, actors)?;
+        Trained::open_with(&args.run, args.checkpoint, device, (args.compute.backend, actors), args.data.as_deref())?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
         tasks: args.tasks.map_or(usual.tasks, |n| n as usize),
@@ -35,8 +35,13 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     };
     let arithmetic = Arithmetic::of(&config, agent.computes_by(), device, actors)?;
     memory::evaluation(&config, protocol.tasks, protocol.episodes, arithmetic).check()?;
-    if args.timing {
-        config.check_control()?;
+    config.check_split(protocol.split)?;
+    if config.family().is_some() {
+        let unread = [("--timing", args.timing), ("--episodes", args.episodes.is_some())];
+        if let Some((option, _)) = unread.iter().find(|(_, given)| *given) {
+            let message = format!("{option} needs an environment, but {} has tasks of examples", config.name);
+            return Err(WrongUsage(message).into());
+        }
     }
     let mut evaluation = held_out(&config, (&*agent, iteration), actors, &protocol)?;
     if let (HeldOut::Episodes(found), true) = (&mut evaluation, args.timing) {

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, ConfigError, Experiment},
     device,
     evaluate::{Protocol, evaluate_on},
-    failure::Result,
+    failure::{Result, WrongUsage},
     memory::{self, Arithmetic},
     presets,
     published::{AIB, AIB_EPISODES, AIB_PUBLISHED, Entry},
@@ -64,12 +64,23 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let device = device::open(args.compute.device)?;
     let actors = args.compute.num_actors();
     let mut seen = HashSet::new();
+    let mut first = None;
     for path in &args.runs {
         let run = Trained::open(path, Which::Last, device, args.compute.backend, actors)?;
         run.config.check_control()?;
         // `latest` is a link to one of the others
         if !seen.insert(run.dir.clone()) {
             continue;
+        }
+        let learner = run.config.learner.name;
+        let (known, of) = first.get_or_insert_with(|| (learner, run.dir.clone()));
+        if *known != learner {
+            let message = format!(
+                "a score belongs to one learner: {} is of {known}, {} of {learner}; name the runs of one of them",
+                of.display(),
+                run.dir.display()
+            );
+            return Err(WrongUsage(message).into());
         }
         let at = entry(&run)?;
         let arithmetic = Arithmetic::of(&run.config, run.agent.computes_by(), device, actors)?;

@@ -1,6 +1,10 @@
 //! `train` and `resume`
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use metadrift_agents::stop::{self, Stopped};
 use metadrift_envs::Split;
@@ -14,12 +18,12 @@ use crate::{
     config::{Config, ConfigError, Experiment},
     device,
     evaluate::{HeldOut, Protocol, held_out},
-    failure::{During, Result, code},
+    failure::{During, Result, WrongUsage, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
     presets, registry,
     run_dir::{Place, RunDir},
-    session::{Ended, RUNS, RunOptions, Session, read_config},
+    session::{Ended, RUNS, RunOptions, Session, read_config, read_config_with},
 };
 
 /// Trains a policy and evaluates it.
@@ -33,14 +37,24 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         // the run is evaluated from other folders, too
         let data =
             std::fs::canonicalize(data).during(|| format!("cannot read the folder of the data {}", data.display()))?;
+        if presets::load(&args.what, &[])?.family().is_none() {
+            let message = format!("--data is for tasks of examples, but {} has an environment", args.what);
+            return Err(WrongUsage(message).into());
+        }
         sets.push(format!("examples.data={}", toml::Value::from(data.display().to_string())));
     }
     sets.extend(args.seed.map(|seed| format!("seed={seed}")));
     sets.extend(args.iterations.map(|n| format!("iterations={n}")));
     let config = presets::load(&args.what, &sets)?;
     config.check_data()?;
+    if !args.no_evaluate || config.evaluation.every > 0 {
+        config.check_split(Split::InDist)?;
+    }
+    if config.evaluation.every > 0 {
+        config.check_split(Split::Ood)?;
+    }
     config.warnings()?.iter().for_each(|warning| warn(warning));
-    let options = options(&args.compute, args.max_time, args.quiet);
+    let options = options(&args.compute, args.max_time, args.quiet, None);
     let evaluates = !args.no_evaluate;
     if args.dry_run {
         plan(&config, &options, evaluates, args.format)?;
@@ -70,14 +84,15 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
 /// # Errors
 /// If there is no run to resume, or as [`train`].
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
-    let options = options(&args.compute, args.max_time, args.quiet);
+    let options = options(&args.compute, args.max_time, args.quiet, args.data.clone());
     let evaluates = !args.no_evaluate;
-    size(&read_config(&args.run)?, &options, evaluates)?.1.check()?;
+    size(&read_config_with(&args.run, args.data.as_deref())?, &options, evaluates)?.1.check()?;
     finish(Session::resume(&args.run, args.checkpoint, args.iterations, options)?, evaluates, args.format)
 }
 
-fn options(compute: &ComputeArgs, max_time: Option<Duration>, quiet: bool) -> RunOptions {
-    RunOptions { device: compute.device, backend: compute.backend, actors: compute.num_actors(), max_time, quiet }
+fn options(compute: &ComputeArgs, max_time: Option<Duration>, quiet: bool, data: Option<PathBuf>) -> RunOptions {
+    let ComputeArgs { device, backend, .. } = *compute;
+    RunOptions { device, backend, actors: compute.num_actors(), max_time, data, quiet }
 }
 
 /// The place of the run; a generated name contains the settings of the command line.

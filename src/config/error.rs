@@ -48,8 +48,13 @@ pub enum ConfigError {
     #[error("{0}")]
     NotFound(String),
     /// The data of a family of examples are missing or damaged.
-    #[error("examples.data: {0}")]
-    Data(String),
+    #[error("examples.data: {message}")]
+    Data {
+        /// The problem and what to do.
+        message: String,
+        /// Exit code of its kind.
+        code: u8,
+    },
     /// A configuration cannot be read.
     #[error("cannot read configuration {}: {source}", path.display())]
     Unreadable {
@@ -74,6 +79,7 @@ impl Coded for ConfigError {
     fn code(&self) -> u8 {
         match self {
             ConfigError::Unreadable { .. } => code::FILE,
+            ConfigError::Data { code, .. } => *code,
             _ => code::CONFIG,
         }
     }

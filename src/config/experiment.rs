@@ -1,6 +1,6 @@
 //! A checked configuration with everything that follows from it, which cannot fail any more.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
 use metadrift_agents::{
     keys::{Key, Section},
@@ -59,8 +59,15 @@ impl Experiment {
             adopt(&mut table, learner, settings);
             config = Config::from_table(table.clone()).expect("a learner's settings are legal");
         }
+        let in_file = config.examples.as_ref().and_then(|examples| examples.data.clone());
         for set in sets {
             config = set::apply(&mut table, set)?;
+        }
+        if let Some(data) = config.examples.as_mut().and_then(|examples| examples.data.as_mut()) {
+            // a file means its own folder, an argument the caller's
+            let folder = Path::new(origin).parent().filter(|_| in_file.as_ref() == Some(data));
+            let path = folder.map_or_else(|| data.clone(), |folder| folder.join(&*data));
+            *data = std::path::absolute(path).unwrap_or_else(|_| data.clone());
         }
         let read = config.load_traces(origin);
         read.and_then(|()| Experiment::new(config)).map_err(|error| error.at(origin, text, sets))
@@ -160,7 +167,7 @@ impl Experiment {
         match self.problem {
             Problem::Control(..) => Ok(()),
             Problem::Examples(_) => Err(ConfigError::NotFound(format!(
-                "{} has tasks of examples; this command needs an environment. There are: train, resume, evaluate",
+                "{} has tasks of examples, but this needs an environment. Commands for such tasks: train, resume, evaluate",
                 self.name
             ))),
         }
@@ -172,6 +179,15 @@ impl Experiment {
     /// The place where data can be had.
     pub fn check_data(&self) -> Result<(), ConfigError> {
         self.examples.as_ref().map_or(Ok(()), ExamplesConfig::check_data)
+    }
+
+    /// Refuses data of examples that are too few for tasks of `split`.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check_split(&self, split: Split) -> Result<(), ConfigError> {
+        let Some((family, examples)) = self.family().zip(self.examples.as_ref()) else { return Ok(()) };
+        family.check(split, examples.shots()).map_err(|missing| examples.lacks(&missing))
     }
 
     /// The kind of answers of a policy.

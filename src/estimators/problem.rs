@@ -228,7 +228,7 @@ pub fn chance(ways: f64, counts: &[u32], probabilities: &[f64]) -> f64 {
 
 /// The binomial coefficient.
 fn choose(n: u32, k: u32) -> f64 {
-    (1..=k).map(|i| f64::from(n - k + i) / f64::from(i)).product()
+    (1..=k).map(|i| f64::from(n - k + i) / f64::from(i)).product::<f64>().round()
 }
 
 #[cfg(test)]

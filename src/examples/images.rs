@@ -82,10 +82,18 @@ impl Family for Images {
         ways::draw(&self.pools[split as usize], self.ways, shots, rng)
     }
 
-    fn check(&self, shots: Shots) -> std::result::Result<(), String> {
-        Split::ALL.iter().zip(&self.pools).try_for_each(|(split, pool)| {
-            ways::check(pool, self.ways, shots).map_err(|missing| format!("split {split} has {missing}"))
-        })
+    fn data(&self) -> String {
+        let [train, in_dist, ood] = self.pools.each_ref().map(Vec::len);
+        format!("{} characters in 4 turns to train on, {in_dist} others, {ood} of unseen alphabets", train / 4)
+    }
+
+    fn check(&self, split: Split, shots: Shots) -> std::result::Result<(), String> {
+        let expected = match split {
+            Split::Ood => format!("of the alphabets {}", UNSEEN.join(", ")),
+            _ => "in files ALPHABET/CHARACTER/DRAWING.png, in folders or zip archives".to_owned(),
+        };
+        ways::check(&self.pools[split as usize], self.ways, shots)
+            .map_err(|missing| format!("split {split} needs characters {expected}, but there are {missing}"))
     }
 }
 

@@ -109,16 +109,22 @@ impl Family for Mentions {
         &self.names[split as usize]
     }
 
-    fn check(&self, shots: Shots) -> std::result::Result<(), String> {
-        for (split, domains) in Split::ALL.iter().zip(&self.domains) {
-            if domains.is_empty() {
-                return Err(format!("no domain with {} types or more for split {split}", self.ways));
-            }
-            for types in domains {
-                ways::check(types, self.ways, shots)?;
-            }
+    fn data(&self) -> String {
+        let [train, _, ood] = self.names.each_ref().map(|names| names.join(", "));
+        format!("domains to train on: {train}; unseen: {ood}")
+    }
+
+    fn check(&self, split: Split, shots: Shots) -> std::result::Result<(), String> {
+        let domains = &self.domains[split as usize];
+        if domains.is_empty() {
+            let which = if split == Split::Ood { UNSEEN.join(", ") } else { "any other name".to_owned() };
+            return Err(format!(
+                "split {split} needs a domain of {which} with {} types of {} mentions or more, in files DOMAIN/*.txt with \
+                 CoNLL's columns or train_DOMAIN_full.json of SNIPS",
+                self.ways, MENTIONS.0
+            ));
         }
-        Ok(())
+        domains.iter().try_for_each(|types| ways::check(types, self.ways, shots))
     }
 }
 

@@ -20,7 +20,10 @@ use metadrift_agents::{
 use metadrift_envs::{Split, StreamRng};
 use serde::{Deserialize, Serialize};
 
-use crate::{config::ConfigError, failure::Failure};
+use crate::{
+    config::ConfigError,
+    failure::{Failure, code},
+};
 
 pub use evaluate::{ExamplesEvaluation, Point, evaluate};
 pub use source::{Examples, draw};
@@ -84,11 +87,11 @@ impl ExamplesConfig {
         check("examples.support", self.support, legal(self.support), "1 to 10000")?;
         check("examples.query", self.query, legal(self.query), "1 to 10000")?;
         if self.family == FamilyName::Sinusoid {
-            check("examples.ways", self.ways, self.ways == 0, "left out with numbers")?;
+            check("examples.ways", self.ways, self.ways == 0, "left out: a sine wave has no classes")?;
             let data = self.data.as_ref().map_or_else(String::new, |data| data.display().to_string());
             return check("examples.data", data, self.data.is_none(), "left out: this family makes its own");
         }
-        check("examples.ways", self.ways, (2..=100).contains(&self.ways), "2 to 100")?;
+        check("examples.ways", self.ways, (2..=100).contains(&self.ways), "given with classes, and 2 to 100")?;
         let even = |n: usize| n.is_multiple_of(self.ways);
         check("examples.support", self.support, even(self.support), "a multiple of examples.ways")?;
         check("examples.query", self.query, even(self.query), "a multiple of examples.ways")
@@ -107,10 +110,18 @@ impl ExamplesConfig {
             (FamilyName::Images, Some(data)) => images::Images::open(data, self.ways).map(|it| Arc::new(it) as _),
             (FamilyName::Entities, Some(data)) => mentions::Mentions::open(data, self.ways).map(|it| Arc::new(it) as _),
         };
-        let family = family.map_err(|failure| ConfigError::Data(crate::message::of_error(&failure)))?;
-        let folder = || self.data.as_ref().map_or_else(String::new, |data| data.display().to_string());
-        family.check(self.shots()).map_err(|missing| ConfigError::Data(format!("{}: {missing}", folder())))?;
+        let family = family.map_err(|failure| ConfigError::Data {
+            message: crate::message::of_error(&failure),
+            code: failure.code(),
+        })?;
+        family.check(Split::Train, self.shots()).map_err(|missing| self.lacks(&missing))?;
         Ok(family)
+    }
+
+    /// The error of data in which `missing` is missing.
+    pub fn lacks(&self, missing: &str) -> ConfigError {
+        let folder = self.data.as_ref().map_or_else(String::new, |data| data.display().to_string());
+        ConfigError::Data { message: format!("{folder}: {missing}"), code: code::FILE }
     }
 
     /// Refuses a family without its data.
@@ -120,16 +131,16 @@ impl ExamplesConfig {
     pub fn check_data(&self) -> Result<(), ConfigError> {
         let (what, place) = match self.family {
             FamilyName::Images if self.data.is_none() => {
-                ("images", "Omniglot, images_background_small*.zip of github.com/brendenlake/omniglot (MIT)")
+                ("images are", "Omniglot, images_background_small*.zip of github.com/brendenlake/omniglot (MIT)")
             }
-            FamilyName::Entities if self.data.is_none() => {
-                ("text", "CrossNER of github.com/zliucr/CrossNER (MIT), SNIPS of github.com/sonos/nlu-benchmark (CC0)")
-            }
+            FamilyName::Entities if self.data.is_none() => (
+                "texts are",
+                "CrossNER of github.com/zliucr/CrossNER (MIT), SNIPS of github.com/sonos/nlu-benchmark (CC0)",
+            ),
             _ => return Ok(()),
         };
-        Err(ConfigError::Data(format!(
-            "the {what} are not part of metadrift: --data DIR names their folder, such as {place}"
-        )))
+        let message = format!("the {what} not part of metadrift: --data DIR names their folder, such as {place}");
+        Err(ConfigError::Data { message, code: code::CONFIG })
     }
 }
 
@@ -165,16 +176,21 @@ pub trait Family: std::fmt::Debug + Send + Sync {
     /// Draws a task of `split`, and its examples: the support ones, then the query ones.
     fn draw(&self, split: Split, shots: Shots, rng: &mut StreamRng) -> Task;
 
+    /// One line on the data, empty if the family makes its own.
+    fn data(&self) -> String {
+        String::new()
+    }
+
     /// Names of the groups of tasks of `split`, such as domains of text, if there are several kinds.
     fn groups(&self, _split: Split) -> &[String] {
         &[]
     }
 
-    /// Refuses data that are too few for tasks of `shots`.
+    /// Refuses data that are too few for tasks of `split` with `shots`.
     ///
     /// # Errors
     /// What is missing.
-    fn check(&self, _shots: Shots) -> Result<(), String> {
+    fn check(&self, _split: Split, _shots: Shots) -> Result<(), String> {
         Ok(())
     }
 }

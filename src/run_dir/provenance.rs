@@ -99,7 +99,8 @@ fn example_digests(family: &dyn Family, shots: Shots, seed: u64) -> BTreeMap<Str
         };
         (split.to_string(), sha256(&(0..DIGESTED).flat_map(bytes).collect::<Vec<u8>>()))
     };
-    Split::ALL.into_iter().map(digest).collect()
+    // data may have no tasks of a split
+    Split::ALL.into_iter().filter(|split| family.check(*split, shots).is_ok()).map(digest).collect()
 }
 
 #[cfg(test)]

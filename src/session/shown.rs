@@ -18,6 +18,8 @@ pub(super) fn headline(session: &Session) -> String {
         None => format!("Training {}", config.name),
         Some(at) => format!("Resuming {} at iteration {}", config.name, at.iteration + 1),
     };
+    let data = config.family().map_or_else(String::new, |family| family.data());
+    let about: Vec<&str> = [config.description.as_str(), &data].into_iter().filter(|line| !line.is_empty()).collect();
     format!(
         "{begin} ({}, {} parameters) on {} ({} backend), {} actor{}, seed {}\n{}\n\
          Watch: tensorboard --logdir {}",
@@ -28,7 +30,7 @@ pub(super) fn headline(session: &Session) -> String {
         session.options.actors,
         if session.options.actors == 1 { "" } else { "s" },
         config.seed,
-        config.description,
+        about.join("\n"),
         message::quoted(session.run.logdir()),
     )
 }

@@ -6,9 +6,9 @@ use metadrift_agents::ranges::check;
 
 use crate::{
     config::{ConfigError, Experiment},
-    failure::{During, Result},
+    failure::{During, Result, code},
     message,
-    run_dir::{Manifest, RunDirError, read_own},
+    run_dir::{Manifest, RunDirError, read_own, task_digests},
 };
 
 /// The configuration stored in run folder `dir`. Callers that use the run also call [`warn_of_changes`].
@@ -16,13 +16,33 @@ use crate::{
 /// # Errors
 /// If it cannot be read or is not valid.
 pub fn read_config(dir: &Path) -> Result<Experiment> {
+    read_config_with(dir, None)
+}
+
+/// [`read_config`] with the data of its examples in folder `data`, if one is given: they may have moved.
+///
+/// # Errors
+/// As [`read_config`]; if the data are not those of the run's training.
+pub fn read_config_with(dir: &Path, data: Option<&Path>) -> Result<Experiment> {
     let path = dir.join("config.toml");
     if !path.exists() {
         return Err(RunDirError::NotARun { dir: dir.to_owned(), missing: "config.toml" }.into());
     }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     let text = String::from_utf8(text).during(|| format!("{} is not UTF-8", path.display()))?;
-    Ok(Experiment::parse(&path.display().to_string(), &text, &[])?)
+    let moved = data.map(|data| format!("examples.data={}", toml::Value::from(data.display().to_string())));
+    let config = Experiment::parse(&path.display().to_string(), &text, &Vec::from_iter(moved))?;
+    if let Some(examples) = &config.examples
+        && let Some(manifest) = Manifest::read_if_there(dir)?
+        && !manifest.tasks.is_empty()
+        && manifest.tasks != task_digests(&config)?
+    {
+        let folder = examples.data.as_ref().map_or_else(String::new, |data| data.display().to_string());
+        let message =
+            format!("{folder}: these are not the data of the run's training; --data DIR names another folder");
+        return Err(ConfigError::Data { message, code: code::FILE }.into());
+    }
+    Ok(config)
 }
 
 /// Warns if the configuration in run folder `dir` is not the one that the program wrote there.

@@ -1,7 +1,7 @@
 //! MAML: a meta-policy that adapts to a task in a few gradient steps (Finn et al. 2017, arXiv 1703.03400), with an
 //! unclipped surrogate inside and PPO's clipped one outside (ProMP, Rothfuss et al. 2019, arXiv 1810.06784).
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use metadrift_random::{Purpose, Stream};
 
@@ -46,6 +46,12 @@ pub const ENTRY: Entry = Entry {
     build,
 };
 
+/// Metrics without a meaning for labels, or their beginnings.
+const OF_EPISODES: &[&str] = &["explained_variance", "value_mean", "uninformative", "kl/", "entropy", "clip_fraction"];
+
+/// Iterations whose returns decide whether training has reached its goal.
+const RECENT: usize = 5;
+
 /// The learner: meta-parameters, inner rates and optimiser.
 #[derive(Clone, Debug)]
 pub struct Maml {
@@ -57,6 +63,8 @@ pub struct Maml {
     ppo: PpoConfig,
     estimator: Estimator,
     backend: Arc<dyn Backend>,
+    /// Mean returns after adaptation of the latest iterations, at most [`RECENT`], while training has a goal.
+    recent: VecDeque<f64>,
     /// True if it learns from labelled examples: actions are labels, and the losses their likelihoods.
     labelled: bool,
 }
@@ -103,15 +111,35 @@ impl Learner for Maml {
         let data = MetaBatch { supports, query: query.batches, credit, weight };
         let learned = self.update(&data)?;
         watch.lap("time/update_s");
+        if self.maml.stop_at_return.is_some() {
+            self.recent.push_back(after.mean_return);
+            self.recent.drain(..self.recent.len().saturating_sub(RECENT));
+        }
         let timing = watch.timing(source.env_steps() - steps_before);
-        Ok(report(before, after, control, (source.env_steps(), data.query.len()), learned, timing))
+        let mut report = report(before, after, control, (source.env_steps(), data.query.len()), learned, timing);
+        if self.labelled {
+            report.metrics.retain(|(name, _)| !OF_EPISODES.iter().any(|of_episodes| name.starts_with(of_episodes)));
+        }
+        Ok(report)
     }
 
     fn agent(&self) -> Box<dyn Agent> {
         Box::new(self.adaptive())
     }
 
+    fn goal(&self) -> Option<f64> {
+        self.maml.stop_at_return
+    }
+
+    fn solved(&self) -> bool {
+        let mean = self.recent.iter().sum::<f64>() / RECENT as f64;
+        self.recent.len() == RECENT && self.goal().is_some_and(|goal| mean >= goal)
+    }
+
     fn save(&self, state: &mut State) {
+        if self.maml.stop_at_return.is_some() {
+            state.set("recent_post", &self.recent);
+        }
         self.params.parts().for_each(|(name, values)| state.put(name, values));
         self.adam.save(state, "adam");
     }
@@ -119,8 +147,11 @@ impl Learner for Maml {
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let part = |name| state.tensor(name, self.params.part(name).len());
         let params = Params::new([(POLICY, part(POLICY)?), (RATES, part(RATES)?)]);
-        self.adam = Adam::load(state, "adam", self.adam.m.len())?;
-        self.params = params;
+        let adam = Adam::load(state, "adam", self.adam.m.len())?;
+        if self.maml.stop_at_return.is_some() {
+            self.recent = state.value("recent_post")?;
+        }
+        (self.adam, self.params) = (adam, params);
         Ok(())
     }
 }
@@ -140,7 +171,16 @@ impl Maml {
         let params = Params::new([(POLICY, meta_params), (RATES, rates)]);
         let learned = if maml.learns_rates() { params.values().len() } else { params.part(POLICY).len() };
         let estimator = Estimator::new(&ppo, threads);
-        Maml { params, adam: Adam::new(learned), maml, ppo, estimator, backend, labelled: false }
+        Maml {
+            params,
+            adam: Adam::new(learned),
+            maml,
+            ppo,
+            estimator,
+            backend,
+            recent: VecDeque::new(),
+            labelled: false,
+        }
     }
 
     /// The meta-policy and its inner rates.

@@ -145,7 +145,8 @@ impl<'de> Deserialize<'de> for Kind {
                     recipe.sets.join(", ")
                 ));
             }
-            let known: Vec<String> = all().map(|entry| format!("`{}`", entry.name)).collect();
+            let recipes = recipes::ALL.iter().map(|recipe| recipe.name);
+            let known: Vec<String> = all().map(|entry| entry.name).chain(recipes).map(|name| format!("`{name}`")).collect();
             D::Error::custom(format!(
                 "unknown variant `{name}`, expected one of {} (`metadrift learners list`)",
                 known.join(", ")

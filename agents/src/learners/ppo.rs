@@ -52,6 +52,7 @@ pub const ENTRY: Entry = Entry {
         "maml.max_kl",
         "maml.risk",
         "maml.risk_level",
+        "maml.stop_at_return",
         "maml.tasks_per_chunk",
         "ppo.kl_coef",
     ],

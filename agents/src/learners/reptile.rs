@@ -38,6 +38,7 @@ pub const ENTRY: Entry = Entry {
         "maml.max_kl",
         "maml.risk",
         "maml.risk_level",
+        "maml.stop_at_return",
         "maml.learn_inner_lr",
         "ppo.outer_epochs",
         "ppo.clip_eps",

@@ -141,7 +141,8 @@ impl<T: Scalar> HeadLoss<T> {
         c
     }
 
-    /// The inner loss: adds minus the mean of ratio x advantage to `sums`, and sets and adds the derivatives.
+    /// The inner loss: adds minus the mean of ratio x advantage to `sums`, or of log-probability x advantage, and sets and adds
+    /// the derivatives.
     #[inline(always)]
     pub fn inner(
         &mut self,
@@ -154,7 +155,14 @@ impl<T: Scalar> HeadLoss<T> {
     ) {
         let c = self.inner_slope(inner, o, data, tile);
         self.score(&c, o, data.action(tile), &mut d);
-        sums.loss += total(&c).to_f64();
+        sums.loss += match inner {
+            InnerLoss::LoadedDice(_) => total(&c).to_f64(),
+            InnerLoss::Score => {
+                let log_prob = self.log_prob(o, data.action(tile));
+                let n = data.in_tile(tile);
+                c[..n].iter().zip(&log_prob).map(|(c, log_prob)| (*c * *log_prob).to_f64()).sum()
+            }
+        };
     }
 
     /// Minus the log-likelihood of the actions, each times its advantage and `weight`; sets and adds its derivatives.

@@ -46,6 +46,9 @@ pub struct MamlConfig {
     /// Weight of the variance, or share of the worst tasks; 0 without a risk.
     #[serde(skip_serializing_if = "is_default")]
     pub risk_level: f64,
+    /// Mean return after adaptation at which training ends, over the tasks of the last five iterations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_at_return: Option<f64>,
     /// True if one inner rate per parameter is learned along with the policy (Meta-SGD, Li et al. 2017, arXiv
     /// 1707.09835).
     pub learn_inner_lr: bool,
@@ -155,6 +158,15 @@ impl MamlConfig {
         check_in("maml.dice_lambda", self.dice_lambda, self.dice_lambda, Range::Between(0.0, 1.0))?;
         let loaded = self.estimator == InnerEstimator::LoadedDice || is_default_lambda(&self.dice_lambda);
         check("maml.dice_lambda", self.dice_lambda, loaded, "left out unless maml.estimator = \"loaded-dice\"")?;
+        let read = !self.first_order
+            || self.estimator == InnerEstimator::default()
+            || self.sampling_term != SamplingTerm::None;
+        check(
+            "maml.estimator",
+            word(&self.estimator),
+            read,
+            "left out with maml.first_order: there are no second derivatives",
+        )?;
         let once = self.sampling_term == SamplingTerm::None || self.estimator == InnerEstimator::Score;
         check("maml.sampling_term", word(&self.sampling_term), once, TWICE)?;
         let steps = self.sampling_term == SamplingTerm::None || self.inner_steps > 0;
@@ -171,7 +183,9 @@ impl MamlConfig {
                 (self.risk_level > 0.0 && self.risk_level <= 1.0, "above 0, at most 1 with maml.risk = \"cvar\"")
             }
         };
-        check("maml.risk_level", self.risk_level, level, words)
+        check("maml.risk_level", self.risk_level, level, words)?;
+        let goal = self.stop_at_return.unwrap_or(0.0);
+        check("maml.stop_at_return", goal, goal.is_finite(), "a finite number")
     }
 
     /// Checks that the outer step reads every key of `[ppo]` that differs from its default.
@@ -227,6 +241,7 @@ impl Default for MamlConfig {
             max_kl: MAX_KL,
             risk: Risk::default(),
             risk_level: 0.0,
+            stop_at_return: None,
             learn_inner_lr: false,
             adapt_log_std: true,
             tasks_per_chunk: 0,
@@ -240,7 +255,8 @@ const TWICE: &str = "none unless maml.estimator = \"score\": the second derivati
 
 /// The reason why a key must keep its default.
 const ONLY_PPO: &str = "left out or at its default: only maml.outer = \"ppo\" clips";
-const NOT_TRPO: &str = "left out or at its default: maml.outer = \"trpo\" does not read it";
+const NOT_TRPO: &str =
+    "left out or at its default: maml.outer = \"trpo\" does not read it (--learner trpo-maml resets them all)";
 
 /// The word of a configuration file for `value`.
 fn word<T: Serialize>(value: &T) -> String {

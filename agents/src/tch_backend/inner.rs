@@ -9,7 +9,7 @@ use crate::{layout::Head, objective::InnerLoss};
 pub(super) struct Inner {
     /// The loss to differentiate, `[tasks]`; its value has no meaning.
     pub loss: Tensor,
-    /// Minus the mean of ratio x advantage, `[tasks]`, without a graph.
+    /// Minus the mean of ratio x advantage, or of log-probability x advantage, `[tasks]`, without a graph.
     pub value: Tensor,
     /// Head outputs, `[tasks, samples, outputs]`.
     pub out: Tensor,
@@ -22,7 +22,7 @@ impl TchBackend {
         let out = policy::forward(&self.layout, params, &data.obs);
         let log_prob = dist::log_prob(self.layout.head(), params, &out, &data.action);
         let weighted = match inner {
-            InnerLoss::Score => Weighted { gain: &log_prob * 1.0, ratio: log_prob.ones_like() },
+            InnerLoss::Score => Weighted { gain: log_prob.shallow_clone(), ratio: log_prob },
             InnerLoss::LoadedDice(lambda) => loaded_dice(lambda, &log_prob, data),
         };
         let loss = data.mean(&(weighted.gain * &data.advantage)).neg();
