@@ -39,7 +39,8 @@ mod tests {
         let n = returns.len() as f64;
         let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
         let variance = |of: &[f64]| of.iter().map(|x| (x - mean(of)).powi(2)).sum::<f64>() / of.len() as f64;
-        let figures: [(Risk, f64, &dyn Fn(&[f64]) -> f64); 2] = [
+        type Figure<'a> = &'a dyn Fn(&[f64]) -> f64;
+        let figures: [(Risk, f64, Figure<'_>); 2] = [
             (Risk::Variance, 0.3, &|of| mean(of) - 0.3 * variance(of)),
             (Risk::Cvar, 0.5, &|of| {
                 let mut sorted = of.to_vec();

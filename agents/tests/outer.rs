@@ -185,7 +185,8 @@ fn the_first_order_gradient_is_the_outer_one_at_the_adapted_policy() {
         let theta = params(&layout, &mut rng);
         let data = meta_batch(&layout, &theta, 1, 1, &mut rng);
         let backend = backend::open(BackendChoice::Native, layout.clone(), Device::Cpu, 0, 1).unwrap();
-        let adapted = backend.adapt(InnerLoss::LVC, &[theta.clone()], &vec![0.1; theta.len()], &data.supports[0]);
+        let adapted =
+            backend.adapt(InnerLoss::LVC, std::slice::from_ref(&theta), &vec![0.1; theta.len()], &data.supports[0]);
         let there = MetaBatch { query: data.query.clone(), ..MetaBatch::default() };
         let expected = gradient(&layout, &adapted[0], &there, FREE).0;
         let at = Params::new([(POLICY, theta.clone()), (RATES, vec![0.1; theta.len()])]);

@@ -1,5 +1,7 @@
 //! A checked configuration with everything that follows from it, which cannot fail any more.
 
+mod examples;
+
 use std::{ops::Deref, path::Path, sync::Arc};
 
 use metadrift_agents::{
@@ -118,25 +120,6 @@ impl Experiment {
         Ok(Experiment { config, evaluation, problem: Problem::Control(env, tasks), settings, demand })
     }
 
-    /// The experiment on examples of `config`, checked as in [`Experiment::new`].
-    fn of_examples(mut config: Config) -> Result<Experiment, ConfigError> {
-        let examples = config.examples.clone().expect("asked before");
-        if !config.task.env.is_empty() {
-            return Err(ConfigError::NotFound("config: [task] and [examples] exclude each other".into()));
-        }
-        config.check_name()?;
-        config.check_ranges()?;
-        examples.check()?;
-        check("learner", config.learner.name, config.learner.examples, NO_EXAMPLES)?;
-        config.settle_sections()?;
-        config.check_ignored()?;
-        let family = examples.open()?;
-        let settings = config.settings(1, (family.inputs(), 0));
-        let demand = (config.learner.demand)(&settings);
-        let evaluation = config.evaluation.resolve(demand, &settings)?;
-        Ok(Experiment { config, evaluation, problem: Problem::Examples(family), settings, demand })
-    }
-
     /// The same experiment with another number of iterations.
     ///
     /// # Errors
@@ -152,42 +135,6 @@ impl Experiment {
     pub fn env(&self) -> EnvKind {
         let Problem::Control(env, _) = &self.problem else { panic!("examples have no environment") };
         *env
-    }
-
-    /// The family of tasks, if they are of examples.
-    pub fn family(&self) -> Option<&Arc<dyn Family>> {
-        if let Problem::Examples(family) = &self.problem { Some(family) } else { None }
-    }
-
-    /// Refuses an experiment on examples for a command that needs an environment.
-    ///
-    /// # Errors
-    /// If the tasks are of examples.
-    pub fn check_control(&self) -> Result<(), ConfigError> {
-        match self.problem {
-            Problem::Control(..) => Ok(()),
-            Problem::Examples(_) => Err(ConfigError::NotFound(format!(
-                "{} has tasks of examples, but this needs an environment. Commands for such tasks: train, resume, evaluate",
-                self.name
-            ))),
-        }
-    }
-
-    /// Refuses an experiment on examples whose data are not there.
-    ///
-    /// # Errors
-    /// The place where data can be had.
-    pub fn check_data(&self) -> Result<(), ConfigError> {
-        self.examples.as_ref().map_or(Ok(()), ExamplesConfig::check_data)
-    }
-
-    /// Refuses data of examples that are too few for tasks of `split`.
-    ///
-    /// # Errors
-    /// What is missing.
-    pub fn check_split(&self, split: Split) -> Result<(), ConfigError> {
-        let Some((family, examples)) = self.family().zip(self.examples.as_ref()) else { return Ok(()) };
-        family.check(split, examples.shots()).map_err(|missing| examples.lacks(&missing))
     }
 
     /// The kind of answers of a policy.
@@ -282,7 +229,7 @@ impl Config {
             ..self.clone()
         };
         for (key, value, _) in self.differences(&fresh) {
-            let unread = self.examples.is_some() && UNREAD.iter().any(|unread| key.starts_with(unread));
+            let unread = self.examples.is_some() && examples::UNREAD.iter().any(|unread| key.starts_with(unread));
             if (unread || self.learner.ignores(&key))
                 && let Some(Key { key, .. }) = keys::all().find(|known| known.key == key)
             {
@@ -347,31 +294,8 @@ fn check_demand(config: &Config, demand: Demand, (horizon, known): (u32, bool)) 
     }
 }
 
-/// Keys that an experiment on examples does not read, or their beginnings.
-const UNREAD: &[&str] = &[
-    "rollout.num_envs",
-    "rollout.num_steps",
-    "rollout.episodes_per_env",
-    "policy.window",
-    "policy.init_log_std",
-    "maml.estimator",
-    "maml.dice_lambda",
-    "maml.sampling_term",
-    "maml.outer",
-    "maml.max_kl",
-    "maml.adapt_log_std",
-    "ppo.clip_eps",
-    "ppo.kl_coef",
-    "ppo.ent_coef",
-    "ppo.gamma",
-    "ppo.gae_lambda",
-];
-
 /// The error of a configuration without tasks.
 const NO_TASK: &str = "config: tasks are missing: write [task] with `env`, or [examples] with `family`";
-
-/// The learners of examples.
-const NO_EXAMPLES: &str = "one that learns from examples, such as maml";
 
 /// The learners of environments for which there is no privileged controller.
 const UNKNOWN: &str = "one that needs no controller of its environment, such as rl2: no controller with full knowledge is known for task.env";

@@ -229,8 +229,8 @@ fn features(words: &[String], begin: usize, end: usize) -> Vec<f32> {
     let mut counts = vec![0.0f32; FEATURES];
     let mut add =
         |feature: &str, weight: f32| counts[crc32fast::hash(feature.as_bytes()) as usize % FEATURES] += weight;
-    for at in begin.saturating_sub(3)..(end + 3).min(words.len()) {
-        let lower = words[at].to_lowercase();
+    for (at, word) in words.iter().enumerate().take(end + 3).skip(begin.saturating_sub(3)) {
+        let lower = word.to_lowercase();
         if at < begin {
             add(&format!("L{}|{lower}", begin - at), 1.0);
         } else if at >= end {
@@ -241,7 +241,7 @@ fn features(words: &[String], begin: usize, end: usize) -> Vec<f32> {
             for length in 2..=4 {
                 marked.windows(length).for_each(|piece| add(&format!("c{}", piece.iter().collect::<String>()), 0.5));
             }
-            add(&format!("s{}", shape(&words[at])), 1.0);
+            add(&format!("s{}", shape(word)), 1.0);
         }
     }
     add(&format!("len{}", (end - begin).min(5)), 1.0);

@@ -163,7 +163,7 @@ impl Source for Examples {
     }
 
     fn compare(&mut self, phase: usize, policies: Policies<'_>) -> Result<Option<&Rollout>, Diverged> {
-        self.show(phase, policies).map(|rollout| Some(&*rollout))
+        self.show(phase, policies).map(Some)
     }
 
     /// Number of examples seen.

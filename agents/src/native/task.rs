@@ -226,6 +226,26 @@ impl<T: Scalar> Task<T> {
         (phis, gradients, loss)
     }
 
+    /// Gradient of the outer loss at the adapted parameters `phi`, times the task's weight, its sums, and that loss.
+    #[inline(always)]
+    fn outer(&mut self, phi: &[T], task: &TaskData<T>, objective: &Objective) -> (Vec<T>, Sums, f64) {
+        let (loss, weight) = match &objective.outer {
+            OuterLoss::Clipped(loss) => (Loss::Clipped(loss), task.weight),
+            OuterLoss::Likelihood => (Loss::Likelihood, task.weight),
+            OuterLoss::Divergence => (Loss::Divergence, 1.0),
+        };
+        let (mut gradient, sums) = self.gradient(phi, &task.query, &loss, None);
+        if weight != 1.0 {
+            gradient.iter_mut().for_each(|g| *g = *g * T::of(weight));
+        }
+        let value = match loss {
+            Loss::Clipped(loss) => -sums.gain - loss.ent_coef * sums.entropy,
+            Loss::Divergence => sums.moved,
+            _ => -sums.gain,
+        };
+        (gradient, sums, weight * value)
+    }
+
     /// Gradient of the task's meta-objective by `theta` and by `rates`:
     ///
     /// ```text
@@ -253,16 +273,8 @@ impl<T: Scalar> Task<T> {
         if task.old.is_none() {
             task.old = Some(self.old(theta, task, &kept));
         }
+        let (mut v, outer, adapted) = self.outer(&phis[steps], task, objective);
         let old = task.old.as_ref().expect("just asked");
-        let (loss, weight, credit) = match &objective.outer {
-            OuterLoss::Clipped(loss) => (Loss::Clipped(loss), task.weight, task.credit),
-            OuterLoss::Likelihood => (Loss::Likelihood, task.weight, 0.0),
-            OuterLoss::Divergence => (Loss::Divergence, 1.0, 0.0),
-        };
-        let (mut v, outer) = self.gradient(&phis[steps], &task.query, &loss, None);
-        if weight != 1.0 {
-            v.iter_mut().for_each(|v| *v = *v * T::of(weight));
-        }
 
         let coef = T::of(objective.kl_coef);
         let (mut kl, mut sampled) = (0.0, 0.0);
@@ -280,8 +292,8 @@ impl<T: Scalar> Task<T> {
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += here;
             }
-            if let (Loss::Clipped(outer), true) = (&loss, credit != 0.0) {
-                let sampling = Loss::Sampling(T::of(credit), outer.clip_eps);
+            if let (OuterLoss::Clipped(outer), true) = (&objective.outer, task.credit != 0.0) {
+                let sampling = Loss::Sampling(T::of(task.credit), outer.clip_eps);
                 let (gradient, sums) = self.gradient(&phis[k], &task.supports[k], &sampling, None);
                 sampled += sums.loss;
                 v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
@@ -293,12 +305,7 @@ impl<T: Scalar> Task<T> {
             kl += sums.kl;
         }
         self.kept = kept;
-        let adapted = match loss {
-            Loss::Clipped(loss) => -outer.gain - loss.ent_coef * outer.entropy,
-            Loss::Divergence => outer.moved,
-            _ => -outer.gain,
-        };
-        let loss = weight * adapted + objective.kl_coef * kl + sampled;
+        let loss = adapted + objective.kl_coef * kl + sampled;
         (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }

@@ -147,10 +147,7 @@ impl Model {
         let delays = (delay.least.round() as usize..=delay.most.min(LONGEST).round() as usize).collect();
         let base: Vec<f64> = spreads.iter().map(|spread| spread.mean).collect();
         let stream = Stream::new(0, Purpose::Belief);
-        let start = |k: usize| {
-            let uniform = stream.uniforms(k as u32).map(f64::from);
-            env.dynamics().initial(&base, uniform)
-        };
+        let start = |k: usize| env.dynamics().initial(&base, stream.uniforms(k as u32).map(f64::from));
         let starts: Vec<Vec<f64>> = (0..STARTS).map(start).collect();
         let mut rng = stream.part(1).rng();
         let mut normal = || rand_distr::Distribution::sample(&rand_distr::StandardNormal, &mut rng);

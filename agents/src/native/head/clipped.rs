@@ -1,5 +1,4 @@
 //! PPO's clipped loss, and the sampling term, which is clipped the same way.
-#![expect(clippy::needless_range_loop, reason = "a sample's numbers lie at the same place in several columns")]
 
 use super::{HeadLoss, Outputs, Slopes, Sums};
 use crate::{
