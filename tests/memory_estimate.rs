@@ -1,7 +1,8 @@
-//! The memory that `--dry-run` prints, compared with the peak of a run.
+//! The memory that `--dry-run` prints, compared with the peak of a run; and a stop that is requested in this process.
 #![cfg(target_os = "linux")]
 
 mod command;
+mod stopped;
 
 use command::Place;
 
