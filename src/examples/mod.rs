@@ -189,7 +189,7 @@ pub trait Family: std::fmt::Debug + Send + Sync {
     /// Refuses data that are too few for tasks of `split` with `shots`.
     ///
     /// # Errors
-    /// What is missing.
+    /// If there are too few; the text names what is missing.
     fn check(&self, _split: Split, _shots: Shots) -> Result<(), String> {
         Ok(())
     }

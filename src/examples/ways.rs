@@ -31,7 +31,7 @@ pub(super) fn draw(pool: &[Class], ways: usize, shots: Shots, rng: &mut StreamRn
 /// Refuses a pool that has too few classes, or too few members of one.
 ///
 /// # Errors
-/// What is missing.
+/// If there are too few; the text names what is missing.
 pub(super) fn check(pool: &[Class], ways: usize, shots: Shots) -> Result<(), String> {
     let needed = shots.support / ways + shots.query / ways;
     if pool.len() < ways {

@@ -55,3 +55,30 @@ fn settings_that_do_not_go_together_are_refused() {
         assert!(refused.contains(reason), "{sets:?}: {refused}");
     }
 }
+
+/// The goal is a mean over five iterations, which a resumed run remembers.
+#[test]
+fn training_ends_when_its_goal_is_reached() {
+    let text = "name = \"x\"\niterations = 200\n[task]\nenv = \"probe-action\"\n[policy]\nhidden = [4]\n";
+    let sets = ["maml.stop_at_return=0.9", "ppo.outer_lr=1e-2"].map(str::to_owned);
+    let trainer = || {
+        let experiment = Experiment::parse("x", text, &sets).unwrap();
+        Trainer::new(experiment, Device::Cpu, BackendChoice::Native, 2).unwrap()
+    };
+    let mut whole = trainer();
+    let mut returns = Vec::new();
+    let mut saved = None;
+    while !whole.solved() {
+        assert!(returns.len() < 200, "{returns:?}");
+        saved = Some(whole.checkpoint());
+        returns.push(whole.iterate().unwrap().return_post);
+    }
+    let mean = |from: usize| returns[from..from + 5].iter().sum::<f64>() / 5.0;
+    let last = returns.len() - 5;
+    assert!(mean(last) >= 0.9 && (0..last).all(|from| mean(from) < 0.9), "{returns:?}");
+    let mut resumed = trainer();
+    resumed.restore(&saved.unwrap()).unwrap();
+    assert!(!resumed.solved());
+    resumed.iterate().unwrap();
+    assert!(resumed.solved() && resumed.checkpoint() == whole.checkpoint());
+}

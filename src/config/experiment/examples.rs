@@ -61,7 +61,7 @@ impl Experiment {
     /// Refuses data of examples that are too few for tasks of `split`.
     ///
     /// # Errors
-    /// What is missing.
+    /// If there are too few; the text names what is missing.
     pub fn check_split(&self, split: Split) -> Result<(), ConfigError> {
         let Some((family, examples)) = self.family().zip(self.examples.as_ref()) else { return Ok(()) };
         family.check(split, examples.shots()).map_err(|missing| examples.lacks(&missing))
