@@ -114,9 +114,14 @@ pub struct ComputeArgs {
 impl ComputeArgs {
     /// Threads to use: as asked, or one per core.
     pub fn num_actors(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.actors.map_or_else(cores, usize::from)
+        threads(self.actors)
     }
+}
+
+/// Threads to use: as asked, or one per core.
+pub fn threads(asked: Option<u16>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or_else(cores, usize::from)
 }
 
 /// `train`
@@ -268,7 +273,8 @@ pub struct EvaluateArgs {
 /// `score`
 #[derive(Args, Clone, Debug)]
 pub struct ScoreArgs {
-    /// Folders of runs of one learner, several seeds of each preset; a run that is named twice, as by the link `latest`, counts once
+    /// Folders of runs of one learner, several seeds of each preset; a run that is named twice, as by the link
+    /// `latest`, counts once
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
     /// Episode of a life that counts, from 0. The published policies look back on transitions that are collected before

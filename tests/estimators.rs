@@ -9,6 +9,8 @@ use metadrift::estimators::{
 use metadrift_agents::objective::InnerLoss;
 use serde_json::Value;
 
+use crate::command::Place;
+
 fn estimator(name: &str) -> Estimator {
     let of = |inner, sampling| Estimator { inner, first_order: false, sampling };
     match name {
@@ -154,4 +156,31 @@ fn sampled_means_are_the_enumerated_ones_within_their_errors() {
             replicate(&Bed::new(Name::P2.problem(), 1), estimator(name), (steps, episodes), (3, replications), |_| {});
         assert_eq!(again.mean, found.mean, "threads change no bit");
     }
+}
+
+#[test]
+fn the_command_prints_an_object_a_line_and_refuses_what_it_would_not_read() {
+    let place = Place::new();
+    let told = place.expect(0, "estimators --problem p1 --episodes 2 --format json");
+    let rows: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 7);
+    for row in &rows {
+        let keys =
+            ["problem", "estimator", "target", "inner_steps", "episodes", "mode", "exact", "mean", "sd", "rel_error"];
+        assert!(keys.iter().all(|key| !row[*key].is_null()), "{row}");
+        assert_eq!(row.get("lambda").is_some(), row["estimator"] == "loaded-dice", "{row}");
+    }
+    assert_near(&numbers(&rows[5]["mean"]), &[0.201_045], 6e-7, "score-sampling");
+    for (arguments, reason) in [
+        ("estimators --estimator score --lambda 0.5", "--lambda is only read with --estimator loaded-dice or all"),
+        ("estimators --seed 1", "--replications and --seed are only read with --mode monte-carlo"),
+        ("estimators --inner-steps 3", "too many to enumerate"),
+        ("estimators --svg x.png", "a file that ends in .svg"),
+        ("estimators --svg x.svg --csv x.svg", "name the same file"),
+    ] {
+        let told = place.expect(2, arguments);
+        assert!(told.contains(reason), "{arguments}: {told}");
+    }
+    let told = place.expect(0, "estimators");
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use metadrift::{
     config::Experiment,
     evaluate::{HeldOut, Protocol, held_out},
-    examples, presets,
+    examples::{self, ExamplesEvaluation},
+    presets,
     train::Trainer,
 };
 use metadrift_agents::{backend::BackendChoice, device::Device};
@@ -48,17 +49,18 @@ fn sine_waves_have_the_amplitudes_and_phases_of_the_paper() {
     assert_ne!(first(Split::Train), first(Split::InDist));
 }
 
-fn losses(config: Experiment, iterations: u64) -> Vec<f64> {
+/// The evaluation on `tasks` held-out tasks of `split` after `iterations` iterations.
+fn trained(config: Experiment, iterations: u64, (split, tasks): (Split, usize)) -> ExamplesEvaluation {
     let mut trainer = Trainer::new(config, Device::Cpu, BackendChoice::Native, 2).unwrap();
     for _ in 0..iterations {
         trainer.iterate().unwrap();
     }
     let config = trainer.config();
-    let protocol = Protocol { tasks: 200, ..Protocol::of(config, Split::InDist) };
+    let protocol = Protocol { tasks, ..Protocol::of(config, split) };
     let HeldOut::Examples(found) = held_out(config, (&*trainer.agent(), iterations), 2, &protocol).unwrap() else {
         panic!("losses");
     };
-    found.curve.iter().map(|point| point.loss.mean).collect()
+    found
 }
 
 /// The mean square of a sine wave is 25.1 / 3 / 2 = 4.2 for these amplitudes: the loss of the answer 0.
@@ -71,7 +73,8 @@ fn few_points_tell_a_sine_wave_to_who_has_learned_to_learn() {
         (&["learner=reptile", "iterations=600"], 3.0),
     ] {
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-        let losses = losses(presets::load("sinusoid", &sets).unwrap(), 600);
+        let found = trained(presets::load("sinusoid", &sets).unwrap(), 600, (Split::InDist, 200));
+        let losses: Vec<f64> = found.curve.iter().map(|point| point.loss.mean).collect();
         assert!(losses[0] > 2.0 && losses[1] < limit, "{sets:?}: {losses:?}");
         // step sizes that are learned for one step need not serve for ten
         let falls = sets.contains(&"learner=meta-sgd".to_owned()) || losses[10] < losses[1];
@@ -182,6 +185,8 @@ fn a_run_knows_its_data_again_wherever_they_are() {
         let told = place.expect(4, command);
         assert!(told.contains("these are not the data of the run's training"), "{told}");
     }
+    place.expect(0, "train tiny.toml --iterations 1 --run-dir control --no-evaluate");
+    assert!(place.expect(2, "evaluate control --data moved").contains("--data is for tasks of examples"));
     // without the unseen alphabet there is nothing to evaluate on outside the training distribution
     std::fs::remove_dir_all(place.path("moved/Tagalog")).unwrap();
     place.expect(0, &format!("train omniglot --data moved --iterations 1 --run-dir other {small}"));
@@ -223,14 +228,6 @@ fn mentions_in_sentences_are_learned() {
 
 /// Shares of right answers outside the training distribution, after each number of steps.
 fn accuracies(config: Experiment, iterations: u64) -> Vec<f64> {
-    let mut trainer = Trainer::new(config, Device::Cpu, BackendChoice::Native, 2).unwrap();
-    for _ in 0..iterations {
-        trainer.iterate().unwrap();
-    }
-    let config = trainer.config();
-    let protocol = Protocol { tasks: 100, ..Protocol::of(config, Split::Ood) };
-    let HeldOut::Examples(found) = held_out(config, (&*trainer.agent(), iterations), 2, &protocol).unwrap() else {
-        panic!("losses");
-    };
+    let found = trained(config, iterations, (Split::Ood, 100));
     found.curve.iter().map(|point| point.accuracy.as_ref().unwrap().mean).collect()
 }

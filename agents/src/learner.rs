@@ -62,7 +62,7 @@ pub struct Entry {
     /// Its source, and a few sentences on how it works, for `learners show`.
     pub details: &'static str,
     /// Keys of `[rollout]`, `[policy]`, `[maml]` and `[ppo]` that it does not read; they must keep their defaults. `maml.*`
-    /// stands for all keys of `[maml]`.
+    /// stands for all keys of `[maml]`, and `!maml.inner_lr` behind it takes this one out again.
     pub ignores: &'static [&'static str],
     /// The section of its own, if it has one.
     pub own: Option<Section>,
@@ -88,11 +88,12 @@ pub struct Entry {
 impl Entry {
     /// True if the learner does not read the common key `key`.
     pub fn ignores(&self, key: &str) -> bool {
-        let names = |ignored: &&str| match ignored.strip_suffix('*') {
+        let names = |pattern: &str| match pattern.strip_suffix('*') {
             Some(section) => key.starts_with(section),
-            None => *ignored == key,
+            None => pattern == key,
         };
-        self.ignores.iter().any(names)
+        let last = self.ignores.iter().rev().find(|entry| names(entry.trim_start_matches('!')));
+        last.is_some_and(|entry| !entry.starts_with('!'))
     }
 }
 

@@ -293,10 +293,11 @@ impl Rollout {
         self.tasks().map(mean).collect()
     }
 
-    /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks.
-    pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Estimate) {
+    /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks; labels need
+    /// no baseline.
+    pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Option<Estimate>) {
         if self.labelled {
-            return (self.tasks().map(|task| labels(&task)).collect(), Estimate::default());
+            return (self.tasks().map(|task| labels(&task)).collect(), None);
         }
         let Estimator { gamma, gae_lambda, threads } = estimator;
         let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
@@ -304,7 +305,7 @@ impl Rollout {
             *slot = advantage::prepare_own(&data, self.own_obs, gamma, gae_lambda);
         });
         let estimate = Estimate::of_all(prepared.iter().map(|(_, estimate)| estimate));
-        (prepared.into_iter().map(|(batch, _)| batch).collect(), estimate)
+        (prepared.into_iter().map(|(batch, _)| batch).collect(), Some(estimate))
     }
 
     /// Number of valid steps of all tasks.

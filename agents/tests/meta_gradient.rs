@@ -1,6 +1,6 @@
 //! Tests of the meta-gradient against finite differences, and of the identities it must satisfy.
 
-use crate::synthetic::{Lcg, batch, layouts, meta_batch, params};
+use crate::synthetic::{Lcg, batch, differences, distance, layouts, meta_batch, params, wide};
 use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
@@ -20,15 +20,6 @@ const OBJECTIVE: Objective = Objective {
 
 fn backend(layout: &Layout, tasks_per_chunk: usize, threads: usize) -> TchBackend {
     TchBackend::new(layout.clone(), Device::Cpu, tasks_per_chunk, threads)
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|v| f64::from(*v)).collect()
-}
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
 /// The meta-objective in f64 at `theta` and `rates`, with the KL anchored at `anchor`.
@@ -54,17 +45,8 @@ fn equals_finite_differences_for_one_two_and_three_inner_steps() {
             at.extend((0..n).map(|_| 0.2 + 0.1 * f64::from(rng.uniform())));
             let (gradient, _) = objective(&layout, &anchor, &at[..n], &at[n..], &data);
 
-            let h = 1e-5;
             let loss = |point: &[f64]| objective(&layout, &anchor, &point[..n], &point[n..], &data).1;
-            let mut numeric = vec![0.0; 2 * n];
-            for (i, slot) in numeric.iter_mut().enumerate() {
-                let mut moved = at.clone();
-                let mut shifted = |by: f64| {
-                    moved[i] = at[i] + by;
-                    loss(&moved)
-                };
-                *slot = (shifted(h) - shifted(-h)) / (2.0 * h);
-            }
+            let numeric = differences(&at, loss);
             let error = distance(&gradient, &numeric);
             assert!(error <= 1e-6, "{:?}, {inner_steps} inner steps: {error:e}", layout.head());
         }

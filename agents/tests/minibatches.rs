@@ -1,6 +1,6 @@
 //! Tests of gradients on minibatches: the native backend against libtorch's autograd.
 
-use crate::synthetic::{Lcg, batch, layouts, params};
+use crate::synthetic::{Lcg, batch, distance, layouts, params, wide};
 use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
@@ -8,15 +8,6 @@ use metadrift_agents::{
     objective::ClippedLoss,
     tch_backend::TchBackend,
 };
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|v| f64::from(*v)).collect()
-}
 
 #[test]
 fn native_gradients_equal_the_tch_ones() {

@@ -1,7 +1,7 @@
 //! Tests of the native backend against the tch backend: both heads, several inner steps, first and second order,
 //! learned rates.
 
-use crate::synthetic::{Lcg, layouts, meta_batch, meta_batch_of, params};
+use crate::synthetic::{Lcg, distance, layouts, meta_batch, meta_batch_of, params, wide};
 use metadrift_agents::{
     device::Device,
     layout::{Head, Layout},
@@ -9,15 +9,6 @@ use metadrift_agents::{
     objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats, OuterLoss},
     tch_backend::TchBackend,
 };
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|v| f64::from(*v)).collect()
-}
 
 const CLIPPED: OuterLoss = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 });
 

@@ -1,6 +1,6 @@
 //! The outer step of MAML: a trust region against its definition, and the weights of tasks.
 
-use crate::synthetic::{Lcg, batch, layouts, meta_batch, params};
+use crate::synthetic::{Lcg, batch, differences, distance, layouts, meta_batch, params, wide};
 use metadrift_agents::{
     backend::{self, BackendChoice},
     batch::MetaBatch,
@@ -24,7 +24,7 @@ fn gradient(layout: &Layout, theta: &[f32], data: &MetaBatch, outer: OuterLoss) 
     let backend = backend::open(BackendChoice::Native, layout.clone(), Device::Cpu, 0, 1).unwrap();
     let at = Params::new([(POLICY, theta.to_vec()), (RATES, vec![0.1; theta.len()])]);
     let (gradient, stats) = backend.problem(theta, data).gradient(&at, &objective(outer));
-    (gradient.iter().map(|g| f64::from(*g)).collect(), stats.loss)
+    (wide(&gradient), stats.loss)
 }
 
 fn maml(layout: &Layout, theta: &[f32], inner_steps: usize) -> Maml {
@@ -152,7 +152,7 @@ fn every_recipes_meta_gradient_is_that_of_its_loss() {
             if credited {
                 data.credit = vec![0.02, -0.03];
             }
-            let mut at: Vec<f64> = theta.iter().map(|p| f64::from(*p)).collect();
+            let mut at = wide(&theta);
             at.extend((0..n).map(|_| 0.2 + 0.1 * f64::from(rng.uniform())));
             let backend = NativeBackend::new(layout.clone(), 1);
             let objective = Objective { kl_coef: 0.3, learn_rates: true, inner, ..self::objective(outer) };
@@ -160,18 +160,8 @@ fn every_recipes_meta_gradient_is_that_of_its_loss() {
             let mut look = |at: &[f64]| backend.meta_gradient(&at[..n], &at[n..], &mut prepared, &objective);
             let (mut gradient, by_rates, _) = look(&at);
             gradient.extend(by_rates);
-            let mut squares = [0.0; 2];
-            for i in 0..2 * n {
-                let mut moved = |by: f64| {
-                    let mut at = at.clone();
-                    at[i] += by;
-                    look(&at).2.loss
-                };
-                let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-                squares[0] += (gradient[i] - numeric).powi(2);
-                squares[1] += numeric * numeric;
-            }
-            let error = (squares[0] / squares[1]).sqrt();
+            let numeric = differences(&at, |at| look(at).2.loss);
+            let error = distance(&gradient, &numeric);
             assert!(error <= 1e-6, "{inner:?}, {outer:?}, credit {credited}, {inner_steps} steps: {error:e}");
         }
     }

@@ -16,9 +16,9 @@ pub struct EstimatorsArgs {
     /// Estimator of the meta-gradient, or all
     #[arg(long, value_name = "NAME", default_value = "all")]
     pub estimator: EstimatorName,
-    /// Lambda of loaded-dice, from 0 (lvc) to 1 (dice)
-    #[arg(long, value_name = "X", default_value_t = 0.9, value_parser = share)]
-    pub lambda: f64,
+    /// Lambda of loaded-dice, from 0 (lvc) to 1 (dice) [default: 0.9]
+    #[arg(long, value_name = "X", value_parser = share)]
+    pub lambda: Option<f64>,
     /// Gradient steps of the adaptation
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
     pub inner_steps: u8,

@@ -5,7 +5,7 @@ use metadrift_agents::objective::InnerLoss;
 use serde::Serialize;
 
 use crate::{
-    cli::{EstimatorName, EstimatorsArgs, Format, Mode},
+    cli::{EstimatorName, EstimatorsArgs, Format, Mode, threads},
     commands::print,
     estimators::{self, Bed, Estimator, Sampling, Spread, problem::DataSets},
     failure::{Result, WrongUsage},
@@ -14,6 +14,8 @@ use crate::{
 
 /// Data sets beyond which an enumeration would take minutes.
 const MOST_SETS: f64 = 2e6;
+/// Lambda of loaded DiCE unless another is asked for: that of `maml.dice_lambda`.
+const LAMBDA: f64 = 0.9;
 /// Sampled adaptations unless others are asked for.
 const REPLICATIONS: u64 = 100_000;
 
@@ -59,8 +61,7 @@ pub fn run(args: &EstimatorsArgs) -> Result<()> {
     if args.svg.as_ref().is_some_and(|path| path.extension().is_none_or(|ending| ending != "svg")) {
         return Err(WrongUsage("--svg writes a picture in a file that ends in .svg".into()).into());
     }
-    let threads = args.actors.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let bed = Bed::new(args.problem.problem(), threads);
+    let bed = Bed::new(args.problem.problem(), threads(args.actors));
     check(args, &bed)?;
     let rows = measure(args, &bed, args.episodes);
     print(&match args.format {
@@ -79,6 +80,13 @@ pub fn run(args: &EstimatorsArgs) -> Result<()> {
 /// Refuses what would take too long, and settings that are not read.
 fn check(args: &EstimatorsArgs, bed: &Bed) -> Result<()> {
     let wrong = |reason: String| Err(WrongUsage(reason).into());
+    let loaded = [EstimatorName::All, EstimatorName::LoadedDice].contains(&args.estimator);
+    if args.lambda.is_some() && !loaded {
+        return wrong("--lambda is only read with --estimator loaded-dice or all".into());
+    }
+    if args.csv.is_some() && args.csv == args.svg {
+        return wrong("--csv and --svg name the same file".into());
+    }
     let sets = estimators::leaves(bed, args.inner_steps.into(), args.episodes);
     if args.mode == Mode::Enumeration {
         if args.replications.is_some() || args.seed.is_some() {
@@ -151,7 +159,7 @@ fn measure(args: &EstimatorsArgs, bed: &Bed, episodes: u32) -> Vec<Row> {
     let bar =
         if args.mode == Mode::MonteCarlo { ProgressBar::new(all * names.len() as u64) } else { ProgressBar::hidden() };
     let row = |name: &EstimatorName| {
-        let estimator = name.estimator(args.lambda);
+        let estimator = name.estimator(args.lambda.unwrap_or(LAMBDA));
         let [text, target] = name.text();
         let spread = match (args.mode, &sets) {
             (Mode::Enumeration, Some(sets)) => estimators::means(bed, estimator, steps, sets),
@@ -182,7 +190,7 @@ fn of_spread(
     Row {
         problem: args.problem.text(),
         estimator,
-        lambda: (estimator == "loaded-dice").then_some(args.lambda),
+        lambda: (estimator == "loaded-dice").then_some(args.lambda.unwrap_or(LAMBDA)),
         target,
         inner_steps: args.inner_steps,
         episodes,
@@ -240,8 +248,8 @@ fn text(args: &EstimatorsArgs, bed: &Bed, rows: &[Row]) -> String {
             row.rel_error_j_inf
         );
     }
-    if rows.iter().any(|row| row.lambda.is_some()) {
-        text += &format!("\nlambda of loaded-dice: {}", args.lambda);
+    if let Some(lambda) = rows.iter().find_map(|row| row.lambda) {
+        text += &format!("\nlambda of loaded-dice: {lambda}");
     }
     text + "\nsd: of a single estimate; off: relative error of the mean to either gradient\n"
 }

@@ -53,16 +53,25 @@ fn show(name: &str, format: Format) -> Result<()> {
     };
     let own: Vec<&Key> = entry.own.map_or_else(Vec::new, |own| own.keys.iter().collect());
     let objects: Vec<Value> = own.iter().map(|key| keys::to_json(key)).collect();
-    let object = json!({ "name": entry.name, "about": entry.about, "details": entry.details, "does_not_read": entry.ignores,
-            "own_keys": objects });
+    let unread: Vec<&str> = keys::all().map(|key| key.key).filter(|key| entry.ignores(key)).collect();
+    let object = json!({
+        "name": entry.name, "about": entry.about, "details": entry.details, "does_not_read": unread,
+        "settings": entry.settings, "own_keys": objects,
+    });
     print_as(format, &object, || {
         let mut text = format!("{}: {}\n", entry.name, entry.about);
         let mut paragraph = |words: &str| text += &format!("\n{}\n", textwrap::fill(words, 80));
         if !entry.details.is_empty() {
             paragraph(entry.details);
         }
-        if !entry.ignores.is_empty() {
-            paragraph(&format!("It does not read {}.", entry.ignores.join(", ")));
+        let (read, unread): (Vec<&str>, Vec<&str>) = entry.ignores.iter().partition(|entry| entry.starts_with('!'));
+        if !unread.is_empty() {
+            let but = if read.is_empty() { "" } else { ", but it reads " };
+            paragraph(&format!("It does not read {}{but}{}.", unread.join(", "), read.join(", ").replace('!', "")));
+        }
+        if let Some(settings) = entry.settings {
+            text += &format!("\nSettings in place of a preset's own, with --learner {}:\n", entry.name);
+            settings.lines().for_each(|line| text += &format!("  {line}\n"));
         }
         if !own.is_empty() {
             text += &format!("\nKeys of its own:\n{}", keys_text(&own));

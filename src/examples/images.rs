@@ -1,5 +1,5 @@
-//! Few-shot classes of images: N characters that a task shows a few drawings of (Lake et al. 2015; Vinyals et al. 2016, arXiv
-//! 1606.04080).
+//! Few-shot classes of images: N characters that a task shows a few drawings of (Lake et al. 2015; Vinyals et al. 2016,
+//! arXiv 1606.04080).
 //!
 //! The data are PNG files in `ALPHABET/CHARACTER/DRAWING.png`, in folders or in zip archives, as Omniglot has them: dark
 //! strokes on white. They become 14 x 14 pixels, 1 where there is most ink.

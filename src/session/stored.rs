@@ -6,7 +6,7 @@ use metadrift_agents::ranges::check;
 
 use crate::{
     config::{ConfigError, Experiment},
-    failure::{During, Result, code},
+    failure::{During, Result, WrongUsage, code},
     message,
     run_dir::{Manifest, RunDirError, read_own, task_digests},
 };
@@ -30,6 +30,11 @@ pub fn read_config_with(dir: &Path, data: Option<&Path>) -> Result<Experiment> {
     }
     let text = read_own(&path, MAX_CONFIG_BYTES)?;
     let text = String::from_utf8(text).during(|| format!("{} is not UTF-8", path.display()))?;
+    let table = toml::from_str::<toml::Table>(&text).unwrap_or_default();
+    if data.is_some() && !table.contains_key("examples") {
+        let message = format!("--data is for tasks of examples, but {} has an environment", dir.display());
+        return Err(WrongUsage(message).into());
+    }
     let moved = data.map(|data| format!("examples.data={}", toml::Value::from(data.display().to_string())));
     let config = Experiment::parse(&path.display().to_string(), &text, &Vec::from_iter(moved))?;
     if let Some(examples) = &config.examples

@@ -30,8 +30,8 @@ use report::{Experience, mean, report};
 pub const ENTRY: Entry = Entry {
     name: "maml",
     about: "A meta-policy that adapts to each task by gradient steps",
-    details: "Finn et al. 2017, arXiv 1703.03400. By default the objective of ProMP (Rothfuss et al. 2019, arXiv 1810.06784): the \
-              likelihood ratio inside, no sampling term, PPO outside. It aims at the gradient of J_inf, the return after a \
+    details: "Finn et al. 2017, arXiv 1703.03400. By default the objective of ProMP (Rothfuss et al. 2019, arXiv \
+              1810.06784): the likelihood ratio inside, no sampling term, PPO outside. It aims at the gradient of J_inf, the return after a \
               step on endless data, and drops the products between time steps; maml.estimator and maml.sampling_term choose \
               others, which `metadrift estimators` measures.",
     ignores: &[],
@@ -45,9 +45,6 @@ pub const ENTRY: Entry = Entry {
     memory,
     build,
 };
-
-/// Metrics without a meaning for labels, or their beginnings.
-const OF_EPISODES: &[&str] = &["explained_variance", "value_mean", "uninformative", "kl/", "entropy", "clip_fraction"];
 
 /// Iterations whose returns decide whether training has reached its goal.
 const RECENT: usize = 5;
@@ -116,11 +113,7 @@ impl Learner for Maml {
             self.recent.drain(..self.recent.len().saturating_sub(RECENT));
         }
         let timing = watch.timing(source.env_steps() - steps_before);
-        let mut report = report(before, after, control, (source.env_steps(), data.query.len()), learned, timing);
-        if self.labelled {
-            report.metrics.retain(|(name, _)| !OF_EPISODES.iter().any(|of_episodes| name.starts_with(of_episodes)));
-        }
-        Ok(report)
+        Ok(report(before, after, control, (source.env_steps(), data.query.len()), learned, timing))
     }
 
     fn agent(&self) -> Box<dyn Agent> {

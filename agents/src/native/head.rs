@@ -127,18 +127,8 @@ impl<T: Scalar> HeadLoss<T> {
     /// advantage alone.
     #[inline(always)]
     pub fn inner_slope(&mut self, inner: InnerLoss, o: Outputs<'_, T>, data: &Samples<T>, tile: usize) -> Column<T> {
-        let mut c = self.log_prob(o, data.action(tile));
-        let old = &data.log_prob[tile];
-        let advantage = &data.advantage[tile];
-        let weight = data.weight;
-        for s in 0..TILE {
-            let ratio = match inner {
-                InnerLoss::Score => T::ONE,
-                InnerLoss::LoadedDice(_) => (c[s] - old[s]).exp(),
-            };
-            c[s] = -weight * advantage[s] * ratio;
-        }
-        c
+        let log_prob = self.log_prob(o, data.action(tile));
+        inner_slope(inner, &log_prob, data, tile)
     }
 
     /// The inner loss: adds minus the mean of ratio x advantage to `sums`, or of log-probability x advantage, and sets and adds
@@ -153,12 +143,12 @@ impl<T: Scalar> HeadLoss<T> {
         mut d: Slopes<'_, T>,
         sums: &mut Sums,
     ) {
-        let c = self.inner_slope(inner, o, data, tile);
+        let log_prob = self.log_prob(o, data.action(tile));
+        let c = inner_slope(inner, &log_prob, data, tile);
         self.score(&c, o, data.action(tile), &mut d);
         sums.loss += match inner {
             InnerLoss::LoadedDice(_) => total(&c).to_f64(),
             InnerLoss::Score => {
-                let log_prob = self.log_prob(o, data.action(tile));
                 let n = data.in_tile(tile);
                 c[..n].iter().zip(&log_prob).map(|(c, log_prob)| (*c * *log_prob).to_f64()).sum()
             }
@@ -262,6 +252,21 @@ impl<T: Scalar> HeadLoss<T> {
         }
         sums.kl += data.weight.to_f64() * total(&kl[..n]).to_f64();
     }
+}
+
+/// The slope of the inner loss by `log_prob`, those of a tile.
+#[inline(always)]
+fn inner_slope<T: Scalar>(inner: InnerLoss, log_prob: &Column<T>, data: &Samples<T>, tile: usize) -> Column<T> {
+    let (old, advantage) = (&data.log_prob[tile], &data.advantage[tile]);
+    let mut c = [T::ZERO; TILE];
+    for s in 0..TILE {
+        let ratio = match inner {
+            InnerLoss::Score => T::ONE,
+            InnerLoss::LoadedDice(_) => (log_prob[s] - old[s]).exp(),
+        };
+        c[s] = -data.weight * advantage[s] * ratio;
+    }
+    c
 }
 
 /// Writes the probabilities of `logits` to `p` and the logarithm of the sum of their exponentials to `log_total`.

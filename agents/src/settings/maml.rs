@@ -250,8 +250,8 @@ impl Default for MamlConfig {
 }
 
 /// The reason why some estimators refuse the sampling term.
-const TWICE: &str = "none unless maml.estimator = \"score\": the second derivatives of lvc and DiCE estimate the effect of the \
-                     data already, which would count twice";
+const TWICE: &str = "none unless maml.estimator = \"score\": the second derivatives of lvc and DiCE estimate the \
+                     effect of the data already, which would count twice";
 
 /// The reason why a key must keep its default.
 const ONLY_PPO: &str = "left out or at its default: only maml.outer = \"ppo\" clips";

@@ -23,6 +23,31 @@ impl Lcg {
     }
 }
 
+/// Length of `a - b`, relative to that of `b`.
+pub fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
+}
+
+/// The numbers in double precision.
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+/// The derivatives of `loss` at `at` by central differences.
+pub fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
+    const H: f64 = 1e-5;
+    let by = |i: usize| {
+        let mut shifted = |by: f64| {
+            let mut moved = at.to_vec();
+            moved[i] += by;
+            loss(&moved)
+        };
+        (shifted(H) - shifted(-H)) / (2.0 * H)
+    };
+    (0..at.len()).map(by).collect()
+}
+
 /// Parameters with a last layer that is not small, so that every output matters.
 pub fn params(layout: &Layout, rng: &mut Lcg) -> Vec<f32> {
     (0..layout.num_params()).map(|_| 0.5 * rng.normal()).collect()

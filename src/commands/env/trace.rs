@@ -9,7 +9,7 @@ use metadrift_envs::{
 
 use crate::{
     checkpoint::Which,
-    cli::{PolicyChoice, TraceArgs},
+    cli::{PolicyChoice, TraceArgs, threads},
     commands::{print, record::check_same_world},
     config::Experiment,
     control::{
@@ -95,7 +95,7 @@ fn trained(
     tasks: &[Task],
     mut show: impl FnMut(&Tick<'_>),
 ) -> Result<()> {
-    let actors = std::thread::available_parallelism().map_or(1, usize::from);
+    let actors = threads(None);
     let Trained { config: trained, agent, .. } = Trained::open(run, Which::Last, Device::Cpu, None, actors)?;
     trained.check_control()?;
     check_same_world(&trained, config, run)?;

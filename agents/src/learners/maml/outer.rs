@@ -68,16 +68,18 @@ impl Maml {
             last = stats;
         }
         let epochs = self.ppo.outer_epochs.max(1) as f64;
-        Ok(vec![
-            // statistics of the last epoch: in the first one every ratio is 1 and the normalised advantages sum to zero
-            ("loss/meta", last.loss),
-            ("loss/inner", last.inner_loss),
-            ("kl/meta", last.kl),
-            ("kl/query", last.approx_kl),
-            ("entropy", first.unwrap_or_default().entropy),
-            ("clip_fraction", last.clip_fraction),
-            ("grad_norm", norms / epochs),
-        ])
+        // statistics of the last epoch: in the first one every ratio is 1 and the normalised advantages sum to zero
+        let mut metrics = vec![("loss/meta", last.loss), ("loss/inner", last.inner_loss)];
+        if !self.labelled {
+            metrics.extend([
+                ("kl/meta", last.kl),
+                ("kl/query", last.approx_kl),
+                ("entropy", first.unwrap_or_default().entropy),
+                ("clip_fraction", last.clip_fraction),
+            ]);
+        }
+        metrics.push(("grad_norm", norms / epochs));
+        Ok(metrics)
     }
 
     /// Takes one natural step, which it halves until the loss is smaller and the adapted policies are near:

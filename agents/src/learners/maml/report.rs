@@ -19,7 +19,8 @@ pub(in crate::learners) struct Experience {
 pub(in crate::learners) struct Summary {
     pub mean_return: f64,
     worst_return: f64,
-    estimate: Estimate,
+    /// The baselines' summary; labels have none.
+    estimate: Option<Estimate>,
 }
 
 impl Experience {
@@ -50,15 +51,19 @@ pub(in crate::learners) fn report(
         ("return/post", after.mean_return),
         ("return/gain", after.mean_return - unadapted),
         ("return/post_worst_task", after.worst_return),
-        ("explained_variance/pre", before.estimate.explained_variance),
-        ("explained_variance/post", after.estimate.explained_variance),
-        ("value_mean/pre", before.estimate.value_mean),
-        ("value_mean/post", after.estimate.value_mean),
-        ("uninformative_tasks", after.estimate.uninformative as f64),
-        ("env_steps", env_steps as f64),
     ];
+    if let (Some(before), Some(after)) = (before.estimate, after.estimate) {
+        metrics.extend([
+            ("explained_variance/pre", before.explained_variance),
+            ("explained_variance/post", after.explained_variance),
+            ("value_mean/pre", before.value_mean),
+            ("value_mean/post", after.value_mean),
+            ("uninformative_tasks", after.uninformative as f64),
+        ]);
+    }
+    metrics.push(("env_steps", env_steps as f64));
     metrics.extend(learned);
-    let informative = after.estimate.uninformative < tasks;
+    let informative = after.estimate.is_none_or(|estimate| estimate.uninformative < tasks);
     Report { metrics, timing, return_post: after.mean_return, return_unadapted: control, informative }
 }
 
