@@ -1,10 +1,12 @@
 #!/bin/sh
-# Trains a preset with several seeds, evaluates each on held-out tasks, and prints the rows of the README's table.
-#   scripts/reproduce.sh PRESET [SEED...]        e.g. scripts/reproduce.sh cartpole-flip 0 1 2
-# Runs go to runs/reproduce/PRESET-SEED (OUT=DIR elsewhere); one that is there already is only evaluated again.
+# Reproduces results: whole tables, or rows of one preset.
+#   scripts/reproduce.sh [--only NAME] [--seeds N...] [--data DIR]    writes docs/results.md (--help, --list)
+#   scripts/reproduce.sh PRESET [SEED...]    prints the rows of the README's table, e.g. cartpole-flip 0 1 2
+# Runs go to runs/reproduce (--out DIR, or OUT=DIR for a preset, elsewhere); one that is there already is only evaluated again.
 set -eu
 cd "$(dirname "$0")/.."
-preset=${1:?usage: scripts/reproduce.sh PRESET [SEED...]}
+case ${1-} in '' | -*) exec python3 scripts/reproduce.py "$@" ;; esac
+preset=$1
 shift
 [ $# -gt 0 ] || set -- 0 1 2
 out=${OUT:-runs/reproduce}

@@ -113,11 +113,22 @@ pub struct CheckpointConfig {
     pub every: u64,
     /// Number of checkpoints that are kept.
     pub keep: usize,
+    /// Number of times that training goes back to its best policy after a collapse ([`crate::guard`]).
+    #[serde(skip_serializing_if = "is_default_tries")]
+    pub tries: u64,
+}
+
+/// The default of `checkpoint.tries`.
+const TRIES: u64 = 3;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_default_tries(tries: &u64) -> bool {
+    *tries == TRIES
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        CheckpointConfig { every: 10, keep: 3 }
+        CheckpointConfig { every: 10, keep: 3, tries: TRIES }
     }
 }
 

@@ -8,6 +8,8 @@ use std::{error::Error, fmt};
 use metadrift_agents::{backend::NoBackend, ranges::OutOfRange, report::Diverged, state::Misfit};
 use metadrift_envs::TaskError;
 
+use crate::guard::Fall;
+
 /// Exit codes, apart from 0 for success.
 pub mod code {
     /// An error of another kind.
@@ -26,6 +28,8 @@ pub mod code {
     pub const DIVERGED: u8 = 7;
     /// No space left, or a quota reached.
     pub const DISK_FULL: u8 = 8;
+    /// Training lost for good what it had learned, more often than it may go back.
+    pub const COLLAPSED: u8 = 9;
     /// A worker panicked.
     pub const PANIC: u8 = 70;
 
@@ -50,6 +54,18 @@ impl WorkerPanic {
     pub fn new(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
         WorkerPanic(text.unwrap_or("no message").to_owned())
+    }
+}
+
+/// The end of a run whose policy collapsed again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}, which is saved as the last checkpoint. Training has collapsed {n} times: lower ppo.outer_lr, or raise \
+         checkpoint.tries", n = .0.falls)]
+pub struct Collapsed(pub Fall);
+
+impl Coded for Collapsed {
+    fn code(&self) -> u8 {
+        code::COLLAPSED
     }
 }
 

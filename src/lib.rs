@@ -22,6 +22,7 @@ pub mod examples;
 pub mod failure;
 mod fault;
 mod files;
+pub mod guard;
 pub mod life;
 pub mod logging;
 pub mod memory;

@@ -16,7 +16,8 @@ use crate::{
     checkpoint::{self, Which},
     config::Experiment,
     device::{self, DeviceChoice},
-    failure::{During, Result, WorkerPanic},
+    failure::{Collapsed, During, Result, WorkerPanic},
+    guard::Fall,
     logging::{At, Logger, Outcome, Progress},
     message,
     run_dir::{Build, Machine, Manifest, Place, RunDir, RunState, command_line, task_digests, write_atomic},
@@ -255,6 +256,9 @@ impl Session {
                     "iteration {done}: every action earned the same on every task, so rewards teach nothing (reported once)"
                 ));
             }
+            if let Some(fall) = self.trainer.watch(&report) {
+                self.after(fall, config, logger, progress)?;
+            }
             let improved = is_due(config, done) && self.validate(at, logger)?;
             let stop = match stop::requested() {
                 Some(signal) => Some(Ended::Signal(signal)),
@@ -273,6 +277,16 @@ impl Session {
         }
         diagnosis.warnings().iter().for_each(|warning| progress.warn(warning));
         Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
+    }
+
+    /// Reports a fall, after which the trainer is back in its best state; the last one ends the run.
+    fn after(&mut self, fall: Fall, config: &Experiment, logger: &mut Logger, progress: &Progress) -> Result<()> {
+        if fall.is_last() {
+            self.save(config, logger)?;
+            return Err(Collapsed(fall).into());
+        }
+        progress.warn(&format!("{fall} with half the step ({} of {} times)", fall.falls, fall.tries));
+        Ok(())
     }
 
     /// Saves the state between two iterations.

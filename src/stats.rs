@@ -70,6 +70,12 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// The variance, by the unbiased estimate; 0 for a single value.
+pub fn variance(values: &[f64]) -> f64 {
+    let average = mean(values);
+    values.iter().map(|v| (v - average).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0)
+}
+
 /// Interquartile mean: the mean of the middle half.
 fn iqm(mut scores: Vec<f64>) -> f64 {
     scores.sort_by(f64::total_cmp);

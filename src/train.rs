@@ -19,6 +19,7 @@ use crate::{
     config::Experiment,
     control::observer,
     examples::Examples,
+    guard::{Fall, Guard},
     life::Life,
     registry,
     rollout::{Lanes, Lives, TaskLives},
@@ -50,6 +51,9 @@ pub struct Trainer {
     learner: Box<dyn Learner>,
     source: Box<dyn Source>,
     iteration: u64,
+    guard: Guard,
+    /// Factor that the learner's steps have now.
+    pace: f64,
 }
 
 impl Trainer {
@@ -70,7 +74,8 @@ impl Trainer {
             Demand::Lives { .. } => Box::new(Lives::new(&config, num_actors)),
             Demand::Lanes { .. } => Box::new(Lanes::new(&config, num_actors)),
         };
-        Ok(Trainer { config, learner, source, iteration: 0 })
+        let guard = Guard::new(config.checkpoint.tries);
+        Ok(Trainer { config, learner, source, iteration: 0, guard, pace: 1.0 })
     }
 
     /// Runs one iteration.
@@ -82,6 +87,34 @@ impl Trainer {
         let report = self.learner.iterate(&mut *self.source, index)?;
         self.iteration += 1;
         Ok(report)
+    }
+
+    /// Shows the report of the latest iteration to the guard against collapse. After a fall, the learner is in its best
+    /// state and takes smaller steps.
+    pub fn watch(&mut self, report: &Report) -> Option<Fall> {
+        let save = || {
+            let mut state = State::default();
+            self.learner.save(&mut state);
+            state
+        };
+        let (fall, best) = self.guard.watch(self.iteration, report.return_post, save)?;
+        self.learner.load(&best).expect("a learner takes its own state");
+        self.keep_pace();
+        Some(fall)
+    }
+
+    /// Gives the learner's steps the factor of the guard.
+    fn keep_pace(&mut self) {
+        let pace = self.guard.pace();
+        if pace != self.pace {
+            self.scale_steps(pace / self.pace);
+            self.pace = pace;
+        }
+    }
+
+    /// Multiplies the size of the learner's steps by `factor`, a power of two.
+    pub fn scale_steps(&mut self, factor: f64) {
+        self.learner.scale_steps(factor);
     }
 
     /// The mean return at which the run stops, if there is one.
@@ -119,6 +152,7 @@ impl Trainer {
         let mut state = State::default();
         self.learner.save(&mut state);
         self.source.save(&mut state);
+        self.guard.save(&mut state);
         Checkpoint::of(self.iteration, state)
     }
 
@@ -128,6 +162,7 @@ impl Trainer {
     /// If it belongs to another policy or learner; the error names the part that does not fit.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Misfit> {
         let state = checkpoint.state();
+        let guard = self.guard.loaded(&state)?;
         let mut before = State::default();
         self.source.save(&mut before);
         self.source.load(&state)?;
@@ -135,7 +170,8 @@ impl Trainer {
             self.source.load(&before).expect("a source takes its own state");
             return Err(misfit);
         }
-        self.iteration = checkpoint.step;
+        (self.iteration, self.guard) = (checkpoint.step, guard);
+        self.keep_pace();
         Ok(())
     }
 }

@@ -40,8 +40,13 @@ pub trait Learner: Send {
         false
     }
 
+    /// Multiplies the size of its steps by `factor`, a power of two, from now on. It is asked for after a collapse; its
+    /// saved state does not have it.
+    fn scale_steps(&mut self, factor: f64);
+
     /// Saves everything into `state` that it needs to resume exactly. The source saves into the same state: the names
-    /// `env_steps`, `episodes` and `lanes` are its own.
+    /// `env_steps`, `episodes` and `lanes` are its own. So do the run's guard, with names that begin with `collapse`, and
+    /// names of tensors with `best.` before them.
     fn save(&self, state: &mut State);
 
     /// Resumes from a state of a learner with the same settings.

@@ -42,6 +42,7 @@ impl Config {
         let keep = self.checkpoint.keep;
         check_in("checkpoint.every", self.checkpoint.every, self.checkpoint.every as f64, Whole(1, u64::MAX))?;
         check_in("checkpoint.keep", keep, keep as f64, Whole(1, u64::MAX))?;
+        check_in("checkpoint.tries", self.checkpoint.tries, self.checkpoint.tries as f64, Whole(0, 30))?;
         check_widths("policy.hidden", &self.policy.hidden)
     }
 

@@ -145,6 +145,7 @@ const KEYS: &[Key] = &[
 
     key("checkpoint.every", INTEGER, Is("10"), range("1 or more", "0"), "iterations", "Iterations between two checkpoints; the first and the last always have one"),
     key("checkpoint.keep", INTEGER, Is("3"), range("1 or more", "0"), "checkpoints", "Number of newest checkpoints that are kept"),
+    key("checkpoint.tries", INTEGER, Is("3"), range("0 to 30", "31"), "", "Number of times that training, after its return has fallen for good, goes back to its best policy with half the step; after that it ends with exit code 9; 0 does not watch"),
 
     key("log.x_axis", WORD, Is("\"iteration\""), Legal::OneOf(&["iteration", "env_steps"]), "", "Horizontal axis in TensorBoard: iterations, or environment steps"),
 ];

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use metadrift_agents::layout::Head;
 
-use crate::{stats::mean, train::Report};
+use crate::{
+    stats::{mean, variance},
+    train::Report,
+};
 
 /// Number of iterations in the means of the beginning, the end and the best stretch of a run.
 const WINDOW: usize = 10;
@@ -129,12 +132,6 @@ fn push(queue: &mut VecDeque<f64>, value: f64, limit: usize) {
     if queue.len() > limit {
         queue.pop_front();
     }
-}
-
-/// The variance, by the unbiased estimate.
-fn variance(values: &[f64]) -> f64 {
-    let average = mean(values);
-    values.iter().map(|v| (v - average).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0)
 }
 
 /// The warning that the last iterations show harm, or no gain from adaptation beyond two standard errors.

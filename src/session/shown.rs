@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(find("maml.inner_steps"), Some(Hparam::Number(1.0)));
         assert_eq!(find("policy.hidden"), Some(Hparam::Text("[64, 64]".into())));
         assert!(settings.iter().any(|(key, _)| key.starts_with("task.vary.") && key.ends_with(".low")), "{settings:?}");
-        for silent in ["description", "role", "checkpoint.every", "checkpoint.keep", "log.x_axis"] {
+        for silent in ["description", "role", "checkpoint.every", "checkpoint.keep", "checkpoint.tries", "log.x_axis"] {
             assert_eq!(find(silent), None);
         }
     }

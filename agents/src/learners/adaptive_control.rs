@@ -123,6 +123,9 @@ impl Learner for AdaptiveControl {
         Box::new(Remembering::new(self.layout.clone(), self.params.clone()))
     }
 
+    /// Nothing: it takes no steps.
+    fn scale_steps(&mut self, _factor: f64) {}
+
     fn save(&self, state: &mut State) {
         state.put("params", &self.params);
     }

@@ -96,6 +96,11 @@ impl Learner for Context {
         Box::new(Remembering::new(self.layout.clone(), self.deployed()))
     }
 
+    fn scale_steps(&mut self, factor: f64) {
+        self.ppo.scale_steps(factor);
+        self.config.encoder_lr *= factor;
+    }
+
     fn save(&self, state: &mut State) {
         self.ppo.save(state);
         state.put("encoder_params", &self.params);

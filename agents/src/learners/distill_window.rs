@@ -121,6 +121,10 @@ impl Learner for DistillWindow {
         Box::new(Remembering::new(self.policy.layout().clone(), self.policy.params.clone()))
     }
 
+    fn scale_steps(&mut self, factor: f64) {
+        self.ppo.outer_lr *= factor;
+    }
+
     fn save(&self, state: &mut State) {
         self.policy.save(state, "params", "adam");
     }

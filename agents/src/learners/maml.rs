@@ -129,6 +129,12 @@ impl Learner for Maml {
         self.recent.len() == RECENT && self.goal().is_some_and(|goal| mean >= goal)
     }
 
+    fn scale_steps(&mut self, factor: f64) {
+        self.ppo.outer_lr *= factor;
+        // the length of a step in a trust region grows with the root of the divergence
+        self.maml.max_kl *= factor * factor;
+    }
+
     fn save(&self, state: &mut State) {
         if self.maml.stop_at_return.is_some() {
             state.set("recent_post", &self.recent);

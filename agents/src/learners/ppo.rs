@@ -166,6 +166,11 @@ impl Learner for Ppo {
         self.goal().is_some_and(|goal| self.score.reaches(goal))
     }
 
+    fn scale_steps(&mut self, factor: f64) {
+        self.ppo.outer_lr *= factor;
+        self.config.value_lr *= factor;
+    }
+
     fn save(&self, state: &mut State) {
         self.policy.save(state, "meta_params", "adam");
         self.value.save(state, "value_params", "value_adam");

@@ -114,6 +114,10 @@ impl Learner for Recurrent {
         Box::new(Remembering::new(self.layout.clone(), self.params.clone()))
     }
 
+    fn scale_steps(&mut self, factor: f64) {
+        self.ppo.outer_lr *= factor;
+    }
+
     fn save(&self, state: &mut State) {
         state.put("params", &self.params);
         self.adam.save(state, "adam");

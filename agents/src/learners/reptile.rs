@@ -105,6 +105,10 @@ impl Learner for Reptile {
         Box::new(self.adaptive())
     }
 
+    fn scale_steps(&mut self, factor: f64) {
+        self.share *= factor;
+    }
+
     fn save(&self, state: &mut State) {
         state.put(POLICY, &self.theta);
     }

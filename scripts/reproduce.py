@@ -1,0 +1,204 @@
+"""Trains and evaluates whatever a table of results needs, and writes the table into docs/results.md.
+
+    scripts/reproduce.sh                                   everything, about two hours on two cores
+    scripts/reproduce.sh --only sinusoid                   one table
+    scripts/reproduce.sh --only recipes --seeds 0 1 2      with these seeds
+    scripts/reproduce.sh --only entities --data DIR        with the folder of the data sets
+    scripts/reproduce.sh --list                            the names of the tables
+
+Runs go to runs/reproduce (--out DIR elsewhere); one that is finished there is only evaluated again. Seconds are those of the
+training alone, on whatever the machine did beside it.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results.md"
+RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd anil cvar-maml".split()
+FAST = ["--set", "ppo.outer_lr=1e-3", "--set"]
+
+
+def learners(preset, names):
+    """A run of `preset` for each learner or recipe, by name."""
+    return {name: [preset, "--learner", name] for name in names}
+
+
+# Name of a table: its title, its kind, and the arguments of `train` for each of its rows.
+TABLES = {
+    "flip": ("Presets that flip a sign", "control", {p: [p] for p in ("cartpole-flip", "pendulum-flip")}),
+    "recipes": ("Recipes on cartpole-flip", "control", learners("cartpole-flip", RECIPES)),
+    "fine-tuning": (
+        "Plain PPO that is fine-tuned: all parameters, the last layer, the biases",
+        "control",
+        {
+            f"{preset}, {subset}": [preset, "--learner", "ppo", "--set", f"maml.adapts={subset}"]
+            for preset in ("cartpole-flip", "pendulum-flip")
+            for subset in ("all", "head", "biases")
+        },
+    ),
+    "fast": (
+        "Training that ends at a return",
+        "control",
+        {
+            "cartpole-flip, at 490": ["cartpole-flip", *FAST, "maml.stop_at_return=490"],
+            "pendulum-flip, at -200": ["pendulum-flip", *FAST, "maml.stop_at_return=-200"],
+        },
+    ),
+    "few-episodes": (
+        "Adaptation to one episode, and to four",
+        "control",
+        {
+            "cartpole-flip, 1": ["cartpole-flip", "--set", "rollout.num_envs=1", "--set", "rollout.num_tasks=200"],
+            "pendulum-flip, 4": ["pendulum-flip", "--set", "rollout.num_envs=4", "--set", "rollout.num_tasks=100"],
+        },
+    ),
+    "navigation": ("Navigation to a hidden goal", "control", learners("navigation", ["promp", "meta-sgd"])),
+    "sinusoid": ("Sine waves", "examples", learners("sinusoid", ["maml", "fomaml", "meta-sgd", "reptile"])),
+    "omniglot": (
+        "Characters of alphabets never trained on, 5 ways",
+        "data",
+        {f"{k} drawings each": ["omniglot", "--set", f"examples.support={5 * k}"] for k in (1, 5)},
+    ),
+    "entities": (
+        "Named entities of domains never trained on, 5 ways",
+        "data",
+        {f"{k} mentions each": ["entities", "--set", f"examples.support={5 * k}"] for k in (1, 5)},
+    ),
+    "estimators": ("Estimators of the meta-gradient, by enumeration", "estimators", {"p1": [], "p2": []}),
+}
+
+
+def program(*arguments):
+    """The standard output of `./x` with these arguments."""
+    done = subprocess.run([ROOT / "x", *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"reproduce: `./x {' '.join(map(str, arguments))}` ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def trained(run, arguments, seed):
+    """Trains the run unless it is finished; its environment steps and seconds of training."""
+    kept = run.parent / f"{run.name}.json"
+    if not kept.exists():
+        output = program("train", *arguments, "--seed", seed, "--run-dir", run, "--format", "json", "--no-evaluate", "-q")
+        kept.write_text(output)
+    outcome = json.loads(kept.read_text())
+    return outcome["env_steps"], outcome["seconds"]
+
+
+def evaluated(run, split, data):
+    """The evaluation of the run on held-out tasks of a split."""
+    more = ["--data", data] if data else []
+    return json.loads(program("evaluate", run, "--split", split, "--format", "json", *more))
+
+
+def interval(summary, digits):
+    """Mean and 95 % interval."""
+    low, high = summary["ci95"]
+    return f"{summary['mean']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def control(run, cost):
+    """Cells of a row: steps, seconds, returns of the most likely actions before and after one step."""
+    curves = [evaluated(run, split, None)["curve"] for split in ("in-dist", "ood")]
+    steps, seconds = cost
+    returns = [interval(curves[at][k]["deterministic"], 1) for at, k in ((0, 0), (0, 1), (1, 1))]
+    return [f"{steps / 1e6:.2f}", f"{seconds:.0f}", *returns]
+
+
+def examples(run, cost, data):
+    """Cells of a row: seconds, and accuracy, or loss where there are no classes, after 0, 1, 3 and 10 steps."""
+    found = evaluated(run, "ood" if data else "in-dist", data)
+    key = "accuracy" if "accuracy" in found["curve"][0] else "loss"
+    base = found.get("nearest_mean")
+    base = base["mean"] if isinstance(base, dict) else base
+    cells = [interval(found["curve"][k][key], 3) for k in (0, 1, 3, 10)]
+    return [f"{cost[1]:.0f}", "" if base is None else f"{base:.3f}", *cells]
+
+
+HEADS = {
+    "control": ["", "seed", "M steps", "s", "in-dist, before", "after 1 step", "ood, after 1 step"],
+    "examples": ["", "seed", "s", "nearest mean", "before", "1 step", "3 steps", "10 steps"],
+    "estimators": ["problem", "steps", "estimator", "target", "relative error", "sd"],
+}
+HEADS["data"] = HEADS["examples"]
+
+
+def estimators(problem):
+    """Rows of all estimators on a problem, for one to three inner steps of one episode."""
+    for inner in (1, 2, 3):
+        asked = ["--problem", problem, "--inner-steps", inner, "--episodes", 1, "--mode", "enumeration"]
+        for line in program("estimators", *asked, "--format", "json").splitlines():
+            found = json.loads(line)
+            spread = "" if found.get("sd") is None else f"{found['sd']:.3f}"
+            yield [problem, str(inner), found["estimator"], found["target"], f"{found['rel_error']:.4f}", spread]
+
+
+def table(name, options):
+    """The section of a table, as Markdown."""
+    title, kind, runs = TABLES[name]
+    rows = []
+    for label, arguments in runs.items():
+        if kind == "estimators":
+            rows.extend(estimators(label))
+            continue
+        data = None
+        if kind == "data":
+            data = options.data.resolve() / ("omniglot" if name == "omniglot" else "")
+        for seed in options.seeds:
+            folder = re.sub(r"[^a-z0-9]+", "-", f"{name}-{label}").strip("-")
+            run = options.out.resolve() / f"{folder}-{seed}"
+            run.parent.mkdir(parents=True, exist_ok=True)
+            print(f"reproduce: {name}: {label}, seed {seed}", file=sys.stderr)
+            cost = trained(run, arguments + (["--data", str(data)] if data else []), seed)
+            cells = control(run, cost) if kind == "control" else examples(run, cost, data)
+            rows.append([label, str(seed), *cells])
+    head = HEADS[kind]
+    lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
+    return "\n".join([f"## {title}", "", f"`scripts/reproduce.sh --only {name}`", "", *lines]) + "\n"
+
+
+START = """# Results
+
+Each table is written by the command above it: seeds, environment steps, seconds of training, and means over held-out tasks with
+their 95 % intervals. Returns are those of the most likely actions.
+"""
+
+
+def write(sections):
+    """Puts the sections into the document in place of older ones, in the order of the tables."""
+    text = RESULTS.read_text() if RESULTS.exists() else START
+    start, *known = re.split(r"(?m)^(?=## )", text)
+    known = {re.search(r"--only ([a-z-]+)", section)[1]: section.strip() + "\n" for section in known}
+    known |= sections
+    RESULTS.write_text("\n".join([START, *(known[name] for name in TABLES if name in known)]))
+
+
+def main():
+    """Reproduces the tables that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=TABLES, metavar="NAME", help="one table")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--data", type=pathlib.Path, help="folder with the data: Omniglot's in omniglot, those of entities beside it")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "reproduce", help="folder of the runs")
+    parser.add_argument("--list", action="store_true", help="list the tables")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(f"{name:14} {title}" for name, (title, _, _) in TABLES.items()))
+        return
+    names = [options.only] if options.only else list(TABLES)
+    without = [name for name in names if TABLES[name][1] == "data" and not options.data]
+    if without:
+        parser.error(f"{', '.join(without)}: the data are not part of metadrift; name their folder with --data (docs/few-shot.md)")
+    for name in names:
+        write({name: table(name, options)})
+        print(f"reproduce: {name} is in {RESULTS.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
