@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use metadrift_random::StreamRng;
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
 /// The action distribution that the last layer of a policy parameterises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,17 @@ impl Head {
     }
 }
 
+/// The function between the layers of a multilayer perceptron.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// The hyperbolic tangent.
+    #[default]
+    Tanh,
+    /// max(x, 0); its derivative at 0 is 0.
+    Relu,
+}
+
 /// One tensor of the policy: its dimensions and its place in the flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -55,7 +67,7 @@ pub struct Block {
 /// The kind of network below the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Core {
-    /// A multilayer perceptron with tanh between its layers: `obs_dim -> hidden… -> head`.
+    /// A multilayer perceptron with an [`Activation`] between its layers: `obs_dim -> hidden… -> head`.
     Feedforward,
     /// A tanh layer and a gated recurrent unit; the head has a value behind the policy's outputs.
     Recurrent {
@@ -82,6 +94,7 @@ pub struct Layout {
     obs_dim: usize,
     window: usize,
     core: Core,
+    activation: Activation,
     head: Head,
     blocks: Vec<Block>,
     parts: Vec<Layout>,
@@ -89,10 +102,11 @@ pub struct Layout {
 
 impl Layout {
     fn empty(obs_dim: usize, core: Core, head: Head) -> Self {
-        Layout { obs_dim, window: 0, core, head, blocks: Vec::new(), parts: Vec::new() }
+        let activation = Activation::default();
+        Layout { obs_dim, window: 0, core, activation, head, blocks: Vec::new(), parts: Vec::new() }
     }
 
-    /// Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
+    /// A tanh network. Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
     pub fn new(obs_dim: usize, hidden: &[usize], head: Head) -> Self {
         let mut layout = Layout::empty(obs_dim, Core::Feedforward, head);
         let mut width = obs_dim;
@@ -188,6 +202,17 @@ impl Layout {
     /// The same policy, of whose observation a part shows the last `window` transitions.
     pub fn looking_back(self, window: usize) -> Self {
         Layout { window, ..self }
+    }
+
+    /// The same policy with `activation` between the layers of its perceptrons.
+    pub fn with_activation(self, activation: Activation) -> Self {
+        let parts = self.parts.into_iter().map(|part| part.with_activation(activation)).collect();
+        Layout { activation, parts, ..self }
+    }
+
+    /// The function between the layers of the policy's perceptrons.
+    pub fn activation(&self) -> Activation {
+        self.activation
     }
 
     /// Number of transitions that the observation shows.

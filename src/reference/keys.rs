@@ -114,7 +114,8 @@ const KEYS: &[Key] = &[
     key("evaluation.adapt_steps", INTEGER, Words("as in training, at least 1"), range("0 to 100", "101"), "steps", "Adaptation steps"),
     key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training, on held-out tasks that are never those of a report; 0: only when it is over"),
 
-    key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden tanh layers"),
+    key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden layers"),
+    key("policy.activation", WORD, Is("\"tanh\""), Legal::OneOf(&["tanh", "relu"]), "", "Function between the layers of the policy, and of the value network, encoder and predictor beside it"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
     key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 

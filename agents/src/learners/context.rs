@@ -164,11 +164,13 @@ const RATE: &str = "context.encoder_lr";
 fn layout(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
     Layout::context((settings.obs_dim, obs_dim), &hidden, code, &settings.policy.hidden, head)
+        .with_activation(settings.policy.activation)
 }
 
 fn predictor(settings: &Settings, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
     Layout::plain(width(settings.obs_dim + head.outputs(), code), &hidden, settings.obs_dim)
+        .with_activation(settings.policy.activation)
 }
 
 fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
@@ -192,7 +194,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let Ground { layout, device, backend, threads, .. } = ground;
     let [encoder, policy] = layout.parts() else { unreachable!("the layout is this learner's") };
     let predictor = predictor(settings, layout.head());
-    let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1);
+    let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1).with_activation(layout.activation());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let deployed = layout.initial(settings.policy.init_log_std, &mut rng);
     let (of_encoder, of_policy) = deployed.split_at(encoder.num_params());

@@ -31,7 +31,7 @@ use guard::Guard;
 
 /// Settings of the common sections that it does not read.
 pub(super) const IGNORES: &[&str] =
-    &["rollout.num_tasks", "rollout.num_envs", "policy.hidden", "maml.*", "ppo.kl_coef"];
+    &["rollout.num_tasks", "rollout.num_envs", "policy.hidden", "policy.activation", "maml.*", "ppo.kl_coef"];
 
 /// Its own section.
 pub(super) const OWN: Section = Section::of::<RecurrentConfig>();
