@@ -30,3 +30,24 @@ fn relu_networks_train_resume_and_are_evaluated() {
     assert_complete(&format!("{PPO} --set policy.activation=relu"));
     assert_complete("--set task.env=pendulum --set maml.learn_inner_lr=true --set policy.activation=relu");
 }
+
+#[test]
+fn networks_with_orthogonal_weights_train_resume_and_are_evaluated() {
+    assert_complete("--set task.env=pendulum --set policy.init=orthogonal");
+    assert_complete(&format!("{PPO} --set policy.activation=relu --set policy.init=orthogonal"));
+}
+
+#[test]
+fn words_that_are_no_kind_of_policy_are_refused() {
+    let place = Place::new();
+    for (set, known) in
+        [("policy.activation=gelu", "`tanh` or `relu`"), ("policy.init=ones", "`normal` or `orthogonal`")]
+    {
+        let told = place.expect(3, &format!("train tiny.toml --dry-run --set {set}"));
+        assert!(told.contains(known), "{told}");
+    }
+    for (learner, set) in [("rl2", "policy.activation=relu"), ("adaptive-control", "policy.init=orthogonal")] {
+        let told = place.expect(3, &format!("train tiny.toml --dry-run --set learner={learner} --set {set}"));
+        assert!(told.contains(&format!("learner = \"{learner}\" does not read it")), "{told}");
+    }
+}

@@ -3,8 +3,6 @@
 
 use std::ops::Range;
 
-use metadrift_random::StreamRng;
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 /// The action distribution that the last layer of a policy parameterises.
@@ -94,6 +92,8 @@ pub struct Layout {
     obs_dim: usize,
     window: usize,
     core: Core,
+    /// True if the network has no distribution.
+    plain: bool,
     activation: Activation,
     head: Head,
     blocks: Vec<Block>,
@@ -103,7 +103,7 @@ pub struct Layout {
 impl Layout {
     fn empty(obs_dim: usize, core: Core, head: Head) -> Self {
         let activation = Activation::default();
-        Layout { obs_dim, window: 0, core, activation, head, blocks: Vec::new(), parts: Vec::new() }
+        Layout { obs_dim, window: 0, core, plain: false, activation, head, blocks: Vec::new(), parts: Vec::new() }
     }
 
     /// A tanh network. Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
@@ -163,7 +163,12 @@ impl Layout {
     /// A network without a distribution: `outputs` linear outputs, which the layout describes as those of a categorical
     /// head. A value network has one.
     pub fn plain(inputs: usize, hidden: &[usize], outputs: usize) -> Self {
-        Layout::new(inputs, hidden, Head::Categorical(outputs))
+        Layout { plain: true, ..Layout::new(inputs, hidden, Head::Categorical(outputs)) }
+    }
+
+    /// True if the network is a [`plain`](Layout::plain) one.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// A policy that sees a code of the last transitions, which are the part of the observation behind its first `own`
@@ -246,11 +251,6 @@ impl Layout {
             .then(|| self.blocks.last().unwrap().range.clone())
     }
 
-    /// Fresh parameters `[num_params]` drawn from `rng`, see [`Layout::init`].
-    pub fn initial(&self, log_std: f32, rng: &mut StreamRng) -> Vec<f32> {
-        self.init(log_std, || StandardNormal.sample(rng))
-    }
-
     /// Fresh parameters `[num_params]`: normal weights with variance 1 / fan-in, 100 times smaller in the last layer so
     /// that the first policy is nearly uniform; zero biases; `log_std` as given. `normal` draws from N(0, 1).
     pub fn init(&self, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
@@ -259,10 +259,15 @@ impl Layout {
             let scale = if i + 1 == self.num_layers() { 0.01 } else { 1.0 } / (pair[0].dims[0] as f32).sqrt();
             params[pair[0].range.clone()].fill_with(|| normal() * scale);
         }
+        self.set_log_std(log_std, &mut params);
+        params
+    }
+
+    /// Sets the log standard deviations of `params` `[num_params]`, if the head has any, to `log_std`.
+    pub(crate) fn set_log_std(&self, log_std: f32, params: &mut [f32]) {
         if let Some(range) = self.log_std() {
             params[range].fill(log_std);
         }
-        params
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Activation;
+use crate::{init::Init, layout::Activation};
 
 mod maml;
 
@@ -98,6 +98,9 @@ pub struct PolicyConfig {
     /// The function between the layers, of the networks beside the policy, too.
     #[serde(skip_serializing_if = "is_default")]
     pub activation: Activation,
+    /// The distribution of the first weights, of the networks beside the policy, too.
+    #[serde(skip_serializing_if = "is_default")]
+    pub init: Init,
     /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
     pub init_log_std: f32,
     /// Number of the last transitions that the policy sees beside the observation.
@@ -107,7 +110,13 @@ pub struct PolicyConfig {
 
 impl Default for PolicyConfig {
     fn default() -> Self {
-        PolicyConfig { hidden: vec![64, 64], activation: Activation::default(), init_log_std: 0.0, window: 0 }
+        PolicyConfig {
+            hidden: vec![64, 64],
+            activation: Activation::default(),
+            init: Init::default(),
+            init_log_std: 0.0,
+            window: 0,
+        }
     }
 }
 

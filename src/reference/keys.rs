@@ -116,6 +116,7 @@ const KEYS: &[Key] = &[
 
     key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden layers"),
     key("policy.activation", WORD, Is("\"tanh\""), Legal::OneOf(&["tanh", "relu"]), "", "Function between the layers of the policy, and of the value network, encoder and predictor beside it"),
+    key("policy.init", WORD, Is("\"normal\""), Legal::OneOf(&["normal", "orthogonal"]), "", "First weights of these networks: normal with variance 1 / inputs, the last layer 100 times smaller; or orthogonal, times sqrt(2), 0.01 in the policy's last layer, 1 in the last of the others"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
     key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 
