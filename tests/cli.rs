@@ -152,6 +152,8 @@ fn every_setting_changes_what_is_computed() {
         "rollout.episodes_per_env=0 --set rollout.num_steps=45",
         "rollout.episodes_per_env=2",
         "policy.hidden=[9]",
+        "policy.activation=relu",
+        "policy.init=orthogonal",
         "policy.init_log_std=-0.1",
         "maml.inner_lr=0.2",
         "maml.inner_steps=2",

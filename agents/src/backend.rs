@@ -73,7 +73,7 @@ pub enum BackendChoice {
     /// The native backend on a CPU, unless several tasks are to share a graph; otherwise tch.
     #[default]
     Auto,
-    /// The kernels written for tanh networks, fastest on x86-64.
+    /// The kernels written for perceptrons, fastest on x86-64.
     Native,
     /// libtorch's autograd: the reference, and the way to a GPU.
     Tch,

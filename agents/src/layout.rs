@@ -3,8 +3,7 @@
 
 use std::ops::Range;
 
-use metadrift_random::StreamRng;
-use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
 /// The action distribution that the last layer of a policy parameterises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +40,17 @@ impl Head {
     }
 }
 
+/// The function between the layers of a multilayer perceptron.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// The hyperbolic tangent.
+    #[default]
+    Tanh,
+    /// max(x, 0); its derivative at 0 is 0.
+    Relu,
+}
+
 /// One tensor of the policy: its dimensions and its place in the flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -55,7 +65,7 @@ pub struct Block {
 /// The kind of network below the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Core {
-    /// A multilayer perceptron with tanh between its layers: `obs_dim -> hidden… -> head`.
+    /// A multilayer perceptron with an [`Activation`] between its layers: `obs_dim -> hidden… -> head`.
     Feedforward,
     /// A tanh layer and a gated recurrent unit; the head has a value behind the policy's outputs.
     Recurrent {
@@ -82,6 +92,9 @@ pub struct Layout {
     obs_dim: usize,
     window: usize,
     core: Core,
+    /// True if the network has no distribution.
+    plain: bool,
+    activation: Activation,
     head: Head,
     blocks: Vec<Block>,
     parts: Vec<Layout>,
@@ -89,10 +102,11 @@ pub struct Layout {
 
 impl Layout {
     fn empty(obs_dim: usize, core: Core, head: Head) -> Self {
-        Layout { obs_dim, window: 0, core, head, blocks: Vec::new(), parts: Vec::new() }
+        let activation = Activation::default();
+        Layout { obs_dim, window: 0, core, plain: false, activation, head, blocks: Vec::new(), parts: Vec::new() }
     }
 
-    /// Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
+    /// A tanh network. Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
     pub fn new(obs_dim: usize, hidden: &[usize], head: Head) -> Self {
         let mut layout = Layout::empty(obs_dim, Core::Feedforward, head);
         let mut width = obs_dim;
@@ -149,7 +163,12 @@ impl Layout {
     /// A network without a distribution: `outputs` linear outputs, which the layout describes as those of a categorical
     /// head. A value network has one.
     pub fn plain(inputs: usize, hidden: &[usize], outputs: usize) -> Self {
-        Layout::new(inputs, hidden, Head::Categorical(outputs))
+        Layout { plain: true, ..Layout::new(inputs, hidden, Head::Categorical(outputs)) }
+    }
+
+    /// True if the network is a [`plain`](Layout::plain) one.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// A policy that sees a code of the last transitions, which are the part of the observation behind its first `own`
@@ -190,6 +209,17 @@ impl Layout {
         Layout { window, ..self }
     }
 
+    /// The same policy with `activation` between the layers of its perceptrons.
+    pub fn with_activation(self, activation: Activation) -> Self {
+        let parts = self.parts.into_iter().map(|part| part.with_activation(activation)).collect();
+        Layout { activation, parts, ..self }
+    }
+
+    /// The function between the layers of the policy's perceptrons.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
     /// Number of transitions that the observation shows.
     pub fn window(&self) -> usize {
         self.window
@@ -221,11 +251,6 @@ impl Layout {
             .then(|| self.blocks.last().unwrap().range.clone())
     }
 
-    /// Fresh parameters `[num_params]` drawn from `rng`, see [`Layout::init`].
-    pub fn initial(&self, log_std: f32, rng: &mut StreamRng) -> Vec<f32> {
-        self.init(log_std, || StandardNormal.sample(rng))
-    }
-
     /// Fresh parameters `[num_params]`: normal weights with variance 1 / fan-in, 100 times smaller in the last layer so
     /// that the first policy is nearly uniform; zero biases; `log_std` as given. `normal` draws from N(0, 1).
     pub fn init(&self, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
@@ -234,10 +259,15 @@ impl Layout {
             let scale = if i + 1 == self.num_layers() { 0.01 } else { 1.0 } / (pair[0].dims[0] as f32).sqrt();
             params[pair[0].range.clone()].fill_with(|| normal() * scale);
         }
+        self.set_log_std(log_std, &mut params);
+        params
+    }
+
+    /// Sets the log standard deviations of `params` `[num_params]`, if the head has any, to `log_std`.
+    pub(crate) fn set_log_std(&self, log_std: f32, params: &mut [f32]) {
         if let Some(range) = self.log_std() {
             params[range].fill(log_std);
         }
-        params
     }
 }
 

@@ -126,5 +126,5 @@ pub struct Ground {
 
 /// The policy of `[policy]`: an MLP.
 pub fn feedforward(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
-    Layout::new(obs_dim, &settings.policy.hidden, head)
+    Layout::new(obs_dim, &settings.policy.hidden, head).with_activation(settings.policy.activation)
 }

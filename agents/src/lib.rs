@@ -22,6 +22,7 @@ pub mod batch;
 pub mod context;
 pub mod device;
 pub mod host_policy;
+pub mod init;
 pub mod keys;
 pub mod layout;
 pub mod learner;

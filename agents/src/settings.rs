@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{init::Init, layout::Activation};
+
 mod maml;
 
 use maml::is_default;
@@ -91,8 +93,14 @@ impl Default for RolloutConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// Widths of the hidden tanh layers.
+    /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
+    /// The function between the layers, of the networks beside the policy, too.
+    #[serde(skip_serializing_if = "is_default")]
+    pub activation: Activation,
+    /// The distribution of the first weights, of the networks beside the policy, too.
+    #[serde(skip_serializing_if = "is_default")]
+    pub init: Init,
     /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
     pub init_log_std: f32,
     /// Number of the last transitions that the policy sees beside the observation.
@@ -102,7 +110,13 @@ pub struct PolicyConfig {
 
 impl Default for PolicyConfig {
     fn default() -> Self {
-        PolicyConfig { hidden: vec![64, 64], init_log_std: 0.0, window: 0 }
+        PolicyConfig {
+            hidden: vec![64, 64],
+            activation: Activation::default(),
+            init: Init::default(),
+            init_log_std: 0.0,
+            window: 0,
+        }
     }
 }
 

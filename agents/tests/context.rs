@@ -5,7 +5,7 @@ use crate::synthetic::Lcg;
 use metadrift_agents::{
     context::width,
     host_policy::HostPolicy,
-    layout::{Head, Layout},
+    layout::{Activation, Head, Layout},
     native::{PredictionGradients, Transitions},
 };
 
@@ -20,10 +20,11 @@ fn numbers(count: usize, scale: f64, rng: &mut Lcg) -> Vec<f64> {
 
 #[test]
 fn the_gradient_is_that_of_the_error() {
-    for hidden in [&[5, 4][..], &[6], &[]] {
+    let both = [Activation::Tanh, Activation::Relu];
+    for (hidden, activation) in [&[5, 4][..], &[6], &[]].into_iter().flat_map(|hidden| both.map(|f| (hidden, f))) {
         let mut rng = Lcg(23);
-        let encoder = Layout::plain(WINDOW, hidden, CODE);
-        let predictor = Layout::plain(width(INPUTS, CODE), hidden, OUTPUTS);
+        let encoder = Layout::plain(WINDOW, hidden, CODE).with_activation(activation);
+        let predictor = Layout::plain(width(INPUTS, CODE), hidden, OUTPUTS).with_activation(activation);
         let params = numbers(encoder.num_params() + predictor.num_params(), 0.5, &mut rng);
         // more samples than a tile has
         let samples = 150;

@@ -4,7 +4,7 @@
 use crate::synthetic::{Lcg, distance, layouts, meta_batch, meta_batch_of, params, wide};
 use metadrift_agents::{
     device::Device,
-    layout::{Head, Layout},
+    layout::{Activation, Head, Layout},
     native::NativeBackend,
     objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats, OuterLoss},
     tch_backend::TchBackend,
@@ -12,13 +12,14 @@ use metadrift_agents::{
 
 const CLIPPED: OuterLoss = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 });
 
-/// The layouts of the other tests, the default one, one without hidden layers, and one of awkward widths.
+/// The layouts of the other tests, the default ones, one without hidden layers, and two of awkward widths.
 fn all_layouts() -> Vec<Layout> {
     let mut all = layouts().to_vec();
     all.push(Layout::new(4, &[64, 64], Head::Categorical(2)));
     all.push(Layout::new(3, &[64, 64], Head::Gaussian(1)));
     all.push(Layout::new(5, &[], Head::Categorical(3)));
     all.push(Layout::new(2, &[33, 70, 9], Head::Gaussian(2)));
+    all.push(Layout::new(2, &[33, 70, 9], Head::Gaussian(2)).with_activation(Activation::Relu));
     all
 }
 

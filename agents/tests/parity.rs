@@ -4,15 +4,17 @@ use crate::synthetic::{Lcg, batch, params};
 use metadrift_agents::{
     batch::MetaBatch,
     device::Device,
-    layout::{Head, Layout},
+    layout::{Activation, Head, Layout},
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     tch_backend::TchBackend,
 };
 
 #[test]
 fn log_probs_of_host_and_tensors_agree() {
-    for head in [Head::Categorical(2), Head::Gaussian(1), Head::Gaussian(2)] {
-        let layout = Layout::new(4, &[64, 64], head);
+    let heads = [Head::Categorical(2), Head::Gaussian(1), Head::Gaussian(2)];
+    let both = [Activation::Tanh, Activation::Relu];
+    for (head, activation) in heads.into_iter().flat_map(|head| both.map(|activation| (head, activation))) {
+        let layout = Layout::new(4, &[64, 64], head).with_activation(activation);
         let mut rng = Lcg(1);
         let mut theta = layout.init(-0.5, || rng.normal());
         // a policy that has learned, so that saturated units and sharp choices occur

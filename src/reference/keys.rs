@@ -114,7 +114,9 @@ const KEYS: &[Key] = &[
     key("evaluation.adapt_steps", INTEGER, Words("as in training, at least 1"), range("0 to 100", "101"), "steps", "Adaptation steps"),
     key("evaluation.every", INTEGER, Is("0"), range("0 or more", "-1"), "iterations", "Iterations between two evaluations during training, on held-out tasks that are never those of a report; 0: only when it is over"),
 
-    key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden tanh layers"),
+    key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden layers"),
+    key("policy.activation", WORD, Is("\"tanh\""), Legal::OneOf(&["tanh", "relu"]), "", "Function between the layers of the policy, and of the value network, encoder and predictor beside it"),
+    key("policy.init", WORD, Is("\"normal\""), Legal::OneOf(&["normal", "orthogonal"]), "", "First weights of these networks: normal with variance 1 / inputs, the last layer 100 times smaller; or orthogonal, times sqrt(2), 0.01 in the policy's last layer, 1 in the last of the others"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
     key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 

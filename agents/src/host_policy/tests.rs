@@ -1,6 +1,7 @@
 //! Tests of the policy on the host: independence of lanes and instruction sets, and the laws that actions are drawn from.
 
 use super::*;
+use crate::layout::Activation;
 
 /// Numbers in [-1.7, 1.7].
 fn value(i: usize) -> f32 {
@@ -41,6 +42,18 @@ fn every_instruction_set_gives_the_same_bytes_and_so_does_a_lane_alone() {
             assert_eq!((&action[..], log_prob[0]), (&plain[1][lane * dim..][..dim], plain[2][lane]));
         }
     }
+}
+
+#[test]
+fn outputs_of_a_relu_network_by_hand() {
+    let layout = Layout::new(1, &[2], Head::Categorical(2)).with_activation(Activation::Relu);
+    // hidden units max(0, x - 1) and max(0, -2 x); outputs h0 + 3 h1 + 0.5 and 2 h0 - h1
+    let policy = HostPolicy::new(&layout, &[1.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 0.0]);
+    let mut out = [0.0; 8];
+    policy.forward(&[3.0, -2.0, 0.5, f32::NAN], &mut out, &mut policy.scratch());
+    assert_eq!(out[..3], [2.5, 12.5, 0.5]);
+    assert_eq!(out[4..7], [4.0, -4.0, 0.0]);
+    assert!(out[3].is_nan() && out[7].is_nan(), "divergence must show: {out:?}");
 }
 
 /// Draws one action per logit pair (0, ln 3) and uniform.

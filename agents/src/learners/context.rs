@@ -169,11 +169,13 @@ const RATE: &str = "context.encoder_lr";
 fn layout(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
     Layout::context((settings.obs_dim, obs_dim), &hidden, code, &settings.policy.hidden, head)
+        .with_activation(settings.policy.activation)
 }
 
 fn predictor(settings: &Settings, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
     Layout::plain(width(settings.obs_dim + head.outputs(), code), &hidden, settings.obs_dim)
+        .with_activation(settings.policy.activation)
 }
 
 fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
@@ -197,12 +199,12 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let Ground { layout, device, backend, threads, .. } = ground;
     let [encoder, policy] = layout.parts() else { unreachable!("the layout is this learner's") };
     let predictor = predictor(settings, layout.head());
-    let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1);
+    let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1).with_activation(layout.activation());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let deployed = layout.initial(settings.policy.init_log_std, &mut rng);
+    let deployed = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
     let (of_encoder, of_policy) = deployed.split_at(encoder.num_params());
-    let params = [of_encoder, &predictor.initial(0.0, &mut rng)].concat();
-    let of_value = value.initial(0.0, &mut rng);
+    let params = [of_encoder, &predictor.initial(settings.policy.init, 0.0, &mut rng)].concat();
+    let of_value = value.initial(settings.policy.init, 0.0, &mut rng);
     let network = |layout: &Layout, params: Vec<f32>| {
         Ok(Network::new(backend::open(backend, layout.clone(), device, 0, 1)?, params))
     };

@@ -215,7 +215,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let (log_std, maml) = label_log_std(settings);
-    let theta = layout.initial(log_std, &mut rng);
+    let theta = layout.initial(settings.policy.init, log_std, &mut rng);
     let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
     let labelled = settings.examples.is_some();
     Ok(Box::new(Maml { labelled, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) }))

@@ -189,10 +189,10 @@ impl Learner for Ppo {
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let config: PpoLearnerConfig = own(&settings.own);
     let Ground { layout, device, backend, threads, .. } = ground;
-    let value = Layout::plain(layout.obs_dim(), &config.value_hidden, 1);
+    let value = Layout::plain(layout.obs_dim(), &config.value_hidden, 1).with_activation(layout.activation());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let mut network = |layout: Layout| {
-        let params = layout.initial(settings.policy.init_log_std, &mut rng);
+        let params = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
         Ok(Network::new(backend::open(backend, layout, device, 0, 1)?, params))
     };
     let (policy, value) = (network(layout)?, network(value)?);

@@ -9,6 +9,7 @@ use crate::{
     agent::{Agent, Remembering},
     backend::{self, LifeProblem, NoBackend},
     batch::Lives,
+    init::Init,
     keys::{Section, own},
     layout::{Head, Layout},
     learner::{Ground, Learner},
@@ -30,8 +31,15 @@ use experience::{Experience, Scale};
 use guard::Guard;
 
 /// Settings of the common sections that it does not read.
-pub(super) const IGNORES: &[&str] =
-    &["rollout.num_tasks", "rollout.num_envs", "policy.hidden", "maml.*", "ppo.kl_coef"];
+pub(super) const IGNORES: &[&str] = &[
+    "rollout.num_tasks",
+    "rollout.num_envs",
+    "policy.hidden",
+    "policy.activation",
+    "policy.init",
+    "maml.*",
+    "ppo.kl_coef",
+];
 
 /// Its own section.
 pub(super) const OWN: Section = Section::of::<RecurrentConfig>();
@@ -235,7 +243,7 @@ pub(super) fn build(settings: &Settings, ground: Ground, imitate: u64) -> Result
     let config: RecurrentConfig = own(&settings.own);
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let params = layout.initial(settings.policy.init_log_std, &mut rng);
+    let params = layout.initial(Init::Normal, settings.policy.init_log_std, &mut rng);
     Ok(Box::new(Recurrent {
         adam: Adam::new(params.len()),
         params,

@@ -16,11 +16,11 @@ use super::{
     gates::{forget, remember},
     gemm::{Start, gemm, gemm_with},
     isa::Isa,
-    products::{Slope, Tanh, by_columns, from_columns, outer, rows, sum_columns, sum_rows},
+    products::{Activate, Slope, by_columns, from_columns, outer, rows, sum_columns, sum_rows},
     scalar::Scalar,
     tile::{Column, TILE},
 };
-use crate::layout::{Core, Layout};
+use crate::layout::{Activation, Core, Layout};
 
 /// Extents of a recurrent network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, net: &GruNet<T>, x: &[T], steps: usiz
         let (at, count) = (first * lanes, (last - first) * lanes);
         let e = &mut e[at * embedding..][..count * embedding];
         let x = rows(&x[at * inputs..][..count * inputs], inputs, we);
-        gemm_with(isa, Start::Row(be), [x], e, [count, embedding], &mut Tanh);
+        gemm_with(isa, Start::Row(be), [x], e, [count, embedding], &mut Activate(Activation::Tanh));
         let given = &mut gates[at * 3 * hidden..][..count * 3 * hidden];
         gemm(isa, Start::Row(bi), [rows(e, embedding, wi)], given, [count, 3 * hidden]);
         for t in first..last {
@@ -250,7 +250,7 @@ pub(super) fn backward<T: Scalar>(
         sum_rows(isa, d_gates, gbi);
         let d_e = &mut d_e[..count * embedding];
         let through = rows(d_gates, 3 * hidden, &net.input_transpose);
-        gemm_with(isa, Start::Zero, [through], d_e, [count, embedding], &mut Slope(e));
+        gemm_with(isa, Start::Zero, [through], d_e, [count, embedding], &mut Slope(Activation::Tanh, e));
         gemm(isa, Start::Sum, [outer(x, inputs, d_e, count)], ge, [inputs, embedding]);
         sum_rows(isa, d_e, gbe);
     }

@@ -1,4 +1,4 @@
-//! A tanh network on a tile of samples: forward, backward, and the same two differentiated along a direction
+//! A multilayer perceptron on a tile of samples: forward, backward, and the same two differentiated along a direction
 //! (Pearlmutter's R-operator, 1994: "Fast exact multiplication by the Hessian").
 //!
 //! A tile's data fit into the second-level cache, and most of them into the first. `d` names derivatives of the loss,
@@ -10,10 +10,11 @@ use super::{
     gemm::{Finish, Start, gemm, gemm_with},
     isa::Isa,
     net::{Gradient, Net, Shape, State, layers},
-    products::{Slope, Tanh, by_columns, from_columns, outer, rows, sum_columns, sum_rows},
+    products::{Activate, Slope, by_columns, from_columns, outer, passed, rows, sum_columns, sum_rows},
     scalar::Scalar,
     tile::{Column, TILE},
 };
+use crate::layout::Activation;
 
 /// Computes the head outputs `state.out` for `n` samples `x` `[n, obs_dim]`, at most a tile.
 #[inline(always)]
@@ -23,7 +24,8 @@ pub(crate) fn forward<T: Scalar>(isa: Isa, shape: &Shape, net: &Net<T>, x: &[T],
         let input = below.last().map_or(x, |h| h);
         let h = &mut here[0][..n * shape.widths[l + 1]];
         let product = rows(input, shape.widths[l], &net.weights[l]);
-        gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], &mut Tanh);
+        let finish = &mut Activate(shape.activation);
+        gemm_with(isa, Start::Row(&net.biases[l]), [product], h, [n, shape.widths[l + 1]], finish);
     }
     state.out.iter_mut().zip(&net.head_bias).for_each(|(out, bias)| *out = [*bias; TILE]);
     add_dots(isa, state.h.last().map_or(x, |h| h), &net.head, n, &mut state.out);
@@ -80,7 +82,8 @@ impl<T: Scalar> Work<T> {
                 None => from_columns(&state.d_out, &net.head),
                 Some(above) => rows(above, shape.widths[l + 2], &net.transposes[l + 1]),
             };
-            gemm_with(isa, Start::Zero, [product], dh, [n, width], &mut Descend { h: &state.h[l], d });
+            let finish = &mut Descend { activation: shape.activation, h: &state.h[l], d };
+            gemm_with(isa, Start::Zero, [product], dh, [n, width], finish);
             let input = if l == 0 { x } else { &state.h[l - 1] };
             let outer = [outer(input, shape.widths[l], d, n)];
             gemm(isa, Start::Sum, outer, &mut gradient.weights[l], [shape.widths[l], width]);
@@ -112,7 +115,7 @@ impl<T: Scalar> Work<T> {
             let input = if l == 0 { x } else { &state.h[l - 1] };
             let start = Start::Row(&direction.biases[l]);
             let moved = rows(input, width, &direction.weights[l]);
-            let finish = &mut Slope(&state.h[l]);
+            let finish = &mut Slope(shape.activation, &state.h[l]);
             match below.last() {
                 None => gemm_with(isa, start, [moved], rh, extents, finish),
                 Some(r_input) => {
@@ -164,7 +167,8 @@ impl<T: Scalar> Work<T> {
                 }
                 _ => [from_columns(&self.rd_out, &net.head), from_columns(&state.d_out, &direction.head)],
             };
-            let finish = &mut RDescend { h: &state.h[l], rh: &self.rh[l], dh: &state.dh[l], d };
+            let activation = shape.activation;
+            let finish = &mut RDescend { activation, h: &state.h[l], rh: &self.rh[l], dh: &state.dh[l], d };
             gemm_with(isa, Start::Zero, products, rd, [n, width], finish);
             let inputs = shape.widths[l];
             let extents = [shape.widths[l], width];
@@ -182,6 +186,7 @@ impl<T: Scalar> Work<T> {
 
 /// Keeps the derivatives by a layer's activations, and writes those by its sums to `d`.
 struct Descend<'a, T> {
+    activation: Activation,
     h: &'a [T],
     d: &'a mut [T],
 }
@@ -190,14 +195,17 @@ impl<T: Scalar> Finish<T> for Descend<'_, T> {
     #[inline(always)]
     fn row(&mut self, at: usize, dh: &mut [T]) {
         let n = dh.len();
-        for ((d, dh), h) in self.d[at..][..n].iter_mut().zip(dh).zip(&self.h[at..][..n]) {
-            *d = *dh * (T::ONE - *h * *h);
+        let layer = self.d[at..][..n].iter_mut().zip(dh).zip(&self.h[at..][..n]);
+        match self.activation {
+            Activation::Tanh => layer.for_each(|((d, dh), h)| *d = *dh * (T::ONE - *h * *h)),
+            Activation::Relu => layer.for_each(|((d, dh), h)| *d = passed(*h, *dh)),
         }
     }
 }
 
 /// Turns R-derivatives by a layer's activations into those by its sums, and recomputes the plain ones in `d`.
 struct RDescend<'a, T> {
+    activation: Activation,
     h: &'a [T],
     rh: &'a [T],
     dh: &'a [T],
@@ -214,10 +222,18 @@ impl<T: Scalar> Finish<T> for RDescend<'_, T> {
     fn row(&mut self, at: usize, rd: &mut [T]) {
         let n = rd.len();
         let layer = self.h[at..][..n].iter().zip(&self.rh[at..][..n]).zip(&self.dh[at..][..n]);
-        for ((d, rd), ((h, rh), dh)) in self.d[at..][..n].iter_mut().zip(rd).zip(layer) {
-            let slope = T::ONE - *h * *h;
-            *rd = *rd * slope - T::of(2.0) * *h * *rh * *dh;
-            *d = *dh * slope;
+        let layer = self.d[at..][..n].iter_mut().zip(rd).zip(layer);
+        match self.activation {
+            Activation::Tanh => layer.for_each(|((d, rd), ((h, rh), dh))| {
+                let slope = T::ONE - *h * *h;
+                *rd = *rd * slope - T::of(2.0) * *h * *rh * *dh;
+                *d = *dh * slope;
+            }),
+            // there is no second derivative
+            Activation::Relu => layer.for_each(|((d, rd), ((h, _), dh))| {
+                *rd = passed(*h, *rd);
+                *d = passed(*h, *dh);
+            }),
         }
     }
 }

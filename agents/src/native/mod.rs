@@ -1,4 +1,4 @@
-//! Adaptation and the meta-gradient written out for tanh networks on x86-64: forward, backward, and Hessian-vector
+//! Adaptation and the meta-gradient written out for perceptrons on x86-64: forward, backward, and Hessian-vector
 //! products by Pearlmutter's R-operator, one task per thread and one tile of samples at a time, so that activations
 //! never leave the caches. The tch backend is the reference; `tests/native.rs` holds the two together.
 

@@ -1,11 +1,11 @@
-//! A tanh network's parameters, gradients and activations, laid out for the kernels.
+//! A multilayer perceptron's parameters, gradients and activations, laid out for the kernels.
 
 use super::{
     buffer::{Buffer, transpose},
     scalar::Scalar,
     tile::{Column, TILE},
 };
-use crate::layout::{Core, Layout};
+use crate::layout::{Activation, Core, Layout};
 
 /// Parameters prepared for the kernels, with transposes for the backward pass.
 pub(crate) struct Net<T> {
@@ -23,12 +23,14 @@ pub(crate) struct Net<T> {
     pub log_std: Vec<T>,
 }
 
-/// Extents of a network.
+/// Extents of a network, and its activation.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     /// Width of the input, then of each hidden layer.
     pub(super) widths: Vec<usize>,
     pub outputs: usize,
+    /// The function between the layers.
+    pub(super) activation: Activation,
 }
 
 impl Shape {
@@ -39,7 +41,7 @@ impl Shape {
     pub fn new(layout: &Layout) -> Self {
         assert_eq!(layout.core(), Core::Feedforward, "a recurrent policy has kernels of its own");
         let widths = (0..layout.num_layers()).map(|l| layout.blocks()[2 * l].dims[0]).collect();
-        Shape { widths, outputs: layout.head().outputs() }
+        Shape { widths, outputs: layout.head().outputs(), activation: layout.activation() }
     }
 
     /// Width of the input.

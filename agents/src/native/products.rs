@@ -7,28 +7,40 @@ use super::{
     scalar::Scalar,
     tile::{Column, TILE},
 };
+use crate::layout::Activation;
 
 /// Turns a layer's sums into its activations.
-pub(super) struct Tanh;
+pub(super) struct Activate(pub Activation);
 
-impl<T: Scalar> Finish<T> for Tanh {
+impl<T: Scalar> Finish<T> for Activate {
     #[inline(always)]
     fn row(&mut self, _at: usize, sums: &mut [T]) {
-        sums.iter_mut().for_each(|v| *v = v.tanh());
+        match self.0 {
+            Activation::Tanh => sums.iter_mut().for_each(|v| *v = v.tanh()),
+            // NaN stays, so that divergence is noticed
+            Activation::Relu => sums.iter_mut().for_each(|v| *v = if *v < T::ZERO { T::ZERO } else { *v }),
+        }
     }
 }
 
-/// Multiplies by tanh's derivative at the given activations: derivatives by activations become derivatives by sums.
-pub(super) struct Slope<'a, T>(pub &'a [T]);
+/// Multiplies by the derivative at the given activations: derivatives by activations become derivatives by sums.
+pub(super) struct Slope<'a, T>(pub Activation, pub &'a [T]);
 
 impl<T: Scalar> Finish<T> for Slope<'_, T> {
     #[inline(always)]
     fn row(&mut self, at: usize, sums: &mut [T]) {
-        let n = sums.len();
-        for (v, h) in sums.iter_mut().zip(&self.0[at..][..n]) {
-            *v = *v * (T::ONE - *h * *h);
+        let h = &self.1[at..][..sums.len()];
+        match self.0 {
+            Activation::Tanh => sums.iter_mut().zip(h).for_each(|(v, h)| *v = *v * (T::ONE - *h * *h)),
+            Activation::Relu => sums.iter_mut().zip(h).for_each(|(v, h)| *v = passed(*h, *v)),
         }
     }
+}
+
+/// `d` where the activation `h` of ReLU is positive, else 0.
+#[inline(always)]
+pub(super) fn passed<T: Scalar>(h: T, d: T) -> T {
+    if h > T::ZERO { d } else { T::ZERO }
 }
 
 /// The product `x w` of `x` `[n, inner]` and `w` `[inner, columns]`.

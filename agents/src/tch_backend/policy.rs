@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor, kind::Element};
 
-use crate::layout::{Block, Layout};
+use crate::layout::{Activation, Block, Layout};
 
 /// Flat vectors `[tasks, num_params]` as one tensor per block, `[tasks, in, out]`, on `device` and in `kind`; they are
 /// leaves of a graph if `grad`. They need one transfer, whatever the number of blocks.
@@ -49,7 +49,10 @@ pub(super) fn forward(layout: &Layout, params: &[Tensor], obs: &Tensor) -> Tenso
     for (i, pair) in params[..2 * layers].chunks_exact(2).enumerate() {
         x = pair[1].baddbmm(&x, &pair[0], 1.0, 1.0);
         if i + 1 < layers {
-            x = x.tanh();
+            x = match layout.activation() {
+                Activation::Tanh => x.tanh(),
+                Activation::Relu => x.relu(),
+            };
         }
     }
     x

@@ -4,7 +4,7 @@
 use metadrift_agents::{
     batch::{Batch, MetaBatch},
     host_policy::HostPolicy,
-    layout::{Head, Layout},
+    layout::{Activation, Head, Layout},
 };
 
 /// A small linear congruential generator (Numerical Recipes' constants), good enough for test data.
@@ -36,7 +36,8 @@ pub fn wide(values: &[f32]) -> Vec<f64> {
 
 /// The derivatives of `loss` at `at` by central differences.
 pub fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
-    const H: f64 = 1e-5;
+    // small, so that no unit of a ReLU network turns on or off
+    const H: f64 = 1e-6;
     let by = |i: usize| {
         let mut shifted = |by: f64| {
             let mut moved = at.to_vec();
@@ -92,7 +93,10 @@ pub fn meta_batch_of(
     MetaBatch { supports, query: samples.iter().map(&mut one).collect(), weight: Vec::new(), credit: Vec::new() }
 }
 
-/// Both kinds of policy, small enough for finite differences.
-pub fn layouts() -> [Layout; 2] {
-    [Layout::new(4, &[4, 3], Head::Categorical(3)), Layout::new(3, &[3, 3], Head::Gaussian(2))]
+/// Every kind of policy, small enough for finite differences.
+pub fn layouts() -> [Layout; 4] {
+    let tanh = [Layout::new(4, &[4, 3], Head::Categorical(3)), Layout::new(3, &[3, 3], Head::Gaussian(2))];
+    let relu = tanh.clone().map(|layout| layout.with_activation(Activation::Relu));
+    let ([a, b], [c, d]) = (tanh, relu);
+    [a, b, c, d]
 }

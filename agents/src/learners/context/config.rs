@@ -14,7 +14,7 @@ use crate::{
 pub struct ContextConfig {
     /// Length of the code.
     pub code: usize,
-    /// Widths of the hidden tanh layers of encoder and predictor.
+    /// Widths of the hidden layers of encoder and predictor.
     pub hidden: Vec<usize>,
     /// Adam's learning rate for encoder and predictor.
     pub encoder_lr: f64,
@@ -22,7 +22,7 @@ pub struct ContextConfig {
     pub encoder_epochs: usize,
     /// Samples per gradient step.
     pub minibatch: usize,
-    /// Widths of the value network's hidden tanh layers.
+    /// Widths of the value network's hidden layers.
     pub value_hidden: Vec<usize>,
     /// Adam's learning rate for the value network.
     pub value_lr: f64,
@@ -56,11 +56,11 @@ impl OwnConfig for ContextConfig {
     #[rustfmt::skip]
     const KEYS: &'static [Key] = &[
         key("context.code", INTEGER, Absent::Is("4"), range("1 to 64", "0"), "", "Length of the code of the last transitions"),
-        key("context.hidden", WIDTHS, Absent::Is("[32]"), LAYERS, "units", "Widths of the hidden tanh layers of encoder and predictor"),
+        key("context.hidden", WIDTHS, Absent::Is("[32]"), LAYERS, "units", "Widths of the hidden layers of encoder and predictor"),
         key("context.encoder_lr", NUMBER, Absent::Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for encoder and predictor"),
         key("context.encoder_epochs", INTEGER, Absent::Is("4"), range("1 to 1000", "0"), "", "Passes of encoder and predictor over the experience of an iteration"),
         key("context.minibatch", INTEGER, Absent::Is("256"), range("1 to 100000000", "0"), "samples", "Samples per gradient step"),
-        key("context.value_hidden", WIDTHS, Absent::Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden tanh layers"),
+        key("context.value_hidden", WIDTHS, Absent::Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden layers"),
         key("context.value_lr", NUMBER, Absent::Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the value network"),
     ];
 

@@ -13,7 +13,7 @@ use crate::{
 pub struct PpoLearnerConfig {
     /// Samples per gradient step; every epoch shuffles all samples of an iteration into new minibatches.
     pub minibatch: usize,
-    /// Widths of the value network's hidden tanh layers.
+    /// Widths of the value network's hidden layers.
     pub value_hidden: Vec<usize>,
     /// Adam's learning rate for the value network; the policy's is `ppo.outer_lr`.
     pub value_lr: f64,
@@ -41,7 +41,7 @@ impl OwnConfig for PpoLearnerConfig {
     #[rustfmt::skip]
     const KEYS: &'static [Key] = &[
         key("ppo_learner.minibatch", INTEGER, Absent::Is("256"), range("1 to 100000000", "0"), "samples", "Samples per gradient step"),
-        key("ppo_learner.value_hidden", WIDTHS, Absent::Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden tanh layers"),
+        key("ppo_learner.value_hidden", WIDTHS, Absent::Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden layers"),
         key("ppo_learner.value_lr", NUMBER, Absent::Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the value network"),
         key("ppo_learner.anneal", SWITCH, Absent::Is("false"), Legal::Any, "", "Let both learning rates fall linearly to 0 over the iterations"),
         key("ppo_learner.stop_at_return", NUMBER, Absent::Words("never"), range("a finite number", "inf"), "the reward's", "Training ends when the mean return of the last 100 episodes reaches it"),
