@@ -78,6 +78,7 @@ const CLIMBER: Entry = Entry {
         "maml.*",
         "!maml.inner_lr",
         "!maml.adapts",
+        "!maml.adapts_size",
         "ppo.*",
         "!ppo.gamma",
         "!ppo.gae_lambda",

@@ -6,7 +6,7 @@ use crate::{
     advantage::Estimator,
     backend::{Backend, BackendChoice},
     batch::Batch,
-    layout::Layout,
+    layout::{CONTEXT, Layout},
     objective::InnerLoss,
     report::Diverged,
     rollout::Rollout,
@@ -167,6 +167,8 @@ pub fn adapting(layout: &Layout, maml: &MamlConfig) -> Vec<bool> {
             Subset::All => true,
             Subset::Head => block.name.starts_with(&last),
             Subset::Biases => block.name.ends_with(".bias"),
+            Subset::Context => block.name == CONTEXT,
+            Subset::LowRank => layout.factors().any(|factor| factor.name == block.name),
         };
         adapts[block.range.clone()].fill(named);
     }

@@ -44,6 +44,7 @@ impl Layout {
             fill(&pair[0], gain, &mut params, &mut normal);
         }
         self.set_log_std(log_std, &mut params);
+        self.set_added(&mut params, normal);
         params
     }
 }

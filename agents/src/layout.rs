@@ -3,6 +3,12 @@
 
 use std::ops::Range;
 
+mod added;
+
+pub use added::CONTEXT;
+
+use added::Added;
+
 use serde::{Deserialize, Serialize};
 
 /// The action distribution that the last layer of a policy parameterises.
@@ -98,12 +104,24 @@ pub struct Layout {
     head: Head,
     blocks: Vec<Block>,
     parts: Vec<Layout>,
+    /// Products that are added to blocks of the network; their factors are the last blocks.
+    added: Vec<Added>,
 }
 
 impl Layout {
     fn empty(obs_dim: usize, core: Core, head: Head) -> Self {
         let activation = Activation::default();
-        Layout { obs_dim, window: 0, core, plain: false, activation, head, blocks: Vec::new(), parts: Vec::new() }
+        Layout {
+            obs_dim,
+            window: 0,
+            core,
+            plain: false,
+            activation,
+            head,
+            blocks: Vec::new(),
+            parts: Vec::new(),
+            added: Vec::new(),
+        }
     }
 
     /// A tanh network. Lays out the blocks: weight and bias of each layer in order, then `log_std` for a Gaussian head.
@@ -242,24 +260,26 @@ impl Layout {
 
     /// Number of affine layers.
     pub fn num_layers(&self) -> usize {
-        self.blocks.len() / 2
+        self.blocks.len() / 2 - self.added.len()
     }
 
     /// Place of `log_std` in the flat vector, if the head has one.
     pub fn log_std(&self) -> Option<Range<usize>> {
         (matches!(self.head, Head::Gaussian(_)) && self.core != Core::Model)
-            .then(|| self.blocks.last().unwrap().range.clone())
+            .then(|| self.blocks[self.blocks.len() - 1 - 2 * self.added.len()].range.clone())
     }
 
     /// Fresh parameters `[num_params]`: normal weights with variance 1 / fan-in, 100 times smaller in the last layer so
     /// that the first policy is nearly uniform; zero biases; `log_std` as given. `normal` draws from N(0, 1).
     pub fn init(&self, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
         let mut params = vec![0.0; self.num_params()];
-        for (i, pair) in self.blocks.chunks_exact(2).enumerate() {
+        let layers = self.blocks.chunks_exact(2).take(self.num_layers());
+        for (i, pair) in layers.enumerate() {
             let scale = if i + 1 == self.num_layers() { 0.01 } else { 1.0 } / (pair[0].dims[0] as f32).sqrt();
             params[pair[0].range.clone()].fill_with(|| normal() * scale);
         }
         self.set_log_std(log_std, &mut params);
+        self.set_added(&mut params, normal);
         params
     }
 

@@ -11,7 +11,7 @@ use crate::{
     layout::{Head, Layout},
     memory::{Sizes, Taken},
     report::{Diverged, Report},
-    settings::Settings,
+    settings::{Settings, Subset},
     source::{Demand, Source},
     state::{Misfit, State},
 };
@@ -124,7 +124,12 @@ pub struct Ground {
     pub channels: Vec<[f32; 4]>,
 }
 
-/// The policy of `[policy]`: an MLP.
+/// The policy of `[policy]`: an MLP, with the further parameters that `maml.adapts` names.
 pub fn feedforward(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
-    Layout::new(obs_dim, &settings.policy.hidden, head).with_activation(settings.policy.activation)
+    let layout = Layout::new(obs_dim, &settings.policy.hidden, head).with_activation(settings.policy.activation);
+    match settings.maml.adapts {
+        Subset::Context => layout.with_context(settings.maml.adapts_size),
+        Subset::LowRank => layout.with_low_rank(settings.maml.adapts_size),
+        Subset::All | Subset::Head | Subset::Biases => layout,
+    }
 }

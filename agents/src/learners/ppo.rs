@@ -40,7 +40,15 @@ pub const ENTRY: Entry = Entry {
     about: "Plain PPO: one policy for all tasks; each lane draws a new task from time to time",
     details: "Schulman et al. 2017, arXiv 1707.06347. It does not adapt; an evaluation fine-tunes it by gradient steps of \
               maml.inner_lr.",
-    ignores: &["rollout.num_tasks", "maml.*", "!maml.inner_lr", "!maml.adapts", "!maml.adapt_log_std", "ppo.kl_coef"],
+    ignores: &[
+        "rollout.num_tasks",
+        "maml.*",
+        "!maml.inner_lr",
+        "!maml.adapts",
+        "!maml.adapts_size",
+        "!maml.adapt_log_std",
+        "ppo.kl_coef",
+    ],
     own: Some(Section::of::<PpoLearnerConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n"),
     examples: false,

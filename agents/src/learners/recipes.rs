@@ -57,6 +57,12 @@ pub const ALL: &[Recipe] = &[
         sets: &["maml.estimator=score", "maml.sampling_term=leave-one-out", "maml.outer=ppo"],
     },
     Recipe {
+        name: "cavia",
+        about: "Adaptation of context parameters beside the observation, 0 before it; likelihood ratio inside, PPO outside",
+        paper: "Zintgraf et al. 2019, arXiv 1810.03642",
+        sets: &["maml.estimator=lvc", "maml.outer=ppo", "maml.adapts=context"],
+    },
+    Recipe {
         name: "dice-maml",
         about: "DiCE inside, PPO outside",
         paper: "Foerster et al. 2018, arXiv 1802.05098",

@@ -34,6 +34,7 @@ pub const ENTRY: Entry = Entry {
         "!maml.inner_lr",
         "!maml.inner_steps",
         "!maml.adapts",
+        "!maml.adapts_size",
         "!maml.adapt_log_std",
         "!maml.tasks_per_chunk",
         "ppo.*",

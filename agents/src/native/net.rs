@@ -60,8 +60,17 @@ impl Shape {
 }
 
 impl<T: Scalar> Net<T> {
-    /// The network of a flat vector `[num_params]` of parameters, or of a direction in parameter space.
+    /// The network of a flat vector `[num_params]` of parameters.
     pub fn new(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
+        Self::of_sums(layout, shape, &layout.summed(flat))
+    }
+
+    /// The change of the network of `flat` along `direction`, both `[num_params]`.
+    pub fn change(layout: &Layout, shape: &Shape, flat: &[T], direction: &[T]) -> Self {
+        Self::of_sums(layout, shape, &layout.summed_change(flat, direction))
+    }
+
+    fn of_sums(layout: &Layout, shape: &Shape, flat: &[T]) -> Self {
         let block = |i: usize| &flat[layout.blocks()[i].range.clone()];
         let hidden = shape.hidden();
         Net {
@@ -97,7 +106,7 @@ impl<T: Scalar> Gradient<T> {
         }
     }
 
-    /// The flat vector, `[num_params]`.
+    /// The flat vector, `[num_params]`, by the blocks that the kernels see: 0 for factors of products.
     pub fn flat(&self, layout: &Layout, shape: &Shape) -> Vec<T> {
         let mut flat = Vec::with_capacity(layout.num_params());
         for (w, b) in self.weights.iter().zip(&self.biases) {
@@ -107,6 +116,7 @@ impl<T: Scalar> Gradient<T> {
         flat.extend_from_slice(&transpose(&self.head, shape.last()));
         flat.extend_from_slice(&self.head_bias);
         flat.extend_from_slice(&self.log_std);
+        flat.resize(layout.num_params(), T::ZERO);
         flat
     }
 }

@@ -165,21 +165,23 @@ impl<T: Scalar> Task<T> {
             }
             self.work.backward(&net, x, n, state, &mut gradient);
         }
-        (gradient.flat(&self.layout, &self.shape), sums)
+        let mut gradient = gradient.flat(&self.layout, &self.shape);
+        self.layout.pull_back(params, &mut gradient);
+        (gradient, sums)
     }
 
     /// Hessian of the inner loss at `params` times `direction`, minus `coef` times the gradient of KL(old || params) on
-    /// the same states if `old` is given; and that KL. `kept` comes from [`gradient`](Self::gradient).
+    /// the same states if `old` is given; and that KL. `kept` and `here` come from [`gradient`](Self::gradient).
     #[inline(always)]
     fn hessian_vector(
         &mut self,
         inner: InnerLoss,
         (params, direction): (&[T], &[T]),
         data: &Samples<T>,
-        kept: &[State<T>],
+        (kept, here): (&[State<T>], &[T]),
         old: Option<(&Old<T>, T)>,
     ) -> (Vec<T>, f64) {
-        let (net, along) = (self.net(params), self.net(direction));
+        let (net, along) = (self.net(params), Net::change(&self.layout, &self.shape, params, direction));
         let across = self.across(inner, (&net, &along), data, kept);
         let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
         let mut sums = Sums::default();
@@ -198,7 +200,9 @@ impl<T: Scalar> Task<T> {
             }
             work.r_backward(&net, &along, x, n, state, &mut gradient);
         }
-        (gradient.flat(&self.layout, &self.shape), sums.kl)
+        let mut product = gradient.flat(&self.layout, &self.shape);
+        self.layout.pull_change_back((params, direction), here, &mut product);
+        (product, sums.kl)
     }
 
     /// The inner loop from `theta`: parameters before each step and after the last, `[inner_steps + 1, num_params]`, the
@@ -287,10 +291,11 @@ impl<T: Scalar> Task<T> {
                 let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
                 // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
-                let (product, here) =
-                    self.hessian_vector(objective.inner, (&phis[k], &direction), &task.supports[k], &kept[k], old);
+                let known = (&kept[k][..], &gradients[k][..]);
+                let (product, apart) =
+                    self.hessian_vector(objective.inner, (&phis[k], &direction), &task.supports[k], known, old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
-                kl += here;
+                kl += apart;
             }
             if let (OuterLoss::Clipped(outer), true) = (&objective.outer, task.credit != 0.0) {
                 let sampling = Loss::Sampling(T::of(task.credit), outer.clip_eps);

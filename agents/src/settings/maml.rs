@@ -34,6 +34,9 @@ pub struct MamlConfig {
     /// The parameters that adaptation changes.
     #[serde(skip_serializing_if = "is_default")]
     pub adapts: Subset,
+    /// Number of context parameters, or rank of the changes.
+    #[serde(skip_serializing_if = "is_default_size")]
+    pub adapts_size: usize,
     /// The step of the meta-policy.
     #[serde(skip_serializing_if = "is_default")]
     pub outer: Outer,
@@ -99,6 +102,12 @@ pub enum Subset {
     Head,
     /// The biases of all layers, and the exploration noise if that adapts.
     Biases,
+    /// Context parameters, which are inputs beside the observation and 0 before adaptation (CAVIA, Zintgraf et al. 2019,
+    /// arXiv 1810.03642), and the exploration noise if that adapts.
+    Context,
+    /// Changes of low rank of all weights (LoRA, Hu et al. 2022, arXiv 2106.09685), and the exploration noise if that
+    /// adapts.
+    LowRank,
 }
 
 /// The step of the meta-policy on the experience of an iteration.
@@ -132,6 +141,11 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_default_size(size: &usize) -> bool {
+    *size == ADAPTS_SIZE
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
 fn is_default_kl(kl: &f64) -> bool {
     *kl == MAX_KL
 }
@@ -143,6 +157,8 @@ fn is_default_lambda(lambda: &f64) -> bool {
 
 /// The default of `maml.dice_lambda`: most of the cross terms at a fraction of their noise.
 const DICE_LAMBDA: f64 = 0.9;
+/// The default of `maml.adapts_size`.
+const ADAPTS_SIZE: usize = 4;
 /// The default of `maml.max_kl`, that of the TRPO of the first MAML.
 const MAX_KL: f64 = 0.01;
 
@@ -171,6 +187,9 @@ impl MamlConfig {
         check("maml.sampling_term", word(&self.sampling_term), once, TWICE)?;
         let steps = self.sampling_term == SamplingTerm::None || self.inner_steps > 0;
         check("maml.sampling_term", word(&self.sampling_term), steps, "none if maml.inner_steps = 0")?;
+        check_in("maml.adapts_size", self.adapts_size, self.adapts_size as f64, Range::Whole(1, 1024))?;
+        let sized = matches!(self.adapts, Subset::Context | Subset::LowRank) || is_default_size(&self.adapts_size);
+        check("maml.adapts_size", self.adapts_size, sized, "left out unless maml.adapts is context or low-rank")?;
         check_in("maml.max_kl", self.max_kl, self.max_kl, Range::Positive)?;
         let trpo = self.outer == Outer::Trpo || is_default_kl(&self.max_kl);
         check("maml.max_kl", self.max_kl, trpo, "left out unless maml.outer = \"trpo\"")?;
@@ -237,6 +256,7 @@ impl Default for MamlConfig {
             dice_lambda: DICE_LAMBDA,
             sampling_term: SamplingTerm::default(),
             adapts: Subset::default(),
+            adapts_size: ADAPTS_SIZE,
             outer: Outer::default(),
             max_kl: MAX_KL,
             risk: Risk::default(),

@@ -45,6 +45,10 @@ pub(super) fn flatten<T: Element + Default + Clone>(blocks: &[Tensor]) -> Vec<Ve
 /// Head outputs `[tasks, samples, outputs]` of parameters `[tasks, in, out]` at `obs` `[tasks, samples, obs_dim]`.
 pub(super) fn forward(layout: &Layout, params: &[Tensor], obs: &Tensor) -> Tensor {
     let layers = layout.num_layers();
+    let mut params: Vec<Tensor> = params.iter().map(Tensor::shallow_clone).collect();
+    for added in layout.added() {
+        params[added.to] = &params[added.to] + params[added.left].bmm(&params[added.right]);
+    }
     let mut x = obs.shallow_clone();
     for (i, pair) in params[..2 * layers].chunks_exact(2).enumerate() {
         x = pair[1].baddbmm(&x, &pair[0], 1.0, 1.0);

@@ -5,6 +5,7 @@ use crate::{
     agent::adapting,
     backend::Problem,
     batch::{Batch, MetaBatch},
+    layout::CONTEXT,
     objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats, OuterLoss, clip_norm},
     params::{POLICY, Params, RATES},
     report::{Diverged, Metrics},
@@ -175,10 +176,15 @@ impl Maml {
         if self.labelled { InnerLoss::Score } else { self.maml.inner_loss() }
     }
 
-    /// Zeroes the gradient by the rates of parameters that do not adapt, and by the unit of the error of labels.
+    /// Zeroes the gradient by the rates of parameters that do not adapt, by the context, and by the unit of the error of
+    /// labels.
     fn hold_still(&self, gradient: &mut [f32]) {
         if let (Some(log_std), true) = (self.backend.layout().log_std(), self.labelled) {
             gradient[log_std].fill(0.0);
+        }
+        let context = self.backend.layout().blocks().iter().find(|block| block.name == CONTEXT);
+        if let Some(block) = context {
+            gradient[block.range.clone()].fill(0.0); // 0 before adaptation; the bias beside it is learned
         }
         if self.maml.learns_rates() {
             let rates = &mut gradient[self.params.range(RATES)];

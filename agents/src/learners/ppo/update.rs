@@ -97,6 +97,10 @@ impl Ppo {
                         (gradient, ObjectiveStats { loss, ..Default::default() }, Some(self.config.value_lr))
                     }
                 };
+                if matches!(part, Part::Policy) {
+                    // products are for adaptation alone
+                    self.policy.layout().factors().for_each(|block| gradient[block.range.clone()].fill(0.0));
+                }
                 let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
                 let place = || format!("the {part} in epoch {epoch}");
                 Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)
