@@ -199,4 +199,18 @@ mod tests {
         assert_eq!(count(Subset::Head, true), 4 * 2 + 2 + 2);
         assert_eq!(count(Subset::Biases, false), 4 + 2);
     }
+
+    #[test]
+    fn a_context_or_changes_of_low_rank_adapt_and_nothing_beside_them() {
+        let plain = Layout::new(3, &[4], Head::Categorical(2));
+        let names = |layout: &Layout, adapts| {
+            let maml = MamlConfig { adapts, ..MamlConfig::default() };
+            let moves = adapting(layout, &maml);
+            let found = layout.blocks().iter().filter(|block| moves[block.range.clone()].iter().all(|moves| *moves));
+            found.map(|block| block.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&plain.clone().with_context(3), Subset::Context), ["context"]);
+        let factors = ["layer0.left", "layer0.right", "layer1.left", "layer1.right"];
+        assert_eq!(names(&plain.with_low_rank(2), Subset::LowRank), factors);
+    }
 }

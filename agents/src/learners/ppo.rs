@@ -4,7 +4,8 @@
 //! It differs from Stable-Baselines3 and CleanRL in two ways. First, policy and value network each have their own
 //! optimiser and gradient norm to clip, so that neither crowds the other out and no weight between their losses needs
 //! tuning. Second, the value network answers in units of 1 / (1 - gamma), so that its answers are as large as a reward
-//! for every gamma.
+//! for every gamma. With `ppo_learner.normalize_reward` the unit is instead the running standard deviation of the
+//! discounted return, as if rewards were divided by it.
 
 use metadrift_random::{Purpose, Stream};
 
@@ -27,11 +28,13 @@ use crate::{
 
 mod config;
 mod experience;
+mod scale;
 mod score;
 mod update;
 
 pub use config::PpoLearnerConfig;
 pub use experience::Experience;
+use scale::ReturnScale;
 use score::Score;
 
 /// The entry of `learner = "ppo"`.
@@ -72,6 +75,8 @@ pub struct Ppo {
     /// The inner loop, by which the policy adapts in evaluations.
     maml: MamlConfig,
     score: Score,
+    /// Statistics of the returns, if rewards are divided by their spread.
+    scale: Option<ReturnScale>,
     run: Run,
 }
 
@@ -96,7 +101,8 @@ impl Ppo {
         value: Network,
         run: Run,
     ) -> Self {
-        Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), run }
+        let scale = config.normalize_reward.then(|| ReturnScale::new(run.lanes));
+        Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), scale, run }
     }
 
     /// Learns from the experience of an iteration, whose observations are those that the networks see. The report lacks
@@ -112,6 +118,10 @@ impl Ppo {
     ) -> Result<Report, Diverged> {
         let mut score = self.score.clone();
         score.add(rollout);
+        let scale = self.scale.clone();
+        if let Some(scale) = &mut self.scale {
+            scale.add(rollout, self.ppo.gamma);
+        }
         let mut experience = Experience::default();
         rollout.tasks().for_each(|data| self.prepare(&data, &mut experience));
         watch.lap("time/advantage_s");
@@ -119,7 +129,11 @@ impl Ppo {
         let samples = experience.batch.len() as u32;
         let orders: Vec<_> =
             (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
-        let learned = self.update(&experience, &orders, self.rate(iteration), self.run.threads)?;
+        let learned = self.update(&experience, &orders, self.rate(iteration), self.run.threads);
+        if learned.is_err() {
+            self.scale = scale;
+        }
+        let learned = learned?;
         watch.lap("time/update_s");
         self.score = score;
         let return_post = self.score.mean();
@@ -183,13 +197,18 @@ impl Learner for Ppo {
         self.policy.save(state, "meta_params", "adam");
         self.value.save(state, "value_params", "value_adam");
         self.score.save(state);
+        if let Some(scale) = &self.scale {
+            state.set("return_scale", scale);
+        }
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let policy = self.policy.loaded(state, "meta_params", "adam")?;
         let value = self.value.loaded(state, "value_params", "value_adam")?;
+        let stored = |scale: &ReturnScale| scale.loaded(state.value("return_scale")?);
+        let scale = self.scale.as_ref().map(stored).transpose()?;
         self.score = self.score.loaded(state)?;
-        (self.policy, self.value) = (policy, value);
+        (self.policy, self.value, self.scale) = (policy, value, scale);
         Ok(())
     }
 }

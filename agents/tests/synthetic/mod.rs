@@ -94,9 +94,11 @@ pub fn meta_batch_of(
 }
 
 /// Every kind of policy, small enough for finite differences.
-pub fn layouts() -> [Layout; 4] {
+pub fn layouts() -> [Layout; 6] {
     let tanh = [Layout::new(4, &[4, 3], Head::Categorical(3)), Layout::new(3, &[3, 3], Head::Gaussian(2))];
     let relu = tanh.clone().map(|layout| layout.with_activation(Activation::Relu));
     let ([a, b], [c, d]) = (tanh, relu);
-    [a, b, c, d]
+    let products = [a.clone().with_context(2), b.clone().with_low_rank(2)];
+    let [e, f] = products;
+    [a, b, c, d, e, f]
 }

@@ -19,6 +19,9 @@ pub struct PpoLearnerConfig {
     pub value_lr: f64,
     /// True if both learning rates fall linearly to 0 over the iterations.
     pub anneal: bool,
+    /// True if rewards are divided by the running standard deviation of the discounted return, for the value network.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub normalize_reward: bool,
     /// Mean return of the last 100 episodes at which training ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_at_return: Option<f64>,
@@ -31,6 +34,7 @@ impl Default for PpoLearnerConfig {
             value_hidden: vec![64, 64],
             value_lr: 1e-3,
             anneal: false,
+            normalize_reward: false,
             stop_at_return: None,
         }
     }
@@ -44,6 +48,7 @@ impl OwnConfig for PpoLearnerConfig {
         key("ppo_learner.value_hidden", WIDTHS, Absent::Is("[64, 64]"), LAYERS, "units", "Widths of the value network's hidden layers"),
         key("ppo_learner.value_lr", NUMBER, Absent::Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the value network"),
         key("ppo_learner.anneal", SWITCH, Absent::Is("false"), Legal::Any, "", "Let both learning rates fall linearly to 0 over the iterations"),
+        key("ppo_learner.normalize_reward", SWITCH, Absent::Is("false"), Legal::Any, "", "Divide rewards by the running standard deviation of the discounted return before the value network learns from them; reported returns are never divided"),
         key("ppo_learner.stop_at_return", NUMBER, Absent::Words("never"), range("a finite number", "inf"), "the reward's", "Training ends when the mean return of the last 100 episodes reaches it"),
     ];
 

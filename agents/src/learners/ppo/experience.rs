@@ -1,6 +1,6 @@
 //! An iteration's experience with advantages and targets, and minibatches of it.
 
-use super::Ppo;
+use super::{Ppo, scale::ReturnScale};
 use crate::{
     advantage::{Fit, gae, informative, rounding},
     batch::{Batch, Trajectories},
@@ -13,9 +13,9 @@ use crate::{
 pub struct Experience {
     /// The samples; advantages are not normalised, since each minibatch normalises its own.
     pub batch: Batch,
-    /// Targets of the value network, `[samples]`.
+    /// Targets of the value network, in the unit of its answers, `[samples]`.
     pub target: Vec<f32>,
-    /// Mean of the network's values over the samples.
+    /// Mean of the network's values over the samples, in the rewards' unit.
     pub value_mean: f64,
     /// Agreement of these values with the rewards earned.
     pub fit: Fit,
@@ -27,7 +27,7 @@ impl Ppo {
     /// Adds advantages and targets of `data`, all of whose steps must be valid, to `experience`. If every action earned
     /// the same, the advantages are 0: the errors of the value network are no advantages.
     pub fn prepare(&self, data: &Trajectories<'_>, experience: &mut Experience) {
-        let unit = 1.0 - self.ppo.gamma;
+        let unit = self.unit();
         let answers = self.values(data.obs);
         let value: Vec<f64> = answers.iter().map(|v| f64::from(*v) / unit).collect();
         let next_value = self.next_values(data, &value);
@@ -46,6 +46,12 @@ impl Ppo {
         experience.target.extend(advantage.iter().zip(&value).map(|(a, v)| ((a + v) * unit) as f32));
     }
 
+    /// The value network's answer to a state whose value is 1 in the rewards' own unit. A value in divided rewards is the
+    /// value divided likewise, and a minibatch normalises its advantages, so that rewards themselves need no division.
+    fn unit(&self) -> f64 {
+        self.scale.as_ref().and_then(ReturnScale::unit).unwrap_or(1.0 - self.ppo.gamma)
+    }
+
     /// Values after each step: that of the next state or, if a time limit or the end of the data cut the episode, that
     /// of the true next observation. Entries of terminal steps are not read.
     fn next_values(&self, data: &Trajectories<'_>, value: &[f64]) -> Vec<f64> {
@@ -60,7 +66,7 @@ impl Ppo {
                 obs.extend_from_slice(data.obs_at(data.next_obs, last));
             }
         }
-        let unit = 1.0 - self.ppo.gamma;
+        let unit = self.unit();
         cut.into_iter().zip(self.values(&obs)).for_each(|(row, v)| next[row] = f64::from(v) / unit);
         next
     }
