@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 mod maml;
 
-use maml::is_default;
+pub(crate) use maml::is_default;
 pub use maml::{InnerEstimator, MAX_ADAPT_STEPS, MamlConfig, Outer, Risk, SamplingTerm, Subset};
 
 /// The settings of a run as a learner sees them.
