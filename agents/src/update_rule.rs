@@ -62,6 +62,7 @@ pub const BLOCKS: [(&str, [usize; 2]); 10] = [
     ("scale.head.bias", [1, 1]),
 ];
 
+// the loops use no closures: one that is not inlined would be compiled without vector instructions
 type Lanes = [f32; LANES];
 
 /// Fresh weights `[WEIGHTS]`, by which the rule is Adam: outputs of 0; normal weights of the gates with variance 1 / 8; a
@@ -125,7 +126,8 @@ struct Place<'a> {
 fn walk(place: Place<'_>, params: &mut [f32], gradient: &[f32], (m, v): (&mut [f32], &mut [f32]), memory: &mut [f32]) {
     let count = params.len();
     for (range, shared) in place.blocks {
-        let [bend, scale] = [0, 1].map(|unit| Unit::new(&place.weights[unit * UNIT..][..UNIT], shared));
+        let bend = Unit::new(&place.weights[..UNIT], shared);
+        let scale = Unit::new(&place.weights[UNIT..], shared);
         for at in range.clone().step_by(LANES) {
             let width = LANES.min(range.end - at);
             let g = lanes(gradient, at, width);
@@ -133,15 +135,8 @@ fn walk(place: Place<'_>, params: &mut [f32], gradient: &[f32], (m, v): (&mut [f
             put(&first, m, at, width);
             put(&second, v, at, width);
             let (x, direction) = inputs(g, [first, second], place.corrections);
-            let mut remember = |unit: &Unit<'_>, of: usize| {
-                let rows = of * HIDDEN..(of + 1) * HIDDEN;
-                let mut h = [[0.0; LANES]; HIDDEN];
-                rows.clone().zip(&mut h).for_each(|(row, h)| *h = lanes(memory, row * count + at, width));
-                let next = unit.remember(&x, &h);
-                rows.zip(&next).for_each(|(row, h)| put(h, memory, row * count + at, width));
-                unit.answer(&next)
-            };
-            let (bend, scale) = (remember(&bend, 0), remember(&scale, 1));
+            let bend = bend.advance(&x, memory, (0, count), (at, width));
+            let scale = scale.advance(&x, memory, (HIDDEN, count), (at, width));
             let mut p = lanes(params, at, width);
             for i in 0..LANES {
                 let factor = exp(scale[i].clamp(-MOST, MOST));
@@ -202,11 +197,14 @@ impl<'a> Unit<'a> {
         let (input, rest) = weights.split_at((OWN + SHARED) * GATES);
         let (memory, rest) = rest.split_at(HIDDEN * GATES);
         let (bias, head) = rest.split_at(GATES);
-        let bias = std::array::from_fn(|gate| {
-            let weight = |i: usize| input[(OWN + i) * GATES + gate];
-            (0..SHARED).fold(bias[gate], |sum, i| shared[i].mul_add(weight(i), sum))
-        });
-        Unit { input, memory, bias, head }
+        let mut sum = [0.0; GATES];
+        for gate in 0..GATES {
+            sum[gate] = bias[gate];
+            for (i, shared) in shared.iter().enumerate() {
+                sum[gate] = shared.mul_add(input[(OWN + i) * GATES + gate], sum[gate]);
+            }
+        }
+        Unit { input, memory, bias: sum, head }
     }
 
     /// The memories after the inputs `x`: r and z of all inputs, n = tanh(input + r memory), h <- n + z (h - n).
@@ -214,18 +212,42 @@ impl<'a> Unit<'a> {
     fn remember(&self, x: &[Lanes; OWN], h: &[Lanes; HIDDEN]) -> [Lanes; HIDDEN] {
         let mut next = [[0.0; LANES]; HIDDEN];
         for unit in 0..HIDDEN {
-            let gate =
-                |gate: usize| product(self.memory, gate, h, product(self.input, gate, x, [self.bias[gate]; LANES]));
-            let (r, z) = (gate(unit), gate(HIDDEN + unit));
+            let (r, z) = (self.gate(unit, x, h), self.gate(HIDDEN + unit, x, h));
             let at = 2 * HIDDEN + unit;
-            let (n, recalled) =
-                (product(self.input, at, x, [self.bias[at]; LANES]), product(self.memory, at, h, [0.0; LANES]));
+            let n = product(self.input, at, x, [self.bias[at]; LANES]);
+            let recalled = product(self.memory, at, h, [0.0; LANES]);
             for i in 0..LANES {
                 let n = tanh(sigmoid(r[i]).mul_add(recalled[i], n[i]));
                 next[unit][i] = sigmoid(z[i]).mul_add(h[unit][i] - n, n);
             }
         }
         next
+    }
+
+    #[inline(always)]
+    fn gate(&self, gate: usize, x: &[Lanes; OWN], h: &[Lanes; HIDDEN]) -> Lanes {
+        product(self.memory, gate, h, product(self.input, gate, x, [self.bias[gate]; LANES]))
+    }
+
+    /// Brings the memories of `width` coordinates from `at` on up to date, which are the rows from `row` on of `memory`
+    /// `[MEMORY, count]`; returns the outputs.
+    #[inline(always)]
+    fn advance(
+        &self,
+        x: &[Lanes; OWN],
+        memory: &mut [f32],
+        (row, count): (usize, usize),
+        (at, width): (usize, usize),
+    ) -> Lanes {
+        let mut h = [[0.0; LANES]; HIDDEN];
+        for (unit, h) in h.iter_mut().enumerate() {
+            *h = lanes(memory, (row + unit) * count + at, width);
+        }
+        let next = self.remember(x, &h);
+        for (unit, h) in next.iter().enumerate() {
+            put(h, memory, (row + unit) * count + at, width);
+        }
+        self.answer(&next)
     }
 
     #[inline(always)]
