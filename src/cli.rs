@@ -2,6 +2,7 @@
 
 mod bench;
 mod estimators;
+mod optimizer;
 mod reference;
 mod tasks;
 
@@ -15,6 +16,7 @@ use crate::{checkpoint::Which, device::DeviceChoice};
 
 pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
+pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
@@ -59,6 +61,13 @@ pub enum Command {
         metadrift estimators --problem p2 --episodes 6 --svg estimators.svg\n  \
         metadrift estimators --inner-steps 3 --mode monte-carlo --replications 1000000")]
     Estimators(EstimatorsArgs),
+    /// Learn an optimiser for PPO, and measure it beside Adam
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  metadrift optimizer train cartpole-physics --out rule.safetensors\n  \
+        metadrift optimizer evaluate rule.safetensors cartpole-physics"
+    )]
+    Optimizer(OptimizerCommand),
     /// Explain the configuration keys
     #[command(subcommand, after_help = "Example:\n  metadrift config keys maml")]
     Config(ConfigCommand),

@@ -27,6 +27,7 @@ pub mod life;
 pub mod logging;
 pub mod memory;
 pub mod message;
+pub mod optimizer;
 pub mod output;
 pub mod plot;
 pub mod presets;

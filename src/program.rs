@@ -104,7 +104,7 @@ fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {
         Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Score(_) | Command::Record(_) => true,
-        Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) => true,
+        Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
         Command::Presets(_) | Command::Learners(_) | Command::Config(_) | Command::Doctor(_) => false,
@@ -135,6 +135,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Resume(args) => return commands::train::resume(args),
         Command::Evaluate(args) => commands::evaluate::run(args)?,
         Command::Estimators(args) => commands::estimators::run(args)?,
+        Command::Optimizer(command) => commands::optimizer::run(command)?,
         Command::Score(args) => commands::score::run(args)?,
         Command::Presets(command) => commands::presets::run(command)?,
         Command::Tasks(command) => commands::tasks::run(command)?,

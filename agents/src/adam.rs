@@ -16,6 +16,9 @@ pub struct Adam {
 impl Adam {
     const BETA_1: f64 = 0.9;
     const BETA_2: f64 = 0.999;
+    // 1 - beta is rounded once, from f64: 1 - 0.999f32 is off by 5e-5
+    const A1: f32 = (1.0 - Self::BETA_1) as f32;
+    const A2: f32 = (1.0 - Self::BETA_2) as f32;
     const EPSILON: f32 = 1e-8;
     /// Epsilon for steps on minibatches, as in Stable-Baselines3 and CleanRL; the paper's is 1e-8, but late gradients of
     /// minibatches are noise.
@@ -42,6 +45,23 @@ impl Adam {
         Ok(Adam { m: moment("m")?, v: moment("v")?, step: state.value(&format!("{name}_step"))? })
     }
 
+    /// Counts another step; returns 1 - beta^steps of both moments, the factors of their initial bias.
+    pub(crate) fn next_corrections(&mut self) -> [f64; 2] {
+        self.step += 1;
+        let exponent = i32::try_from(self.step).unwrap_or(i32::MAX);
+        [1.0 - Self::BETA_1.powi(exponent), 1.0 - Self::BETA_2.powi(exponent)]
+    }
+
+    /// The moments m and v after another gradient `g`, of some coordinates at once.
+    #[inline(always)]
+    pub(crate) fn moments<const LANES: usize>([mut m, mut v]: [[f32; LANES]; 2], g: [f32; LANES]) -> [[f32; LANES]; 2] {
+        for i in 0..LANES {
+            m[i] += Self::A1 * (g[i] - m[i]);
+            v[i] = Self::BETA_2 as f32 * v[i] + Self::A2 * g[i] * g[i];
+        }
+        [m, v]
+    }
+
     /// Takes one step downhill along `gradient`, with learning rate `lr`; both vectors are `[num_params]`.
     pub fn step(&mut self, params: &mut [f32], gradient: &[f32], lr: f64) {
         self.step_with(params, gradient, lr, Self::EPSILON);
@@ -50,16 +70,10 @@ impl Adam {
     /// [`Adam::step`] with another `epsilon` than the paper's.
     pub fn step_with(&mut self, params: &mut [f32], gradient: &[f32], lr: f64, epsilon: f32) {
         assert_eq!((params.len(), gradient.len()), (self.m.len(), self.m.len()));
-        self.step += 1;
-        let exponent = i32::try_from(self.step).unwrap_or(i32::MAX);
-        let correction_1 = 1.0 - Self::BETA_1.powi(exponent);
-        let correction_2 = (1.0 - Self::BETA_2.powi(exponent)).sqrt() as f32;
-        let rate = (lr / correction_1) as f32;
-        // 1 - beta is rounded once, from f64: 1 - 0.999f32 is off by 5e-5
-        let (a1, a2, b2) = ((1.0 - Self::BETA_1) as f32, (1.0 - Self::BETA_2) as f32, Self::BETA_2 as f32);
+        let [correction_1, correction_2] = self.next_corrections();
+        let (rate, correction_2) = ((lr / correction_1) as f32, correction_2.sqrt() as f32);
         for (((p, g), m), v) in params.iter_mut().zip(gradient).zip(&mut self.m).zip(&mut self.v) {
-            *m += a1 * (g - *m);
-            *v = b2 * *v + a2 * g * g;
+            [[*m], [*v]] = Self::moments([[*m], [*v]], [*g]);
             *p -= rate * *m / (v.sqrt() / correction_2 + epsilon);
         }
     }

@@ -102,6 +102,10 @@ pub const INTEGER: &str = "whole number";
 pub const NUMBER: &str = "number";
 /// Name of the type of switches.
 pub const SWITCH: &str = "true or false";
+/// Name of the type of free text.
+pub const TEXT: &str = "text";
+/// Name of the type of words, of which some are known.
+pub const WORD: &str = "word";
 /// Name of the type of layer widths.
 pub const WIDTHS: &str = "list of whole numbers";
 /// The range of 0 and the positive numbers that `f32` holds.

@@ -6,6 +6,7 @@ use crate::{
     adam::Adam,
     backend::Backend,
     layout::Layout,
+    optimizer::Optimizer,
     state::{Misfit, State},
 };
 
@@ -15,15 +16,16 @@ pub struct Network {
     /// The parameters, `[num_params]`.
     pub params: Vec<f32>,
     /// The optimiser of `[num_params]` parameters.
-    pub adam: Adam,
+    pub optimizer: Optimizer,
     pub(crate) backend: Arc<dyn Backend>,
 }
 
 impl Network {
-    /// A network with the parameters `params` and a fresh optimiser.
+    /// A network with the parameters `params`, and Adam.
     pub fn new(backend: Arc<dyn Backend>, params: Vec<f32>) -> Self {
         assert_eq!(params.len(), backend.layout().num_params(), "parameter vector and layout differ");
-        Network { adam: Adam::new(params.len()), params, backend }
+        let optimizer = Optimizer::Adam(Adam::new(params.len()));
+        Network { params, optimizer, backend }
     }
 
     /// The network's shape.
@@ -36,16 +38,16 @@ impl Network {
         &self.backend
     }
 
-    /// Puts parameters, as `name`, and the optimiser, as `adam`, into `state`.
-    pub fn save(&self, state: &mut State, name: &str, adam: &str) {
+    /// Puts parameters, as `name`, and the optimiser, as `optimizer`, into `state`.
+    pub fn save(&self, state: &mut State, name: &str, optimizer: &str) {
         state.put(name, &self.params);
-        self.adam.save(state, adam);
+        self.optimizer.save(state, optimizer);
     }
 
     /// The same network as [`Network::save`] stored it.
-    pub fn loaded(&self, state: &State, name: &str, adam: &str) -> Result<Self, Misfit> {
+    pub fn loaded(&self, state: &State, name: &str, optimizer: &str) -> Result<Self, Misfit> {
         let params = state.tensor(name, self.params.len())?;
-        let adam = Adam::load(state, adam, self.params.len())?;
-        Ok(Network { params, adam, backend: self.backend.clone() })
+        let optimizer = self.optimizer.loaded(state, optimizer)?;
+        Ok(Network { params, optimizer, backend: self.backend.clone() })
     }
 }

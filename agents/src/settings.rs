@@ -6,7 +6,7 @@ use crate::{init::Init, layout::Activation};
 
 mod maml;
 
-use maml::is_default;
+pub(crate) use maml::is_default;
 pub use maml::{InnerEstimator, MAX_ADAPT_STEPS, MamlConfig, Outer, Risk, SamplingTerm, Subset};
 
 /// The settings of a run as a learner sees them.

@@ -11,7 +11,7 @@ use metadrift_agents::{
     layout::Layout,
     learners::{
         maml::Maml,
-        ppo::{Experience, Ppo, PpoLearnerConfig, Run},
+        ppo::{Experience, Pace, Ppo, PpoLearnerConfig, Run},
     },
     network::Network,
     params::POLICY,
@@ -157,8 +157,8 @@ fn plain_ppo_keeps_its_policy_and_still_learns_values() {
                 let mut experience = Experience::default();
                 Data::new(&layout, 12, false, reward).with(|data| learner.prepare(data, &mut experience));
                 let order: Vec<u32> = (0..experience.batch.len() as u32).collect();
-                learner.update(&experience, &[order], 1.0, 1).unwrap();
-                let same = |a: &Network, b: &Network| a.params == b.params && a.adam == b.adam;
+                learner.update(&experience, &[order], Pace { done: 0.0, rate: 1.0 }, 1).unwrap();
+                let same = |a: &Network, b: &Network| a.params == b.params && a.optimizer == b.optimizer;
                 (same(&learner.policy, &before.policy), same(&learner.value, &before.value))
             };
             assert_eq!(update(&|t, lane| (t * lane) as f32), (false, false));

@@ -57,6 +57,8 @@ pub enum Purpose {
     Lesson = 10,
     /// Draws from an observer's belief.
     Belief = 11,
+    /// Perturbations of an optimiser that evolves, and seeds of its trainings.
+    Evolution = 14,
     /// Noise of random schedules.
     Drift = 16,
     /// Noise and failures of actuators.

@@ -8,6 +8,7 @@ pub mod estimators;
 pub mod evaluate;
 pub mod learners;
 pub mod manual;
+pub mod optimizer;
 pub mod presets;
 pub mod record;
 pub mod score;

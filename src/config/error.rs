@@ -5,7 +5,10 @@ use std::{io, path::PathBuf};
 use metadrift_agents::ranges::OutOfRange;
 use metadrift_envs::TaskError;
 
-use crate::failure::{Coded, code};
+use crate::{
+    failure::{Coded, code},
+    optimizer::RuleError,
+};
 
 /// An error of a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum ConfigError {
         /// Exit code of its kind.
         code: u8,
     },
+    /// The file of a learned optimiser is missing, damaged or of another kind.
+    #[error("ppo_learner.optimizer_file: {0}")]
+    Rule(RuleError),
     /// A configuration cannot be read.
     #[error("cannot read configuration {}: {source}", path.display())]
     Unreadable {
@@ -80,6 +86,7 @@ impl Coded for ConfigError {
         match self {
             ConfigError::Unreadable { .. } => code::FILE,
             ConfigError::Data { code, .. } => *code,
+            ConfigError::Rule(error) => error.code(),
             _ => code::CONFIG,
         }
     }

@@ -52,7 +52,7 @@ impl Experiment {
     /// The first error found; `origin` names the source of `text`.
     pub fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Experiment, ConfigError> {
         let mut config = Config::from_text(origin, text)?;
-        let mut table: Table = toml::from_str(text).expect("the text was read before");
+        let mut table = table_of(text);
         set::check(sets)?;
         let sets = &set::expand(sets)[..];
         if let Some(learner) = set::learner(sets).filter(|learner| *learner != config.learner)
@@ -71,7 +71,7 @@ impl Experiment {
             let path = folder.map_or_else(|| data.clone(), |folder| folder.join(&*data));
             *data = std::path::absolute(path).unwrap_or_else(|_| data.clone());
         }
-        let read = config.load_traces(origin);
+        let read = config.load_traces(origin).and_then(|()| config.load_rule(origin, &table_of(text)));
         read.and_then(|()| Experiment::new(config)).map_err(|error| error.at(origin, text, sets))
     }
 
@@ -257,6 +257,11 @@ impl Config {
             own: own.cloned().unwrap_or_default(),
         }
     }
+}
+
+/// The table of a text that was read before.
+fn table_of(text: &str) -> Table {
+    toml::from_str(text).expect("the text was read before")
 }
 
 /// Leaves of `table` the tasks and the protocol of evaluation, and takes the settings of `learner` for the rest, which was

@@ -1,7 +1,7 @@
 //! Every key of a configuration file: those of the common sections, and those of each learner's own.
 
 use metadrift_agents::{
-    keys::{Absent, INTEGER, Key, LAYERS, Legal, NOT_NEGATIVE, NUMBER, SWITCH, WIDTHS, key, range},
+    keys::{Absent, INTEGER, Key, LAYERS, Legal, NOT_NEGATIVE, NUMBER, SWITCH, TEXT, WIDTHS, WORD, key, range},
     learner::Entry,
     learners,
 };
@@ -46,8 +46,6 @@ pub fn with_prefix(prefix: &str) -> Vec<&'static Key> {
     all().filter(|key| key.key.starts_with(prefix)).collect()
 }
 
-const TEXT: &str = "text";
-const WORD: &str = "word";
 const TABLE: &str = "table";
 
 /// A table of the task language.

@@ -26,6 +26,8 @@ struct Life {
     /// Time limit of an episode (steps).
     horizon: u32,
     tasks: TaskDistribution,
+    /// The only task of all lanes, if they do not draw theirs.
+    only: Option<Task>,
     /// Number of episodes for which a lane keeps a task before it draws the next one; without a limit, it is the first
     /// episode to end when the life of an evaluation would be over.
     episodes: Episodes,
@@ -40,6 +42,9 @@ impl Life {
     /// The task of `lane` after `done` episodes, or lives if episodes have no limit: a pure function, so tasks need not be
     /// stored.
     fn task(&self, lane: usize, done: u32) -> Task {
+        if let Some(only) = &self.only {
+            return only.clone();
+        }
         let rounds = if let Episodes::Count(n) = self.episodes { done / n } else { done };
         // streams end after 2^24 rounds: the tasks then repeat from the first one
         self.tasks.sample(self.seed, rounds % MAX_INDEX, lane as u32)
@@ -88,6 +93,18 @@ impl Lanes {
     /// # Panics
     /// If the learner asks for tasks instead.
     pub fn new(config: &Experiment, num_actors: usize) -> Self {
+        Self::with_tasks(config, num_actors, (Split::Train, None), config.seed)
+    }
+
+    /// The same for a run with seed `seed` whose lanes all live on `task`, which is of split `split`.
+    ///
+    /// # Panics
+    /// As [`Lanes::new`].
+    pub fn on_task(config: &Experiment, num_actors: usize, (split, task): (Split, Task), seed: u64) -> Self {
+        Self::with_tasks(config, num_actors, (split, Some(task)), seed)
+    }
+
+    fn with_tasks(config: &Experiment, num_actors: usize, (split, only): (Split, Option<Task>), seed: u64) -> Self {
         let Demand::Lanes { lanes, steps, episodes } = config.demand() else { panic!("the learner asks for tasks") };
         let env = config.env();
         let horizon = config.horizon();
@@ -99,9 +116,9 @@ impl Lanes {
             act_dim: env.spec().act_dim(),
         };
         let window = config.policy.window;
-        let tasks = config.tasks(Split::Train).clone();
+        let tasks = config.tasks(split).clone();
         let ticks = life::Life::evaluation(config).ticks();
-        let life = Life { env, horizon, tasks, episodes, ticks, seed: config.seed, window };
+        let life = Life { env, horizon, tasks, only, episodes, ticks, seed, window };
         let groups = life.groups(&vec![0; lanes]);
         Lanes { life, groups, num_actors, iteration: 0, rollout: Rollout::new(shape, horizon), env_steps: 0 }
     }

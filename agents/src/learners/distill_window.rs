@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::recurrent;
 use crate::{
-    adam::Adam,
     agent::{Agent, Remembering},
     backend::{self, NoBackend},
     batch::Batch,
@@ -139,10 +138,10 @@ impl DistillWindow {
     /// All epochs on the states of `rollout`; means of the loss and of the gradient's norm. The student is as it was if a
     /// number is not finite.
     fn imitate(&mut self, rollout: &Rollout, iteration: u32) -> Result<(f64, f64), Diverged> {
-        let Network { mut params, mut adam, backend } = self.policy.clone();
+        let Network { mut params, mut optimizer, backend } = self.policy.clone();
         let mut gradients = backend.minibatches();
-        let left = 1.0 - f64::from(iteration) / self.iterations as f64;
-        let lr = self.ppo.outer_lr * if self.config.anneal { left } else { 1.0 };
+        let done = f64::from(iteration) / self.iterations as f64;
+        let lr = self.ppo.outer_lr * if self.config.anneal { 1.0 - done } else { 1.0 };
         let shown = Shown::new(rollout);
         let shuffle = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration);
         let (mut sums, mut steps) = ((0.0, 0.0), 0.0);
@@ -155,7 +154,7 @@ impl DistillWindow {
                 let place = || format!("epoch {epoch}");
                 Diverged::check(&[loss as f32, norm as f32], "a loss or its gradient", place)
                     .map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
-                adam.step_with(&mut params, &gradient, lr, Adam::MINIBATCH_EPSILON);
+                optimizer.step(&mut params, &gradient, lr, done);
                 sums = (sums.0 + loss, sums.1 + norm);
                 steps += 1.0;
             }
@@ -163,7 +162,7 @@ impl DistillWindow {
         Diverged::check(&params, "a parameter", || "after the update".into())
             .map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
         drop(gradients);
-        self.policy = Network { params, adam, backend };
+        self.policy = Network { params, optimizer, backend };
         Ok((sums.0 / steps, sums.1 / steps))
     }
 }

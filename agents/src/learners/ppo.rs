@@ -7,6 +7,8 @@
 //! for every gamma. With `ppo_learner.normalize_reward` the unit is instead the running standard deviation of the
 //! discounted return, as if rewards were divided by it.
 
+use std::sync::Arc;
+
 use metadrift_random::{Purpose, Stream};
 
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
     memory::{Sizes, Taken},
     network::Network,
     objective::InnerLoss,
+    optimizer::{Learned, Optimizer},
     report::{Diverged, Report, Stopwatch},
     rollout::Rollout,
     settings::{MamlConfig, PpoConfig, Settings},
@@ -32,7 +35,7 @@ mod scale;
 mod score;
 mod update;
 
-pub use config::PpoLearnerConfig;
+pub use config::{OptimizerChoice, PpoLearnerConfig};
 pub use experience::Experience;
 use scale::ReturnScale;
 use score::Score;
@@ -93,6 +96,15 @@ pub struct Run {
     pub threads: usize,
 }
 
+/// The place of an iteration in the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The share of the iterations that are done.
+    pub done: f64,
+    /// The share of the learning rates that remains.
+    pub rate: f64,
+}
+
 impl Ppo {
     /// A learner at the start of a run.
     pub fn new(
@@ -129,7 +141,7 @@ impl Ppo {
         let samples = experience.batch.len() as u32;
         let orders: Vec<_> =
             (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
-        let learned = self.update(&experience, &orders, self.rate(iteration), self.run.threads);
+        let learned = self.update(&experience, &orders, self.pace(iteration), self.run.threads);
         if learned.is_err() {
             self.scale = scale;
         }
@@ -143,10 +155,9 @@ impl Ppo {
         Ok(Report { metrics, timing: Vec::new(), return_post, return_unadapted: None, informative })
     }
 
-    /// The share of the learning rates that remains in iteration `iteration`.
-    fn rate(&self, iteration: u32) -> f64 {
+    fn pace(&self, iteration: u32) -> Pace {
         let done = f64::from(iteration) / self.run.iterations as f64;
-        if self.config.anneal { 1.0 - done } else { 1.0 }
+        Pace { done, rate: if self.config.anneal { 1.0 - done } else { 1.0 } }
     }
 }
 
@@ -218,11 +229,15 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let Ground { layout, device, backend, threads, .. } = ground;
     let value = Layout::plain(layout.obs_dim(), &config.value_hidden, 1).with_activation(layout.activation());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let mut network = |layout: Layout| {
+    let mut network = |layout: Layout, values: bool| {
         let params = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
-        Ok(Network::new(backend::open(backend, layout, device, 0, 1)?, params))
+        let mut network = Network::new(backend::open(backend, layout.clone(), device, 0, 1)?, params);
+        if let Some(rule) = &config.optimizer_weights {
+            network.optimizer = Optimizer::Learned(Learned::new(Arc::new(rule.clone()), &layout, values));
+        }
+        Ok(network)
     };
-    let (policy, value) = (network(layout)?, network(value)?);
+    let (policy, value) = (network(layout, false)?, network(value, true)?);
     let Settings { seed, iterations, .. } = *settings;
     let run = Run { seed, iterations, lanes: settings.rollout.num_envs, threads };
     Ok(Box::new(Ppo::new((settings.ppo.clone(), config, settings.maml.clone()), policy, value, run)))

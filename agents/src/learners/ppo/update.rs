@@ -1,11 +1,10 @@
 //! Gradient steps on shuffled minibatches.
 
 use super::{
-    Ppo,
+    Pace, Ppo,
     experience::{Experience, minibatch, minibatch_obs, normalise},
 };
 use crate::{
-    adam::Adam,
     batch::Batch,
     network::Network,
     objective::{ClippedLoss, ObjectiveStats, clip_norm},
@@ -23,11 +22,11 @@ impl Ppo {
     ///     shuffle the samples
     ///     for each minibatch
     ///         normalise its advantages
-    ///         policy <- Adam step along the gradient of the clipped loss, its norm clipped; none without advantages
-    ///         value  <- Adam step along the gradient of half the squared error, its norm clipped
+    ///         policy <- step along the gradient of the clipped loss, its norm clipped; none without advantages
+    ///         value  <- step along the gradient of half the squared error, its norm clipped
     /// ```
     ///
-    /// `orders` `[epochs, samples]` are permutations; `rate` is the remaining share of the learning rates.
+    /// `orders` `[epochs, samples]` are permutations; the learning rates and the optimisers depend on `pace`.
     ///
     /// # Errors
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was.
@@ -35,7 +34,7 @@ impl Ppo {
         &mut self,
         experience: &Experience,
         orders: &[Vec<u32>],
-        rate: f64,
+        pace: Pace,
         threads: usize,
     ) -> Result<Metrics, Diverged> {
         let mut policy = self.policy.clone();
@@ -45,7 +44,7 @@ impl Ppo {
         let jobs: Vec<(Part, &mut Network, &mut Result<Tally, Diverged>)> =
             vec![(Part::Policy, &mut policy, &mut of_policy), (Part::Value, &mut value, &mut of_value)];
         run_jobs(jobs, threads, |(part, network, result)| {
-            *result = self.descend(part, network, experience, orders, rate);
+            *result = self.descend(part, network, experience, orders, pace);
         });
         let of_policy = of_policy?;
         let of_value = of_value?;
@@ -71,9 +70,9 @@ impl Ppo {
         network: &mut Network,
         experience: &Experience,
         orders: &[Vec<u32>],
-        rate: f64,
+        pace: Pace,
     ) -> Result<Tally, Diverged> {
-        let Network { params, adam, backend } = network;
+        let Network { params, optimizer, backend } = network;
         let mut gradients = backend.minibatches();
         let loss = self.loss();
         let mut tally = Tally::default();
@@ -106,7 +105,7 @@ impl Ppo {
                 Diverged::check(&[stats.loss as f32, norm as f32], "a loss or its gradient", place)
                     .map_err(|diverged| diverged.advising(part.rate()))?;
                 if let Some(lr) = lr {
-                    adam.step_with(params, &gradient, lr * rate, Adam::MINIBATCH_EPSILON);
+                    optimizer.step(params, &gradient, lr * pace.rate, pace.done);
                 }
                 tally.add(stats, norm);
             }
