@@ -20,6 +20,7 @@ mod logging_files;
 mod manual;
 mod messages;
 mod mutated_config;
+mod optimizer;
 mod record;
 mod reference;
 mod remembering;
