@@ -63,7 +63,7 @@ fn folder(out: &Path) -> PathBuf {
 
 fn settings(args: &OptimizerTrainArgs) -> Trained {
     let trainings = &args.trainings;
-    let ppo = [&[trainings.ppo.clone()], &trainings.sets[..]].concat().join(" ");
+    let ppo = [std::slice::from_ref(&trainings.ppo), &trainings.sets[..]].concat().join(" ");
     Trained {
         tasks: trainings.tasks.clone(),
         ppo,
