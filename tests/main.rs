@@ -20,6 +20,7 @@ mod logging_files;
 mod manual;
 mod messages;
 mod mutated_config;
+mod optimizer;
 mod policies;
 mod record;
 mod reference;

@@ -77,6 +77,9 @@ pub struct OptimizerTrainArgs {
     /// Generations between two checkpoints, each with a line of progress
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub every: u64,
+    /// Held-out trainings by which each line compares the rule with Adam
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub held_out: u32,
     /// Go on from the last checkpoint; the result is that of an uninterrupted training
     #[arg(long)]
     pub resume: bool,

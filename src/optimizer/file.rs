@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// Version of the rule's inputs and equations: weights of another version mean nothing here.
-const VERSION: u32 = 1;
+const VERSION: u64 = 1;
+/// Name of the metadata.
+const KEY: &str = "metadrift_update_rule";
 /// Largest size of a file (B).
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -30,6 +32,16 @@ pub struct Rule {
     pub weights: Vec<f32>,
     /// The training that made them.
     pub trained: Trained,
+}
+
+/// The metadata of a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    version: u64,
+    /// Digest of the weights.
+    sha256: String,
+    trained: Trained,
 }
 
 /// The training of a rule.
@@ -100,21 +112,22 @@ pub fn read(path: &Path) -> Result<Rule, RuleError> {
     let bytes = read_regular(path).map_err(|source| RuleError::Unreadable { path: path.to_owned(), source })?;
     let damaged = |reason: String| RuleError::Damaged { path: path.to_owned(), reason };
     let metadata = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?.1;
-    let about = metadata.metadata().clone().unwrap_or_default();
-    let about = |name: &str| about.get(name).cloned().ok_or_else(|| damaged(format!("its metadata have no `{name}`")));
-    let version = about("metadrift_update_rule")?;
-    if version != VERSION.to_string() {
+    let about = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY));
+    let about = about.ok_or_else(|| damaged(format!("its metadata have no `{KEY}`")))?;
+    let version =
+        serde_json::from_str::<serde_json::Value>(about).ok().and_then(|about| about.get("version")?.as_u64());
+    if let Some(version) = version.filter(|version| *version != VERSION) {
         let reason =
             format!("{}: the rule has version {version}, and this metadrift runs version {VERSION}", path.display());
         return Err(RuleError::Wrong(reason));
     }
+    let about: About = serde_json::from_str(about).map_err(|error| damaged(format!("`{KEY}`: {error}")))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     let weights = weights(&file).map_err(damaged)?;
-    if sha256(&to_bytes(&weights)) != about("sha256")? {
+    if sha256(&to_bytes(&weights)) != about.sha256 {
         return Err(damaged("the weights do not match their checksum".into()));
     }
-    let trained = serde_json::from_str(&about("trained")?).map_err(|error| damaged(format!("`trained`: {error}")))?;
-    Ok(Rule { weights, trained })
+    Ok(Rule { weights, trained: about.trained })
 }
 
 /// Writes a rule whole or not at all.
@@ -132,11 +145,9 @@ pub fn write(path: &Path, rule: &Rule) -> Result<()> {
         views.push((name, view));
         rest = behind;
     }
-    let metadata = HashMap::from([
-        ("metadrift_update_rule".to_owned(), VERSION.to_string()),
-        ("sha256".to_owned(), sha256(&all)),
-        ("trained".to_owned(), serde_json::to_string(&rule.trained)?),
-    ]);
+    // one text, since the order of several would differ from file to file
+    let about = About { version: VERSION, sha256: sha256(&all), trained: rule.trained.clone() };
+    let metadata = HashMap::from([(KEY.to_owned(), serde_json::to_string(&about)?)]);
     let bytes = safetensors::serialize(views, Some(metadata)).expect("ten tensors have a safetensors form");
     output::write(path, &bytes)
 }
@@ -214,9 +225,9 @@ mod tests {
         assert!(code == 4 && told.contains("do not match their checksum"), "{told}");
         assert_eq!(with(&|bytes| bytes.truncate(1000)).0, 4);
         assert_eq!(with(&|bytes| bytes.clear()).0, 4);
-        let other = b"\"metadrift_update_rule\":\"9\"";
+        let other = b"{\\\"version\\\":9";
         let (code, told) = with(&|bytes| {
-            let at = bytes.windows(other.len()).position(|word| word.starts_with(&other[..24])).unwrap();
+            let at = bytes.windows(other.len()).position(|word| word.starts_with(&other[..other.len() - 1])).unwrap();
             bytes[at..at + other.len()].copy_from_slice(other);
         });
         assert!(code == 3 && told.contains("version 9"), "{told}");

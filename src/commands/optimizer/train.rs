@@ -19,9 +19,6 @@ use crate::{
     stats::mean,
 };
 
-/// Held-out trainings behind each line of progress.
-const HELD_OUT: u32 = 32;
-
 /// A line of the history: generation, mean score of the population since the line before, score of the rule and of Adam on
 /// the same held-out trainings.
 type Line = (u64, f64, f64, f64);
@@ -89,7 +86,7 @@ fn evolve(
     actors: usize,
 ) -> Result<()> {
     let adam = Choice::Adam(AdamSettings::GIVEN);
-    let held_out = problem.draws(Split::InDist, Within { seed: args.seed, round: 0 }, HELD_OUT);
+    let held_out = problem.draws(Split::InDist, Within { seed: args.seed, round: 0 }, args.held_out);
     let score = |choice: Choice| mean(&problem.scores(&[choice], &held_out, actors)[0]);
     let adam = score(adam);
     let (began, before) = (Instant::now(), evolution.generation());
