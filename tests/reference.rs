@@ -51,6 +51,7 @@ fn with_companion(key: &Key, value: &str) -> Result<Experiment, String> {
         "maml.dice_lambda" => "maml.estimator=loaded-dice",
         "maml.sampling_term" => "maml.estimator=score",
         "maml.max_kl" => "maml.outer=trpo",
+        "maml.adapts_size" => "maml.adapts=context",
         "maml.risk" => "maml.risk_level=0.5",
         "maml.risk_level" => "maml.risk=variance",
         "ppo_learner.optimizer" => &format!("ppo_learner.optimizer_weights={}", rule()),

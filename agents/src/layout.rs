@@ -104,7 +104,7 @@ pub struct Layout {
     head: Head,
     blocks: Vec<Block>,
     parts: Vec<Layout>,
-    /// Products that are added to blocks of the network; their factors are the last blocks.
+    /// Products that are added to blocks of the network; their factors are the last blocks but for `log_std`.
     added: Vec<Added>,
 }
 
@@ -266,7 +266,7 @@ impl Layout {
     /// Place of `log_std` in the flat vector, if the head has one.
     pub fn log_std(&self) -> Option<Range<usize>> {
         (matches!(self.head, Head::Gaussian(_)) && self.core != Core::Model)
-            .then(|| self.blocks[self.blocks.len() - 1 - 2 * self.added.len()].range.clone())
+            .then(|| self.blocks.last().unwrap().range.clone())
     }
 
     /// Fresh parameters `[num_params]`: normal weights with variance 1 / fan-in, 100 times smaller in the last layer so

@@ -41,9 +41,13 @@ impl Layout {
     }
 
     fn add(&mut self, to: usize, [left, right]: [String; 2], [inputs, rank, outputs]: [usize; 3]) {
+        let log_std = self.log_std().and_then(|_| self.blocks.pop());
         let at = self.blocks.len();
         self.push(left, [inputs, rank]);
         self.push(right, [rank, outputs]);
+        if let Some(Block { name, dims, .. }) = log_std {
+            self.push(name, dims);
+        }
         self.added.push(Added { to, left: at, right: at + 1 });
     }
 
@@ -160,17 +164,17 @@ mod tests {
     #[test]
     fn a_context_is_a_part_of_the_first_bias() {
         let layout = Layout::new(1, &[2], Head::Gaussian(1)).with_context(2);
-        // weight 1 x 2, bias 2, weight 2 x 1, bias 1, log_std 1, context 2, its weight 2 x 2
-        assert_eq!((layout.num_params(), layout.num_layers(), layout.log_std()), (14, 2, Some(7..8)));
+        // weight 1 x 2, bias 2, weight 2 x 1, bias 1, context 2, its weight 2 x 2, log_std 1
+        assert_eq!((layout.num_params(), layout.num_layers(), layout.log_std()), (14, 2, Some(13..14)));
         let mut params = vec![0.0; 14];
         params[2..4].copy_from_slice(&[10.0, 20.0]);
-        params[8..].copy_from_slice(&[2.0, 3.0, 1.0, -1.0, 0.5, 4.0]);
+        params[7..13].copy_from_slice(&[2.0, 3.0, 1.0, -1.0, 0.5, 4.0]);
         assert_eq!(layout.summed(&params)[2..4], [10.0 + 2.0 + 1.5, 20.0 - 2.0 + 12.0]);
         // by the context: weights times the bias's gradient; by a weight: context times it
         let mut gradient = vec![0.0; 14];
         gradient[2..4].copy_from_slice(&[1.0, 10.0]);
         layout.pull_back(&params, &mut gradient);
-        assert_eq!(gradient[8..], [1.0 - 10.0, 0.5 + 40.0, 2.0, 20.0, 3.0, 30.0]);
+        assert_eq!(gradient[7..13], [1.0 - 10.0, 0.5 + 40.0, 2.0, 20.0, 3.0, 30.0]);
     }
 
     #[test]

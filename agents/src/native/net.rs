@@ -115,8 +115,8 @@ impl<T: Scalar> Gradient<T> {
         }
         flat.extend_from_slice(&transpose(&self.head, shape.last()));
         flat.extend_from_slice(&self.head_bias);
+        flat.resize(layout.num_params() - self.log_std.len(), T::ZERO);
         flat.extend_from_slice(&self.log_std);
-        flat.resize(layout.num_params(), T::ZERO);
         flat
     }
 }
