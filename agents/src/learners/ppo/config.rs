@@ -106,9 +106,7 @@ impl PpoLearnerConfig {
                 check("ppo_learner.optimizer_file", file, self.optimizer_file.is_none(), UNREAD)?;
                 check("ppo_learner.optimizer_weights", "a list", weights.is_none(), UNREAD)
             }
-            OptimizerChoice::Learned => {
-                check("ppo_learner.optimizer", "learned", self.optimizer_file.is_some() || weights.is_some(), NO_RULE)
-            }
+            OptimizerChoice::Learned => check("ppo_learner.optimizer", "learned", weights.is_some(), NO_RULE),
         }
     }
 }
