@@ -19,7 +19,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results.md"
-RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd anil cvar-maml".split()
+RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd anil cavia cvar-maml".split()
 FAST = ["--set", "ppo.outer_lr=1e-3", "--set"]
 
 
@@ -33,12 +33,12 @@ TABLES = {
     "flip": ("Presets that flip a sign", "control", {p: [p] for p in ("cartpole-flip", "pendulum-flip")}),
     "recipes": ("Recipes on cartpole-flip", "control", learners("cartpole-flip", RECIPES)),
     "fine-tuning": (
-        "Plain PPO that is fine-tuned: all parameters, the last layer, the biases",
+        "Plain PPO that is fine-tuned: all parameters, the last layer, the biases, products of low rank",
         "control",
         {
             f"{preset}, {subset}": [preset, "--learner", "ppo", "--set", f"maml.adapts={subset}"]
             for preset in ("cartpole-flip", "pendulum-flip")
-            for subset in ("all", "head", "biases")
+            for subset in ("all", "head", "biases", "low-rank")
         },
     ),
     "fast": (
@@ -58,7 +58,7 @@ TABLES = {
         },
     ),
     "navigation": ("Navigation to a hidden goal", "control", learners("navigation", ["promp", "meta-sgd"])),
-    "sinusoid": ("Sine waves", "examples", learners("sinusoid", ["maml", "fomaml", "meta-sgd", "reptile"])),
+    "sinusoid": ("Sine waves", "examples", learners("sinusoid", ["maml", "fomaml", "meta-sgd", "cavia", "reptile"])),
     "omniglot": (
         "Characters of alphabets never trained on, 5 ways",
         "data",

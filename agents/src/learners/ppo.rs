@@ -27,6 +27,7 @@ use crate::{
     settings::{MamlConfig, PpoConfig, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
+    update_rule::MEMORY,
 };
 
 mod config;
@@ -261,9 +262,14 @@ fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     let minibatch = samples.min(config.minibatch as u128) * (8 * widest + 2 * sizes.sample);
     // the data, and an order of the samples for every epoch
     let copies = samples * (2 * sizes.sample + 16 + 4 * settings.ppo.outer_epochs as u128);
+    let values = 4 * value.num_params() as u128;
+    let remembered = match config.optimizer {
+        OptimizerChoice::Adam => 0,
+        OptimizerChoice::Learned => MEMORY as u128 * (sizes.params + values),
+    };
     Taken {
         data: copies + minibatch,
-        networks: sizes.networks(sizes.params + 4 * value.num_params() as u128, 1),
+        networks: sizes.networks(sizes.params + values, 1) + remembered,
         keys: "rollout.num_envs, rollout.num_steps, ppo.outer_epochs, ppo_learner.minibatch or policy.hidden",
     }
 }

@@ -57,12 +57,6 @@ pub const ALL: &[Recipe] = &[
         sets: &["maml.estimator=score", "maml.sampling_term=leave-one-out", "maml.outer=ppo"],
     },
     Recipe {
-        name: "cavia",
-        about: "Adaptation of context parameters beside the observation, 0 before it; likelihood ratio inside, PPO outside",
-        paper: "Zintgraf et al. 2019, arXiv 1810.03642",
-        sets: &["maml.estimator=lvc", "maml.outer=ppo", "maml.adapts=context"],
-    },
-    Recipe {
         name: "dice-maml",
         about: "DiCE inside, PPO outside",
         paper: "Foerster et al. 2018, arXiv 1802.05098",
@@ -85,6 +79,12 @@ pub const ALL: &[Recipe] = &[
         about: "Only the last layer adapts",
         paper: "Raghu et al. 2020, arXiv 1909.09157",
         sets: &["maml.adapts=head", "maml.outer=ppo"],
+    },
+    Recipe {
+        name: "cavia",
+        about: "Only context parameters adapt, inputs beside the observation that are 0 before",
+        paper: "Zintgraf et al. 2019, arXiv 1810.03642",
+        sets: &["maml.adapts=context", "maml.outer=ppo"],
     },
     Recipe {
         name: "cvar-maml",
