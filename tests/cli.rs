@@ -154,6 +154,7 @@ fn every_setting_changes_what_is_computed() {
         "policy.hidden=[9]",
         "policy.activation=relu",
         "policy.init=orthogonal",
+        "policy.log_std=state",
         "policy.init_log_std=-0.1",
         "maml.inner_lr=0.2",
         "maml.inner_steps=2",

@@ -38,6 +38,28 @@ fn networks_with_orthogonal_weights_train_resume_and_are_evaluated() {
 }
 
 #[test]
+fn spreads_that_depend_on_the_state_train_resume_and_are_evaluated() {
+    let state = "--set task.env=pendulum --set policy.log_std=state --set policy.init_log_std=-0.5";
+    assert_complete(&format!("{state} --set maml.adapt_log_std=false --set maml.inner_steps=2"));
+    assert_complete(&format!("{PPO} {state} --set policy.activation=relu --set policy.init=orthogonal"));
+    assert_complete(&format!("{PPO} {state} --set learner=context --set policy.window=1"));
+}
+
+#[test]
+fn spreads_that_cannot_depend_on_the_state_are_refused() {
+    let place = Place::new();
+    for (sets, part) in [
+        ("--set policy.log_std=state", "actions of this environment are choices"),
+        ("--set policy.log_std=state --set policy.init_log_std=2.5 --set task.env=pendulum", "-5 to 2"),
+        ("--set policy.log_std=state --set task.env=pendulum --set learner=rl2", "does not read it"),
+        ("--set policy.log_std=none --set task.env=pendulum", "`free` or `state`"),
+    ] {
+        let told = place.expect(3, &format!("train tiny.toml --dry-run {sets}"));
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
 fn words_that_are_no_kind_of_policy_are_refused() {
     let place = Place::new();
     for (set, known) in

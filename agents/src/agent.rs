@@ -175,6 +175,9 @@ pub fn adapting(layout: &Layout, maml: &MamlConfig) -> Vec<bool> {
     if let Some(log_std) = layout.log_std() {
         adapts[log_std].fill(maml.adapt_log_std);
     }
+    if !maml.adapt_log_std {
+        layout.log_std_outputs().into_iter().for_each(|at| adapts[at] = false);
+    }
     adapts
 }
 
@@ -212,5 +215,22 @@ mod tests {
         assert_eq!(names(&plain.clone().with_context(3), Subset::Context), ["context"]);
         let factors = ["layer0.left", "layer0.right", "layer1.left", "layer1.right"];
         assert_eq!(names(&plain.with_low_rank(2), Subset::LowRank), factors);
+    }
+
+    #[test]
+    fn log_standard_deviations_that_are_outputs_stay_without_their_columns_of_the_last_layer() {
+        let layout = Layout::new(1, &[2], Head::StateGaussian(1));
+        let of =
+            |adapts, adapt_log_std| adapting(&layout, &MamlConfig { adapts, adapt_log_std, ..MamlConfig::default() });
+        // two weights and biases of the hidden layer; rows (mean, log-std) for each unit; their biases
+        let (yes, no) = (true, false);
+        assert_eq!(of(Subset::All, no), [yes, yes, yes, yes, yes, no, yes, no, yes, no]);
+        assert_eq!(of(Subset::All, yes), [yes; 10]);
+        assert_eq!(of(Subset::Head, no), [no, no, no, no, yes, no, yes, no, yes, no]);
+        assert_eq!(of(Subset::Biases, yes), [no, no, yes, yes, no, no, no, no, yes, yes]);
+        // the columns of the last right factor, [1, 2], behind the 10 and the factors [1, 1], [1, 2], [2, 1]
+        let products = layout.with_low_rank(1);
+        let maml = MamlConfig { adapts: Subset::LowRank, adapt_log_std: no, ..MamlConfig::default() };
+        assert_eq!(adapting(&products, &maml)[10..], [yes, yes, yes, yes, yes, yes, no]);
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::{
     context::{Encoder, Sight},
-    layout::{Head, Layout},
+    layout::{Head, LOG_STD, Layout},
     native::{self, Isa, Net, Shape, State, TILE, with_isa},
     vector_math,
 };
@@ -62,7 +62,8 @@ impl HostPolicy {
         self.head.outputs()
     }
 
-    /// Computes the head outputs (logits or means) `out` `[outputs, envs]` for `obs` `[envs, obs_dim]`.
+    /// Computes the head outputs (logits, means, or means and log standard deviations) `out` `[outputs, envs]` for `obs`
+    /// `[envs, obs_dim]`.
     pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch { state, sight }: &mut Scratch) {
         let isa = self.isa;
         let policy = self;
@@ -132,7 +133,14 @@ pub(crate) fn sample(
         with_isa!(isa, [] (head: Head, columns: &dyn Fn(usize) -> Lanes, log_std: &[f32], draw: &mut Draw) => {
             match head {
                 Head::Categorical(count) => draw.categorical(count, columns),
-                Head::Gaussian(dim) => draw.gaussian(dim, columns, log_std),
+                Head::Gaussian(dim) => {
+                    draw.log_prob = [0.0; LANES];
+                    (0..dim).for_each(|k| draw.gaussian(k, columns(k), Spread::even(log_std[k])));
+                }
+                Head::StateGaussian(dim) => {
+                    draw.log_prob = [0.0; LANES];
+                    (0..dim).for_each(|k| draw.gaussian(k, columns(k), Spread::of(columns(dim + k))));
+                }
             }
         });
         log_prob[first..first + n].copy_from_slice(&draw.log_prob[..n]);
@@ -153,7 +161,7 @@ pub(crate) fn mode(head: Head, out: &[f32], action: &mut [f32]) {
                 *a = (1..n).fold(0, |best, i| if at(i, env) > at(best, env) { i } else { best }) as f32;
             }
         }
-        Head::Gaussian(dim) => {
+        Head::Gaussian(dim) | Head::StateGaussian(dim) => {
             for (env, action) in action.chunks_exact_mut(dim).enumerate() {
                 (0..dim).for_each(|k| action[k] = at(k, env));
             }
@@ -167,6 +175,35 @@ const LANES: usize = 32;
 /// One number per lane.
 type Lanes = [f32; LANES];
 
+/// Log standard deviations, standard deviations and their inverses of some lanes.
+struct Spread {
+    log_std: Lanes,
+    std: Lanes,
+    inverse: Lanes,
+}
+
+impl Spread {
+    /// The same for all lanes.
+    #[inline(always)]
+    fn even(log_std: f32) -> Self {
+        let (std, inverse) = (vector_math::exp(log_std), vector_math::exp(-log_std));
+        Spread { log_std: [log_std; LANES], std: [std; LANES], inverse: [inverse; LANES] }
+    }
+
+    /// The log standard deviations `outputs`, held within their range.
+    #[inline(always)]
+    fn of(outputs: Lanes) -> Self {
+        let mut spread = Spread { log_std: outputs, std: [0.0; LANES], inverse: [0.0; LANES] };
+        for lane in 0..LANES {
+            let log_std = spread.log_std[lane].clamp(LOG_STD[0] as f32, LOG_STD[1] as f32);
+            spread.log_std[lane] = log_std;
+            spread.std[lane] = vector_math::exp(log_std);
+            spread.inverse[lane] = vector_math::exp(-log_std);
+        }
+        spread
+    }
+}
+
 /// Uniforms, actions and log-probabilities of some lanes.
 struct Draw {
     uniforms: [Lanes; 4],
@@ -174,7 +211,6 @@ struct Draw {
     log_prob: Lanes,
 }
 
-#[expect(clippy::needless_range_loop, reason = "a lane's numbers lie at the same place in several columns")]
 impl Draw {
     /// Draws an index with the probabilities softmax(logits).
     #[inline(always)]
@@ -217,26 +253,20 @@ impl Draw {
         }
     }
 
-    /// Draws a vector from the diagonal Gaussian with these means, by Box and Muller: up to four standard normals from
-    /// one block of uniforms, a fixed number of draws.
+    /// Draws dimension `k` of a vector from the diagonal Gaussian, by Box and Muller: up to four standard normals from one
+    /// block of uniforms, a fixed number of draws. Adds its log-probability.
     #[inline(always)]
-    fn gaussian(&mut self, dim: usize, means: &dyn Fn(usize) -> Lanes, log_std: &[f32]) {
+    fn gaussian(&mut self, k: usize, mean: Lanes, Spread { log_std, std, inverse }: Spread) {
         const HALF_LOG_TAU: f32 = 0.918_938_5;
-        self.log_prob = [0.0; LANES];
-        for k in 0..dim {
-            let mean = means(k);
-            let std = vector_math::exp(log_std[k]);
-            let inverse = vector_math::exp(-log_std[k]);
-            let [a, b] = [&self.uniforms[k / 2 * 2], &self.uniforms[k / 2 * 2 + 1]];
-            for lane in 0..LANES {
-                let radius = (-2.0 * vector_math::ln(1.0 - a[lane])).sqrt();
-                let (sin, cos) = vector_math::sin_cos_turns(b[lane]);
-                let normal = radius * if k % 2 == 0 { cos } else { sin };
-                let action = std.mul_add(normal, mean[lane]);
-                let z = (action - mean[lane]) * inverse;
-                self.action[k][lane] = action;
-                self.log_prob[lane] += -0.5 * z * z - log_std[k] - HALF_LOG_TAU;
-            }
+        let [a, b] = [&self.uniforms[k / 2 * 2], &self.uniforms[k / 2 * 2 + 1]];
+        for lane in 0..LANES {
+            let radius = (-2.0 * vector_math::ln(1.0 - a[lane])).sqrt();
+            let (sin, cos) = vector_math::sin_cos_turns(b[lane]);
+            let normal = radius * if k.is_multiple_of(2) { cos } else { sin };
+            let action = std[lane].mul_add(normal, mean[lane]);
+            let z = (action - mean[lane]) * inverse[lane];
+            self.action[k][lane] = action;
+            self.log_prob[lane] += -0.5 * z * z - log_std[lane] - HALF_LOG_TAU;
         }
     }
 }

@@ -19,29 +19,43 @@ pub enum Head {
     /// Diagonal Gaussian over this many action dimensions. The outputs are means; the log standard deviations are free
     /// parameters at the end of the vector. Samples are neither clipped nor squashed.
     Gaussian(usize),
+    /// Diagonal Gaussian over this many action dimensions. The outputs are means and, behind them, log standard
+    /// deviations, which are held within [`LOG_STD`].
+    StateGaussian(usize),
 }
+
+/// The range of log standard deviations that are outputs. They are cut off there, with slope 0 outside.
+pub const LOG_STD: [f64; 2] = [-5.0, 2.0];
 
 impl Head {
     /// Width of the network's last layer.
     pub fn outputs(self) -> usize {
         match self {
             Head::Categorical(n) | Head::Gaussian(n) => n,
+            Head::StateGaussian(n) => 2 * n,
         }
     }
 
-    /// Writes `action` as inputs of a network, `[outputs]`: one number for each choice, or the vector.
+    /// Number of inputs that [`show`](Self::show) writes.
+    pub fn shown(self) -> usize {
+        match self {
+            Head::Categorical(n) | Head::Gaussian(n) | Head::StateGaussian(n) => n,
+        }
+    }
+
+    /// Writes `action` as inputs of a network, `[shown]`: one number for each choice, or the vector.
     pub fn show(self, action: &[f32], input: &mut [f32]) {
         match self {
             Head::Categorical(n) => (0..n).for_each(|k| input[k] = f32::from(u8::from(action[0] == k as f32))),
-            Head::Gaussian(dim) => input[..dim].copy_from_slice(action),
+            Head::Gaussian(dim) | Head::StateGaussian(dim) => input[..dim].copy_from_slice(action),
         }
     }
 
-    /// Number of values stored per action: the index for a categorical head, the vector for a Gaussian one.
+    /// Number of values stored per action: the index for a categorical head, else the vector.
     pub fn act_dim(self) -> usize {
         match self {
             Head::Categorical(_) => 1,
-            Head::Gaussian(n) => n,
+            Head::Gaussian(n) | Head::StateGaussian(n) => n,
         }
     }
 }
@@ -143,7 +157,7 @@ impl Layout {
     /// the reward before, and whether an episode ended with it.
     pub fn recurrent(obs_dim: usize, embedding: usize, hidden: usize, head: Head) -> Self {
         let mut layout = Layout::empty(obs_dim, Core::Recurrent { embedding, hidden }, head);
-        let inputs = obs_dim + head.outputs() + 2;
+        let inputs = obs_dim + head.shown() + 2;
         let outputs = head.outputs() + 1;
         layout.push("embedding.weight".into(), [inputs, embedding]);
         layout.push("embedding.bias".into(), [1, embedding]);
@@ -288,6 +302,22 @@ impl Layout {
         if let Some(range) = self.log_std() {
             params[range].fill(log_std);
         }
+        if let Head::StateGaussian(dim) = self.head {
+            let bias = &self.blocks[2 * self.num_layers() - 1];
+            params[bias.range.clone()][dim..].fill(log_std);
+        }
+    }
+
+    /// Places of the weights, biases and right factors that belong to log standard deviations alone where these are outputs.
+    pub fn log_std_outputs(&self) -> Vec<usize> {
+        let Head::StateGaussian(dim) = self.head else { return Vec::new() };
+        let of_block = |block: &Block| {
+            let start = block.range.start;
+            block.range.clone().filter(move |at| (at - start) % (2 * dim) >= dim)
+        };
+        let last = 2 * self.num_layers() - 2;
+        let products = self.added.iter().filter(|added| added.to == last).map(|added| &self.blocks[added.right]);
+        self.blocks[last..last + 2].iter().chain(products).flat_map(of_block).collect()
     }
 }
 

@@ -126,6 +126,7 @@ pub struct Ground {
 
 /// The policy of `[policy]`: an MLP, with the further parameters that `maml.adapts` names.
 pub fn feedforward(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
+    let head = settings.policy.head(head);
     let layout = Layout::new(obs_dim, &settings.policy.hidden, head).with_activation(settings.policy.activation);
     match settings.maml.adapts {
         Subset::Context => layout.with_context(settings.maml.adapts_size),

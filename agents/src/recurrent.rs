@@ -123,6 +123,6 @@ impl RecurrentPolicy {
 /// squeezed into (-1, 1), and 1 where an episode ended with it.
 pub fn before(head: Head, action: &[f32], reward: f32, ended: bool, input: &mut [f32]) {
     head.show(action, input);
-    input[head.outputs()] = reward / (1.0 + reward.abs());
-    input[head.outputs() + 1] = f32::from(u8::from(ended));
+    input[head.shown()] = reward / (1.0 + reward.abs());
+    input[head.shown() + 1] = f32::from(u8::from(ended));
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{init::Init, layout::Activation};
+use crate::{
+    init::Init,
+    layout::{Activation, Head},
+};
 
 mod maml;
 
@@ -101,11 +104,35 @@ pub struct PolicyConfig {
     /// The distribution of the first weights, of the networks beside the policy, too.
     #[serde(skip_serializing_if = "is_default")]
     pub init: Init,
+    /// The source of a Gaussian policy's log standard deviations.
+    #[serde(skip_serializing_if = "is_default")]
+    pub log_std: LogStd,
     /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
     pub init_log_std: f32,
     /// Number of the last transitions that the policy sees beside the observation.
     #[serde(skip_serializing_if = "is_default")]
     pub window: usize,
+}
+
+/// The source of a Gaussian policy's log standard deviations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogStd {
+    /// Free parameters, the same for every state.
+    #[default]
+    Free,
+    /// Outputs of the network.
+    State,
+}
+
+impl PolicyConfig {
+    /// The head of a policy whose actions are those of `head`.
+    pub fn head(&self, head: Head) -> Head {
+        match (self.log_std, head) {
+            (LogStd::State, Head::Gaussian(dim)) => Head::StateGaussian(dim),
+            _ => head,
+        }
+    }
 }
 
 impl Default for PolicyConfig {
@@ -114,6 +141,7 @@ impl Default for PolicyConfig {
             hidden: vec![64, 64],
             activation: Activation::default(),
             init: Init::default(),
+            log_std: LogStd::default(),
             init_log_std: 0.0,
             window: 0,
         }

@@ -21,7 +21,7 @@ pub fn lives(layout: &Layout, lanes: usize, steps: usize, rng: &mut Lcg) -> Live
     let inputs = layout.blocks()[0].dims[0];
     let action = match layout.head() {
         Head::Categorical(n) => (0..rows).map(|row| (row * 7 % n) as f32).collect(),
-        Head::Gaussian(dim) => (0..rows * dim).map(|_| rng.normal()).collect(),
+        Head::Gaussian(dim) | Head::StateGaussian(dim) => (0..rows * dim).map(|_| rng.normal()).collect(),
     };
     let batch = Batch {
         action,

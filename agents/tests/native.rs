@@ -12,13 +12,14 @@ use metadrift_agents::{
 
 const CLIPPED: OuterLoss = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 });
 
-/// The layouts of the other tests, the default ones, one without hidden layers, and two of awkward widths.
+/// The layouts of the other tests, the default ones, one without hidden layers, and some of awkward widths.
 fn all_layouts() -> Vec<Layout> {
     let mut all = layouts().to_vec();
     all.push(Layout::new(4, &[64, 64], Head::Categorical(2)));
     all.push(Layout::new(3, &[64, 64], Head::Gaussian(1)));
     all.push(Layout::new(5, &[], Head::Categorical(3)));
     all.push(Layout::new(2, &[33, 70, 9], Head::Gaussian(2)));
+    all.push(Layout::new(2, &[33, 70, 9], Head::StateGaussian(3)));
     all.push(Layout::new(2, &[33, 70, 9], Head::Gaussian(2)).with_activation(Activation::Relu));
     all
 }
@@ -77,7 +78,8 @@ fn assert_same_statistics(native: &ObjectiveStats, tch: &ObjectiveStats, what: &
         [loss, inner_loss, kl, entropy, clip_fraction, approx_kl]
     };
     for (a, b) in numbers(native).into_iter().zip(numbers(tch)) {
-        assert!((a - b).abs() <= 1e-9, "{what}: {native:?} {tch:?}");
+        // ratios of a policy that adapted far away are large
+        assert!((a - b).abs() <= 1e-9 * b.abs().max(1.0), "{what}: {native:?} {tch:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use metadrift_agents::{
 
 #[test]
 fn log_probs_of_host_and_tensors_agree() {
-    let heads = [Head::Categorical(2), Head::Gaussian(1), Head::Gaussian(2)];
+    let heads = [Head::Categorical(2), Head::Gaussian(1), Head::Gaussian(2), Head::StateGaussian(2)];
     let both = [Activation::Tanh, Activation::Relu];
     for (head, activation) in heads.into_iter().flat_map(|head| both.map(|activation| (head, activation))) {
         let layout = Layout::new(4, &[64, 64], head).with_activation(activation);

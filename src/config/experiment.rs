@@ -10,7 +10,7 @@ use metadrift_agents::{
     learner::Entry,
     learners::{self, Kind},
     ranges::{OutOfRange, check},
-    settings::Settings,
+    settings::{LogStd, Settings},
     source::Demand,
 };
 use metadrift_envs::{EnvKind, Split, TaskDistribution, channels, obs_dim};
@@ -95,6 +95,8 @@ impl Experiment {
         let own_obs = obs_dim(env.spec(), &config.task.settings());
         let settings = config.settings(horizon, (own_obs, channels(env.spec()).len()));
         let demand = (config.learner.demand)(&settings);
+        let vectors = config.policy.log_std == LogStd::Free || matches!(registry::head(env.spec()), Head::Gaussian(_));
+        check("policy.log_std", "state", vectors, "left out or \"free\": actions of this environment are choices")?;
         let known = privileged::controller(env).is_some();
         // the kind of network does not depend on the sizes
         let core = (config.learner.layout)(&settings, settings.obs_dim, Head::Categorical(2)).core();

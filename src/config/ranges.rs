@@ -1,8 +1,9 @@
 //! The legal range of every number outside `[task]`. Counts name random streams, which end at 2^24.
 
 use metadrift_agents::{
+    layout::LOG_STD,
     ranges::{OutOfRange, Range, check, check_in, check_widths},
-    settings::SamplingTerm,
+    settings::{LogStd, SamplingTerm},
 };
 use metadrift_envs::rng::MAX_INDEX;
 
@@ -26,6 +27,8 @@ impl Config {
         check_in("rollout.episodes_per_env", episodes, episodes.into(), Whole(0, MAX_STEPS))?;
         let log_std = self.policy.init_log_std;
         check_in("policy.init_log_std", log_std, log_std.into(), Between(-10.0, 3.0))?;
+        let free = self.policy.log_std == LogStd::Free || (LOG_STD[0]..=LOG_STD[1]).contains(&log_std.into());
+        check("policy.init_log_std", log_std, free, "-5 to 2 with policy.log_std = \"state\"")?;
         check("policy.window", self.policy.window, self.policy.window <= 64, "0 to 64")?;
         self.maml.check()?;
         self.maml.check_outer(p)?;

@@ -105,7 +105,7 @@ fn answer(
     for (at, ((label, gain), right)) in each.zip(gain).zip(right).enumerate() {
         out.iter_mut().enumerate().for_each(|(k, out)| *out = outputs[k * examples + at]);
         match layout.head() {
-            Head::Gaussian(_) => {
+            Head::Gaussian(_) | Head::StateGaussian(_) => {
                 *gain = -out.iter().zip(label).map(|(y, label)| (y - label).powi(2)).sum::<f32>();
                 *right = false;
             }

@@ -115,6 +115,7 @@ const KEYS: &[Key] = &[
     key("policy.hidden", WIDTHS, Is("[64, 64]"), LAYERS, "units", "Widths of the policy's hidden layers"),
     key("policy.activation", WORD, Is("\"tanh\""), Legal::OneOf(&["tanh", "relu"]), "", "Function between the layers of the policy, and of the value network, encoder and predictor beside it"),
     key("policy.init", WORD, Is("\"normal\""), Legal::OneOf(&["normal", "orthogonal"]), "", "First weights of these networks: normal with variance 1 / inputs, the last layer 100 times smaller; or orthogonal, times sqrt(2), 0.01 in the policy's last layer, 1 in the last of the others"),
+    key("policy.log_std", WORD, Is("\"free\""), Legal::OneOf(&["free", "state"]), "", "Log standard deviations of continuous actions: free parameters; or outputs of the network, means first, held within -5 and 2 with slope 0 outside"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
     key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 
@@ -132,7 +133,7 @@ const KEYS: &[Key] = &[
     key("maml.risk_level", NUMBER, Is("0.0"), range("above 0", "-1.0"), "", "Weight of the variance (risk = variance), or share of the worst tasks (cvar; at most 1); 0 stands for none"),
     key("maml.stop_at_return", NUMBER, Words("never"), range("a finite number", "inf"), "", "Mean return after adaptation over five iterations at which training ends"),
     key("maml.learn_inner_lr", SWITCH, Is("false"), Legal::Any, "", "Learn one step size per parameter (Meta-SGD)"),
-    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Adapt the exploration noise of a Gaussian policy, too"),
+    key("maml.adapt_log_std", SWITCH, Is("true"), Legal::Any, "", "Adapt the exploration noise of a Gaussian policy, too; with policy.log_std = \"state\" false holds its weights and biases in the last layer, but not the layers below"),
     key("maml.tasks_per_chunk", INTEGER, Is("0"), range("0 or more", "-1"), "tasks", "Tasks in one autograd graph (backend tch); 0: one on a CPU, all on a GPU"),
 
     key("ppo.outer_lr", NUMBER, Is("1e-3"), NOT_NEGATIVE, "", "Adam's learning rate for the policy"),

@@ -116,7 +116,7 @@ impl Diagnosis {
         let (first, last, scatter) = self.returns.ends()?;
         let gone = match self.head {
             Head::Categorical(_) => now < GONE * before,
-            Head::Gaussian(dim) => now < before - SHRUNK.ln() * dim as f64,
+            Head::Gaussian(dim) | Head::StateGaussian(dim) => now < before - SHRUNK.ln() * dim as f64,
         };
         (gone && last - first <= 2.0 * scatter).then(|| {
             format!(

@@ -30,7 +30,7 @@ fn drawn(policy: &HostPolicy, from: usize, to: usize) -> [Vec<f32>; 3] {
 
 #[test]
 fn every_instruction_set_gives_the_same_bytes_and_so_does_a_lane_alone() {
-    for head in [Head::Categorical(3), Head::Gaussian(2)] {
+    for head in [Head::Categorical(3), Head::Gaussian(2), Head::StateGaussian(2)] {
         let plain = drawn(&policy(head, Isa::PORTABLE), 0, 131);
         let found = policy(head, Isa::detect());
         let outputs = found.outputs();
@@ -110,6 +110,27 @@ fn gaussian_log_prob_sums_over_dimensions() {
     let turn = 0.2 * std::f64::consts::PI;
     assert!((f64::from(action[0]) - (0.5 + radius * turn.cos())).abs() < 1e-6);
     assert!((f64::from(action[1]) - (1.0 + 2.0 * radius * turn.sin())).abs() < 1e-6);
+}
+
+#[test]
+fn log_probs_of_a_spread_that_depends_on_the_state_by_hand() {
+    let layout = Layout::new(1, &[], Head::StateGaussian(1));
+    // mean 0.5 x + 0.1, log standard deviation 2 x - 1, held within -5 and 2
+    let policy = HostPolicy::new(&layout, &[0.5, 2.0, 0.1, -1.0]);
+    let x = [0.3f64, 1.2, 4.0, -7.0];
+    let (mut out, mut action, mut log_prob) = ([0.0; 8], [0.0; 4], [0.0; 4]);
+    policy.forward(&x.map(|x| x as f32), &mut out, &mut policy.scratch());
+    policy.sample(&out, |_| [0.4, 0.15, 0.0, 0.0], &mut action, &mut log_prob);
+    // Box and Muller
+    let normal = (-2.0 * 0.6f64.ln()).sqrt() * (0.3 * std::f64::consts::PI).cos();
+    for (lane, log_std) in [-0.4, 1.4, 2.0, -5.0].into_iter().enumerate() {
+        let expected = 0.5 * x[lane] + 0.1 + f64::exp(log_std) * normal;
+        assert!((f64::from(action[lane]) - expected).abs() < 2e-6, "{lane}: {action:?}");
+        let expected = -0.5 * normal * normal - log_std - 0.5 * std::f64::consts::TAU.ln();
+        assert!((f64::from(log_prob[lane]) - expected).abs() < 2e-4, "{lane}: {log_prob:?} {expected}");
+    }
+    policy.mode(&out, &mut action);
+    assert_eq!(action, out[..4]);
 }
 
 #[test]

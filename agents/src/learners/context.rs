@@ -168,13 +168,14 @@ const RATE: &str = "context.encoder_lr";
 
 fn layout(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
+    let head = settings.policy.head(head);
     Layout::context((settings.obs_dim, obs_dim), &hidden, code, &settings.policy.hidden, head)
         .with_activation(settings.policy.activation)
 }
 
 fn predictor(settings: &Settings, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
-    Layout::plain(width(settings.obs_dim + head.outputs(), code), &hidden, settings.obs_dim)
+    Layout::plain(width(settings.obs_dim + head.shown(), code), &hidden, settings.obs_dim)
         .with_activation(settings.policy.activation)
 }
 

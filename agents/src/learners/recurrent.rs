@@ -37,6 +37,7 @@ pub(super) const IGNORES: &[&str] = &[
     "policy.hidden",
     "policy.activation",
     "policy.init",
+    "policy.log_std",
     "maml.*",
     "ppo.kl_coef",
 ];

@@ -6,6 +6,7 @@
 
 mod clipped;
 mod direction;
+mod state;
 
 use super::{
     data::{Samples, total},
@@ -48,7 +49,8 @@ pub(super) struct Sums {
 /// Work space for one tile.
 pub(super) struct HeadLoss<T> {
     head: Head,
-    /// Probabilities, or standardised actions, `[outputs]`.
+    /// Probabilities, or standardised actions, and behind these the inverse standard deviations if they are outputs;
+    /// `[outputs]`.
     p: Vec<Column<T>>,
     /// Probabilities of the old policy in the KL, `[outputs]`.
     old_p: Vec<Column<T>>,
@@ -91,6 +93,7 @@ impl<T: Scalar> HeadLoss<T> {
                     }
                 }
             }
+            Head::StateGaussian(_) => self.state_log_prob(o, action, &mut log_prob),
         }
         log_prob
     }
@@ -120,6 +123,7 @@ impl<T: Scalar> HeadLoss<T> {
                     d.log_std[k] += total(&by_log_std);
                 }
             }
+            Head::StateGaussian(_) => self.state_score(c, o, d.out),
         }
     }
 
@@ -202,6 +206,7 @@ impl<T: Scalar> HeadLoss<T> {
                 let constant = T::of(HALF_LOG_TAU + 0.5);
                 entropy = [o.log_std.iter().fold(T::ZERO, |sum, log_std| sum + *log_std + constant); TILE];
             }
+            Head::StateGaussian(_) => entropy = self.add_state_entropy(c, o, d.out),
         }
         entropy
     }
@@ -249,6 +254,7 @@ impl<T: Scalar> HeadLoss<T> {
                     d.log_std[k] += total(&by_log_std[..n]);
                 }
             }
+            Head::StateGaussian(_) => kl = Self::add_state_kl(c, old, new, d.out),
         }
         sums.kl += data.weight.to_f64() * total(&kl[..n]).to_f64();
     }

@@ -51,7 +51,10 @@ pub fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> 
 
 /// Parameters with a last layer that is not small, so that every output matters.
 pub fn params(layout: &Layout, rng: &mut Lcg) -> Vec<f32> {
-    (0..layout.num_params()).map(|_| 0.5 * rng.normal()).collect()
+    let mut params: Vec<f32> = (0..layout.num_params()).map(|_| 0.5 * rng.normal()).collect();
+    // some log standard deviations are cut off, some are not
+    layout.log_std_outputs().last().into_iter().for_each(|bias| params[*bias] += 1.8);
+    params
 }
 
 /// Samples of the policy `params`: `samples` actions at random observations, with random advantages.
@@ -94,11 +97,12 @@ pub fn meta_batch_of(
 }
 
 /// Every kind of policy, small enough for finite differences.
-pub fn layouts() -> [Layout; 6] {
+pub fn layouts() -> [Layout; 7] {
     let tanh = [Layout::new(4, &[4, 3], Head::Categorical(3)), Layout::new(3, &[3, 3], Head::Gaussian(2))];
     let relu = tanh.clone().map(|layout| layout.with_activation(Activation::Relu));
     let ([a, b], [c, d]) = (tanh, relu);
     let products = [a.clone().with_context(2), b.clone().with_low_rank(2)];
     let [e, f] = products;
-    [a, b, c, d, e, f]
+    let g = Layout::new(3, &[3, 3], Head::StateGaussian(2));
+    [a, b, c, d, e, f, g]
 }

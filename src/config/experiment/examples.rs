@@ -74,6 +74,7 @@ pub(super) const UNREAD: &[&str] = &[
     "rollout.num_steps",
     "rollout.episodes_per_env",
     "policy.window",
+    "policy.log_std",
     "policy.init_log_std",
     "maml.estimator",
     "maml.dice_lambda",

@@ -28,7 +28,7 @@ impl Experience {
         for change in all.target.chunks_exact_mut(own) {
             change.iter_mut().zip(&*unit).for_each(|(change, unit)| *change /= unit);
         }
-        Experience { all, widths: [layout.obs_dim() - own, own + head.outputs(), own] }
+        Experience { all, widths: [layout.obs_dim() - own, own + head.shown(), own] }
     }
 
     /// Number of transitions.
@@ -50,7 +50,7 @@ impl Experience {
 /// Adds the valid transitions of a task; actions are bounded as the environment bounds them.
 fn add(data: &Trajectories<'_>, own: usize, head: Head, all: &mut Transitions<f32>) {
     let act_dim = data.act_dim();
-    let mut action = vec![0.0; head.outputs()];
+    let mut action = vec![0.0; head.shown()];
     for env in 0..data.envs {
         for t in 0..data.valid_steps[env] as usize {
             let row = data.row(t, env);

@@ -39,6 +39,7 @@ impl<T: Scalar> HeadLoss<T> {
         match self.head {
             Head::Categorical(_) => self.r_categorical((&c, &rc), &data.action(tile)[0], r, rd),
             Head::Gaussian(_) => self.r_gaussian((&c, &rc), o, r, rd),
+            Head::StateGaussian(_) => self.r_state((&c, &rc), o, r, rd.out),
         }
     }
 
@@ -67,6 +68,7 @@ impl<T: Scalar> HeadLoss<T> {
                     }
                 }
             }
+            Head::StateGaussian(_) => self.r_state_log_prob(o, r, &mut change),
         }
         change
     }
