@@ -276,7 +276,7 @@ fn a_learner_of_another_crate_is_known_everywhere() {
     let foreign = experiment("maml", &["climber.sigma=0.1"]).unwrap_err();
     assert!(foreign.contains("[climber] is only read with learner = \"climber\""), "{foreign}");
     let written = experiment("climber", &["climber.sigma=0.25"]).unwrap().to_toml();
-    assert!(written.contains("[climber]\nsigma = 0.25"), "{written}");
+    assert!(written.contains("[climber]\nfalls = 0\nsigma = 0.25"), "{written}");
     let keys: BTreeMap<&str, String> =
         metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
     assert_eq!(
