@@ -42,7 +42,8 @@ fn spreads_that_depend_on_the_state_train_resume_and_are_evaluated() {
     let state = "--set task.env=pendulum --set policy.log_std=state --set policy.init_log_std=-0.5";
     assert_complete(&format!("{state} --set maml.adapt_log_std=false --set maml.inner_steps=2"));
     assert_complete(&format!("{PPO} {state} --set policy.activation=relu --set policy.init=orthogonal"));
-    assert_complete(&format!("{PPO} {state} --set learner=context --set policy.window=1"));
+    let context = PPO.replace("learner=ppo", "learner=context");
+    assert_complete(&format!("{context} {state} --set policy.window=1"));
 }
 
 #[test]
