@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 mod added;
 
 pub use added::CONTEXT;
 
 use added::Added;
-
-use serde::{Deserialize, Serialize};
 
 /// The action distribution that the last layer of a policy parameterises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

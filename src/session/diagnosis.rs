@@ -140,8 +140,7 @@ fn no_gain(last: &[f64]) -> Option<String> {
         return None;
     }
     let average = mean(last);
-    let variance = last.iter().map(|g| (g - average).powi(2)).sum::<f64>() / (last.len() - 1) as f64;
-    let error = (variance / last.len() as f64).sqrt();
+    let error = (variance(last) / last.len() as f64).sqrt();
     let figure = format!("({average:+.1} ± {error:.1} over the last {} iterations)", last.len());
     if average < -2.0 * error {
         return Some(format!("adaptation does harm {figure}: try a smaller maml.inner_lr"));

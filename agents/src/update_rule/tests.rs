@@ -56,7 +56,7 @@ fn blocks_name_every_weight() {
     assert_eq!(WEIGHTS, 2 * (16 * 24 + 24 + 9));
 }
 
-/// What `scripts/update_rule_reference.py` prints.
+/// The output of `scripts/update_rule_reference.py`.
 const REFERENCE: [f64; 20] = [
     0.1768137, -0.4029629, 0.2491160, 0.0132443, 0.0666640, 0.3948416, 0.3701988, 0.5751749, 0.9709202, 0.8285666,
     0.8432138, 0.9948416, 0.7197999, 1.3647073, 1.1412520, 1.1380182, 1.7430370, 1.4672887, 1.5532404, 2.0989400,
