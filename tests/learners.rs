@@ -2,6 +2,8 @@
 
 #[path = "learners/collapse.rs"]
 mod collapse;
+#[path = "learners/inputs.rs"]
+mod inputs;
 #[path = "learners/recipes.rs"]
 mod recipe_tests;
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
+    advantage::Estimate,
     advantage::Estimator,
     backend::{Backend, BackendChoice},
     batch::Batch,
+    inputs::Normalizer,
     layout::{CONTEXT, Layout},
     objective::InnerLoss,
     report::Diverged,
@@ -52,6 +54,8 @@ pub trait Agent: Send {
 #[derive(Clone, Debug)]
 pub struct Adaptive {
     backend: Arc<dyn Backend>,
+    /// Shape of the policy, with the normaliser of its observations.
+    layout: Layout,
     inner: InnerLoss,
     estimator: Estimator,
     /// The policy before adaptation, `[num_params]`.
@@ -71,7 +75,22 @@ impl Adaptive {
         start: Vec<f32>,
         rates: Vec<f32>,
     ) -> Self {
-        Adaptive { backend, inner, estimator, start, rates, adapted: Vec::new() }
+        let layout = backend.layout().clone();
+        Adaptive { backend, layout, inner, estimator, start, rates, adapted: Vec::new() }
+    }
+
+    /// The same agent, which normalises its observations.
+    pub fn normalizing(self, inputs: Option<Arc<Normalizer>>) -> Self {
+        Adaptive { layout: self.layout.normalizing(inputs), ..self }
+    }
+
+    /// The tasks' data as adaptation sees them, `[tasks]`, and the summary of the baselines.
+    pub fn prepare(&self, seen: &Rollout) -> (Vec<Batch>, Option<Estimate>) {
+        let (mut batches, estimate) = seen.batches(self.estimator);
+        if let Some(normalizer) = self.layout.normalizer() {
+            batches.iter_mut().for_each(|batch| normalizer.apply(&mut batch.obs));
+        }
+        (batches, estimate)
     }
 
     /// Takes one gradient step per task on the task's batch; `support` is `[tasks]`.
@@ -93,11 +112,11 @@ impl Agent for Adaptive {
     }
 
     fn policies(&self) -> Policies<'_> {
-        Policies { layout: self.backend.layout(), params: &self.adapted }
+        Policies { layout: &self.layout, params: &self.adapted }
     }
 
     fn adapt(&mut self, seen: &Rollout) -> Result<(), Diverged> {
-        let (support, _) = seen.batches(self.estimator);
+        let (support, _) = self.prepare(seen);
         self.step(&support)
     }
 

@@ -5,8 +5,11 @@
 //! depends neither on the lanes beside it nor on the processor's vector width. `tests/parity.rs` ties this to the tensor
 //! policy.
 
+use std::sync::Arc;
+
 use crate::{
     context::{Encoder, Sight},
+    inputs::Normalizer,
     layout::{Head, LOG_STD, Layout},
     native::{self, Isa, Net, Shape, State, TILE, with_isa},
     vector_math,
@@ -16,12 +19,15 @@ use crate::{
 pub struct Scratch {
     state: State<f32>,
     sight: Option<Box<Sight>>,
+    /// Normalised observations.
+    obs: Vec<f32>,
 }
 
 /// A policy and its parameters.
 pub struct HostPolicy {
     obs_dim: usize,
     head: Head,
+    inputs: Option<Arc<Normalizer>>,
     /// The network before this one, which encodes a part of the observation.
     encoder: Option<Box<Encoder>>,
     shape: Shape,
@@ -39,17 +45,18 @@ impl HostPolicy {
         assert_eq!(params.len(), layout.num_params(), "parameter vector and layout differ");
         assert!(layout.head().act_dim() <= 4, "more than four action dimensions");
         let encoder = Encoder::new(layout, params).map(Box::new);
+        let inputs = layout.normalizer().cloned();
         let (layout, obs_dim) = (layout.parts().last().unwrap_or(layout), layout.obs_dim());
         let params = &params[params.len() - layout.num_params()..];
         let shape = Shape::new(layout);
         let net = Net::new(layout, &shape, params);
-        HostPolicy { obs_dim, head: layout.head(), encoder, shape, net, isa: Isa::detect() }
+        HostPolicy { obs_dim, head: layout.head(), inputs, encoder, shape, net, isa: Isa::detect() }
     }
 
     /// Work space for policies of this shape.
     pub fn scratch(&self) -> Scratch {
         let sight = self.encoder.as_ref().map(|encoder| Box::new(encoder.sight()));
-        Scratch { state: State::new(&self.shape), sight }
+        Scratch { state: State::new(&self.shape), sight, obs: Vec::new() }
     }
 
     /// Number of values in one observation.
@@ -64,9 +71,18 @@ impl HostPolicy {
 
     /// Computes the head outputs (logits, means, or means and log standard deviations) `out` `[outputs, envs]` for `obs`
     /// `[envs, obs_dim]`.
-    pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch { state, sight }: &mut Scratch) {
+    pub fn forward(&self, obs: &[f32], out: &mut [f32], Scratch { state, sight, obs: normalised }: &mut Scratch) {
         let isa = self.isa;
         let policy = self;
+        let obs = match &self.inputs {
+            Some(normalizer) => {
+                normalised.clear();
+                normalised.extend_from_slice(obs);
+                normalizer.apply(normalised);
+                normalised
+            }
+            None => obs,
+        };
         let obs = match (&self.encoder, sight) {
             (Some(encoder), Some(sight)) => encoder.see(obs, sight),
             _ => obs,

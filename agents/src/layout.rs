@@ -1,9 +1,11 @@
 //! The shape of a policy and the place of each block in its flat parameter vector. The host policy, the tensors, Adam
 //! and the checkpoints share this one order.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+use crate::inputs::Normalizer;
 
 mod added;
 
@@ -107,10 +109,12 @@ pub enum Core {
 }
 
 /// The shape of a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     obs_dim: usize,
     window: usize,
+    /// Shift and factor of the observations that the policy acts on; learners are handed normalised ones.
+    inputs: Option<Arc<Normalizer>>,
     core: Core,
     /// True if the network has no distribution.
     plain: bool,
@@ -128,6 +132,7 @@ impl Layout {
         Layout {
             obs_dim,
             window: 0,
+            inputs: None,
             core,
             plain: false,
             activation,
@@ -239,6 +244,16 @@ impl Layout {
     /// The same policy, of whose observation a part shows the last `window` transitions.
     pub fn looking_back(self, window: usize) -> Self {
         Layout { window, ..self }
+    }
+
+    /// The same policy that normalises the observations it acts on.
+    pub fn normalizing(self, inputs: Option<Arc<Normalizer>>) -> Self {
+        Layout { inputs, ..self }
+    }
+
+    /// The normaliser of the observations that the policy acts on.
+    pub fn normalizer(&self) -> Option<&Arc<Normalizer>> {
+        self.inputs.as_ref()
     }
 
     /// The same policy with `activation` between the layers of its perceptrons.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     init::Init,
-    layout::{Activation, Head},
+    inputs::Moments,
+    layout::{Activation, Head, Layout},
 };
 
 mod maml;
@@ -109,6 +110,9 @@ pub struct PolicyConfig {
     pub log_std: LogStd,
     /// Initial log standard deviation of a Gaussian policy, in units of the action bound.
     pub init_log_std: f32,
+    /// True if the policy's observations are normalised.
+    #[serde(skip_serializing_if = "is_default")]
+    pub normalize_obs: bool,
     /// Number of the last transitions that the policy sees beside the observation.
     #[serde(skip_serializing_if = "is_default")]
     pub window: usize,
@@ -126,6 +130,11 @@ pub enum LogStd {
 }
 
 impl PolicyConfig {
+    /// Statistics of the observations of a policy of shape `layout`, if it normalises them.
+    pub(crate) fn moments(&self, layout: &Layout) -> Option<Moments> {
+        self.normalize_obs.then(|| Moments::new(layout.obs_dim()))
+    }
+
     /// The head of a policy whose actions are those of `head`.
     pub fn head(&self, head: Head) -> Head {
         match (self.log_std, head) {
@@ -143,6 +152,7 @@ impl Default for PolicyConfig {
             init: Init::default(),
             log_std: LogStd::default(),
             init_log_std: 0.0,
+            normalize_obs: false,
             window: 0,
         }
     }

@@ -117,6 +117,7 @@ const KEYS: &[Key] = &[
     key("policy.init", WORD, Is("\"normal\""), Legal::OneOf(&["normal", "orthogonal"]), "", "First weights of these networks: normal with variance 1 / inputs, the last layer 100 times smaller; or orthogonal, times sqrt(2), 0.01 in the policy's last layer, 1 in the last of the others"),
     key("policy.log_std", WORD, Is("\"free\""), Legal::OneOf(&["free", "state"]), "", "Log standard deviations of continuous actions: free parameters; or outputs of the network, means first, held within -5 and 2 with slope 0 outside"),
     key("policy.init_log_std", NUMBER, Is("0.0"), range("-10 to 3", "4.0"), "", "Initial log standard deviation of a Gaussian policy, in units of the action bound"),
+    key("policy.normalize_obs", SWITCH, Is("false"), Legal::Any, "", "Normalise observations by the mean and spread of all those of training so far, a window among them; the statistics are saved with the policy, and stay in evaluations"),
     key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 
     key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),

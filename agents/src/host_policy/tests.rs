@@ -146,3 +146,30 @@ fn normals_have_unit_variance_in_every_place() {
         assert!(mean.abs() < 1e-3 && (square - 1.0).abs() < 0.03, "{mean} {square}");
     }
 }
+
+#[test]
+fn a_normalizer_stands_before_the_network() {
+    use crate::{
+        inputs::Moments,
+        rollout::{Rollout, Shape},
+    };
+    let layout = Layout::new(2, &[3], Head::Gaussian(1));
+    let params: Vec<f32> = (0..layout.num_params()).map(|i| (i as f32).sin()).collect();
+    let mut rollout = Rollout::new(Shape { tasks: 1, steps: 2, envs: 1, obs_dim: 2, act_dim: 1 }, 2);
+    let mut slabs = rollout.slabs();
+    slabs[0].obs.copy_from_slice(&[1.0, 30.0, 3.0, 10.0]);
+    slabs[0].valid_steps[0] = 2;
+    drop(slabs);
+    // mean 2 and 20, standard deviation 1 and 10
+    let mut moments = Moments::new(2);
+    moments.add(&rollout);
+    let answer = |layout: &Layout, obs: [f32; 2]| {
+        let policy = HostPolicy::new(layout, &params);
+        let mut out = [0.0];
+        policy.forward(&obs, &mut out, &mut policy.scratch());
+        out[0]
+    };
+    let acting = layout.clone().normalizing(moments.normalizer());
+    let (normalised, plain) = (answer(&acting, [4.5, 15.0]), answer(&layout, [2.5, -0.5]));
+    assert!((normalised - plain).abs() < 1e-6, "{normalised} {plain}");
+}

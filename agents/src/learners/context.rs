@@ -37,7 +37,7 @@ pub const ENTRY: Entry = Entry {
     about: "Plain PPO that sees a code of the last transitions, learned by predicting the next",
     details: "After arXiv 2602.06550 and CaDM, Lee et al. 2020, arXiv 2005.06800. An encoder of the last transitions learns \
               to predict the next change; no gradient of the policy reaches it.",
-    ignores: &["rollout.num_tasks", "maml.*", "ppo.kl_coef"],
+    ignores: &["rollout.num_tasks", "policy.normalize_obs", "maml.*", "ppo.kl_coef"],
     own: Some(Section::of::<ContextConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
     examples: false,

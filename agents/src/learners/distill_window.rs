@@ -31,6 +31,7 @@ pub const ENTRY: Entry = Entry {
     ignores: &[
         "rollout.num_tasks",
         "rollout.num_envs",
+        "policy.normalize_obs",
         "maml.*",
         "ppo.clip_eps",
         "ppo.kl_coef",

@@ -11,6 +11,7 @@ use crate::{
     agent::{Adaptive, Agent, even_rates},
     backend::{self, Backend, NoBackend},
     batch::MetaBatch,
+    inputs::Moments,
     learner::{Entry, Ground, Learner, feedforward},
     memory::{ADVANTAGE, Sizes, Taken},
     params::{POLICY, Params, RATES},
@@ -59,6 +60,8 @@ pub struct Maml {
     maml: MamlConfig,
     ppo: PpoConfig,
     estimator: Estimator,
+    /// Statistics of the observations, if the policy normalises them.
+    moments: Option<Moments>,
     backend: Arc<dyn Backend>,
     /// Mean returns after adaptation of the latest iterations, at most [`RECENT`], while training has a goal.
     recent: VecDeque<f64>,
@@ -84,15 +87,16 @@ impl Learner for Maml {
         let mut agent = self.adaptive();
         agent.begin(source.begin(iteration));
         let unadapted = agent.clone();
+        let mut seen = self.moments.clone();
         let mut supports = Vec::new();
         for k in 0..self.maml.inner_steps {
-            let support = Experience::new(source.collect(k, agent.policies())?, self.estimator, &mut watch);
+            let support = Experience::new(source.collect(k, agent.policies())?, &agent, &mut seen, &mut watch);
             agent.step(&support.batches)?;
             watch.lap("time/adapt_s");
             supports.push(support);
         }
         let last = self.maml.inner_steps;
-        let query = Experience::new(source.collect(last, agent.policies())?, self.estimator, &mut watch);
+        let query = Experience::new(source.collect(last, agent.policies())?, &agent, &mut seen, &mut watch);
         let control = match last {
             0 => None,
             _ => source.compare(last, unadapted.policies())?.map(|rollout| mean(&rollout.returns())),
@@ -107,6 +111,7 @@ impl Learner for Maml {
         let supports = supports.into_iter().map(|support| support.batches).collect();
         let data = MetaBatch { supports, query: query.batches, credit, weight };
         let learned = self.update(&data)?;
+        self.moments = seen;
         watch.lap("time/update_s");
         if self.maml.stop_at_return.is_some() {
             self.recent.push_back(after.mean_return);
@@ -141,16 +146,20 @@ impl Learner for Maml {
         }
         self.params.parts().for_each(|(name, values)| state.put(name, values));
         self.adam.save(state, "adam");
+        if let Some(moments) = &self.moments {
+            moments.save(state);
+        }
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let part = |name| state.tensor(name, self.params.part(name).len());
         let params = Params::new([(POLICY, part(POLICY)?), (RATES, part(RATES)?)]);
         let adam = Adam::load(state, "adam", self.adam.m.len())?;
+        let moments = self.moments.as_ref().map(|moments| moments.loaded(state)).transpose()?;
         if self.maml.stop_at_return.is_some() {
             self.recent = state.value("recent_post")?;
         }
-        (self.adam, self.params) = (adam, params);
+        (self.adam, self.params, self.moments) = (adam, params, moments);
         Ok(())
     }
 }
@@ -176,6 +185,7 @@ impl Maml {
             maml,
             ppo,
             estimator,
+            moments: None,
             backend,
             recent: VecDeque::new(),
             labelled: false,
@@ -195,7 +205,8 @@ impl Maml {
     /// The meta-policy as it is deployed, without tasks.
     pub fn adaptive(&self) -> Adaptive {
         let [start, rates] = [POLICY, RATES].map(|name| self.params.part(name).to_vec());
-        Adaptive::new(self.backend.clone(), self.inner_loss(), self.estimator, start, rates)
+        let normalizer = self.moments.as_ref().and_then(Moments::normalizer);
+        Adaptive::new(self.backend.clone(), self.inner_loss(), self.estimator, start, rates).normalizing(normalizer)
     }
 }
 
@@ -216,9 +227,10 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let (log_std, maml) = label_log_std(settings);
     let theta = layout.initial(settings.policy.init, log_std, &mut rng);
+    let moments = settings.policy.moments(&layout);
     let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
     let labelled = settings.examples.is_some();
-    Ok(Box::new(Maml { labelled, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) }))
+    Ok(Box::new(Maml { labelled, moments, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) }))
 }
 
 /// The demand: every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.

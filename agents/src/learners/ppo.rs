@@ -15,6 +15,7 @@ use crate::{
     advantage::Estimator,
     agent::{Adaptive, Agent, even_rates},
     backend::{self, NoBackend},
+    inputs::{Moments, Normalizer},
     keys::{Section, own},
     layout::Layout,
     learner::{Entry, Ground, Learner, feedforward},
@@ -81,6 +82,8 @@ pub struct Ppo {
     score: Score,
     /// Statistics of the returns, if rewards are divided by their spread.
     scale: Option<ReturnScale>,
+    /// Statistics of the observations, if the networks normalise them.
+    moments: Option<Moments>,
     run: Run,
 }
 
@@ -115,7 +118,7 @@ impl Ppo {
         run: Run,
     ) -> Self {
         let scale = config.normalize_reward.then(|| ReturnScale::new(run.lanes));
-        Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), scale, run }
+        Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), scale, moments: None, run }
     }
 
     /// Learns from the experience of an iteration, whose observations are those that the networks see. The report lacks
@@ -137,6 +140,8 @@ impl Ppo {
         }
         let mut experience = Experience::default();
         rollout.tasks().for_each(|data| self.prepare(&data, &mut experience));
+        let normalizer = self.normalizer();
+        normalizer.inspect(|normalizer| normalizer.apply(&mut experience.batch.obs));
         watch.lap("time/advantage_s");
         let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
         let samples = experience.batch.len() as u32;
@@ -149,11 +154,19 @@ impl Ppo {
         let learned = learned?;
         watch.lap("time/update_s");
         self.score = score;
+        if let Some(moments) = &mut self.moments {
+            moments.add(rollout);
+        }
         let return_post = self.score.mean();
         let mut metrics = vec![("return", return_post)];
         metrics.extend(learned);
         let informative = experience.batch.tells();
         Ok(Report { metrics, timing: Vec::new(), return_post, return_unadapted: None, informative })
+    }
+
+    /// The normaliser of the observations of both networks.
+    fn normalizer(&self) -> Option<Arc<Normalizer>> {
+        self.moments.as_ref().and_then(Moments::normalizer)
     }
 
     fn pace(&self, iteration: u32) -> Pace {
@@ -175,7 +188,8 @@ impl Learner for Ppo {
         let before = source.env_steps();
         source.begin(iteration);
         let params = std::slice::from_ref(&self.policy.params);
-        let policies = Policies { layout: self.policy.layout(), params };
+        let layout = self.policy.layout().clone().normalizing(self.normalizer());
+        let policies = Policies { layout: &layout, params };
         let rollout = source.collect(0, policies).map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
         watch.lap("time/rollout_s");
         let mut report = self.learn(rollout, iteration, &mut watch)?;
@@ -189,7 +203,8 @@ impl Learner for Ppo {
         let backend = self.policy.backend().clone();
         let rates = even_rates(backend.layout(), &self.maml);
         let estimator = Estimator::new(&self.ppo, self.run.threads);
-        Box::new(Adaptive::new(backend, InnerLoss::LVC, estimator, self.policy.params.clone(), rates))
+        let agent = Adaptive::new(backend, InnerLoss::LVC, estimator, self.policy.params.clone(), rates);
+        Box::new(agent.normalizing(self.normalizer()))
     }
 
     fn goal(&self) -> Option<f64> {
@@ -212,6 +227,9 @@ impl Learner for Ppo {
         if let Some(scale) = &self.scale {
             state.set("return_scale", scale);
         }
+        if let Some(moments) = &self.moments {
+            moments.save(state);
+        }
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
@@ -219,8 +237,9 @@ impl Learner for Ppo {
         let value = self.value.loaded(state, "value_params", "value_adam")?;
         let stored = |scale: &ReturnScale| scale.loaded(state.value("return_scale")?);
         let scale = self.scale.as_ref().map(stored).transpose()?;
+        let moments = self.moments.as_ref().map(|moments| moments.loaded(state)).transpose()?;
         self.score = self.score.loaded(state)?;
-        (self.policy, self.value, self.scale) = (policy, value, scale);
+        (self.policy, self.value, self.scale, self.moments) = (policy, value, scale, moments);
         Ok(())
     }
 }
@@ -238,10 +257,12 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
         }
         Ok(network)
     };
+    let moments = settings.policy.moments(&layout);
     let (policy, value) = (network(layout, false)?, network(value, true)?);
     let Settings { seed, iterations, .. } = *settings;
     let run = Run { seed, iterations, lanes: settings.rollout.num_envs, threads };
-    Ok(Box::new(Ppo::new((settings.ppo.clone(), config, settings.maml.clone()), policy, value, run)))
+    let learner = Ppo::new((settings.ppo.clone(), config, settings.maml.clone()), policy, value, run);
+    Ok(Box::new(Ppo { moments, ..learner }))
 }
 
 pub(super) fn demand(settings: &Settings) -> Demand {

@@ -38,6 +38,7 @@ pub(super) const IGNORES: &[&str] = &[
     "policy.activation",
     "policy.init",
     "policy.log_std",
+    "policy.normalize_obs",
     "maml.*",
     "ppo.kl_coef",
 ];

@@ -13,6 +13,7 @@ use crate::{
     advantage::Estimator,
     agent::{Adaptive, Agent, even_rates},
     backend::{self, Backend, NoBackend},
+    inputs::Moments,
     learner::{Entry, Ground, Learner, feedforward},
     objective::InnerLoss,
     params::POLICY,
@@ -64,6 +65,8 @@ pub struct Reptile {
     iterations: u64,
     inner: InnerLoss,
     estimator: Estimator,
+    /// Statistics of the observations, if the policy normalises them.
+    moments: Option<Moments>,
     backend: Arc<dyn Backend>,
 }
 
@@ -83,18 +86,20 @@ impl Learner for Reptile {
         let mut agent = self.adaptive();
         agent.begin(source.begin(iteration));
         let unadapted = agent.clone();
+        let mut seen = self.moments.clone();
         let mut before = None;
         for k in 0..self.maml.inner_steps {
-            let support = Experience::new(source.collect(k, agent.policies())?, self.estimator, &mut watch);
+            let support = Experience::new(source.collect(k, agent.policies())?, &agent, &mut seen, &mut watch);
             agent.step(&support.batches)?;
             watch.lap("time/adapt_s");
             before.get_or_insert(support.summary);
         }
         let last = self.maml.inner_steps;
-        let query = Experience::new(source.collect(last, agent.policies())?, self.estimator, &mut watch);
+        let query = Experience::new(source.collect(last, agent.policies())?, &agent, &mut seen, &mut watch);
         let control = source.compare(last, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
         watch.lap("time/control_s");
         let way = self.follow(agent.policies().params, f64::from(iteration))?;
+        self.moments = seen;
         watch.lap("time/update_s");
         let timing = watch.timing(source.env_steps() - steps_before);
         let counts = (source.env_steps(), query.batches.len());
@@ -112,10 +117,15 @@ impl Learner for Reptile {
 
     fn save(&self, state: &mut State) {
         state.put(POLICY, &self.theta);
+        if let Some(moments) = &self.moments {
+            moments.save(state);
+        }
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
-        self.theta = state.tensor(POLICY, self.theta.len())?;
+        let theta = state.tensor(POLICY, self.theta.len())?;
+        self.moments = self.moments.as_ref().map(|moments| moments.loaded(state)).transpose()?;
+        self.theta = theta;
         Ok(())
     }
 }
@@ -123,7 +133,9 @@ impl Learner for Reptile {
 impl Reptile {
     fn adaptive(&self) -> Adaptive {
         let rates = even_rates(self.backend.layout(), &self.maml);
-        Adaptive::new(self.backend.clone(), self.inner, self.estimator, self.theta.clone(), rates)
+        let normalizer = self.moments.as_ref().and_then(Moments::normalizer);
+        let theta = self.theta.clone();
+        Adaptive::new(self.backend.clone(), self.inner, self.estimator, theta, rates).normalizing(normalizer)
     }
 
     /// Moves towards the mean of `adapted` `[tasks, num_params]`; gives the length of the whole way.
@@ -148,6 +160,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let (log_std, maml) = label_log_std(settings);
     let theta = layout.initial(settings.policy.init, log_std, &mut rng);
+    let moments = settings.policy.moments(&layout);
     let inner = if settings.examples.is_some() { InnerLoss::Score } else { InnerLoss::LVC };
     let backend = backend::open(backend, layout, device, maml.tasks_per_chunk, threads)?;
     Ok(Box::new(Reptile {
@@ -157,6 +170,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
         iterations: settings.iterations,
         inner,
         estimator: Estimator::new(&settings.ppo, threads),
+        moments,
         backend,
     }))
 }

@@ -75,6 +75,7 @@ pub(super) const UNREAD: &[&str] = &[
     "rollout.episodes_per_env",
     "policy.window",
     "policy.log_std",
+    "policy.normalize_obs",
     "policy.init_log_std",
     "maml.estimator",
     "maml.dice_lambda",

@@ -1,8 +1,10 @@
 //! The experience of a phase, and the report of an iteration.
 
 use crate::{
-    advantage::{Estimate, Estimator},
+    advantage::Estimate,
+    agent::Adaptive,
     batch::Batch,
+    inputs::Moments,
     report::{Metrics, Report, Stopwatch},
     rollout::Rollout,
 };
@@ -24,11 +26,15 @@ pub(in crate::learners) struct Summary {
 }
 
 impl Experience {
-    /// Prepares the data of a phase that `rollout` has just collected.
-    pub fn new(rollout: &Rollout, estimator: Estimator, watch: &mut Stopwatch) -> Self {
+    /// Prepares the data of a phase that `rollout` has just collected, as `agent` sees them, and adds its observations to
+    /// `seen`, if statistics are kept.
+    pub fn new(rollout: &Rollout, agent: &Adaptive, seen: &mut Option<Moments>, watch: &mut Stopwatch) -> Self {
         watch.lap("time/rollout_s");
+        if let Some(seen) = seen {
+            seen.add(rollout);
+        }
         let returns = rollout.returns();
-        let (batches, estimate) = rollout.batches(estimator);
+        let (batches, estimate) = agent.prepare(rollout);
         let worst_return = returns.iter().copied().fold(f64::INFINITY, f64::min);
         watch.lap("time/advantage_s");
         Experience { batches, summary: Summary { mean_return: mean(&returns), worst_return, estimate }, returns }

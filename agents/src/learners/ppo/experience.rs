@@ -73,8 +73,8 @@ impl Ppo {
 
     /// The value network's answers, `[samples]`, to `obs` `[samples, obs_dim]`.
     fn values(&self, obs: &[f32]) -> Vec<f32> {
-        let layout = self.value.layout();
-        let network = HostPolicy::new(layout, &self.value.params);
+        let layout = self.value.layout().clone().normalizing(self.normalizer());
+        let network = HostPolicy::new(&layout, &self.value.params);
         let mut values = vec![0.0; obs.len() / layout.obs_dim()];
         network.forward(obs, &mut values, &mut network.scratch());
         values
