@@ -21,6 +21,7 @@ use crate::{
 
 mod recovery;
 mod report;
+mod success;
 mod timing;
 
 use recovery::Recoveries;
@@ -188,6 +189,7 @@ pub fn evaluate_on(
     for k in 0..=protocol.adapt_steps {
         // the sampled episodes of the adapted policy come last: the next step adapts on them
         let (deterministic, greedy) = lives.score(k, &*agent, &*unadapted, Actions::Deterministic)?;
+        let success = success::share(config.env().spec(), lives.life.horizon, &lives.rollout);
         if let Some(recoveries) = &mut recoveries {
             lives.look(k, recoveries);
         }
@@ -200,7 +202,7 @@ pub fn evaluate_on(
                 [deterministic, stochastic].map(|returns| Summary::of(returns, protocol.seed));
             episodes.push(Episode { episode: episodes.len(), stochastic, deterministic, normalised });
         }
-        curve.push(Point { at: At::new(agent.adapts(), k), stochastic, deterministic, normalised });
+        curve.push(Point { at: At::new(agent.adapts(), k), stochastic, deterministic, success, normalised });
         if k < protocol.adapt_steps {
             agent.adapt(&lives.rollout)?;
         }

@@ -283,7 +283,7 @@ fn a_learner_of_another_crate_is_known_everywhere() {
         metadrift::reference::keys::all().map(|key| (key.key, metadrift::reference::keys::readers(key))).collect();
     assert_eq!(
         (keys["climber.sigma"].as_str(), keys["ppo.clip_eps"].as_str()),
-        ("climber", "maml, ppo, rl2, distill, context")
+        ("climber", "maml, ppo, rl2, distill, context, continual")
     );
 }
 

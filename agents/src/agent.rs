@@ -64,6 +64,9 @@ pub struct Adaptive {
     rates: Vec<f32>,
     /// The policy of each task, `[tasks, num_params]`.
     adapted: Vec<Vec<f32>>,
+    /// Number of steps of an adaptation that begins at `start`; without it, an adaptation is one step from where the policy
+    /// is.
+    anchored: Option<usize>,
 }
 
 impl Adaptive {
@@ -76,12 +79,18 @@ impl Adaptive {
         rates: Vec<f32>,
     ) -> Self {
         let layout = backend.layout().clone();
-        Adaptive { backend, layout, inner, estimator, start, rates, adapted: Vec::new() }
+        Adaptive { backend, layout, inner, estimator, start, rates, adapted: Vec::new(), anchored: None }
     }
 
     /// The same agent, which normalises its observations.
     pub fn normalizing(self, inputs: Option<Arc<Normalizer>>) -> Self {
         Adaptive { layout: self.layout.normalizing(inputs), ..self }
+    }
+
+    /// The same agent, each adaptation of which takes `steps` steps from the start. Data that another policy has collected
+    /// need an inner loss with the likelihood ratio.
+    pub fn anchored(self, steps: usize) -> Self {
+        Adaptive { anchored: Some(steps), ..self }
     }
 
     /// The tasks' data as adaptation sees them, `[tasks]`, and the summary of the baselines.
@@ -93,12 +102,17 @@ impl Adaptive {
         (batches, estimate)
     }
 
-    /// Takes one gradient step per task on the task's batch; `support` is `[tasks]`.
+    /// Takes one gradient step per task on the task's batch, or those of an anchored agent; `support` is `[tasks]`.
     ///
     /// # Errors
     /// [`Diverged`] if an adapted parameter is not finite.
     pub fn step(&mut self, support: &[Batch]) -> Result<(), Diverged> {
-        self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support);
+        if self.anchored.is_some() {
+            self.adapted.fill(self.start.clone());
+        }
+        for _ in 0..self.anchored.unwrap_or(1) {
+            self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support);
+        }
         for (task, params) in self.adapted.iter().enumerate() {
             Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
         }
@@ -220,6 +234,41 @@ mod tests {
         assert_eq!(count(Subset::All, false), 3 * 4 + 4 + 4 * 2 + 2);
         assert_eq!(count(Subset::Head, true), 4 * 2 + 2 + 2);
         assert_eq!(count(Subset::Biases, false), 4 + 2);
+    }
+
+    /// Three of four actions are the first one under the policy that collected the data, one of two under the start. The
+    /// gradient of the expected advantage at the start is 1/2 x 1 x (1 - 1/2) = 1/4 by the first logit; without the weights it
+    /// would be 3/4 x 1/2.
+    #[test]
+    fn data_of_an_adapted_policy_count_as_often_as_the_start_would_have_them() {
+        let layout = Layout::new(1, &[], Head::Categorical(2));
+        let backend = crate::backend::open(BackendChoice::Native, layout, crate::device::Device::Cpu, 0, 1).unwrap();
+        let estimator = Estimator { gamma: 0.9, gae_lambda: 0.9, threads: 1 };
+        let agent = Adaptive::new(backend, InnerLoss::LVC, estimator, vec![0.0; 4], vec![1.0; 4]);
+        let [often, seldom] = [0.75f32.ln(), 0.25f32.ln()];
+        let batch = Batch {
+            obs: vec![0.0; 4],
+            action: vec![0.0, 0.0, 0.0, 1.0],
+            log_prob: vec![often, often, often, seldom],
+            advantage: vec![1.0, 1.0, 1.0, 0.0],
+            episodes: vec![1; 4],
+            spread: 1.0,
+        };
+        let stepped = |mut agent: Adaptive, from: f32| {
+            agent.begin(1);
+            agent.adapted[0][2] = from;
+            agent.step(std::slice::from_ref(&batch)).unwrap();
+            agent.adapted[0].clone()
+        };
+        // from the start, wherever the policy is
+        for from in [0.0, 3.0] {
+            let adapted = stepped(agent.clone().anchored(1), from);
+            assert!((adapted[2] - 0.25).abs() < 1e-6 && (adapted[3] + 0.25).abs() < 1e-6, "{adapted:?}");
+        }
+        // the second step: the first action has probability p = e^0.5 / (1 + e^0.5) there, and slope p (1 - p)
+        let p = 0.5f32.exp() / (1.0 + 0.5f32.exp());
+        let twice = stepped(agent.anchored(2), 0.0);
+        assert!((twice[2] - (0.25 + p * (1.0 - p))).abs() < 1e-6, "{twice:?}");
     }
 
     #[test]

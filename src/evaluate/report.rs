@@ -95,6 +95,9 @@ pub struct Point {
     pub stochastic: Score,
     /// Score with the most likely actions, from the same initial states.
     pub deterministic: Score,
+    /// Share of the first episodes that succeed, with the most likely actions, where the environment says what that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success: Option<f64>,
     /// Normalised score with the most likely actions, 0 for the best fixed policy and 1 for the oracle, as measured for
     /// the preset on the same ticks; absent if the tasks are not the preset's or the gap is not significant.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +183,7 @@ impl Evaluation {
         if self.remembers() {
             text += &self.by_episode();
         }
-        text + &self.normalised() + &self.changes() + &self.harm() + &self.decisions()
+        text + &self.successes() + &self.normalised() + &self.changes() + &self.harm() + &self.decisions()
     }
 
     /// One line with the time of a decision, if it was measured.
@@ -222,6 +225,16 @@ impl Evaluation {
             time(median),
             time(p90),
         )
+    }
+
+    /// One line with the shares of episodes that succeed.
+    fn successes(&self) -> String {
+        let share = |point: &Point| Some(format!("{:.1}", 100.0 * point.success?));
+        let shares: Vec<String> = self.curve.iter().filter_map(share).collect();
+        match shares.is_empty() {
+            true => String::new(),
+            false => format!("success, most likely actions: {} % of first episodes\n", shares.join(", ")),
+        }
     }
 
     /// One line with the normalised scores, from the smallest number of steps that has one.
@@ -277,7 +290,7 @@ impl Evaluation {
     /// Names and values for the log, `eval/<split>/...`; with the most likely actions unless the name says otherwise.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         let mut all = Vec::new();
-        for Point { at, stochastic, deterministic, normalised } in &self.curve {
+        for Point { at, stochastic, deterministic, success, normalised } in &self.curve {
             let k = at.number();
             let mut add = |name: &str, value| all.push((format!("eval/{}/{name}_k{k}", self.split), value));
             let Summary { mean, iqm, worst_decile, ci95: [low, high] } = deterministic.summary;
@@ -289,6 +302,9 @@ impl Evaluation {
             add("sampled", stochastic.summary.mean);
             if k > 0 {
                 add("gain", deterministic.gain.mean);
+            }
+            if let Some(share) = success {
+                add("success", *share);
             }
             if let Some(score) = normalised {
                 add("normalised", *score);

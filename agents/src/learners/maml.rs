@@ -61,7 +61,7 @@ pub struct Maml {
     ppo: PpoConfig,
     estimator: Estimator,
     /// Statistics of the observations, if the policy normalises them.
-    moments: Option<Moments>,
+    pub(super) moments: Option<Moments>,
     backend: Arc<dyn Backend>,
     /// Mean returns after adaptation of the latest iterations, at most [`RECENT`], while training has a goal.
     recent: VecDeque<f64>,
@@ -113,10 +113,7 @@ impl Learner for Maml {
         let learned = self.update(&data)?;
         self.moments = seen;
         watch.lap("time/update_s");
-        if self.maml.stop_at_return.is_some() {
-            self.recent.push_back(after.mean_return);
-            self.recent.drain(..self.recent.len().saturating_sub(RECENT));
-        }
+        self.remember(after.mean_return);
         let timing = watch.timing(source.env_steps() - steps_before);
         Ok(report(before, after, control, (source.env_steps(), data.query.len()), learned, timing))
     }
@@ -165,6 +162,21 @@ impl Learner for Maml {
 }
 
 impl Maml {
+    /// The learner at the start of a run with these settings.
+    ///
+    /// # Errors
+    /// If the backend is not available.
+    pub(super) fn of(settings: &Settings, ground: Ground) -> Result<Self, NoBackend> {
+        let Ground { layout, device, backend, threads, .. } = ground;
+        let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
+        let (log_std, maml) = label_log_std(settings);
+        let theta = layout.initial(settings.policy.init, log_std, &mut rng);
+        let moments = settings.policy.moments(&layout);
+        let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
+        let labelled = settings.examples.is_some();
+        Ok(Maml { labelled, moments, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) })
+    }
+
     /// A learner at `meta_params`, with every inner rate at `inner_lr`.
     pub fn new(
         maml: MamlConfig,
@@ -190,6 +202,19 @@ impl Maml {
             recent: VecDeque::new(),
             labelled: false,
         }
+    }
+
+    /// Takes down the mean return of an iteration after adaptation, if training has a goal.
+    pub(super) fn remember(&mut self, mean_return: f64) {
+        if self.maml.stop_at_return.is_some() {
+            self.recent.push_back(mean_return);
+            self.recent.drain(..self.recent.len().saturating_sub(RECENT));
+        }
+    }
+
+    /// Number of gradient steps of an adaptation.
+    pub(super) fn inner_steps(&self) -> usize {
+        self.maml.inner_steps
     }
 
     /// The meta-policy and its inner rates.
@@ -223,14 +248,7 @@ pub(super) fn label_log_std(settings: &Settings) -> (f32, MamlConfig) {
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
-    let Ground { layout, device, backend, threads, .. } = ground;
-    let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let (log_std, maml) = label_log_std(settings);
-    let theta = layout.initial(settings.policy.init, log_std, &mut rng);
-    let moments = settings.policy.moments(&layout);
-    let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
-    let labelled = settings.examples.is_some();
-    Ok(Box::new(Maml { labelled, moments, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) }))
+    Ok(Box::new(Maml::of(settings, ground)?))
 }
 
 /// The demand: every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.

@@ -9,6 +9,7 @@ use crate::{keys::Section, learner::Entry};
 
 pub mod adaptive_control;
 pub mod context;
+pub mod continual;
 pub mod distill;
 pub mod distill_window;
 pub mod maml;
@@ -24,7 +25,7 @@ pub use recurrent::RecurrentConfig;
 #[rustfmt::skip]
 pub const ALL: &[&Entry] = &[
     &maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY, &distill_window::ENTRY, &context::ENTRY,
-    &adaptive_control::ENTRY, &reptile::ENTRY,
+    &adaptive_control::ENTRY, &reptile::ENTRY, &continual::ENTRY,
 ];
 
 /// Names at the top of a configuration that no learner's section may have.

@@ -10,6 +10,7 @@ fn evaluation(sign: f64) -> Evaluation {
         at: At::new(Adapts::ByGradient, k),
         stochastic: score.clone(),
         deterministic: score,
+        success: Some(0.25 * k as f64),
         normalised,
     };
     Evaluation {
@@ -37,6 +38,7 @@ fn the_table_fits_a_terminal_and_calls_a_loss_harm() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.contains("170.0") && text.contains("+20.0"), "{text}");
     assert!(text.contains("1 = oracle): 0.00, 0.50\n"), "{text}");
+    assert!(text.contains("success, most likely actions: 0.0, 25.0 % of first episodes\n"), "{text}");
     assert!(text.contains("transitions: 0.97: a short memory is enough here\n"), "{text}");
     assert!(!text.contains("harm"), "{text}");
     let harm = evaluation(-1.0).to_text();
