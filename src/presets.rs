@@ -37,6 +37,7 @@ presets! {
     "cartpole-flip-noisy",
     "cartpole-flip-delay",
     "cartpole-switch-episode",
+    "cartpole-alternate",
     "cartpole-drift-sensor",
     "pendulum-switch-hidden",
     "navigation-moving",
