@@ -119,11 +119,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
     check_same_world(&trained, config, run)?;
     let arithmetic = Arithmetic::of(&trained, agent.computes_by(), device, actors)?;
     memory::evaluation(config, 1, trained.evaluation.episodes, arithmetic).check()?;
-    let steps = match agent.adapts() {
-        Adapts::ByGradient => trained.evaluation.adapt_steps,
-        // it adapts before the eyes of the camera
-        Adapts::ByMemory => 0,
-    };
+    let steps = agent.adapts().steps(trained.evaluation.adapt_steps);
     let protocol = Protocol {
         split: args.split,
         tasks: 1,
