@@ -2,10 +2,7 @@
 
 use std::{ops::Range, path::Path};
 
-use metadrift_agents::{
-    agent::{Adapts, Agent},
-    stop,
-};
+use metadrift_agents::{agent::Agent, stop};
 use metadrift_envs::{Clocks, Purpose, Stream, Task, channel_index};
 
 use crate::{

@@ -309,7 +309,8 @@ const NO_TASK: &str = "config: tasks are missing: write [task] with `env`, or [e
 const UNKNOWN: &str = "one that needs no controller of its environment, such as rl2: no controller with full knowledge is known for task.env";
 
 /// The learners of episodes.
-const NO_EPISODES: &str = "one that learns from episodes, such as maml: this one is for [examples] with classes, such as omniglot";
+const NO_EPISODES: &str =
+    "one that learns from episodes, such as maml: this one is for [examples] with classes, such as omniglot";
 
 /// The range of steps: returns are means over whole episodes, so a phase of the meta-learner holds at least one.
 const SHORT: &str =

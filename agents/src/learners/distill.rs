@@ -4,7 +4,11 @@
 //! the end; returns of training are those of all lives.
 
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
-use crate::{keys::own, learner::{Entry, Learns}, settings::Settings};
+use crate::{
+    keys::own,
+    learner::{Entry, Learns},
+    settings::Settings,
+};
 
 /// `learner = "distill"`
 pub const ENTRY: Entry = Entry {

@@ -36,8 +36,6 @@ pub const ENTRY: Entry = Entry {
               examples with classes.",
     ignores: &[
         "rollout.num_envs",
-        "rollout.num_steps",
-        "rollout.episodes_per_env",
         "policy.log_std",
         "policy.init_log_std",
         "policy.window",
@@ -47,7 +45,7 @@ pub const ENTRY: Entry = Entry {
         "!ppo.max_grad_norm",
     ],
     own: Some(Section::of::<PrototypesConfig>()),
-    settings: Some("iterations = 1500\n[rollout]\nnum_tasks = 16\n[ppo]\nmax_grad_norm = 10.0\n"),
+    settings: Some("iterations = 1500\n[rollout]\nnum_tasks = 16\n[ppo]\nouter_lr = 2e-3\nmax_grad_norm = 10.0\n"),
     learns: Learns::Classes,
     least_window: 0,
     layout: feedforward,
@@ -118,7 +116,9 @@ impl Learner for Prototypes {
         agent.begin(source.begin(iteration));
         let unadapted = agent.clone();
         let support = source.collect(0, agent.policies())?;
+        watch.lap("time/rollout_s");
         agent.adapt(support)?;
+        watch.lap("time/adapt_s");
         let support = Experience::new(support, estimator, &mut watch);
         let query = Experience::new(source.collect(1, agent.policies())?, estimator, &mut watch);
         let control = source.compare(1, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));

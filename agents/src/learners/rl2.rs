@@ -2,7 +2,11 @@
 //! arXiv 1611.05763), trained by PPO on whole lives.
 
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
-use crate::{keys::own, learner::{Entry, Learns}, settings::Settings};
+use crate::{
+    keys::own,
+    learner::{Entry, Learns},
+    settings::Settings,
+};
 
 /// `learner = "rl2"`
 pub const ENTRY: Entry = Entry {

@@ -95,4 +95,5 @@ pub(super) const UNREAD: &[&str] = &[
 const NO_EXAMPLES: &str = "one that learns from examples, such as maml";
 
 /// The learners of examples whose labels are numbers.
-const NO_NUMBERS: &str = "one that learns numbers, such as maml: this one compares classes, but examples.family has none";
+const NO_NUMBERS: &str =
+    "one that learns numbers, such as maml: this one compares classes, but examples.family has none";
