@@ -28,7 +28,40 @@ def learners(preset, names):
     return {name: [preset, "--learner", name] for name in names}
 
 
-# Name of a table: its title, its kind, and the arguments of `train` for each of its rows.
+def scratch(arguments, steps):
+    """The adaptation of the untrained network: arguments of `train` and of `evaluate`."""
+    return [*arguments, "--iterations", "1"], ["--checkpoint", "0", "--adapt-steps", str(steps)]
+
+
+def classes(preset, kind, iterations):
+    """Learners of classes on `preset` with 1 and 5 examples of each; the nearest mean of the inputs is a column. In that many
+    iterations prototypes see as many tasks as MAML."""
+    rows = {}
+    for shots in (1, 5):
+        train = [preset, "--set", f"examples.support={5 * shots}"]
+        rows[f"{shots} {kind} each, maml"] = train
+        rows[f"{shots} {kind} each, prototypes"] = [*train, "--learner", "prototypes", "--iterations", str(iterations)]
+        rows[f"{shots} {kind} each, from scratch"] = scratch(train, 100)
+    return rows
+
+
+def baselines(preset, gains):
+    """Learners that a meta-learner is measured against. The oracle's observation has the values of all channels; a specialist
+    is trained on the task with that gain of the actuator alone, or on the environment as it is."""
+    plain = [preset, "--learner", "ppo"]
+    rows = {
+        "maml": [preset],
+        "plain PPO on all tasks": plain,
+        "oracle": [*plain, "--set", "task.notify.level=value"],
+    }
+    for gain in gains:
+        name = f"specialist, gain {gain}" if len(gains) > 1 else "specialist"
+        rows[name] = [*plain, "--set", "task.vary={}", "--set", f"task.base.actuator_gain={gain}"]
+    rows["from scratch, 50 steps"] = scratch([preset], 50)
+    return {f"{preset}, {name}": row for name, row in rows.items()}
+
+
+# Name of a table: its title, its kind, and for each of its rows the arguments of `train`, or those and further ones of `evaluate`.
 TABLES = {
     "flip": ("Presets that flip a sign", "control", {p: [p] for p in ("cartpole-flip", "pendulum-flip")}),
     "recipes": ("Recipes on cartpole-flip", "control", learners("cartpole-flip", RECIPES)),
@@ -40,6 +73,13 @@ TABLES = {
             for preset in ("cartpole-flip", "pendulum-flip")
             for subset in ("all", "head", "biases", "low-rank")
         },
+    ),
+    "baselines": (
+        "Baselines: before and after adaptation by one gradient step, or as many as the row says",
+        "control",
+        baselines("cartpole-flip", ["1.0", "-1.0"])
+        | baselines("pendulum-flip", ["1.0", "-1.0"])
+        | baselines("cartpole-physics", ["1.0"]),
     ),
     "fast": (
         "Training that ends at a return",
@@ -62,12 +102,12 @@ TABLES = {
     "omniglot": (
         "Characters of alphabets never trained on, 5 ways",
         "data",
-        {f"{k} drawings each": ["omniglot", "--set", f"examples.support={5 * k}"] for k in (1, 5)},
+        classes("omniglot", "drawings", 1500),
     ),
     "entities": (
         "Named entities of domains never trained on, 5 ways",
         "data",
-        {f"{k} mentions each": ["entities", "--set", f"examples.support={5 * k}"] for k in (1, 5)},
+        classes("entities", "mentions", 400),
     ),
     "estimators": ("Estimators of the meta-gradient, by enumeration", "estimators", {"p1": [], "p2": []}),
 }
@@ -91,9 +131,8 @@ def trained(run, arguments, seed):
     return outcome["env_steps"], outcome["seconds"]
 
 
-def evaluated(run, split, data):
-    """The evaluation of the run on held-out tasks of a split."""
-    more = ["--data", data] if data else []
+def evaluated(run, split, more):
+    """The evaluation of the run on held-out tasks of a split, with further arguments."""
     return json.loads(program("evaluate", run, "--split", split, "--format", "json", *more))
 
 
@@ -103,30 +142,33 @@ def interval(summary, digits):
     return f"{summary['mean']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def control(run, cost):
-    """Cells of a row: steps, seconds, returns of the most likely actions before and after one step."""
-    curves = [evaluated(run, split, None)["curve"] for split in ("in-dist", "ood")]
+def control(run, cost, more):
+    """Cells of a row: steps, seconds, returns of the most likely actions before and after one step, or the last of `more`."""
+    curves = [evaluated(run, split, more)["curve"] for split in ("in-dist", "ood")]
     steps, seconds = cost
-    returns = [interval(curves[at][k]["deterministic"], 1) for at, k in ((0, 0), (0, 1), (1, 1))]
+    after = -1 if more else 1
+    returns = [interval(curve[k]["deterministic"], 1) for curve in curves for k in (0, after)]
     return [f"{steps / 1e6:.2f}", f"{seconds:.0f}", *returns]
 
 
-def examples(run, cost, data):
-    """Cells of a row: seconds, and accuracy, or loss where there are no classes, after 0, 1, 3 and 10 steps."""
-    found = evaluated(run, "ood" if data else "in-dist", data)
+def examples(run, cost, data, more):
+    """Cells of a row: seconds, and accuracy, or loss where there are no classes, after 0, 1, 3 and 10 steps, as far as they are
+    taken, and with classes after 100."""
+    found = evaluated(run, "ood" if data else "in-dist", [*more, *(["--data", data] if data else [])])
     key = "accuracy" if "accuracy" in found["curve"][0] else "loss"
     base = found.get("nearest_mean")
     base = base["mean"] if isinstance(base, dict) else base
-    cells = [interval(found["curve"][k][key], 3) for k in (0, 1, 3, 10)]
+    curve = {point["adapt_steps"]: interval(point[key], 3) for point in found["curve"]}
+    cells = [curve.get(k, "") for k in ((0, 1, 3, 10, 100) if data else (0, 1, 3, 10))]
     return [f"{cost[1]:.0f}", "" if base is None else f"{base:.3f}", *cells]
 
 
 HEADS = {
-    "control": ["", "seed", "M steps", "s", "in-dist, before", "after 1 step", "ood, after 1 step"],
+    "control": ["", "seed", "M steps", "s", "in-dist, before", "after 1 step", "ood, before", "after 1 step"],
     "examples": ["", "seed", "s", "nearest mean", "before", "1 step", "3 steps", "10 steps"],
     "estimators": ["problem", "steps", "estimator", "target", "relative error", "sd"],
 }
-HEADS["data"] = HEADS["examples"]
+HEADS["data"] = [*HEADS["examples"], "100 steps"]
 
 
 def estimators(problem):
@@ -144,6 +186,7 @@ def table(name, options):
     title, kind, runs = TABLES[name]
     rows = []
     for label, arguments in runs.items():
+        train, more = arguments if isinstance(arguments, tuple) else (arguments, [])
         if kind == "estimators":
             rows.extend(estimators(label))
             continue
@@ -155,8 +198,8 @@ def table(name, options):
             run = options.out.resolve() / f"{folder}-{seed}"
             run.parent.mkdir(parents=True, exist_ok=True)
             print(f"reproduce: {name}: {label}, seed {seed}", file=sys.stderr)
-            cost = trained(run, arguments + (["--data", str(data)] if data else []), seed)
-            cells = control(run, cost) if kind == "control" else examples(run, cost, data)
+            cost = trained(run, train + (["--data", str(data)] if data else []), seed)
+            cells = control(run, cost, more) if kind == "control" else examples(run, cost, data, more)
             rows.append([label, str(seed), *cells])
     head = HEADS[kind]
     lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]

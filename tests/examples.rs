@@ -1,7 +1,5 @@
 //! Tasks of labelled examples: sine waves, and learning on them.
 
-use std::path::Path;
-
 use metadrift::{
     config::Experiment,
     evaluate::{HeldOut, Protocol, held_out},
@@ -12,7 +10,7 @@ use metadrift::{
 use metadrift_agents::{backend::BackendChoice, device::Device};
 use metadrift_envs::Split;
 
-use crate::command::Place;
+use crate::{characters::draw_characters, command::Place};
 
 /// A sin(x + b) is A sin x + B cos x: two points give A and B, which must foretell all others.
 #[test]
@@ -100,6 +98,7 @@ fn an_experiment_has_tasks_of_one_kind_and_no_setting_without_effect() {
     for (sets, reason) in [
         (&["task.env=cartpole"][..], "[task] and [examples] exclude each other"),
         (&["learner=rl2"], "one that learns from examples"),
+        (&["learner=prototypes"], "this one compares classes, but examples.family has none"),
         (&["examples.support=0"], "examples.support = 0: must be 1 to 10000"),
         (&["maml.estimator=dice"], "[examples] does not read it"),
         (&["rollout.num_envs=3"], "[examples] does not read it"),
@@ -108,52 +107,10 @@ fn an_experiment_has_tasks_of_one_kind_and_no_setting_without_effect() {
         let told = refused(sets);
         assert!(told.contains(reason), "{sets:?}: {told}");
     }
+    let episodes = presets::load("cartpole-flip", &["learner=prototypes".to_owned()]).unwrap_err().to_string();
+    assert!(episodes.contains("this one is for [examples] with classes"), "{episodes}");
     let none = Experiment::parse("x", "name = \"x\"\n", &[]).unwrap_err().to_string();
     assert!(none.contains("write [task] with `env`, or [examples] with `family`"), "{none}");
-}
-
-/// A PNG file of `side` x `side` pixels, 0 where `ink` says so and 255 elsewhere.
-fn png(side: u32, ink: impl Fn(u32, u32) -> bool) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, side, side);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
-    let pixels: Vec<u8> = (0..side * side).map(|at| if ink(at % side, at / side) { 0 } else { 255 }).collect();
-    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
-    file
-}
-
-/// Made-up characters in `folder`: bars of different places and thickness, of three alphabets, one of them unseen; half of
-/// them in folders, half in an archive.
-fn draw_characters(folder: &Path) {
-    let mut state = 1u32;
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state >> 28
-    };
-    let mut archive = zip::ZipWriter::new(std::fs::File::create(folder.join("more.zip")).unwrap());
-    for alphabet in ["Bars", "Rows", "Tagalog"] {
-        for (character, drawing) in (0..30u32).flat_map(|character| (0..8).map(move |drawing| (character, drawing))) {
-            let (at, width) = (1 + 4 * (character % 15), 2 + random() % 2);
-            // the later half of the bars is broken in the middle
-            let gap = character >= 15;
-            let across = alphabet == "Rows";
-            let ink = move |x: u32, y: u32| {
-                let (along, over) = if across { (x, y) } else { (y, x) };
-                (at..at + width).contains(&over) && !(gap && (20..40).contains(&along))
-            };
-            let (name, bytes) = (format!("{alphabet}/{character}/{drawing}.png"), png(62, ink));
-            if drawing % 2 == 0 {
-                let path = folder.join(name);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, bytes).unwrap();
-            } else {
-                archive.start_file(format!("more/{name}"), zip::write::SimpleFileOptions::default()).unwrap();
-                std::io::Write::write_all(&mut archive, &bytes).unwrap();
-            }
-        }
-    }
-    archive.finish().unwrap();
 }
 
 #[test]
@@ -165,6 +122,23 @@ fn drawings_in_folders_and_archives_are_learned() {
     let accuracy = accuracies(presets::load("omniglot", &sets).unwrap(), 60);
     // characters of an alphabet that was never seen: 1 of 5 by chance
     assert!((accuracy[0] - 0.2).abs() < 0.1 && accuracy[3] > 0.8, "{accuracy:?}");
+}
+
+/// Prototypes answer at once, and without them all classes are as likely: 1 of 5 is right.
+#[test]
+fn prototypes_answer_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    draw_characters(folder.path());
+    let data = format!("examples.data={}", toml::Value::from(folder.path().display().to_string()));
+    let sets = [data, "learner=prototypes".to_owned(), "examples.query=10".to_owned()];
+    let config = presets::load("omniglot", &sets).unwrap();
+    let found = trained(config.clone(), 60, (Split::Ood, 100));
+    let [before, after] = &found.curve[..] else { panic!("{:?}", found.curve) };
+    let accuracy = |point: &examples::Point| point.accuracy.as_ref().unwrap().mean;
+    assert!((before.loss.mean - 5f64.ln()).abs() < 1e-6 && (accuracy(before) - 0.2).abs() < 1e-9, "{before:?}");
+    assert!(accuracy(after) > 0.8, "{after:?}");
+    let refused = Trainer::new(config, Device::Cpu, BackendChoice::Tch, 1).err().unwrap().to_string();
+    assert!(refused.contains("--backend tch"), "{refused}");
 }
 
 #[test]

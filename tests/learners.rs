@@ -1,5 +1,6 @@
 //! The contract of all learners, and a learner of another crate.
 
+mod characters;
 #[path = "learners/collapse.rs"]
 mod collapse;
 #[path = "learners/inputs.rs"]
@@ -7,7 +8,7 @@ mod inputs;
 #[path = "learners/recipes.rs"]
 mod recipe_tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use metadrift::{config::Experiment, train::Trainer};
 use metadrift_agents::{
@@ -16,7 +17,7 @@ use metadrift_agents::{
     backend::{self, Backend, BackendChoice, NoBackend},
     device::Device,
     keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
-    learner::{Entry, Ground, Learner, feedforward},
+    learner::{Entry, Ground, Learner, Learns, feedforward},
     learners::{self, recipes},
     memory::{Sizes, Taken},
     objective::InnerLoss,
@@ -82,7 +83,7 @@ const CLIMBER: Entry = Entry {
     ],
     own: Some(Section::of::<ClimberConfig>()),
     settings: None,
-    examples: false,
+    learns: Learns::Episodes,
     least_window: 0,
     layout: feedforward,
     demand,
@@ -195,19 +196,27 @@ fn experiment(name: &str, sets: &[&str]) -> Result<Experiment, String> {
         ("recurrent.hidden", "4"),
     ];
     let small = small.into_iter().filter(reads).map(|(key, value)| format!("{key} = {value}\n"));
+    let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\n{}[task]\n{}\n",
+        "name = \"x\"\nlearner = \"{learner}\"\niterations = 40\n{}{}\n",
         small.collect::<String>(),
-        // no controller knows a probe
-        if ["distill", "distill-window", "adaptive-control"].contains(&learner) {
-            "env = \"cartpole\"\nhorizon = 20"
-        } else {
-            "env = \"probe-action\""
+        match learner {
+            // no controller knows a probe
+            "distill" | "distill-window" | "adaptive-control" => "[task]\nenv = \"cartpole\"\nhorizon = 20".to_owned(),
+            _ if entry.learns == Learns::Classes => classes(folder.path()),
+            _ => "[task]\nenv = \"probe-action\"".to_owned(),
         }
     );
     let chosen = (learner != name).then(|| format!("learner={name}"));
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).chain(chosen).collect();
     Experiment::parse("x", &text, &sets).map_err(|error| error.to_string())
+}
+
+/// Tasks of labelled examples in `folder`, which are read with the configuration.
+fn classes(folder: &Path) -> String {
+    characters::draw_characters(folder);
+    let data = toml::Value::from(folder.display().to_string());
+    format!("[examples]\nfamily = \"images\"\nways = 3\nsupport = 6\nquery = 6\ndata = {data}")
 }
 
 fn trainer(learner: &str, actors: usize) -> Trainer {

@@ -23,6 +23,20 @@ pub enum Adapts {
     ByGradient,
     /// By its memory or its window, while it acts.
     ByMemory,
+    /// By the examples of one phase, at once: to see them again changes nothing.
+    AtOnce,
+}
+
+impl Adapts {
+    /// The number of adaptation steps out of `asked` ones after which the policy changes no more.
+    pub fn steps(self, asked: usize) -> usize {
+        match self {
+            Adapts::ByGradient => asked,
+            Adapts::AtOnce => asked.min(1),
+            // it adapts before the eyes of the beholder
+            Adapts::ByMemory => 0,
+        }
+    }
 }
 
 /// A policy for each of several tasks, and its way of adapting to them.

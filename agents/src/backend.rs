@@ -88,6 +88,9 @@ pub enum NoBackend {
     /// This program was built without libtorch; the text names the setting that needs it.
     #[error("{0}: this program was built without libtorch. Run `./x setup --torch`; `./x` then builds with it")]
     Torch(&'static str),
+    /// There are only native kernels for a learner; the text is its name.
+    #[error("--backend tch, or a GPU: learner = \"{0}\" computes on the CPU alone; leave out --backend and --device")]
+    Learner(&'static str),
 }
 
 impl BackendChoice {

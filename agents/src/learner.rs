@@ -74,8 +74,8 @@ pub struct Entry {
     /// Settings as TOML that take the place of a preset's when `--set learner=NAME` chooses this learner for it; without
     /// any, the preset's stay.
     pub settings: Option<&'static str>,
-    /// True if it also learns from tasks of labelled examples.
-    pub examples: bool,
+    /// The tasks that it can learn.
+    pub learns: Learns,
     /// Smallest `policy.window` that it can do with.
     pub least_window: usize,
     /// Shape of its policy for observations of that many numbers.
@@ -99,6 +99,24 @@ impl Entry {
         };
         let last = self.ignores.iter().rev().find(|entry| names(entry.trim_start_matches('!')));
         last.is_some_and(|entry| !entry.starts_with('!'))
+    }
+}
+
+/// The kinds of tasks that a learner can learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learns {
+    /// Tasks of episodes.
+    Episodes,
+    /// Tasks of episodes, and tasks of labelled examples.
+    Both,
+    /// Tasks of labelled examples whose labels are classes.
+    Classes,
+}
+
+impl Learns {
+    /// True if it learns from labelled examples.
+    pub fn examples(self) -> bool {
+        self != Learns::Episodes
     }
 }
 

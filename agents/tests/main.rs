@@ -14,6 +14,7 @@ mod outer;
 #[cfg(feature = "torch")]
 mod parity;
 mod ppo;
+mod prototypes;
 #[cfg(feature = "torch")]
 mod recurrent_parity;
 mod synthetic;

@@ -52,6 +52,20 @@ fn a_clock_that_restarts_makes_every_episode_alike() {
     }
 }
 
+/// Gravity that never changes is told all the same: the observation of an oracle.
+#[test]
+fn values_are_told_from_the_start_even_if_they_never_change() {
+    let mut task = Task::nominal(&Pendulum::SPEC);
+    let gravity = channels(&Pendulum::SPEC).iter().position(|channel| channel.name == "gravity").unwrap();
+    task.values[gravity] = 7.5;
+    task.settings.notify = notify(NotifyLevel::Value);
+    let mut env = VecEnv::<Pendulum>::new(&[(&task, 1)], 3, reset_stream(1), Clocks::default());
+    for tick in 0..12 {
+        assert_eq!(env.obs()[3 + gravity], 7.5);
+        step(&mut env, &actions::<Pendulum>(tick, 0, 1));
+    }
+}
+
 #[test]
 fn a_change_between_episodes_is_told_by_the_initial_observation() {
     let episodes = |first: fn(f32) -> Vec<f32>| (0..4).map(|k| first(k as f32)).collect::<Vec<_>>();

@@ -2,10 +2,7 @@
 
 use std::{ops::Range, path::Path};
 
-use metadrift_agents::{
-    agent::{Adapts, Agent},
-    stop,
-};
+use metadrift_agents::{agent::Agent, stop};
 use metadrift_envs::{Clocks, Purpose, Stream, Task, channel_index};
 
 use crate::{
@@ -119,11 +116,7 @@ fn before_and_after(config: &Experiment, run: &Path, task: &Task, args: &RecordA
     check_same_world(&trained, config, run)?;
     let arithmetic = Arithmetic::of(&trained, agent.computes_by(), device, actors)?;
     memory::evaluation(config, 1, trained.evaluation.episodes, arithmetic).check()?;
-    let steps = match agent.adapts() {
-        Adapts::ByGradient => trained.evaluation.adapt_steps,
-        // it adapts before the eyes of the camera
-        Adapts::ByMemory => 0,
-    };
+    let steps = agent.adapts().steps(trained.evaluation.adapt_steps);
     let protocol = Protocol {
         split: args.split,
         tasks: 1,

@@ -7,7 +7,7 @@ use std::{ops::Deref, path::Path, sync::Arc};
 use metadrift_agents::{
     keys::{Key, Section},
     layout::{Core, Head},
-    learner::Entry,
+    learner::{Entry, Learns},
     learners::{self, Kind},
     ranges::{OutOfRange, check},
     settings::{LogStd, Settings},
@@ -92,6 +92,7 @@ impl Experiment {
         config.check_ranges()?;
         config.settle_sections()?;
         config.check_ignored()?;
+        check("learner", config.learner.name, config.learner.learns != Learns::Classes, NO_EPISODES)?;
         let own_obs = obs_dim(env.spec(), &config.task.settings());
         let settings = config.settings(horizon, (own_obs, channels(env.spec()).len()));
         let demand = (config.learner.demand)(&settings);
@@ -306,6 +307,10 @@ const NO_TASK: &str = "config: tasks are missing: write [task] with `env`, or [e
 
 /// The learners of environments for which there is no privileged controller.
 const UNKNOWN: &str = "one that needs no controller of its environment, such as rl2: no controller with full knowledge is known for task.env";
+
+/// The learners of episodes.
+const NO_EPISODES: &str =
+    "one that learns from episodes, such as maml: this one is for [examples] with classes, such as omniglot";
 
 /// The range of steps: returns are means over whole episodes, so a phase of the meta-learner holds at least one.
 const SHORT: &str =

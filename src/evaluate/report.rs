@@ -73,7 +73,7 @@ impl At {
     /// Phase `k` of a life.
     pub fn new(adapts: Adapts, k: usize) -> At {
         match adapts {
-            Adapts::ByGradient => At::AdaptSteps(k),
+            Adapts::ByGradient | Adapts::AtOnce => At::AdaptSteps(k),
             Adapts::ByMemory => At::Phase(k),
         }
     }

@@ -94,7 +94,8 @@ pub struct ExamplesEvaluation {
 pub fn evaluate(config: &Experiment, agent: &dyn Agent, protocol: &Protocol) -> Result<ExamplesEvaluation, Diverged> {
     let family = config.family().expect("an experiment on examples").clone();
     let shots = config.examples.as_ref().expect("an experiment on examples").shots();
-    let Protocol { split, tasks, adapt_steps, seed, draw, .. } = *protocol;
+    let Protocol { split, tasks, seed, draw, .. } = *protocol;
+    let adapt_steps = agent.adapts().steps(protocol.adapt_steps);
     let mut source = Examples::of(family.clone(), shots, (tasks, adapt_steps + 1), (seed, split));
     source.begin(draw);
     let mut agent = agent.duplicate();

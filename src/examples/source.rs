@@ -114,7 +114,8 @@ fn answer(
                 let most = out.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let total: f32 = out.iter().map(|logit| (logit - most).exp()).sum();
                 *gain = out[class] - most - total.ln();
-                *right = out[class] == most;
+                // of equals, the first
+                *right = out.iter().position(|logit| *logit == most) == Some(class);
             }
         }
         Diverged::check(&[*gain], "a loss", || "an example".to_owned())?;

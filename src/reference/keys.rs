@@ -12,7 +12,7 @@ use serde_json::json;
 pub fn readers(key: &Key) -> String {
     let reads = |entry: &&Entry| match entry.own.filter(|own| own.keys.contains(key)) {
         Some(_) => true,
-        None if key.key.starts_with("examples.") => entry.examples,
+        None if key.key.starts_with("examples.") => entry.learns.examples(),
         None => !entry.ignores(key.key) && !is_own(key),
     };
     let names: Vec<&str> = learners::all().filter(reads).map(|entry| entry.name).collect();

@@ -4,7 +4,11 @@
 //! the end; returns of training are those of all lives.
 
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
-use crate::{keys::own, learner::Entry, settings::Settings};
+use crate::{
+    keys::own,
+    learner::{Entry, Learns},
+    settings::Settings,
+};
 
 /// `learner = "distill"`
 pub const ENTRY: Entry = Entry {
@@ -15,7 +19,7 @@ pub const ENTRY: Entry = Entry {
     ignores: IGNORES,
     own: Some(OWN),
     settings: Some(SETTINGS),
-    examples: false,
+    learns: Learns::Episodes,
     least_window: 0,
     layout: recurrent::layout,
     demand: |settings| recurrent::demand(settings, imitate(settings)),

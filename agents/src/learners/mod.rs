@@ -14,6 +14,7 @@ pub mod distill;
 pub mod distill_window;
 pub mod maml;
 pub mod ppo;
+pub mod prototypes;
 pub mod recipes;
 mod recurrent;
 pub mod reptile;
@@ -25,7 +26,7 @@ pub use recurrent::RecurrentConfig;
 #[rustfmt::skip]
 pub const ALL: &[&Entry] = &[
     &maml::ENTRY, &ppo::ENTRY, &rl2::ENTRY, &distill::ENTRY, &distill_window::ENTRY, &context::ENTRY,
-    &adaptive_control::ENTRY, &reptile::ENTRY, &continual::ENTRY,
+    &adaptive_control::ENTRY, &reptile::ENTRY, &continual::ENTRY, &prototypes::ENTRY,
 ];
 
 /// Names at the top of a configuration that no learner's section may have.

@@ -2,7 +2,11 @@
 //! arXiv 1611.05763), trained by PPO on whole lives.
 
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
-use crate::{keys::own, learner::Entry, settings::Settings};
+use crate::{
+    keys::own,
+    learner::{Entry, Learns},
+    settings::Settings,
+};
 
 /// `learner = "rl2"`
 pub const ENTRY: Entry = Entry {
@@ -13,7 +17,7 @@ pub const ENTRY: Entry = Entry {
     ignores: IGNORES,
     own: Some(OWN),
     settings: Some(SETTINGS),
-    examples: false,
+    learns: Learns::Episodes,
     least_window: 0,
     layout: recurrent::layout,
     demand: |settings| recurrent::demand(settings, imitate(settings)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metadrift_agents::ranges::check;
+use metadrift_agents::{layout::Head, learner::Learns, ranges::check};
 use metadrift_envs::Split;
 
 use super::{Experiment, Problem};
@@ -21,10 +21,12 @@ impl Experiment {
         config.check_name()?;
         config.check_ranges()?;
         examples.check()?;
-        check("learner", config.learner.name, config.learner.examples, NO_EXAMPLES)?;
+        check("learner", config.learner.name, config.learner.learns.examples(), NO_EXAMPLES)?;
         config.settle_sections()?;
         config.check_ignored()?;
         let family = examples.open()?;
+        let classes = matches!(family.head(), Head::Categorical(_));
+        check("learner", config.learner.name, classes || config.learner.learns != Learns::Classes, NO_NUMBERS)?;
         let settings = config.settings(1, (family.inputs(), 0));
         let demand = (config.learner.demand)(&settings);
         let evaluation = config.evaluation.resolve(demand, &settings)?;
@@ -92,3 +94,7 @@ pub(super) const UNREAD: &[&str] = &[
 
 /// The learners of examples.
 const NO_EXAMPLES: &str = "one that learns from examples, such as maml";
+
+/// The learners of examples whose labels are numbers.
+const NO_NUMBERS: &str =
+    "one that learns numbers, such as maml: this one compares classes, but examples.family has none";
