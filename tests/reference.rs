@@ -215,7 +215,7 @@ fn a_key_that_a_learner_does_not_read_is_refused_by_it() {
     }
     assert_eq!(
         refusals,
-        14 + 2 * 23 + 23 + 18 + 32 + 15 + 7 * (9 + 3 + 7 + 3) + 6 * 9 + 6 * 5,
+        15 + 2 * 24 + 24 + 19 + 33 + 16 + 7 * (9 + 3 + 7 + 3) + 6 * 9 + 6 * 5,
         "keys that plain PPO, the two recurrent learners, distillation into a window, latent context, adaptive control and \
          Reptile ignore; keys of their own, by the seven others; 9 of recurrent policies, by six; 5 of examples, by six"
     );

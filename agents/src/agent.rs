@@ -6,12 +6,14 @@ use crate::{
     advantage::Estimator,
     backend::{Backend, BackendChoice},
     batch::Batch,
+    inner_rule::{Memory, Rule},
     layout::{CONTEXT, Layout},
     objective::InnerLoss,
     report::Diverged,
     rollout::Rollout,
     settings::{MamlConfig, Subset},
     source::Policies,
+    threads::run_jobs,
 };
 
 /// The means by which an agent adapts to a task.
@@ -47,8 +49,8 @@ pub trait Agent: Send {
     fn duplicate(&self) -> Box<dyn Agent>;
 }
 
-/// An agent that takes one gradient step of the inner loss on each phase: the same routine in training, evaluation and
-/// deployment.
+/// An agent that takes one step down the inner loss on each phase, along its gradient or by a learned rule: the same routine
+/// in training, evaluation and deployment.
 #[derive(Clone, Debug)]
 pub struct Adaptive {
     backend: Arc<dyn Backend>,
@@ -58,8 +60,12 @@ pub struct Adaptive {
     start: Vec<f32>,
     /// Step size of each parameter, `[num_params]`.
     rates: Vec<f32>,
+    /// Weights of a learned rule, `[update_rule::WEIGHTS]`; empty for gradient steps.
+    rule: Vec<f32>,
     /// The policy of each task, `[tasks, num_params]`.
     adapted: Vec<Vec<f32>>,
+    /// Memories of the learned rule, `[tasks]`.
+    memories: Vec<Memory<f32>>,
 }
 
 impl Adaptive {
@@ -71,15 +77,39 @@ impl Adaptive {
         start: Vec<f32>,
         rates: Vec<f32>,
     ) -> Self {
-        Adaptive { backend, inner, estimator, start, rates, adapted: Vec::new() }
+        Adaptive {
+            backend,
+            inner,
+            estimator,
+            start,
+            rates,
+            rule: Vec::new(),
+            adapted: Vec::new(),
+            memories: Vec::new(),
+        }
     }
 
-    /// Takes one gradient step per task on the task's batch; `support` is `[tasks]`.
+    /// The same agent, whose steps are those of the learned rule `rule` `[update_rule::WEIGHTS]`; empty for gradient steps.
+    pub fn with_rule(self, rule: Vec<f32>) -> Self {
+        Adaptive { rule, ..self }
+    }
+
+    /// Takes one step per task on the task's batch; `support` is `[tasks]`.
     ///
     /// # Errors
     /// [`Diverged`] if an adapted parameter is not finite.
     pub fn step(&mut self, support: &[Batch]) -> Result<(), Diverged> {
-        self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support);
+        match Rule::new(self.backend.layout(), &self.rule) {
+            None => self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support),
+            Some(rule) => {
+                let gradients = self.backend.gradients(self.inner, &self.adapted, support);
+                let jobs = self.adapted.iter_mut().zip(&mut self.memories).zip(&gradients).collect();
+                run_jobs(jobs, self.estimator.threads, |((params, memory), gradient): StepJob<'_>| {
+                    let direction = rule.direction(gradient, memory);
+                    params.iter_mut().zip(&self.rates).zip(direction).for_each(|((p, rate), d)| *p -= rate * d);
+                });
+            }
+        }
         for (task, params) in self.adapted.iter().enumerate() {
             Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
         }
@@ -87,9 +117,14 @@ impl Adaptive {
     }
 }
 
+/// Parameters and memory of a task, and its gradient.
+type StepJob<'a> = ((&'a mut Vec<f32>, &'a mut Memory<f32>), &'a Vec<f32>);
+
 impl Agent for Adaptive {
     fn begin(&mut self, tasks: usize) {
         self.adapted = vec![self.start.clone(); tasks];
+        let remembered = if self.rule.is_empty() { 0 } else { tasks };
+        self.memories = vec![Memory::new(self.start.len()); remembered];
     }
 
     fn policies(&self) -> Policies<'_> {

@@ -14,8 +14,10 @@ use super::{
     tile::{Column, TILE},
 };
 use crate::{
+    inner_rule::{Back, Memory, Rule},
     layout::Layout,
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
+    params::Point,
 };
 
 /// Work space for computations on one network.
@@ -85,8 +87,22 @@ pub(super) enum Loss<'a, T> {
     Squared,
 }
 
-/// Gradient by the meta-parameters, by the rates, and the six sums of `ObjectiveStats`.
-pub type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
+/// Gradient by the meta-parameters, by the rates, by the weights of a learned rule, and the six sums of `ObjectiveStats`.
+pub type TaskGradient<T> = ([Vec<T>; 3], [f64; 6]);
+
+/// The way of the parameters through a life.
+struct Life<T> {
+    /// Parameters before each step and after the last, `[inner_steps + 1, num_params]`.
+    phis: Vec<Vec<T>>,
+    /// Gradients of the steps, `[inner_steps, num_params]`.
+    gradients: Vec<Vec<T>>,
+    /// Directions of the steps, `[inner_steps, num_params]`: the gradients, unless a learned rule bends them.
+    directions: Vec<Vec<T>>,
+    /// Memories of a learned rule before each step, `[inner_steps]`.
+    memories: Vec<Memory<T>>,
+    /// Sum of the inner losses.
+    loss: f64,
+}
 
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
@@ -205,29 +221,30 @@ impl<T: Scalar> Task<T> {
         (product, sums.kl)
     }
 
-    /// The inner loop from `theta`: parameters before each step and after the last, `[inner_steps + 1, num_params]`, the
-    /// steps' gradients, `[inner_steps, num_params]`, and the sum of the inner losses. Keeps the tiles' states in `kept`.
+    /// The inner loop from the meta-policy of `at`. Keeps the tiles' states in `kept`.
     #[inline(always)]
-    fn inner_steps(
+    fn live(
         &mut self,
-        theta: &[T],
-        rates: &[T],
+        (at, rule): (Point<'_, T>, Option<&Rule<'_, T>>),
         (inner, supports): (InnerLoss, &[Samples<T>]),
         kept: &mut [Vec<State<T>>],
-    ) -> (Vec<Vec<T>>, Vec<Vec<T>>, f64) {
-        let mut phis = vec![theta.to_vec()];
-        let mut gradients = Vec::new();
-        let mut loss = 0.0;
+    ) -> Life<T> {
+        let (mut phi, mut memory) = (at.policy.to_vec(), Memory::new(rule.map_or(0, |_| at.policy.len())));
+        let [phis, gradients, directions] = [const { Vec::new() }; 3];
+        let mut life = Life { phis, gradients, directions, memories: Vec::new(), loss: 0.0 };
         for (support, kept) in supports.iter().zip(kept) {
             kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
-            let phi = phis.last().expect("theta");
-            let (gradient, sums) = self.gradient(phi, support, &Loss::Inner(inner), Some(kept));
-            let next = phi.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
-            loss += sums.loss;
-            phis.push(next);
-            gradients.push(gradient);
+            let (gradient, sums) = self.gradient(&phi, support, &Loss::Inner(inner), Some(kept));
+            life.loss += sums.loss;
+            life.memories.push(memory.clone());
+            let direction = rule.map_or_else(|| gradient.clone(), |rule| rule.direction(&gradient, &mut memory));
+            let next = phi.iter().zip(at.rates).zip(&direction).map(|((p, r), d)| *p - *r * *d).collect();
+            life.phis.push(std::mem::replace(&mut phi, next));
+            life.gradients.push(gradient);
+            life.directions.push(direction);
         }
-        (phis, gradients, loss)
+        life.phis.push(phi);
+        life
     }
 
     /// Gradient of the outer loss at the adapted parameters `phi`, times the task's weight, its sums, and that loss.
@@ -250,68 +267,74 @@ impl<T: Scalar> Task<T> {
         (gradient, sums, weight * value)
     }
 
-    /// Gradient of the task's meta-objective by `theta` and by `rates`:
+    /// Gradient of the task's meta-objective by policy, rates and rule:
     ///
     /// ```text
-    /// phi_0 = theta;  g_k = gradient of the inner loss at phi_k;  phi_k+1 = phi_k - rates * g_k
+    /// phi_0 = policy;  g_k = gradient of the inner loss at phi_k;  phi_k+1 = phi_k - rates * d_k
+    /// d_k = g_k, or the direction of a learned rule, which is a function of g_0, ..., g_k and its weights
     /// v = weight * gradient of the outer loss at phi_K
     /// for k = K-1, ..., 0
-    ///     d rates <- d rates - v * g_k
-    ///     v <- v - H_k (rates * v)            H_k: Hessian of the inner loss at phi_k, by its estimator
+    ///     d rates <- d rates - v * d_k
+    ///     u = rates * v, or the derivative of rates * v . d_k, and of the later ones, by g_k; minus that by weights -> d rule
+    ///     v <- v - H_k u                      H_k: Hessian of the inner loss at phi_k, by its estimator
     ///     v <- v + gradient of the sampling term of step k at phi_k
-    /// d theta = v + kl_coef * gradient of KL(old || theta)
+    /// d policy = v + kl_coef * gradient of KL(old || policy)
     /// ```
     #[inline(always)]
     pub fn meta_gradient(
         &mut self,
-        theta: &[T],
-        rates: &[T],
+        at: Point<'_, T>,
         task: &mut TaskData<T>,
         objective: &Objective,
     ) -> TaskGradient<T> {
         let mut kept = std::mem::take(&mut self.kept);
         kept.resize_with(task.supports.len(), Vec::new);
-        let (phis, gradients, inner_loss) =
-            self.inner_steps(theta, rates, (objective.inner, &task.supports), &mut kept);
+        let rule = Rule::new(&self.layout, at.rule);
+        let life = self.live((at, rule.as_ref()), (objective.inner, &task.supports), &mut kept);
         let steps = task.supports.len();
         if task.old.is_none() {
-            task.old = Some(self.old(theta, task, &kept));
+            task.old = Some(self.old(at.policy, task, &kept));
         }
-        let (mut v, outer, adapted) = self.outer(&phis[steps], task, objective);
+        let (mut v, outer, adapted) = self.outer(&life.phis[steps], task, objective);
         let old = task.old.as_ref().expect("just asked");
 
         let coef = T::of(objective.kl_coef);
         let (mut kl, mut sampled) = (0.0, 0.0);
-        let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
+        let mut by_rates = vec![T::ZERO; if objective.learn_rates { at.rates.len() } else { 0 }];
+        let mut back = rule.as_ref().map(|_| Back::new(v.len()));
         for k in (0..steps).rev() {
-            for ((sum, v), g) in by_rates.iter_mut().zip(&v).zip(&gradients[k]) {
-                *sum = *sum - *v * *g;
+            for ((sum, v), d) in by_rates.iter_mut().zip(&v).zip(&life.directions[k]) {
+                *sum = *sum - *v * *d;
+            }
+            let mut u: Vec<T> = v.iter().zip(at.rates).map(|(v, r)| *v * *r).collect();
+            if let Some((rule, back)) = rule.as_ref().zip(back.as_mut()) {
+                u = rule.pull_back(&life.gradients[k], &life.memories[k], &u, back);
             }
             if !objective.first_order {
-                let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
                 // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
-                let known = (&kept[k][..], &gradients[k][..]);
+                let known = (&kept[k][..], &life.gradients[k][..]);
                 let (product, apart) =
-                    self.hessian_vector(objective.inner, (&phis[k], &direction), &task.supports[k], known, old);
+                    self.hessian_vector(objective.inner, (&life.phis[k], &u), &task.supports[k], known, old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += apart;
             }
             if let (OuterLoss::Clipped(outer), true) = (&objective.outer, task.credit != 0.0) {
                 let sampling = Loss::Sampling(T::of(task.credit), outer.clip_eps);
-                let (gradient, sums) = self.gradient(&phis[k], &task.supports[k], &sampling, None);
+                let (gradient, sums) = self.gradient(&life.phis[k], &task.supports[k], &sampling, None);
                 sampled += sums.loss;
                 v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             }
         }
         if objective.first_order || steps == 0 {
-            let (gradient, sums) = self.gradient(theta, task.states(), &Loss::Kl(old, coef), None);
+            let (gradient, sums) = self.gradient(at.policy, task.states(), &Loss::Kl(old, coef), None);
             v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             kl += sums.kl;
         }
         self.kept = kept;
+        let by_rule = back.map_or(Vec::new(), |back| back.weights.iter().map(|w| -*w).collect());
         let loss = adapted + objective.kl_coef * kl + sampled;
-        (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
+        ([v, by_rates, by_rule], [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }
 
