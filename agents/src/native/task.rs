@@ -1,6 +1,7 @@
 //! One task's share of the meta-gradient, tile by tile.
 
 mod across;
+mod life;
 
 use std::sync::Arc;
 
@@ -14,7 +15,6 @@ use super::{
     tile::{Column, TILE},
 };
 use crate::{
-    inner_rule::{Back, Memory, Rule},
     layout::Layout,
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     params::Point,
@@ -89,20 +89,6 @@ pub(super) enum Loss<'a, T> {
 
 /// Gradient by the meta-parameters, by the rates, by the weights of a learned rule, and the six sums of `ObjectiveStats`.
 pub type TaskGradient<T> = ([Vec<T>; 3], [f64; 6]);
-
-/// The way of the parameters through a life.
-struct Life<T> {
-    /// Parameters before each step and after the last, `[inner_steps + 1, num_params]`.
-    phis: Vec<Vec<T>>,
-    /// Gradients of the steps, `[inner_steps, num_params]`.
-    gradients: Vec<Vec<T>>,
-    /// Directions of the steps, `[inner_steps, num_params]`: the gradients, unless a learned rule bends them.
-    directions: Vec<Vec<T>>,
-    /// Memories of a learned rule before each step, `[inner_steps]`.
-    memories: Vec<Memory<T>>,
-    /// Sum of the inner losses.
-    loss: f64,
-}
 
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
@@ -221,32 +207,6 @@ impl<T: Scalar> Task<T> {
         (product, sums.kl)
     }
 
-    /// The inner loop from the meta-policy of `at`. Keeps the tiles' states in `kept`.
-    #[inline(always)]
-    fn live(
-        &mut self,
-        (at, rule): (Point<'_, T>, Option<&Rule<'_, T>>),
-        (inner, supports): (InnerLoss, &[Samples<T>]),
-        kept: &mut [Vec<State<T>>],
-    ) -> Life<T> {
-        let (mut phi, mut memory) = (at.policy.to_vec(), Memory::new(rule.map_or(0, |_| at.policy.len())));
-        let [phis, gradients, directions] = [const { Vec::new() }; 3];
-        let mut life = Life { phis, gradients, directions, memories: Vec::new(), loss: 0.0 };
-        for (support, kept) in supports.iter().zip(kept) {
-            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
-            let (gradient, sums) = self.gradient(&phi, support, &Loss::Inner(inner), Some(kept));
-            life.loss += sums.loss;
-            life.memories.push(memory.clone());
-            let direction = rule.map_or_else(|| gradient.clone(), |rule| rule.direction(&gradient, &mut memory));
-            let next = phi.iter().zip(at.rates).zip(&direction).map(|((p, r), d)| *p - *r * *d).collect();
-            life.phis.push(std::mem::replace(&mut phi, next));
-            life.gradients.push(gradient);
-            life.directions.push(direction);
-        }
-        life.phis.push(phi);
-        life
-    }
-
     /// Gradient of the outer loss at the adapted parameters `phi`, times the task's weight, its sums, and that loss.
     #[inline(always)]
     fn outer(&mut self, phi: &[T], task: &TaskData<T>, objective: &Objective) -> (Vec<T>, Sums, f64) {
@@ -275,7 +235,8 @@ impl<T: Scalar> Task<T> {
     /// v = weight * gradient of the outer loss at phi_K
     /// for k = K-1, ..., 0
     ///     d rates <- d rates - v * d_k
-    ///     u = rates * v, or the derivative of rates * v . d_k, and of the later ones, by g_k; minus that by weights -> d rule
+    ///     u = derivative of the sum of rates * v . d over the steps from k on, by g_k: rates * v without a rule
+    ///     d rule <- d rule - derivative of rates * v . d_k by the weights, also through the memory
     ///     v <- v - H_k u                      H_k: Hessian of the inner loss at phi_k, by its estimator
     ///     v <- v + gradient of the sampling term of step k at phi_k
     /// d policy = v + kl_coef * gradient of KL(old || policy)
@@ -289,8 +250,7 @@ impl<T: Scalar> Task<T> {
     ) -> TaskGradient<T> {
         let mut kept = std::mem::take(&mut self.kept);
         kept.resize_with(task.supports.len(), Vec::new);
-        let rule = Rule::new(&self.layout, at.rule);
-        let life = self.live((at, rule.as_ref()), (objective.inner, &task.supports), &mut kept);
+        let mut life = self.live(at, (objective.inner, &task.supports), &mut kept);
         let steps = task.supports.len();
         if task.old.is_none() {
             task.old = Some(self.old(at.policy, task, &kept));
@@ -301,15 +261,11 @@ impl<T: Scalar> Task<T> {
         let coef = T::of(objective.kl_coef);
         let (mut kl, mut sampled) = (0.0, 0.0);
         let mut by_rates = vec![T::ZERO; if objective.learn_rates { at.rates.len() } else { 0 }];
-        let mut back = rule.as_ref().map(|_| Back::new(v.len()));
         for k in (0..steps).rev() {
             for ((sum, v), d) in by_rates.iter_mut().zip(&v).zip(&life.directions[k]) {
                 *sum = *sum - *v * *d;
             }
-            let mut u: Vec<T> = v.iter().zip(at.rates).map(|(v, r)| *v * *r).collect();
-            if let Some((rule, back)) = rule.as_ref().zip(back.as_mut()) {
-                u = rule.pull_back(&life.gradients[k], &life.memories[k], &u, back);
-            }
+            let u = life.pull_back(k, v.iter().zip(at.rates).map(|(v, r)| *v * *r).collect());
             if !objective.first_order {
                 // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
@@ -332,9 +288,8 @@ impl<T: Scalar> Task<T> {
             kl += sums.kl;
         }
         self.kept = kept;
-        let by_rule = back.map_or(Vec::new(), |back| back.weights.iter().map(|w| -*w).collect());
         let loss = adapted + objective.kl_coef * kl + sampled;
-        ([v, by_rates, by_rule], [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
+        ([v, by_rates, life.by_rule()], [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }
 
