@@ -50,7 +50,7 @@ fn sharp_differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64
 }
 
 /// The meta-gradient by policy, rates and weights of the rule against differences of the meta-loss in f64: by every weight
-/// for the first layout, by every thirteenth, which are of all blocks, for the others. Data are fixed, and of policies nearby,
+/// in one case, by every thirteenth, which are of all blocks, in the others. Data are fixed, and of policies nearby,
 /// as in a later epoch.
 #[test]
 fn a_rules_meta_gradient_is_that_of_its_loss() {
@@ -78,7 +78,7 @@ fn a_rules_meta_gradient_is_that_of_its_loss() {
             backend.meta_gradient_at(point, &mut prepared, &objective(inner, outer))
         };
         let ([by_policy, by_rates, by_rule], _) = look(&at);
-        let stride = if number < 3 { 1 } else { 13 };
+        let stride = if number == 1 { 1 } else { 13 };
         let places: Vec<usize> = (0..2 * n).chain((2 * n..at.len()).step_by(stride)).collect();
         let by_rule: Vec<f64> = by_rule.into_iter().step_by(stride).collect();
         let numeric = sharp_differences(&places.iter().map(|place| at[*place]).collect::<Vec<_>>(), |values| {
