@@ -19,7 +19,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results.md"
-RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd anil cavia cvar-maml".split()
+RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd learned-step anil cavia cvar-maml".split()
 FAST = ["--set", "ppo.outer_lr=1e-3", "--set"]
 
 
@@ -98,7 +98,7 @@ TABLES = {
         },
     ),
     "navigation": ("Navigation to a hidden goal", "control", learners("navigation", ["promp", "meta-sgd"])),
-    "sinusoid": ("Sine waves", "examples", learners("sinusoid", ["maml", "fomaml", "meta-sgd", "cavia", "reptile"])),
+    "sinusoid": ("Sine waves", "examples", learners("sinusoid", ["maml", "fomaml", "meta-sgd", "learned-step", "cavia", "reptile"])),
     "omniglot": (
         "Characters of alphabets never trained on, 5 ways",
         "data",

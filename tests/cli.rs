@@ -160,6 +160,7 @@ fn every_setting_changes_what_is_computed() {
         "maml.inner_steps=2",
         "maml.first_order=true",
         "maml.learn_inner_lr=true",
+        "maml.update_rule=learned",
         "maml.adapt_log_std=false",
         #[cfg(feature = "torch")]
         "maml.tasks_per_chunk=2",

@@ -221,7 +221,7 @@ fn a_key_that_a_learner_does_not_read_is_refused_by_it() {
     }
     assert_eq!(
         refusals,
-        14 + 2 * 24 + 24 + 19 + 33 + 15 + 5 + 27 + 9 * (9 + 3 + 7 + 3 + 2) + 8 * 9 + 7 * 5,
+        15 + 2 * 25 + 25 + 20 + 34 + 16 + 5 + 28 + 9 * (9 + 3 + 7 + 3 + 2) + 8 * 9 + 7 * 5,
         "keys that plain PPO, the two recurrent learners, distillation into a window, latent context, adaptive control, \
          Reptile, continual MAML and prototypes ignore; keys of their own, by the nine others; 9 of recurrent policies, by \
          eight; 5 of examples, by seven"

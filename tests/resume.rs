@@ -26,13 +26,16 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
 }
 
 #[test]
-fn learned_inner_rates_and_a_gaussian_policy_resume_exactly_too() {
+fn learned_inner_rates_a_learned_rule_and_a_gaussian_policy_resume_exactly_too() {
     let place = Place::new();
     let sets = "--set task.env=pendulum --set maml.learn_inner_lr=true --set maml.inner_steps=2";
-    place.expect(0, &format!("train tiny.toml {sets} --run-dir whole"));
-    place.expect(0, &format!("train tiny.toml {sets} --run-dir cut --iterations 3"));
-    place.expect(0, "resume cut --iterations 6");
-    assert_same_run(&place.path("whole"), &place.path("cut"));
+    for (name, rule) in [("rates", "gradient"), ("rule", "learned")] {
+        let sets = format!("{sets} --set maml.update_rule={rule}");
+        place.expect(0, &format!("train tiny.toml {sets} --run-dir {name}"));
+        place.expect(0, &format!("train tiny.toml {sets} --run-dir {name}-cut --iterations 3"));
+        place.expect(0, &format!("resume {name}-cut --iterations 6"));
+        assert_same_run(&place.path(name), &place.path(&format!("{name}-cut")));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
     advantage::Estimator,
     backend::{Backend, BackendChoice},
     batch::Batch,
+    inner_rule::{Memory, Rule},
     inputs::Normalizer,
     layout::{CONTEXT, Layout},
     objective::InnerLoss,
@@ -14,6 +15,7 @@ use crate::{
     rollout::Rollout,
     settings::{MamlConfig, Subset},
     source::Policies,
+    threads::run_jobs,
 };
 
 /// The means by which an agent adapts to a task.
@@ -63,8 +65,8 @@ pub trait Agent: Send {
     fn duplicate(&self) -> Box<dyn Agent>;
 }
 
-/// An agent that takes one gradient step of the inner loss on each phase: the same routine in training, evaluation and
-/// deployment.
+/// An agent that takes one step down the inner loss on each phase, along its gradient or by a learned rule: the same routine
+/// in training, evaluation and deployment.
 #[derive(Clone, Debug)]
 pub struct Adaptive {
     backend: Arc<dyn Backend>,
@@ -76,8 +78,12 @@ pub struct Adaptive {
     start: Vec<f32>,
     /// Step size of each parameter, `[num_params]`.
     rates: Vec<f32>,
+    /// Weights of a learned rule, `[update_rule::WEIGHTS]`; empty for gradient steps.
+    rule: Vec<f32>,
     /// The policy of each task, `[tasks, num_params]`.
     adapted: Vec<Vec<f32>>,
+    /// Memories of the learned rule, `[tasks]`.
+    memories: Vec<Memory<f32>>,
     /// Number of steps of an adaptation that begins at `start`; without it, an adaptation is one step from where the policy
     /// is.
     anchored: Option<usize>,
@@ -93,7 +99,23 @@ impl Adaptive {
         rates: Vec<f32>,
     ) -> Self {
         let layout = backend.layout().clone();
-        Adaptive { backend, layout, inner, estimator, start, rates, adapted: Vec::new(), anchored: None }
+        Adaptive {
+            backend,
+            layout,
+            inner,
+            estimator,
+            start,
+            rates,
+            rule: Vec::new(),
+            adapted: Vec::new(),
+            memories: Vec::new(),
+            anchored: None,
+        }
+    }
+
+    /// The same agent, whose steps are those of the learned rule `rule` `[update_rule::WEIGHTS]`; empty for gradient steps.
+    pub fn with_rule(self, rule: Vec<f32>) -> Self {
+        Adaptive { rule, ..self }
     }
 
     /// The same agent, which normalises its observations.
@@ -116,27 +138,46 @@ impl Adaptive {
         (batches, estimate)
     }
 
-    /// Takes one gradient step per task on the task's batch, or those of an anchored agent; `support` is `[tasks]`.
+    /// Takes one step per task on the task's batch, or those of an anchored agent; `support` is `[tasks]`.
     ///
     /// # Errors
     /// [`Diverged`] if an adapted parameter is not finite.
     pub fn step(&mut self, support: &[Batch]) -> Result<(), Diverged> {
         if self.anchored.is_some() {
-            self.adapted.fill(self.start.clone());
+            self.begin(support.len());
         }
         for _ in 0..self.anchored.unwrap_or(1) {
-            self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support);
+            self.step_on(support);
         }
         for (task, params) in self.adapted.iter().enumerate() {
             Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
         }
         Ok(())
     }
+
+    fn step_on(&mut self, support: &[Batch]) {
+        match Rule::new(self.backend.layout(), &self.rule) {
+            None => self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support),
+            Some(rule) => {
+                let gradients = self.backend.gradients(self.inner, &self.adapted, support);
+                let jobs = self.adapted.iter_mut().zip(&mut self.memories).zip(&gradients).collect();
+                run_jobs(jobs, self.estimator.threads, |((params, memory), gradient): StepJob<'_>| {
+                    let direction = rule.direction(gradient, memory);
+                    params.iter_mut().zip(&self.rates).zip(direction).for_each(|((p, rate), d)| *p -= rate * d);
+                });
+            }
+        }
+    }
 }
+
+/// Parameters and memory of a task, and its gradient.
+type StepJob<'a> = ((&'a mut Vec<f32>, &'a mut Memory<f32>), &'a Vec<f32>);
 
 impl Agent for Adaptive {
     fn begin(&mut self, tasks: usize) {
         self.adapted = vec![self.start.clone(); tasks];
+        let remembered = if self.rule.is_empty() { 0 } else { tasks };
+        self.memories = vec![Memory::new(self.start.len()); remembered];
     }
 
     fn policies(&self) -> Policies<'_> {

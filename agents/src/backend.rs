@@ -26,6 +26,9 @@ pub trait Backend: Debug + Send + Sync {
     /// One step down the inner loss for every task: `params - rates * gradient`, `[tasks, num_params]`.
     fn adapt(&self, inner: InnerLoss, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>>;
 
+    /// Gradient of the inner loss of every task, `[tasks, num_params]`.
+    fn gradients(&self, inner: InnerLoss, params: &[Vec<f32>], support: &[Batch]) -> Vec<Vec<f32>>;
+
     /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
     fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a>;
 
@@ -38,8 +41,8 @@ pub trait Backend: Debug + Send + Sync {
 
 /// The meta-objective on fixed data.
 pub trait Problem {
-    /// Gradient of the objective at `at`, mean over tasks: by the policy, `[num_params]`, followed by the gradient by
-    /// the inner rates, `[num_params]`, if the objective learns them.
+    /// Gradient of the objective at `at`, mean over tasks: by the policy, `[num_params]`, followed by the gradient by a
+    /// learned rule, if there is one, and by that by the inner rates, `[num_params]`, if the objective learns them.
     fn gradient(&mut self, at: &Params, objective: &Objective) -> (Vec<f32>, ObjectiveStats);
 }
 

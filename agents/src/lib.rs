@@ -23,6 +23,7 @@ pub mod context;
 pub mod device;
 pub mod host_policy;
 pub mod init;
+pub mod inner_rule;
 pub mod inputs;
 pub mod keys;
 pub mod layout;

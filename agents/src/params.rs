@@ -6,6 +6,19 @@ use std::ops::Range;
 pub const POLICY: &str = "meta_params";
 /// Name of the inner step sizes of a policy's parameters.
 pub const RATES: &str = "inner_rates";
+/// Name of the weights of a learned rule for the inner steps.
+pub const RULE: &str = "inner_rule";
+
+/// The point at which a meta-gradient is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a, T> {
+    /// The meta-policy, `[num_params]`.
+    pub policy: &'a [T],
+    /// The inner step size of each of its parameters, `[num_params]`.
+    pub rates: &'a [T],
+    /// Weights of a learned rule for the inner steps, `[update_rule::WEIGHTS]`; empty for gradient steps.
+    pub rule: &'a [T],
+}
 
 /// A flat vector `[len]` whose parts have names.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +61,15 @@ impl Params {
     pub fn range(&self, name: &str) -> Range<usize> {
         let found = self.parts.iter().find(|(known, _)| *known == name);
         found.unwrap_or_else(|| panic!("no parameters are called `{name}`")).1.clone()
+    }
+
+    /// The values of the parts that a meta-gradient is taken at.
+    ///
+    /// # Panics
+    /// If there are no [`POLICY`] and [`RATES`].
+    pub fn point(&self) -> Point<'_, f32> {
+        let rule = self.parts().find(|(name, _)| *name == RULE).map_or(&[][..], |(_, weights)| weights);
+        Point { policy: self.part(POLICY), rates: self.part(RATES), rule }
     }
 
     /// The values of a part.

@@ -11,7 +11,7 @@ use crate::{
 mod maml;
 
 pub(crate) use maml::is_default;
-pub use maml::{InnerEstimator, MAX_ADAPT_STEPS, MamlConfig, Outer, Risk, SamplingTerm, Subset};
+pub use maml::{InnerEstimator, MAX_ADAPT_STEPS, MamlConfig, Outer, Risk, SamplingTerm, Subset, UpdateRule};
 
 /// The settings of a run as a learner sees them.
 #[derive(Clone, Debug)]

@@ -21,10 +21,13 @@ use std::ops::Range;
 use metadrift_random::StreamRng;
 use rand_distr::{Distribution, StandardNormal};
 
+pub(crate) mod unit;
+
 use crate::{
     adam::Adam,
     native::{Isa, with_isa},
-    vector_math::{exp, ln, tanh},
+    update_rule::unit::{LANES, Unit, lanes, put},
+    vector_math::{exp, ln},
 };
 
 /// Units of each of the two memories.
@@ -32,17 +35,15 @@ pub const HIDDEN: usize = 8;
 /// Numbers that a coordinate remembers beside Adam's moments.
 pub const MEMORY: usize = 2 * HIDDEN;
 /// Inputs that differ from coordinate to coordinate.
-const OWN: usize = 5;
+pub(crate) const OWN: usize = 5;
 /// Inputs that all coordinates of a block share.
 pub const SHARED: usize = 3;
 /// Gates of a memory: r, z, n.
-const GATES: usize = 3 * HIDDEN;
+pub(crate) const GATES: usize = 3 * HIDDEN;
 /// Weights of one memory with its output.
-const UNIT: usize = (OWN + SHARED + HIDDEN) * GATES + GATES + HIDDEN + 1;
+pub(crate) const UNIT: usize = (OWN + SHARED + HIDDEN) * GATES + GATES + HIDDEN + 1;
 /// Number of the rule's weights.
 pub const WEIGHTS: usize = 2 * UNIT;
-/// Coordinates that are computed together.
-const LANES: usize = 16;
 /// Largest log scale of a step.
 const MOST: f32 = 4.0;
 /// The range of logarithms of gradients: from e^-10 to e^10.
@@ -62,8 +63,7 @@ pub const BLOCKS: [(&str, [usize; 2]); 10] = [
     ("scale.head.bias", [1, 1]),
 ];
 
-// the loops use no closures: one that is not inlined would be compiled without vector instructions
-type Lanes = [f32; LANES];
+type Lanes = unit::Lanes<f32>;
 
 /// Fresh weights `[WEIGHTS]`, by which the rule is Adam: outputs of 0; normal weights of the gates with variance 1 / 8; a
 /// bias of 1 for the gates z, so that the memory is slow.
@@ -177,128 +177,6 @@ fn inputs(g: Lanes, [m, v]: [Lanes; 2], [first, second]: [f32; 2]) -> ([Lanes; O
 #[inline(always)]
 fn logarithm(size: f32) -> f32 {
     (ln(size.max(1e-30)) * (1.0 / DECADES)).clamp(-1.0, 1.0)
-}
-
-/// A gated recurrent unit with one output, for coordinates that share some inputs.
-struct Unit<'a> {
-    /// Weights of the own inputs, `[OWN, GATES]`.
-    input: &'a [f32],
-    /// Weights of the memory, `[HIDDEN, GATES]`.
-    memory: &'a [f32],
-    /// Bias of the gates with the part of the shared inputs.
-    bias: [f32; GATES],
-    /// Weights of the output, then its bias.
-    head: &'a [f32],
-}
-
-impl<'a> Unit<'a> {
-    #[inline(always)]
-    fn new(weights: &'a [f32], shared: &[f32; SHARED]) -> Self {
-        let (input, rest) = weights.split_at((OWN + SHARED) * GATES);
-        let (memory, rest) = rest.split_at(HIDDEN * GATES);
-        let (bias, head) = rest.split_at(GATES);
-        let mut sum = [0.0; GATES];
-        for gate in 0..GATES {
-            sum[gate] = bias[gate];
-            for (i, shared) in shared.iter().enumerate() {
-                sum[gate] = shared.mul_add(input[(OWN + i) * GATES + gate], sum[gate]);
-            }
-        }
-        Unit { input, memory, bias: sum, head }
-    }
-
-    /// The memories after the inputs `x`: r and z of all inputs, n = tanh(input + r memory), h <- n + z (h - n).
-    #[inline(always)]
-    fn remember(&self, x: &[Lanes; OWN], h: &[Lanes; HIDDEN]) -> [Lanes; HIDDEN] {
-        let mut next = [[0.0; LANES]; HIDDEN];
-        for unit in 0..HIDDEN {
-            let (r, z) = (self.gate(unit, x, h), self.gate(HIDDEN + unit, x, h));
-            let at = 2 * HIDDEN + unit;
-            let n = product(self.input, at, x, [self.bias[at]; LANES]);
-            let recalled = product(self.memory, at, h, [0.0; LANES]);
-            for i in 0..LANES {
-                let n = tanh(sigmoid(r[i]).mul_add(recalled[i], n[i]));
-                next[unit][i] = sigmoid(z[i]).mul_add(h[unit][i] - n, n);
-            }
-        }
-        next
-    }
-
-    #[inline(always)]
-    fn gate(&self, gate: usize, x: &[Lanes; OWN], h: &[Lanes; HIDDEN]) -> Lanes {
-        product(self.memory, gate, h, product(self.input, gate, x, [self.bias[gate]; LANES]))
-    }
-
-    /// Brings the memories of `width` coordinates from `at` on up to date, which are the rows from `row` on of `memory`
-    /// `[MEMORY, count]`; returns the outputs.
-    #[inline(always)]
-    fn advance(
-        &self,
-        x: &[Lanes; OWN],
-        memory: &mut [f32],
-        (row, count): (usize, usize),
-        (at, width): (usize, usize),
-    ) -> Lanes {
-        let mut h = [[0.0; LANES]; HIDDEN];
-        for (unit, h) in h.iter_mut().enumerate() {
-            *h = lanes(memory, (row + unit) * count + at, width);
-        }
-        let next = self.remember(x, &h);
-        for (unit, h) in next.iter().enumerate() {
-            put(h, memory, (row + unit) * count + at, width);
-        }
-        self.answer(&next)
-    }
-
-    #[inline(always)]
-    fn answer(&self, h: &[Lanes; HIDDEN]) -> Lanes {
-        let mut sum = [self.head[HIDDEN]; LANES];
-        for (weight, h) in self.head.iter().zip(h) {
-            for i in 0..LANES {
-                sum[i] = weight.mul_add(h[i], sum[i]);
-            }
-        }
-        sum
-    }
-}
-
-/// The sum `start` + column `gate` of `weights` `[rows, GATES]` times `x` `[rows]`.
-#[inline(always)]
-fn product<const ROWS: usize>(weights: &[f32], gate: usize, x: &[Lanes; ROWS], start: Lanes) -> Lanes {
-    let mut sum = start;
-    for (row, x) in x.iter().enumerate() {
-        let weight = weights[row * GATES + gate];
-        for i in 0..LANES {
-            sum[i] = weight.mul_add(x[i], sum[i]);
-        }
-    }
-    sum
-}
-
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    tanh(0.5 * x).mul_add(0.5, 0.5)
-}
-
-/// The `width` numbers from `at` on; what lies behind them is 0.
-#[inline(always)]
-fn lanes(from: &[f32], at: usize, width: usize) -> Lanes {
-    let mut lanes = [0.0; LANES];
-    if width == LANES {
-        lanes.copy_from_slice(&from[at..at + LANES]);
-    } else {
-        lanes[..width].copy_from_slice(&from[at..at + width]);
-    }
-    lanes
-}
-
-#[inline(always)]
-fn put(lanes: &Lanes, to: &mut [f32], at: usize, width: usize) {
-    if width == LANES {
-        to[at..at + LANES].copy_from_slice(lanes);
-    } else {
-        to[at..at + width].copy_from_slice(&lanes[..width]);
-    }
 }
 
 #[cfg(test)]

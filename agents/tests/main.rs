@@ -2,6 +2,7 @@
 
 mod baseline;
 mod context;
+mod inner_rule;
 mod lives;
 #[cfg(feature = "torch")]
 mod meta_gradient;

@@ -5,6 +5,7 @@ use metadrift_agents::{
     layout::{Head, Layout},
     native::NativeBackend,
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
+    params::Point,
 };
 
 use super::problem::{Outcome, Problem};
@@ -130,9 +131,13 @@ impl Bed {
         let theta = self.network(&self.problem.theta);
         let data = MetaBatch { supports, query, weight: Vec::new(), credit };
         let mut prepared = self.backend.prepare(&theta, &data);
-        let gradients = self.backend.task_gradients(&theta, &self.rates(), &mut prepared, &objective);
+        let at = Point { policy: &theta, rates: &self.rates(), rule: &[] };
+        let gradients = self.backend.task_gradients(at, &mut prepared, &objective);
         let states = self.problem.theta.len();
         // a loss is minus a return
-        gradients.iter().map(|(by_params, ..)| Self::theta(by_params, states).iter().map(|g| -g).collect()).collect()
+        gradients
+            .iter()
+            .map(|([by_params, ..], _)| Self::theta(by_params, states).iter().map(|g| -g).collect())
+            .collect()
     }
 }

@@ -123,6 +123,7 @@ const KEYS: &[Key] = &[
     key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),
     key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes"),
     key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased"),
+    key("maml.update_rule", WORD, Is("\"gradient\""), Legal::OneOf(&["gradient", "learned"]), "", "Step of adaptation: the step sizes times the gradient, or times the direction of a small recurrent rule, whose weights are learned with the policy"),
     key("maml.estimator", WORD, Is("\"lvc\""), Legal::OneOf(&["score", "lvc", "dice", "loaded-dice"]), "", "Estimator of second derivatives: score function, low-variance curvature, DiCE, loaded DiCE (`metadrift estimators` measures them)"),
     key("maml.dice_lambda", NUMBER, Is("0.9"), range("0 to 1", "1.5"), "", "Lambda of loaded DiCE: 0 is lvc, 1 is DiCE"),
     key("maml.sampling_term", WORD, Is("\"none\""), Legal::OneOf(&["none", "plain", "leave-one-out"]), "", "Credit of the meta-policy for the episodes that adaptation saw (E-MAML), with or without a baseline; needs maml.estimator = \"score\""),

@@ -11,15 +11,17 @@ use crate::{
     agent::{Adaptive, Agent, even_rates},
     backend::{self, Backend, NoBackend},
     batch::MetaBatch,
+    inner_rule::ROWS,
     inputs::Moments,
     learner::{Entry, Ground, Learner, Learns, feedforward},
     memory::{ADVANTAGE, Sizes, Taken},
-    params::{POLICY, Params, RATES},
+    params::{POLICY, Params, RATES, RULE},
     report::{Diverged, Report, Stopwatch},
     risk, sampling,
-    settings::{Episodes, MamlConfig, PpoConfig, Settings},
+    settings::{Episodes, MamlConfig, PpoConfig, Settings, UpdateRule},
     source::{Demand, Source},
     state::{Misfit, State},
+    update_rule,
 };
 
 mod outer;
@@ -53,9 +55,10 @@ const RECENT: usize = 5;
 /// The learner: meta-parameters, inner rates and optimiser.
 #[derive(Clone, Debug)]
 pub struct Maml {
-    /// The meta-policy and the inner step size of each of its parameters, `[2 num_params]`.
+    /// The meta-policy, a learned rule for the inner steps if there is one, and the inner step size of each of the policy's
+    /// parameters.
     params: Params,
-    /// The optimiser of the learned parameters: all, or the meta-policy's alone if the rates are fixed.
+    /// The optimiser of the learned parameters: all, or those before the rates if these are fixed.
     adam: Adam,
     maml: MamlConfig,
     ppo: PpoConfig,
@@ -76,7 +79,7 @@ impl Learner for Maml {
     /// draw tasks; phi_i <- theta for each task i
     /// for each inner step k
     ///     collect support data D_k,i with phi_i
-    ///     phi_i <- phi_i - inner_lr * gradient of the inner loss on D_k,i
+    ///     phi_i <- phi_i - inner_lr * gradient of the inner loss on D_k,i, or a step of a learned rule
     /// collect query data D'_i with phi_i and, for comparison, the returns of theta on the same ticks
     /// theta <- step down the loss of phi_i on D'_i, or several, phi_i adapted anew from theta in each of them,
     ///          through the graph
@@ -149,8 +152,10 @@ impl Learner for Maml {
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
-        let part = |name| state.tensor(name, self.params.part(name).len());
-        let params = Params::new([(POLICY, part(POLICY)?), (RATES, part(RATES)?)]);
+        let mut params = self.params.clone();
+        for (name, values) in self.params.parts() {
+            params.values_mut()[self.params.range(name)].copy_from_slice(&state.tensor(name, values.len())?);
+        }
         let adam = Adam::load(state, "adam", self.adam.m.len())?;
         let moments = self.moments.as_ref().map(|moments| moments.loaded(state)).transpose()?;
         if self.maml.stop_at_return.is_some() {
@@ -174,10 +179,18 @@ impl Maml {
         let moments = settings.policy.moments(&layout);
         let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
         let labelled = settings.examples.is_some();
-        Ok(Maml { labelled, moments, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) })
+        let rule = maml.update_rule;
+        let learner = Maml { labelled, moments, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) };
+        Ok(match rule {
+            UpdateRule::Gradient => learner,
+            UpdateRule::Learned => learner.with_rule(update_rule::initial(&mut rng)),
+        })
     }
 
-    /// A learner at `meta_params`, with every inner rate at `inner_lr`.
+    /// A learner at `meta_params`, with every inner rate at `inner_lr`, whose inner steps are gradient steps.
+    ///
+    /// # Panics
+    /// If there is another number of parameters.
     pub fn new(
         maml: MamlConfig,
         ppo: PpoConfig,
@@ -217,7 +230,15 @@ impl Maml {
         self.maml.inner_steps
     }
 
-    /// The meta-policy and its inner rates.
+    /// The same learner at its start, whose inner steps are those of the learned rule of `weights`
+    /// `[update_rule::WEIGHTS]`.
+    pub fn with_rule(self, weights: Vec<f32>) -> Self {
+        let [policy, rates] = [POLICY, RATES].map(|name| self.params.part(name).to_vec());
+        let adam = Adam::new(self.adam.m.len() + weights.len());
+        Maml { params: Params::new([(POLICY, policy), (RULE, weights), (RATES, rates)]), adam, ..self }
+    }
+
+    /// The meta-policy, its inner rates, and a learned rule if there is one.
     pub fn params(&self) -> &Params {
         &self.params
     }
@@ -229,9 +250,10 @@ impl Maml {
 
     /// The meta-policy as it is deployed, without tasks.
     pub fn adaptive(&self) -> Adaptive {
-        let [start, rates] = [POLICY, RATES].map(|name| self.params.part(name).to_vec());
-        let normalizer = self.moments.as_ref().and_then(Moments::normalizer);
-        Adaptive::new(self.backend.clone(), self.inner_loss(), self.estimator, start, rates).normalizing(normalizer)
+        let at = self.params.point();
+        let (backend, start, rates) = (self.backend.clone(), at.policy.to_vec(), at.rates.to_vec());
+        let agent = Adaptive::new(backend, self.inner_loss(), self.estimator, start, rates);
+        agent.with_rule(at.rule.to_vec()).normalizing(self.moments.as_ref().and_then(Moments::normalizer))
     }
 }
 
@@ -299,9 +321,15 @@ pub(super) fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
     // the native backend has its own copy of every sample
     let copies = 2 * (inner + 1) * tasks * per_task * sizes.sample;
     let in_hand = sizes.threads.min(tasks) * per_task * kept.max(ADVANTAGE);
+    // the memory of a learned rule: that of every task, and those that a meta-gradient passes; or its gates in a graph
+    let remembered = match settings.maml.update_rule {
+        UpdateRule::Gradient => 0,
+        UpdateRule::Learned if sizes.graph => 500 * inner * settings.maml.tasks_per_chunk.max(1) as u128,
+        UpdateRule::Learned => ROWS as u128 * (tasks + (inner + 2) * sizes.threads.min(tasks)),
+    };
     Taken {
         data: copies + in_hand,
-        networks: sizes.networks(sizes.params, tasks),
+        networks: sizes.networks(sizes.params, tasks) + sizes.params * remembered,
         keys: "rollout.num_tasks, rollout.num_envs, rollout.num_steps, maml.inner_steps or policy.hidden",
     }
 }

@@ -75,6 +75,12 @@ pub const ALL: &[Recipe] = &[
         sets: &["maml.learn_inner_lr=true", "maml.outer=ppo"],
     },
     Recipe {
+        name: "learned-step",
+        about: "A learned rule takes the inner steps: two small recurrent units, shared by all parameters",
+        paper: "Shape of Lan et al. 2023, arXiv 2302.01470, inside Finn et al. 2017, arXiv 1703.03400",
+        sets: &["maml.update_rule=learned", "maml.outer=ppo"],
+    },
+    Recipe {
         name: "anil",
         about: "Only the last layer adapts",
         paper: "Raghu et al. 2020, arXiv 1909.09157",

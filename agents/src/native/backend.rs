@@ -6,7 +6,7 @@ use crate::{
     batch::{Batch, Lives, MetaBatch},
     layout::Layout,
     objective::{ClippedLoss, InnerLoss, LifeObjective, LifeStats, Objective, ObjectiveStats},
-    params::{POLICY, Params, RATES},
+    params::Params,
 };
 
 impl Backend for NativeBackend {
@@ -20,6 +20,10 @@ impl Backend for NativeBackend {
 
     fn adapt(&self, inner: InnerLoss, params: &[Vec<f32>], rates: &[f32], support: &[Batch]) -> Vec<Vec<f32>> {
         self.adapt(inner, params, rates, support)
+    }
+
+    fn gradients(&self, inner: InnerLoss, params: &[Vec<f32>], support: &[Batch]) -> Vec<Vec<f32>> {
+        self.gradients(inner, params, support)
     }
 
     fn problem<'a>(&'a self, theta: &[f32], data: &MetaBatch) -> Box<dyn Problem + 'a> {
@@ -48,12 +52,8 @@ impl LifeProblem for (Vec<PreparedLives<f32>>, LifeGradients<f32>) {
 
 impl Problem for (&NativeBackend, Prepared<f32>) {
     fn gradient(&mut self, at: &Params, objective: &Objective) -> (Vec<f32>, ObjectiveStats) {
-        let (mut gradient, by_rates, stats) =
-            self.0.meta_gradient(at.part(POLICY), at.part(RATES), &mut self.1, objective);
-        if objective.learn_rates {
-            gradient.extend(by_rates);
-        }
-        (gradient, stats)
+        let ([by_policy, by_rates, by_rule], stats) = self.0.meta_gradient_at(at.point(), &mut self.1, objective);
+        ([by_policy, by_rule, by_rates].concat(), stats)
     }
 }
 

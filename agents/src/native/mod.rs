@@ -47,6 +47,7 @@ use crate::{
     batch::{Batch, MetaBatch},
     layout::Layout,
     objective::{InnerLoss, Objective, ObjectiveStats},
+    params::Point,
     threads::{run_jobs, run_jobs_with},
 };
 
@@ -70,13 +71,7 @@ enum Ask<'a, T> {
     /// Gradient of a loss, `[num_params]`, and its sums.
     Gradient { params: &'a [T], data: &'a Samples<T>, loss: Loss<'a, T>, answer: &'a mut (Vec<T>, Sums) },
     /// The task's share of the meta-gradient.
-    Meta {
-        theta: &'a [T],
-        rates: &'a [T],
-        task: &'a mut TaskData<T>,
-        objective: &'a Objective,
-        answer: &'a mut TaskGradient<T>,
-    },
+    Meta { at: Point<'a, T>, task: &'a mut TaskData<T>, objective: &'a Objective, answer: &'a mut TaskGradient<T> },
 }
 
 /// The instructions that the kernels use here: `avx512`, `avx2` or `portable`.
@@ -103,16 +98,30 @@ impl NativeBackend {
         rates: &[T],
         support: &[Batch<U>],
     ) -> Vec<Vec<T>> {
-        let mut adapted = vec![Vec::new(); params.len()];
-        let jobs = params.iter().zip(support).zip(&mut adapted).collect();
+        let gradients = self.gradients(inner, params, support);
+        let step = |(params, gradient): (&Vec<T>, Vec<T>)| {
+            params.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect()
+        };
+        params.iter().zip(gradients).map(step).collect()
+    }
+
+    /// Gradient of the inner loss of every task, `[tasks, num_params]`.
+    pub fn gradients<T: Scalar, U: Scalar>(
+        &self,
+        inner: InnerLoss,
+        params: &[Vec<T>],
+        support: &[Batch<U>],
+    ) -> Vec<Vec<T>> {
+        let mut gradients = vec![Vec::new(); params.len()];
+        let jobs = params.iter().zip(support).zip(&mut gradients).collect();
         self.spread(jobs, &mut Vec::new(), |worker, job: ((&Vec<T>, &Batch<U>), &mut Vec<T>)| {
-            let ((params, support), adapted) = job;
+            let ((params, support), gradient) = job;
             let data = Samples::new(support);
             let mut answer = Default::default();
             worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Inner(inner), answer: &mut answer });
-            *adapted = params.iter().zip(rates).zip(&answer.0).map(|((p, r), g)| *p - *r * *g).collect();
+            *gradient = answer.0;
         });
-        adapted
+        gradients
     }
 
     /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
@@ -129,8 +138,8 @@ impl NativeBackend {
         Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect(), spaces: Vec::new() }
     }
 
-    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters and by the inner rates:
-    /// `([num_params], [num_params], stats)`; the second is empty unless the objective learns the rates.
+    /// Gradient of the meta-objective with gradient steps inside, mean over tasks, by the meta-parameters and by the inner
+    /// rates: `([num_params], [num_params], stats)`; the second is empty unless the objective learns the rates.
     pub fn meta_gradient<T: Scalar>(
         &self,
         theta: &[T],
@@ -138,33 +147,46 @@ impl NativeBackend {
         data: &mut Prepared<T>,
         objective: &Objective,
     ) -> (Vec<T>, Vec<T>, ObjectiveStats) {
-        let results = self.task_gradients(theta, rates, data, objective);
+        let ([by_theta, by_rates, _], stats) =
+            self.meta_gradient_at(Point { policy: theta, rates, rule: &[] }, data, objective);
+        (by_theta, by_rates, stats)
+    }
+
+    /// Gradient of the meta-objective, mean over tasks, by policy, rates and rule. That by the rates is empty unless the
+    /// objective learns them; that by the rule is as long as the rule.
+    pub fn meta_gradient_at<T: Scalar>(
+        &self,
+        at: Point<'_, T>,
+        data: &mut Prepared<T>,
+        objective: &Objective,
+    ) -> ([Vec<T>; 3], ObjectiveStats) {
+        let results = self.task_gradients(at, data, objective);
         // the sum is in task order, so that it does not depend on the threads' timing
         let scale = 1.0 / data.tasks.len() as f64;
-        let mut sum = vec![T::ZERO; theta.len()];
-        let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
+        let rates = if objective.learn_rates { at.rates.len() } else { 0 };
+        let mut sums = [at.policy.len(), rates, at.rule.len()].map(|length| vec![T::ZERO; length]);
         let mut stats = [0.0; 6];
-        for (gradient, rates, task_stats) in &results {
-            sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += *g * T::of(scale));
-            by_rates.iter_mut().zip(rates).for_each(|(s, g)| *s += *g * T::of(scale));
+        for (gradients, task_stats) in &results {
+            for (sum, gradient) in sums.iter_mut().zip(gradients) {
+                sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += *g * T::of(scale));
+            }
             stats.iter_mut().zip(task_stats).for_each(|(s, v)| *s += v * scale);
         }
         let [loss, inner_loss, kl, entropy, clip_fraction, approx_kl] = stats;
-        (sum, by_rates, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
+        (sums, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
     }
 
     /// Each task's gradient of the meta-objective, `[tasks]`.
     pub fn task_gradients<T: Scalar>(
         &self,
-        theta: &[T],
-        rates: &[T],
+        at: Point<'_, T>,
         data: &mut Prepared<T>,
         objective: &Objective,
     ) -> Vec<TaskGradient<T>> {
         let mut results: Vec<TaskGradient<T>> = data.tasks.iter().map(|_| Default::default()).collect();
         let jobs = data.tasks.iter_mut().zip(&mut results).collect();
         self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
-            worker.answer(Ask::Meta { theta, rates, task, objective, answer });
+            worker.answer(Ask::Meta { at, task, objective, answer });
         });
         results
     }
@@ -191,9 +213,7 @@ impl<T: Scalar> Task<T> {
     fn answer_body(&mut self, ask: Ask<'_, T>) {
         match ask {
             Ask::Gradient { params, data, loss, answer } => *answer = self.gradient(params, data, &loss, None),
-            Ask::Meta { theta, rates, task, objective, answer } => {
-                *answer = self.meta_gradient(theta, rates, task, objective);
-            }
+            Ask::Meta { at, task, objective, answer } => *answer = self.meta_gradient(at, task, objective),
         }
     }
 }

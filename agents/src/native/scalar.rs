@@ -143,6 +143,8 @@ pub trait Scalar:
     fn exp(self) -> Self;
     /// Natural logarithm of a positive number.
     fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
     /// Inner products of up to sixteen `rows`, `[_, inputs]`, with `w` `[inputs]`; 0 for missing rows.
     #[inline(always)]
     fn dots(_isa: Isa, rows: &[Self], w: &[Self]) -> [Self; GROUP] {
@@ -215,6 +217,11 @@ impl Scalar for f32 {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> f32 {
+        f32::sqrt(self)
+    }
+
+    #[inline(always)]
     fn dots(isa: Isa, rows: &[f32], w: &[f32]) -> [f32; GROUP] {
         match isa.width() {
             // SAFETY: an `Isa` of this width exists only if the processor has the features.
@@ -266,5 +273,10 @@ impl Scalar for f64 {
     #[inline(always)]
     fn ln(self) -> f64 {
         f64::ln(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
     }
 }

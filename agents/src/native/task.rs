@@ -1,6 +1,7 @@
 //! One task's share of the meta-gradient, tile by tile.
 
 mod across;
+mod life;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     layout::Layout,
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
+    params::Point,
 };
 
 /// Work space for computations on one network.
@@ -85,8 +87,8 @@ pub(super) enum Loss<'a, T> {
     Squared,
 }
 
-/// Gradient by the meta-parameters, by the rates, and the six sums of `ObjectiveStats`.
-pub type TaskGradient<T> = (Vec<T>, Vec<T>, [f64; 6]);
+/// Gradient by the meta-parameters, by the rates, by the weights of a learned rule, and the six sums of `ObjectiveStats`.
+pub type TaskGradient<T> = ([Vec<T>; 3], [f64; 6]);
 
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
@@ -205,31 +207,6 @@ impl<T: Scalar> Task<T> {
         (product, sums.kl)
     }
 
-    /// The inner loop from `theta`: parameters before each step and after the last, `[inner_steps + 1, num_params]`, the
-    /// steps' gradients, `[inner_steps, num_params]`, and the sum of the inner losses. Keeps the tiles' states in `kept`.
-    #[inline(always)]
-    fn inner_steps(
-        &mut self,
-        theta: &[T],
-        rates: &[T],
-        (inner, supports): (InnerLoss, &[Samples<T>]),
-        kept: &mut [Vec<State<T>>],
-    ) -> (Vec<Vec<T>>, Vec<Vec<T>>, f64) {
-        let mut phis = vec![theta.to_vec()];
-        let mut gradients = Vec::new();
-        let mut loss = 0.0;
-        for (support, kept) in supports.iter().zip(kept) {
-            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
-            let phi = phis.last().expect("theta");
-            let (gradient, sums) = self.gradient(phi, support, &Loss::Inner(inner), Some(kept));
-            let next = phi.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect();
-            loss += sums.loss;
-            phis.push(next);
-            gradients.push(gradient);
-        }
-        (phis, gradients, loss)
-    }
-
     /// Gradient of the outer loss at the adapted parameters `phi`, times the task's weight, its sums, and that loss.
     #[inline(always)]
     fn outer(&mut self, phi: &[T], task: &TaskData<T>, objective: &Objective) -> (Vec<T>, Sums, f64) {
@@ -250,68 +227,69 @@ impl<T: Scalar> Task<T> {
         (gradient, sums, weight * value)
     }
 
-    /// Gradient of the task's meta-objective by `theta` and by `rates`:
+    /// Gradient of the task's meta-objective by policy, rates and rule:
     ///
     /// ```text
-    /// phi_0 = theta;  g_k = gradient of the inner loss at phi_k;  phi_k+1 = phi_k - rates * g_k
+    /// phi_0 = policy;  g_k = gradient of the inner loss at phi_k;  phi_k+1 = phi_k - rates * d_k
+    /// d_k = g_k, or the direction of a learned rule, which is a function of g_0, ..., g_k and its weights
     /// v = weight * gradient of the outer loss at phi_K
     /// for k = K-1, ..., 0
-    ///     d rates <- d rates - v * g_k
-    ///     v <- v - H_k (rates * v)            H_k: Hessian of the inner loss at phi_k, by its estimator
+    ///     d rates <- d rates - v * d_k
+    ///     u = derivative of the sum of rates * v . d over the steps from k on, by g_k: rates * v without a rule
+    ///     d rule <- d rule - derivative of rates * v . d_k by the weights, also through the memory
+    ///     v <- v - H_k u                      H_k: Hessian of the inner loss at phi_k, by its estimator
     ///     v <- v + gradient of the sampling term of step k at phi_k
-    /// d theta = v + kl_coef * gradient of KL(old || theta)
+    /// d policy = v + kl_coef * gradient of KL(old || policy)
     /// ```
     #[inline(always)]
     pub fn meta_gradient(
         &mut self,
-        theta: &[T],
-        rates: &[T],
+        at: Point<'_, T>,
         task: &mut TaskData<T>,
         objective: &Objective,
     ) -> TaskGradient<T> {
         let mut kept = std::mem::take(&mut self.kept);
         kept.resize_with(task.supports.len(), Vec::new);
-        let (phis, gradients, inner_loss) =
-            self.inner_steps(theta, rates, (objective.inner, &task.supports), &mut kept);
+        let mut life = self.live(at, (objective.inner, &task.supports), &mut kept);
         let steps = task.supports.len();
         if task.old.is_none() {
-            task.old = Some(self.old(theta, task, &kept));
+            task.old = Some(self.old(at.policy, task, &kept));
         }
-        let (mut v, outer, adapted) = self.outer(&phis[steps], task, objective);
+        let (mut v, outer, adapted) = self.outer(&life.phis[steps], task, objective);
         let old = task.old.as_ref().expect("just asked");
 
         let coef = T::of(objective.kl_coef);
         let (mut kl, mut sampled) = (0.0, 0.0);
-        let mut by_rates = vec![T::ZERO; if objective.learn_rates { rates.len() } else { 0 }];
+        let mut by_rates = vec![T::ZERO; if objective.learn_rates { at.rates.len() } else { 0 }];
         for k in (0..steps).rev() {
-            for ((sum, v), g) in by_rates.iter_mut().zip(&v).zip(&gradients[k]) {
-                *sum = *sum - *v * *g;
+            for ((sum, v), d) in by_rates.iter_mut().zip(&v).zip(&life.directions[k]) {
+                *sum = *sum - *v * *d;
             }
+            let u = life.pull_back(k, v.iter().zip(at.rates).map(|(v, r)| *v * *r).collect());
             if !objective.first_order {
-                let direction: Vec<T> = v.iter().zip(rates).map(|(v, r)| *v * *r).collect();
                 // this pass has the states before adaptation, and so computes their KL
                 let old = (k == 0).then_some((old, coef));
-                let known = (&kept[k][..], &gradients[k][..]);
+                let known = (&kept[k][..], &life.gradients[k][..]);
                 let (product, apart) =
-                    self.hessian_vector(objective.inner, (&phis[k], &direction), &task.supports[k], known, old);
+                    self.hessian_vector(objective.inner, (&life.phis[k], &u), &task.supports[k], known, old);
                 v.iter_mut().zip(&product).for_each(|(v, p)| *v = *v - *p);
                 kl += apart;
             }
             if let (OuterLoss::Clipped(outer), true) = (&objective.outer, task.credit != 0.0) {
                 let sampling = Loss::Sampling(T::of(task.credit), outer.clip_eps);
-                let (gradient, sums) = self.gradient(&phis[k], &task.supports[k], &sampling, None);
+                let (gradient, sums) = self.gradient(&life.phis[k], &task.supports[k], &sampling, None);
                 sampled += sums.loss;
                 v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             }
         }
         if objective.first_order || steps == 0 {
-            let (gradient, sums) = self.gradient(theta, task.states(), &Loss::Kl(old, coef), None);
+            let (gradient, sums) = self.gradient(at.policy, task.states(), &Loss::Kl(old, coef), None);
             v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             kl += sums.kl;
         }
         self.kept = kept;
         let loss = adapted + objective.kl_coef * kl + sampled;
-        (v, by_rates, [loss, inner_loss, kl, outer.entropy, outer.outside, outer.moved])
+        ([v, by_rates, life.by_rule()], [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }
 

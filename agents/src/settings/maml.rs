@@ -22,6 +22,9 @@ pub struct MamlConfig {
     pub inner_steps: usize,
     /// True if the second derivatives are left out (FOMAML): cheaper and biased.
     pub first_order: bool,
+    /// The inner step.
+    #[serde(skip_serializing_if = "is_default")]
+    pub update_rule: UpdateRule,
     /// Estimator of the second derivative of the inner loss.
     #[serde(skip_serializing_if = "is_default")]
     pub estimator: InnerEstimator,
@@ -60,6 +63,17 @@ pub struct MamlConfig {
     /// Number of tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch
     /// backend.
     pub tasks_per_chunk: usize,
+}
+
+/// The inner step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateRule {
+    /// The rates times the gradient.
+    #[default]
+    Gradient,
+    /// The rates times the direction of a rule ([`crate::inner_rule`]), whose weights are learned with the meta-policy.
+    Learned,
 }
 
 /// Estimators of the second derivative of the inner loss.
@@ -187,6 +201,8 @@ impl MamlConfig {
         check("maml.sampling_term", word(&self.sampling_term), once, TWICE)?;
         let steps = self.sampling_term == SamplingTerm::None || self.inner_steps > 0;
         check("maml.sampling_term", word(&self.sampling_term), steps, "none if maml.inner_steps = 0")?;
+        let rule = self.update_rule == UpdateRule::Gradient || self.inner_steps > 0;
+        check("maml.update_rule", word(&self.update_rule), rule, "gradient if maml.inner_steps = 0")?;
         check_in("maml.adapts_size", self.adapts_size, self.adapts_size as f64, Range::Whole(1, 1024))?;
         let sized = matches!(self.adapts, Subset::Context | Subset::LowRank) || is_default_size(&self.adapts_size);
         check("maml.adapts_size", self.adapts_size, sized, "left out unless maml.adapts is context or low-rank")?;
@@ -252,6 +268,7 @@ impl Default for MamlConfig {
             inner_lr: 0.1,
             inner_steps: 1,
             first_order: false,
+            update_rule: UpdateRule::default(),
             estimator: InnerEstimator::default(),
             dice_lambda: DICE_LAMBDA,
             sampling_term: SamplingTerm::default(),

@@ -12,6 +12,7 @@ mod inner;
 mod lives;
 mod policy;
 mod ppo;
+mod rule;
 
 pub use cuda::{gpus, product};
 pub use lives::UploadedLives;
@@ -21,12 +22,14 @@ use tch::{Kind, Tensor, kind::Element};
 use self::{
     data::Samples,
     inner::{Inner, outer_loss},
+    rule::Rule,
 };
 use crate::{
     batch::{Batch, MetaBatch},
     device::Device,
     layout::Layout,
     objective::{InnerLoss, Objective, ObjectiveStats, OuterLoss},
+    params::Point,
     threads::run_jobs,
 };
 
@@ -97,18 +100,44 @@ impl TchBackend {
     where
         T: Element + Default + Clone + Send + Sync,
     {
-        let mut adapted = vec![Vec::new(); params.len()];
-        let size = self.tasks_per_chunk.min(params.len()).max(1);
-        let jobs = params.chunks(size).zip(support.chunks(size)).zip(adapted.chunks_mut(size)).collect();
-        run_jobs(jobs, self.threads, |((params, support), adapted): AdaptJob<'_, T>| {
-            let theta = policy::blocks(&self.layout, params, self.device, self.kind, true);
+        self.on_tasks(params, support, |theta, support| {
             let rates = policy::blocks(&self.layout, &[rates], self.device, self.kind, false);
+            descend(theta, &rates, &self.inner_gradient(inner, theta, support))
+        })
+    }
+
+    /// Gradient of the inner loss of every task, `[tasks, num_params]`.
+    pub fn gradients<T>(&self, inner: InnerLoss, params: &[Vec<T>], support: &[Batch]) -> Vec<Vec<T>>
+    where
+        T: Element + Default + Clone + Send + Sync,
+    {
+        self.on_tasks(params, support, |theta, support| self.inner_gradient(inner, theta, support))
+    }
+
+    /// The blocks that `work` makes of the parameters and the support data of some tasks, `[tasks, num_params]`.
+    fn on_tasks<T>(
+        &self,
+        params: &[Vec<T>],
+        support: &[Batch],
+        work: impl Fn(&[Tensor], &Samples) -> Vec<Tensor> + Sync,
+    ) -> Vec<Vec<T>>
+    where
+        T: Element + Default + Clone + Send + Sync,
+    {
+        let mut answers = vec![Vec::new(); params.len()];
+        let size = self.tasks_per_chunk.min(params.len()).max(1);
+        let jobs = params.chunks(size).zip(support.chunks(size)).zip(answers.chunks_mut(size)).collect();
+        run_jobs(jobs, self.threads, |((params, support), answers): TaskJob<'_, T>| {
+            let theta = policy::blocks(&self.layout, params, self.device, self.kind, true);
             let support = Samples::upload(&self.layout, support, self.device, self.kind);
-            let loss = self.inner_loss(inner, &theta, &support).loss;
-            let gradient = gradient(&loss.sum(self.kind), &theta, Graph::Free);
-            adapted.clone_from_slice(&policy::flatten(&descend(&theta, &rates, &gradient)));
+            answers.clone_from_slice(&policy::flatten(&work(&theta, &support)));
         });
-        adapted
+        answers
+    }
+
+    fn inner_gradient(&self, inner: InnerLoss, theta: &[Tensor], support: &Samples) -> Vec<Tensor> {
+        let loss = self.inner_loss(inner, theta, support).loss;
+        gradient(&loss.sum(self.kind), theta, Graph::Free)
     }
 
     /// Copies `data` to the device, once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected
@@ -136,8 +165,8 @@ impl TchBackend {
         Uploaded { chunks: chunks.into_iter().map(|c| c.expect("filled")).collect(), num_tasks }
     }
 
-    /// Gradient of the meta-objective, mean over tasks, by the meta-parameters and by the inner rates:
-    /// `([num_params], [num_params], stats)`. The rates' gradient is zero unless the objective learns them.
+    /// Gradient of the meta-objective with gradient steps inside, mean over tasks, by the meta-parameters and by the inner
+    /// rates: `([num_params], [num_params], stats)`; the second is empty unless the objective learns the rates.
     pub fn meta_gradient<T>(
         &self,
         theta: &[T],
@@ -148,14 +177,33 @@ impl TchBackend {
     where
         T: Element + Default + Copy + Send + Sync + std::ops::AddAssign + Into<f64>,
     {
+        let ([by_theta, by_rates, _], stats) =
+            self.meta_gradient_at(Point { policy: theta, rates, rule: &[] }, data, objective);
+        (by_theta, by_rates, stats)
+    }
+
+    /// Gradient of the meta-objective, mean over tasks, by policy, rates and rule. That by the rates is empty unless the
+    /// objective learns them; that by the rule is as long as the rule.
+    pub fn meta_gradient_at<T>(
+        &self,
+        at: Point<'_, T>,
+        data: &mut Uploaded,
+        objective: &Objective,
+    ) -> ([Vec<T>; 3], ObjectiveStats)
+    where
+        T: Element + Default + Copy + Send + Sync + std::ops::AddAssign + Into<f64>,
+    {
         let mut results: Vec<Vec<T>> = vec![Vec::new(); data.chunks.len()];
         let scale = 1.0 / data.num_tasks as f64;
         let jobs = data.chunks.iter_mut().zip(&mut results).collect();
         run_jobs(jobs, self.threads, |(chunk, result): (&mut Chunk, &mut Vec<T>)| {
-            let theta = policy::blocks(&self.layout, &[theta], self.device, self.kind, true);
-            let rates = policy::blocks(&self.layout, &[rates], self.device, self.kind, objective.learn_rates);
-            let (loss, stats) = self.meta_loss(&theta, &rates, chunk, objective);
-            let leaves: Vec<&Tensor> = theta.iter().chain(rates.iter().filter(|_| objective.learn_rates)).collect();
+            let theta = policy::blocks(&self.layout, &[at.policy], self.device, self.kind, true);
+            let rates = policy::blocks(&self.layout, &[at.rates], self.device, self.kind, objective.learn_rates);
+            let mut rule = self.rule(at.rule, chunk.tasks);
+            let (loss, stats) = self.meta_loss((&theta, &rates, &mut rule), chunk, objective);
+            let learned = rates.iter().filter(|_| objective.learn_rates);
+            let leaves: Vec<&Tensor> =
+                theta.iter().chain(learned).chain(rule.iter().flat_map(|r| &r.weights)).collect();
             let mut rows = gradient(&(loss * scale), &leaves, Graph::Free);
             // the statistics travel with the gradient, so that a GPU is waited for once
             rows.push(&stats * scale);
@@ -163,16 +211,18 @@ impl TchBackend {
         });
         // the sum is in task order, so that it does not depend on the threads' timing
         let n = self.layout.num_params();
-        let mut sum = vec![T::default(); 2 * n];
+        let lengths = [n, if objective.learn_rates { n } else { 0 }, at.rule.len()];
+        let mut sum = vec![T::default(); lengths.iter().sum()];
         let mut stats = [0.0; 6];
         for result in &results {
             let (gradient, s) = result.split_at(result.len() - stats.len());
             sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += *g);
             stats.iter_mut().zip(s).for_each(|(sum, s)| *sum += (*s).into());
         }
-        let rates_gradient = sum.split_off(n);
+        let mut rest = sum.into_iter();
+        let gradients = lengths.map(|length| rest.by_ref().take(length).collect());
         let [loss, inner_loss, kl, entropy, clip_fraction, approx_kl] = stats;
-        (sum, rates_gradient, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
+        (gradients, ObjectiveStats { loss, inner_loss, kl, entropy, clip_fraction, approx_kl })
     }
 
     /// The meta-objective of a chunk, summed over its tasks, and six sums for [`ObjectiveStats`], `[1, 6]`.
@@ -180,7 +230,12 @@ impl TchBackend {
     /// Adapts anew from `theta` on the stored support data, keeping the graph, and scores the adapted parameters on
     /// the query data with PPO's clipped surrogate. Second order unless `first_order`: the gradient then flows
     /// through the inner gradients too.
-    fn meta_loss(&self, theta: &[Tensor], rates: &[Tensor], chunk: &Chunk, objective: &Objective) -> (Tensor, Tensor) {
+    fn meta_loss(
+        &self,
+        (theta, rates, rule): (&[Tensor], &[Tensor], &mut Option<Rule>),
+        chunk: &Chunk,
+        objective: &Objective,
+    ) -> (Tensor, Tensor) {
         let head = self.layout.head();
         let theta = expand(theta, chunk.tasks);
         let mut phi: Vec<Tensor> = theta.iter().map(Tensor::shallow_clone).collect();
@@ -194,6 +249,10 @@ impl TchBackend {
             if let (Some(credit), OuterLoss::Clipped(outer)) = (&chunk.credit, &objective.outer) {
                 sampling += self.sampling_loss(&phi, support, credit, outer.clip_eps);
             }
+            let step = match rule {
+                Some(rule) => rule.directions(&step),
+                None => step,
+            };
             phi = descend(&phi, rates, &step);
             inner_loss += value;
             out_before.get_or_insert(out);
@@ -223,8 +282,8 @@ impl TchBackend {
     }
 }
 
-/// Parameters and support data of some tasks, and the place of their adapted parameters.
-type AdaptJob<'a, T> = ((&'a [Vec<T>], &'a [Batch]), &'a mut [Vec<T>]);
+/// Parameters and support data of some tasks, and the place of the answers.
+type TaskJob<'a, T> = ((&'a [Vec<T>], &'a [Batch]), &'a mut [Vec<T>]);
 
 /// The `[1, in, out]` blocks for every task, `[tasks, in, out]`.
 fn expand(blocks: &[Tensor], tasks: i64) -> Vec<Tensor> {

@@ -33,8 +33,13 @@ impl Experience {
         if let Some(seen) = seen {
             seen.add(rollout);
         }
+        Experience::of(rollout, agent.prepare(rollout), watch)
+    }
+
+    /// The experience of `rollout`, whose batches and summary are `prepared`.
+    pub fn of(rollout: &Rollout, prepared: (Vec<Batch>, Option<Estimate>), watch: &mut Stopwatch) -> Self {
+        let (batches, estimate) = prepared;
         let returns = rollout.returns();
-        let (batches, estimate) = agent.prepare(rollout);
         let worst_return = returns.iter().copied().fold(f64::INFINITY, f64::min);
         watch.lap("time/advantage_s");
         Experience { batches, summary: Summary { mean_return: mean(&returns), worst_return, estimate }, returns }
