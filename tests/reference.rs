@@ -23,11 +23,8 @@ use serde::de::DeserializeOwned;
 fn minimal(key: &Key) -> String {
     let readers = readers(key);
     let learner = if readers == "all" { "maml" } else { readers.split(',').next().unwrap() };
-    let env = if key.key.starts_with("task.filter.e") || key.key.ends_with("authority") || key.key == "policy.log_std" {
-        "pendulum"
-    } else {
-        "cartpole"
-    };
+    let torques = ["policy.log_std", "task.filter.max_step_authority"].contains(&key.key);
+    let env = if torques || key.key.starts_with("task.filter.e") { "pendulum" } else { "cartpole" };
     let filter = if key.key.starts_with("task.filter.") { "filter = {}\n" } else { "" };
     let window = if ["context", "distill-window"].contains(&learner) { "[policy]\nwindow = 1\n" } else { "" };
     if key.key.starts_with("examples.") || learner == "prototypes" {
