@@ -20,6 +20,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results.md"
 RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd learned-step anil cavia cvar-maml".split()
+# Settings of plain PPO on pendulums, those of the preset pendulum-dr.
+PENDULUM = "ppo.gamma=0.95 ppo.gae_lambda=0.95 ppo.outer_epochs=8 ppo_learner.minibatch=512 ppo_learner.anneal=true".split()
+MASS = 'task={env="pendulum",vary={mass={law="uniform",low=0.5,high=2.0}}}'
 FAST = ["--set", "ppo.outer_lr=1e-3", "--set"]
 
 
@@ -61,6 +64,12 @@ def baselines(preset, gains):
     return {f"{preset}, {name}": row for name, row in rows.items()}
 
 
+def published(preset, *sets):
+    """Plain PPO on a benchmark with further settings, on pendulums with theirs."""
+    sets = [*sets, *(PENDULUM if preset.startswith("pendulum") else [])]
+    return [preset, "--learner", "ppo", *(word for pair in sets for word in ("--set", pair))]
+
+
 # Name of a table: its title, its kind, and for each of its rows the arguments of `train`, or those and further ones of `evaluate`.
 TABLES = {
     "flip": ("Presets that flip a sign", "control", {p: [p] for p in ("cartpole-flip", "pendulum-flip")}),
@@ -80,6 +89,23 @@ TABLES = {
         baselines("cartpole-flip", ["1.0", "-1.0"])
         | baselines("pendulum-flip", ["1.0", "-1.0"])
         | baselines("cartpole-physics", ["1.0"]),
+    ),
+    "chains": (
+        "Chains of tasks: phases of a life whose actuator is inverted between any two",
+        "phases",
+        {
+            "continual": ["cartpole-alternate"],
+            "maml": ["cartpole-alternate", "--learner", "maml", "--set", "maml.learn_inner_lr=true"],
+        },
+    ),
+    "benchmarks": (
+        "Plain PPO on published benchmarks that need no adaptation",
+        "success",
+        {
+            name: published(name)
+            for name in ("cartpole-packer", "pendulum-packer", "cartpole-cadm-moderate", "pendulum-cadm-moderate")
+        }
+        | {"pendulum, mass 0.5 to 2": published("pendulum-nominal", MASS)},
     ),
     "fast": (
         "Training that ends at a return",
@@ -163,7 +189,26 @@ def examples(run, cost, data, more):
     return [f"{cost[1]:.0f}", "" if base is None else f"{base:.3f}", *cells]
 
 
+def phases(run, cost, _more):
+    """Cells of a row: returns of the most likely actions in five phases, and the least after the first outside."""
+    returns = [[point["deterministic"]["mean"] for point in evaluated(run, split, ["--adapt-steps", 4])["curve"]]
+               for split in ("in-dist", "ood")]
+    cells = [f"{value:.1f}" for value in (*returns[0], min(returns[1][1:]))]
+    return [f"{cost[0] / 1e6:.2f}", f"{cost[1]:.0f}", *cells]
+
+
+def success(run, cost, _more):
+    """Cells of a row: returns of the most likely actions without adaptation, and the share of episodes that succeed."""
+    points = [evaluated(run, split, ["--adapt-steps", 0])["curve"][0] for split in ("in-dist", "ood")]
+    shares = [f"{100 * point['success']:.1f} %" if "success" in point else "" for point in points]
+    cells = [cell for point, share in zip(points, shares) for cell in (interval(point["deterministic"], 1), share)]
+    return [f"{cost[0] / 1e6:.2f}", f"{cost[1]:.0f}", *cells]
+
+
+EPISODES = {"control": control, "phases": phases, "success": success}
 HEADS = {
+    "phases": ["", "seed", "M steps", "s", "phase 0", "1", "2", "3", "4", "ood, least of 1 to 4"],
+    "success": ["", "seed", "M steps", "s", "in-dist", "success", "ood", "success"],
     "control": ["", "seed", "M steps", "s", "in-dist, before", "after 1 step", "ood, before", "after 1 step"],
     "examples": ["", "seed", "s", "nearest mean", "before", "1 step", "3 steps", "10 steps"],
     "estimators": ["problem", "steps", "estimator", "target", "relative error", "sd"],
@@ -199,7 +244,7 @@ def table(name, options):
             run.parent.mkdir(parents=True, exist_ok=True)
             print(f"reproduce: {name}: {label}, seed {seed}", file=sys.stderr)
             cost = trained(run, train + (["--data", str(data)] if data else []), seed)
-            cells = control(run, cost, more) if kind == "control" else examples(run, cost, data, more)
+            cells = EPISODES[kind](run, cost, more) if kind in EPISODES else examples(run, cost, data, more)
             rows.append([label, str(seed), *cells])
     head = HEADS[kind]
     lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
