@@ -135,6 +135,15 @@ TABLES = {
         "data",
         classes("entities", "mentions", 400),
     ),
+    "optimizer": (
+        "Learned optimiser of plain PPO: mean return over the budget of training, on held-out dynamics",
+        "optimizer",
+        {
+            "cartpole-physics, in-dist": ["cartpole-physics", "--split", "in-dist", "--seeds", 400],
+            "cartpole-physics, ood": ["cartpole-physics", "--split", "ood", "--seeds", 400],
+            "pendulum-physics, ood": ["pendulum-physics", "--ppo", "pendulum-ppo", "--split", "ood", "--seeds", 60],
+        },
+    ),
     "estimators": ("Estimators of the meta-gradient, by enumeration", "estimators", {"p1": [], "p2": []}),
 }
 
@@ -207,6 +216,7 @@ def success(run, cost, _more):
 
 EPISODES = {"control": control, "phases": phases, "success": success}
 HEADS = {
+    "optimizer": ["held-out dynamics", "optimiser", "trainings of its search", "mean return", "rule minus it"],
     "phases": ["", "seed", "M steps", "s", "phase 0", "1", "2", "3", "4", "ood, least of 1 to 4"],
     "success": ["", "seed", "M steps", "s", "in-dist", "success", "ood", "success"],
     "control": ["", "seed", "M steps", "s", "in-dist, before", "after 1 step", "ood, before", "after 1 step"],
@@ -226,6 +236,20 @@ def estimators(problem):
             yield [problem, str(inner), found["estimator"], found["target"], f"{found['rel_error']:.4f}", spread]
 
 
+def optimizers(out, label, arguments):
+    """Rows of the optimisers on the trainings of an evaluation; the rule is evolved, and Adam tuned, where they are missing."""
+    rule, adam = out / "rule.safetensors", out / "adam.json"
+    if not rule.exists():
+        program("optimizer", "train", "cartpole-physics", "--out", rule, "--seed", 1)
+    if not adam.exists():
+        search = ["--candidates", 512, "--draws", 16]
+        program("optimizer", "tune", "cartpole-physics", "--out", adam, "--seed", 1, *search)
+    found = json.loads(program("optimizer", "evaluate", rule, *arguments, "--adam", adam, "--format", "json"))
+    for optimizer in found["optimizers"]:
+        less = optimizer.get("rule_minus_this")
+        yield [label, optimizer["name"], str(optimizer["trainings"]), interval(optimizer, 1), "" if less is None else interval(less, 1)]
+
+
 def table(name, options):
     """The section of a table, as Markdown."""
     title, kind, runs = TABLES[name]
@@ -234,6 +258,10 @@ def table(name, options):
         train, more = arguments if isinstance(arguments, tuple) else (arguments, [])
         if kind == "estimators":
             rows.extend(estimators(label))
+            continue
+        if kind == "optimizer":
+            options.out.mkdir(parents=True, exist_ok=True)
+            rows.extend(optimizers(options.out.resolve(), label, arguments))
             continue
         data = None
         if kind == "data":

@@ -12,9 +12,9 @@ const UPRIGHT: std::ops::Range<usize> = 100..200;
 /// The share of the lanes whose first episode in `rollout` succeeds; `None` for other environments, or where an episode
 /// is too short to tell.
 pub fn share(spec: &EnvSpec, horizon: u32, rollout: &Rollout) -> Option<f64> {
-    let (least, succeeds): (usize, fn(&Trajectories<'_>, usize, usize) -> bool) = match spec.name {
-        "cartpole" => (STANDS, |_, _, steps| steps >= STANDS),
-        "pendulum" => (UPRIGHT.end, |data, env, steps| steps >= UPRIGHT.end && upright(data, env)),
+    let (least, succeeds): (usize, fn(&Trajectories<'_>, usize) -> bool) = match spec.name {
+        "cartpole" => (STANDS, |_, _| true),
+        "pendulum" => (UPRIGHT.end, upright),
         _ => return None,
     };
     if (horizon as usize).min(rollout.shape().steps) < least {
@@ -23,7 +23,7 @@ pub fn share(spec: &EnvSpec, horizon: u32, rollout: &Rollout) -> Option<f64> {
     let (mut successes, mut lanes) = (0, 0);
     for data in rollout.tasks() {
         for (env, _, end) in data.episodes().filter(|(_, start, _)| *start == 0) {
-            successes += usize::from(succeeds(&data, env, end));
+            successes += usize::from(end >= least && succeeds(&data, env));
             lanes += 1;
         }
     }
