@@ -45,7 +45,7 @@ pub(crate) const TINY: f64 = 2.061_153_622_438_558e-9;
 /// Largest log scale of a step.
 pub(crate) const MOST: f64 = 4.0;
 
-/// What a life keeps of every coordinate, or derivatives by it.
+/// The state that a life keeps of every coordinate, or derivatives by it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory<T> {
     /// The moments m and v and the units' memories, `[ROWS, num_params]`.
