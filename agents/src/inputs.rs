@@ -32,10 +32,9 @@ impl Normalizer {
     }
 }
 
-/// Count, mean and squared distances to the mean of all observations of a run so far, with which
-/// `policy.normalize_obs` begins; an evaluation does not add to them. They are those of VecNormalize (OpenAI Baselines;
-/// NormalizeObservation in Gymnasium), except that all steps of an iteration see the statistics of the iterations before,
-/// and that nothing is clipped.
+/// Count, mean and squared distances to the mean of all observations of training so far, for `policy.normalize_obs`; an
+/// evaluation adds nothing to them. They are those of VecNormalize (OpenAI Baselines; NormalizeObservation in Gymnasium), except
+/// that all steps of an iteration see the statistics of the iterations before, and that nothing is clipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Moments {
