@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    advantage::Estimate,
-    advantage::Estimator,
+    advantage::{Estimate, Estimator},
     backend::{Backend, BackendChoice},
     batch::Batch,
     inner_rule::{Memory, Rule},
