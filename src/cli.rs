@@ -2,6 +2,7 @@
 
 mod bench;
 mod estimators;
+mod live;
 mod optimizer;
 mod reference;
 mod tasks;
@@ -16,6 +17,7 @@ use crate::{checkpoint::Which, device::DeviceChoice};
 
 pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
+pub use live::{DetectorName, LearningArgs, LiveArgs, Switch};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
@@ -47,6 +49,12 @@ pub enum Command {
     /// Evaluate a run on held-out tasks, before and after adaptation
     #[command(after_help = "Example:\n  metadrift evaluate runs/cartpole-flip/latest --split ood --adapt-steps 3")]
     Evaluate(EvaluateArgs),
+    /// Live through long tasks that change, one lane each: the policy learns from what it does
+    #[command(after_help = "Examples:\n  metadrift live runs/cartpole-switch/latest --episodes 40\n  \
+        metadrift live runs/cartpole-switch/latest --detector prediction --log adaptations.jsonl\n  \
+        metadrift live --learner adaptive-control --preset cartpole-switch\n  \
+        metadrift live --verify adaptations.jsonl")]
+    Live(Box<LiveArgs>),
     /// Score runs by the metric of the published benchmark that their preset belongs to
     #[command(after_help = "Example:\n  metadrift score runs/double-integrator-aib/* runs/complex-ode-aib/*")]
     Score(ScoreArgs),

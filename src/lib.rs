@@ -24,6 +24,7 @@ mod fault;
 mod files;
 pub mod guard;
 pub mod life;
+pub mod live;
 pub mod logging;
 pub mod memory;
 pub mod message;

@@ -103,7 +103,8 @@ fn register(own: &[Own]) -> Result<(), String> {
 fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {
-        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Score(_) | Command::Record(_) => true,
+        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Live(_) => true,
+        Command::Score(_) | Command::Record(_) => true,
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
@@ -134,6 +135,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Train(args) => return commands::train::train(args),
         Command::Resume(args) => return commands::train::resume(args),
         Command::Evaluate(args) => commands::evaluate::run(args)?,
+        Command::Live(args) => commands::live::run(args)?,
         Command::Estimators(args) => commands::estimators::run(args)?,
         Command::Optimizer(command) => commands::optimizer::run(command)?,
         Command::Score(args) => commands::score::run(args)?,

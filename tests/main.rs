@@ -17,6 +17,7 @@ mod faults;
 mod folders;
 mod learning;
 mod lives;
+mod living;
 mod logging_files;
 mod manual;
 mod messages;

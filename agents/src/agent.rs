@@ -54,6 +54,10 @@ pub trait Agent: Send {
     /// If an adapted parameter is not finite.
     fn adapt(&mut self, seen: &Rollout) -> Result<(), Diverged>;
 
+    /// Takes the policies back towards those before adaptation, by `share` of the way: all of it forgets the adaptation.
+    /// Policies that take no gradient steps have no way to go.
+    fn return_by(&mut self, share: f32);
+
     /// The means by which it adapts.
     fn adapts(&self) -> Adapts;
 
@@ -188,6 +192,16 @@ impl Agent for Adaptive {
         self.step(&support)
     }
 
+    /// A learned rule keeps its memory as long as something of the adaptation is left.
+    fn return_by(&mut self, share: f32) {
+        if share >= 1.0 {
+            return self.begin(self.adapted.len());
+        }
+        for params in &mut self.adapted {
+            params.iter_mut().zip(&self.start).for_each(|(param, start)| *param += share * (start - *param));
+        }
+    }
+
     fn adapts(&self) -> Adapts {
         Adapts::ByGradient
     }
@@ -231,6 +245,8 @@ impl Agent for Remembering {
     fn adapt(&mut self, _seen: &Rollout) -> Result<(), Diverged> {
         Ok(())
     }
+
+    fn return_by(&mut self, _share: f32) {}
 
     fn adapts(&self) -> Adapts {
         Adapts::ByMemory

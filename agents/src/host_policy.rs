@@ -5,6 +5,8 @@
 //! depends neither on the lanes beside it nor on the processor's vector width. `tests/parity.rs` ties this to the tensor
 //! policy.
 
+mod density;
+
 use std::sync::Arc;
 
 use crate::{

@@ -1,6 +1,8 @@
 //! The buffer that actors write to: one column per quantity, axes `[tasks, steps, envs, ...]`, reused in every
 //! iteration. Examples without an environment fit in, too: episodes of one step whose action is the label.
 
+mod beside;
+
 use crate::{
     advantage::{self, Estimate, Estimator},
     batch::{Batch, Trajectories},
@@ -42,6 +44,8 @@ pub struct Rollout {
     truncated: Vec<bool>,
     episode_step: Vec<u32>,
     valid_steps: Vec<u32>,
+    /// Weights of the lanes in an adaptation, `[tasks, envs]`; empty if all count alike.
+    weight: Vec<f32>,
 }
 
 /// One task's part of a [`Rollout`], for one actor to write: the columns without the task axis.
@@ -159,6 +163,7 @@ impl Rollout {
             truncated: vec![false; rows],
             episode_step: vec![0; rows],
             valid_steps: vec![0; lanes],
+            weight: Vec::new(),
         }
     }
 
@@ -305,7 +310,9 @@ impl Rollout {
             *slot = advantage::prepare_own(&data, self.own_obs, gamma, gae_lambda);
         });
         let estimate = Estimate::of_all(prepared.iter().map(|(_, estimate)| estimate));
-        (prepared.into_iter().map(|(batch, _)| batch).collect(), Some(estimate))
+        let mut batches: Vec<Batch> = prepared.into_iter().map(|(batch, _)| batch).collect();
+        self.weigh(&mut batches);
+        (batches, Some(estimate))
     }
 
     /// Number of valid steps of all tasks.

@@ -59,6 +59,8 @@ pub enum Purpose {
     Belief = 11,
     /// Perturbations of an optimiser that evolves, and seeds of its trainings.
     Evolution = 14,
+    /// Coins that decide which of two policies acts.
+    Trial = 15,
     /// Noise of random schedules.
     Drift = 16,
     /// Noise and failures of actuators.

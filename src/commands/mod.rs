@@ -7,6 +7,7 @@ pub mod env;
 pub mod estimators;
 pub mod evaluate;
 pub mod learners;
+pub mod live;
 pub mod manual;
 pub mod optimizer;
 pub mod presets;

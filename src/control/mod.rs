@@ -65,7 +65,12 @@ pub struct Random {
 impl Random {
     /// The random policy on task `task` of those drawn with `seed`.
     pub fn new(space: ActionSpace, seed: u64, task: u32) -> Self {
-        Random { space, stream: Stream::new(seed, Purpose::EvaluationAction).task(task) }
+        Random::of(space, Stream::new(seed, Purpose::EvaluationAction).task(task))
+    }
+
+    /// The random policy by the numbers of `stream`.
+    pub fn of(space: ActionSpace, stream: Stream) -> Self {
+        Random { space, stream }
     }
 }
 

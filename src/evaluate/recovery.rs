@@ -26,18 +26,30 @@ pub struct LifeScore {
     pub after_change: Option<f64>,
     /// Ticks from a change until the policy has recovered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recovery_ticks: Option<RecoveryTicks>,
+    pub recovery_ticks: Option<Censored>,
 }
 
-/// Quantiles of the time until recovery, by the estimator of Kaplan and Meier (1958).
+/// Quantiles of times, some of which are only known to be longer than the time they had, by the estimator of Kaplan and Meier
+/// (1958). After a change of the world, it is the next change or the end that cuts the time to recovery short.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RecoveryTicks {
-    /// The time in which half of the changes are recovered from; none if fewer are.
+pub struct Censored {
+    /// The time in which half of the events happen; none if fewer do.
     pub median: Option<usize>,
-    /// The time in which nine tenths are.
+    /// The time in which nine tenths do.
     pub p90: Option<usize>,
-    /// Number of changes that were followed by the next one, or by the end, before the policy recovered.
+    /// Number of times that were cut short.
     pub censored: usize,
+}
+
+impl Censored {
+    /// The quantiles of `times`: those of events, or, where the flag is false, of the end of observation.
+    pub fn of(times: &[(usize, bool)]) -> Censored {
+        Censored {
+            median: quantile(times, 0.5),
+            p90: quantile(times, 0.9),
+            censored: times.iter().filter(|(_, happened)| !happened).count(),
+        }
+    }
 }
 
 /// Sums over the phases that were seen.
@@ -82,17 +94,12 @@ impl Recoveries {
     pub fn score(&self) -> LifeScore {
         let changes = self.times.len();
         let per_change = |sum: f64| (changes > 0).then(|| sum / changes as f64);
-        let ticks = RecoveryTicks {
-            median: quantile(&self.times, 0.5),
-            p90: quantile(&self.times, 0.9),
-            censored: self.times.iter().filter(|(_, recovered)| !recovered).count(),
-        };
         LifeScore {
             return_per_tick: self.reward / self.ticks as f64,
             changes,
             before_change: per_change(self.before),
             after_change: per_change(self.after),
-            recovery_ticks: (changes > 0).then_some(ticks),
+            recovery_ticks: (changes > 0).then(|| Censored::of(&self.times)),
         }
     }
 }
@@ -127,6 +134,17 @@ pub fn changes(task: &Task, start: Clocks, ticks: &[(f64, bool, bool)]) -> Vec<C
     let over: Vec<bool> = ticks.iter().map(|tick| tick.2).collect();
     let (low, high) = reward.iter().fold((f64::MAX, f64::MIN), |(low, high), r| (low.min(*r), high.max(*r)));
     recoveries(&reward, &failed, &jumps(&values(task, start, &over)), TOLERANCE * (high - low))
+}
+
+/// Ticks from each of `changes` with enough ticks before and after to recovery, and true, or to the next change or the end,
+/// and false.
+pub fn recovered(reward: &[f64], failed: &[bool], changes: &[usize]) -> Vec<(usize, bool)> {
+    let (low, high) = reward.iter().fold((f64::MAX, f64::MIN), |(low, high), r| (low.min(*r), high.max(*r)));
+    let found = recoveries(reward, failed, changes, TOLERANCE * (high - low));
+    found
+        .iter()
+        .map(|change| (change.recovered.unwrap_or(change.next) - change.at, change.recovered.is_some()))
+        .collect()
 }
 
 /// Those of `changes` with enough ticks before and after, and the recoveries from them.
@@ -168,7 +186,7 @@ fn values(task: &Task, start: Clocks, over: &[bool]) -> Vec<Vec<f64>> {
 
 /// The ticks before which a value changed that stood still until then, and stands still after: drifts that move all the time
 /// have none.
-fn jumps(values: &[Vec<f64>]) -> Vec<usize> {
+pub fn jumps(values: &[Vec<f64>]) -> Vec<usize> {
     let jumped = |&t: &usize| {
         let drift = |k: usize| {
             let [a, b, c, d] = [t - 2, t - 1, t, t + 1].map(|t| values[t][k]);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use metadrift_agents::agent::Adapts;
 use serde::Serialize;
 
-use super::{DecisionTime, LifeScore, RecoveryTicks};
+use super::{Censored, DecisionTime, LifeScore};
 use crate::{
     audit::SHORT_MEMORY,
     control::windowed::WINDOW,
@@ -214,7 +214,7 @@ impl Evaluation {
         else {
             return String::new();
         };
-        let RecoveryTicks { median, p90, censored } = ticks;
+        let Censored { median, p90, censored } = ticks;
         let time = |ticks: &Option<usize>| ticks.map_or("never".to_owned(), |ticks| ticks.to_string());
         let reward = |mean: &Option<f64>| mean.map_or(String::new(), |mean| format!("{mean:.2}"));
         format!(

@@ -173,3 +173,16 @@ fn a_normalizer_stands_before_the_network() {
     let (normalised, plain) = (answer(&acting, [4.5, 15.0]), answer(&layout, [2.5, -0.5]));
     assert!((normalised - plain).abs() < 1e-6, "{normalised} {plain}");
 }
+
+#[test]
+fn the_log_probability_of_a_drawn_action_is_that_of_its_drawing() {
+    for head in [Head::Categorical(3), Head::Gaussian(2), Head::StateGaussian(2)] {
+        let policy = policy(head, Isa::detect());
+        let [out, action, drawn] = drawn(&policy, 0, 50);
+        let mut again = vec![0.0; 50];
+        policy.log_probs(&out, &action, &mut again);
+        for (a, b) in again.iter().zip(&drawn) {
+            assert!((a - b).abs() < 2e-5 * b.abs().max(1.0), "{head:?}: {a} {b}");
+        }
+    }
+}

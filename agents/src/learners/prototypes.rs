@@ -268,6 +268,9 @@ impl Agent for Nearest {
         Ok(())
     }
 
+    /// Nothing: the next examples take the place of those before.
+    fn return_by(&mut self, _share: f32) {}
+
     fn adapts(&self) -> Adapts {
         Adapts::AtOnce
     }

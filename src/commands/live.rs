@@ -1,0 +1,261 @@
+//! `live RUN`
+
+mod text;
+
+use std::{fs, io::Write, path::Path};
+
+use indicatif::ProgressBar;
+use metadrift_agents::{
+    agent::{Adapts, Agent},
+    backend::BackendChoice,
+    device::Device,
+};
+use metadrift_envs::NotifyLevel;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    checkpoint::Which,
+    cli::{DetectorName, Format, LearningArgs, LiveArgs, Switch},
+    commands::print,
+    config::{Config, ConfigError, Experiment},
+    device,
+    failure::{During, Result, WrongUsage},
+    live::{
+        self, Learning, Lived, Protocol, Slot,
+        detector::{Detection, Watch},
+        guard::Opinion,
+        log,
+        metrics::{self, Subject, Summary},
+    },
+    output, presets, registry,
+    run_dir::task_digests,
+    train,
+    trained::Trained,
+};
+
+/// An episode, in the shape of its JSON form.
+#[derive(Serialize)]
+struct Line {
+    life: u32,
+    episode: usize,
+    tick: u64,
+    r#return: f64,
+    oracle_return: Option<f64>,
+    unadapted_return: f64,
+    reference_return: Option<f64>,
+    random_return: f64,
+    switched: bool,
+    detected: bool,
+    guard: Option<Opinion>,
+    adapted: bool,
+}
+
+impl Line {
+    fn new(life: &Lived, (episode, slot): (usize, &Slot)) -> Line {
+        Line {
+            life: life.life,
+            episode,
+            tick: episode as u64 * u64::from(life.horizon),
+            r#return: slot.returned,
+            oracle_return: slot.oracle,
+            unadapted_return: slot.unadapted,
+            reference_return: slot.reference,
+            random_return: slot.random,
+            switched: !slot.switches.is_empty(),
+            detected: !slot.alarms.is_empty(),
+            guard: slot.guard,
+            adapted: slot.adapted,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the run has no valid checkpoint, its policy does not fit the preset, or an option does not fit the policy.
+pub fn run(args: &LiveArgs) -> Result<()> {
+    if let Some(file) = &args.verify {
+        return verify(file);
+    }
+    args.log.as_deref().map_or(Ok(()), output::check)?;
+    let device = device::open(args.compute.device)?;
+    let computing = (device, args.compute.backend);
+    let (config, agent) = subject(args, computing)?;
+    config.check_control()?;
+    let reference =
+        args.reference.as_ref().map(|run| opened(run, Which::Last, Some(&config), computing)).transpose()?;
+    let reference = reference.map(|(_, agent)| agent);
+    let learning = learning(&args.learning, &config, &*agent)?;
+    let (lives, episodes, seed) = (args.lives as usize, args.episodes, args.seed);
+    let protocol = Protocol { split: args.split, lives, episodes, seed };
+    // hidden unless on a terminal
+    let bar = ProgressBar::new(lives as u64);
+    let mut lived = Vec::with_capacity(lives);
+    let mut printed = Ok(());
+    live::live(
+        &config,
+        (&*agent, reference.as_deref()),
+        (&protocol, &learning.unwrap_or_default()),
+        (args.compute.num_actors(), args.log.is_some()),
+        |life| {
+            if args.format == Format::Json && printed.is_ok() {
+                printed = lines(&life);
+            }
+            lived.push(life);
+            bar.inc(1);
+        },
+    )?;
+    bar.finish_and_clear();
+    printed?;
+    let subject = Subject { preset: &config.name, learner: config.learner.name };
+    let summary = metrics::score(&subject, &protocol, learning.as_ref(), &lived);
+    match args.format {
+        Format::Json => print(&(serde_json::to_string(&json!({ "summary": summary }))? + "\n"))?,
+        Format::Text => print(&text::of(&summary, &lived))?,
+    }
+    args.log.as_ref().map_or(Ok(()), |file| keep(file, &config, &summary, &lived))
+}
+
+/// Prints the episodes of a life, one object a line.
+fn lines(life: &Lived) -> Result<()> {
+    let mut text = Vec::new();
+    for slot in life.slots.iter().enumerate() {
+        serde_json::to_writer(&mut text, &Line::new(life, slot))?;
+        writeln!(text).expect("memory takes all");
+    }
+    Ok(print(&String::from_utf8(text).expect("JSON is text"))?)
+}
+
+/// Writes the log.
+fn keep(file: &Path, config: &Experiment, summary: &Summary, lived: &[Lived]) -> Result<()> {
+    let run = json!({
+        "version": env!("CARGO_PKG_VERSION"), "preset": config.name, "learner": config.learner.name,
+        "tasks": task_digests(config)?, "lives": summary.protocol, "learning": summary.learning,
+    });
+    let text = log::text(&run, lived.iter().flat_map(|life| &life.log))?;
+    output::write(file, text.as_bytes())
+}
+
+/// Checks a log.
+fn verify(file: &Path) -> Result<()> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).during(|| format!("cannot read {name}"))?;
+    let entries = log::verify(&name, &text)?;
+    Ok(print(&format!("{name}: {entries} adaptations, as they were written\n"))?)
+}
+
+/// Device and arithmetic.
+type Computing = (Device, Option<BackendChoice>);
+
+/// The world and the policy that lives in it. Lives are spread over threads, so that an agent computes by one.
+fn subject(args: &LiveArgs, computing: Computing) -> Result<(Experiment, Box<dyn Agent>)> {
+    match (&args.run, &args.preset) {
+        (Some(run), Some(preset)) => {
+            let world = presets::load_control(preset, &[])?;
+            opened(run, args.checkpoint, Some(&world), computing)
+        }
+        (Some(run), None) => opened(run, args.checkpoint, None, computing),
+        (None, preset) => {
+            let name = args.learner.as_ref().expect("the parser asks for one");
+            let preset = preset.as_ref().expect("the parser asks for it");
+            let config = presets::load_control(preset, &[format!("learner={name}")])?;
+            let learner = train::learner(&config, computing.0, computing.1.unwrap_or_default(), 1)?;
+            let agent = learner.agent();
+            Ok((config, agent))
+        }
+    }
+}
+
+/// The policy of a run, in its own world or in that of `world`.
+fn opened(
+    run: &Path,
+    which: Which,
+    world: Option<&Experiment>,
+    (device, backend): Computing,
+) -> Result<(Experiment, Box<dyn Agent>)> {
+    let Trained { config, agent, dir, .. } = Trained::open(run, which, device, backend, 1)?;
+    let Some(world) = world else { return Ok((config, agent)) };
+    config.check_control()?;
+    let moved = Experiment::new(Config {
+        name: world.name.clone(),
+        task: world.task.clone(),
+        evaluation: (**world).evaluation.clone(),
+        ..(*config).clone()
+    })?;
+    let (of_run, of_world) = (config.env().spec().name, moved.env().spec().name);
+    let (has, sees) = (agent.policies().layout.obs_dim(), registry::policy(&moved).obs_dim());
+    if of_run != of_world || has != sees {
+        let message = format!(
+            "{}: its policy is for {of_run} with {has} readings, but {} has {of_world} with {sees}",
+            dir.display(),
+            world.name
+        );
+        return Err(WrongUsage(message).into());
+    }
+    Ok((moved, agent))
+}
+
+/// The way of learning that the options ask for; `None` for a policy that does not learn by gradient.
+fn learning(args: &LearningArgs, config: &Experiment, agent: &dyn Agent) -> Result<Option<Learning>> {
+    let given = [
+        ("--every", args.every.is_some()),
+        ("--steps", args.steps.is_some()),
+        ("--anchor", args.anchor.is_some()),
+        ("--window", args.window.is_some()),
+        ("--half-life", args.half_life.is_some()),
+        ("--importance", args.importance.is_some()),
+        ("--detector", args.detector.is_some()),
+        ("--test", args.test.is_some()),
+        ("--threshold", args.threshold.is_some()),
+        ("--guard", args.guard == Some(Switch::On)),
+        ("--level", args.level.is_some()),
+    ];
+    if agent.adapts() != Adapts::ByGradient {
+        let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(None) };
+        let learner = config.learner.name;
+        let why = "adapts while it acts, by its memory, and takes no gradient steps";
+        return Err(WrongUsage(format!("{option} has no effect: {learner} {why}")).into());
+    }
+    let least = config.horizon().div_ceil(250);
+    if let Some(every) = args.every.filter(|every| *every < least) {
+        return Err(WrongUsage(format!("--every {every} must be at least {least} ticks on this preset")).into());
+    }
+    if args.level.is_some() && args.guard == Some(Switch::Off) {
+        return Err(WrongUsage("--level has no effect with --guard off".into()).into());
+    }
+    let detector = detector(args, config)?;
+    let usual = Learning::default();
+    let guard = args.guard != Some(Switch::Off);
+    Ok(Some(Learning {
+        every: args.every.unwrap_or(usual.every),
+        steps: args.steps.map_or(usual.steps, usize::from),
+        anchor: args.anchor.map_or(usual.anchor, |share| share as f32),
+        window: args.window.unwrap_or(usual.window),
+        half_life: args.half_life.unwrap_or(usual.half_life),
+        importance: args.importance.map_or(usual.importance, |choice| choice == Switch::On),
+        detector,
+        guard: guard.then(|| args.level.or(usual.guard)).flatten(),
+    }))
+}
+
+/// The detector that the options ask for.
+fn detector(args: &LearningArgs, config: &Experiment) -> Result<Option<Detection>> {
+    let watch = args.detector.and_then(DetectorName::watch);
+    if !matches!(watch, Some(Watch::Returns | Watch::Prediction)) && (args.test.is_some() || args.threshold.is_some()) {
+        let why = "--test and --threshold have no effect: there is no quantity to test with this --detector";
+        return Err(WrongUsage(why.into()).into());
+    }
+    if watch == Some(Watch::Notified) && config.task.settings().notify.level == NotifyLevel::None {
+        let none = format!("{} has no notifications: set task.notify.level in a file of your own", config.name);
+        return Err(ConfigError::NotFound(none).into());
+    }
+    Ok(watch.map(|watch| {
+        let usual = Detection::of(watch);
+        Detection {
+            test: args.test.unwrap_or(usual.test),
+            threshold: args.threshold.unwrap_or(usual.threshold),
+            ..usual
+        }
+    }))
+}

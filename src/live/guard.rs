@@ -1,0 +1,210 @@
+//! A guard that keeps an adapted policy only while it is not shown to be worse than the unadapted one.
+//!
+//! A coin decides before each episode which of the two acts; it favours the one that has the better evidence. With r the
+//! return, in [0, 1], and p the probability that the unadapted policy acts, Z = (r - 1/2) (adapted acts / (1 - p) - unadapted acts / p) has the
+//! difference of the two expected returns as its mean, at every moment, however the world moves. Against the hypothesis
+//! that the adapted policy is never worse, the product of 1 - l Z over the episodes is a fair or losing bet for every
+//! l >= 0 that is chosen before, so that by Ville's inequality it exceeds 1/a at any time with probability a at most
+//! (Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by betting", and Waudby-Smith et al. 2024,
+//! "Anytime-valid off-policy inference for contextual bandits"). The same bet with the other sign shows that it is better.
+//! Returns are scaled to the range of those seen before in the life and cut off at its ends: the test is of returns so
+//! scaled.
+
+use serde::Serialize;
+
+/// Probability that the unadapted policy acts while nothing is known.
+const TRIAL: f64 = 0.5;
+/// Its range: the least is that while the adapted policy is trusted.
+const RANGE: [f64; 2] = [0.02, 0.9];
+/// Shares of the largest legal stake.
+const STAKES: [f64; 3] = [0.2, 0.5, 0.9];
+/// Share of the capital that is laid at once.
+const FIRST: f64 = 0.8;
+
+/// The guard's opinion of the adapted policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Opinion {
+    /// Not enough is known: both policies act, by a coin.
+    Trial,
+    /// It seems better: the unadapted one acts now and then.
+    Trusted,
+    /// It was shown to be worse: the unadapted one acts.
+    RolledBack,
+}
+
+impl Opinion {
+    /// The name for people and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Opinion::Trial => "trial",
+            Opinion::Trusted => "trusted",
+            Opinion::RolledBack => "rolled-back",
+        }
+    }
+}
+
+/// A bet against a hypothesis: the capital of several stakes. A part of it is laid only later, so that a change late in a life
+/// is found, too: the share 1 / (t (t - 1)) of that part before episode t.
+#[derive(Clone, Debug)]
+struct Bet {
+    /// Capital that is at stake, for each of [`STAKES`].
+    laid: [f64; STAKES.len()],
+    /// Capital that is not yet.
+    kept: f64,
+    episodes: f64,
+}
+
+impl Bet {
+    fn new() -> Bet {
+        Bet { laid: [0.0; STAKES.len()], kept: 1.0, episodes: 0.0 }
+    }
+
+    /// Bets on a gain `z` in [-1, 1] whose mean is at most 0 by the hypothesis.
+    fn on(&mut self, z: f64) {
+        self.episodes += 1.0;
+        let later = (1.0 - FIRST) / (self.episodes * (self.episodes - 1.0));
+        let fresh = if self.episodes == 1.0 { FIRST } else { later };
+        self.kept -= fresh;
+        for (laid, stake) in self.laid.iter_mut().zip(STAKES) {
+            *laid = (*laid + fresh / STAKES.len() as f64) * (1.0 + stake * z);
+        }
+    }
+
+    /// The capital: an e-value.
+    fn capital(&self) -> f64 {
+        self.kept.max(0.0) + self.laid.iter().sum::<f64>()
+    }
+}
+
+/// The guard of one life.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    level: f64,
+    /// Number of trials so far: the k-th one has the level `level` / 2^k.
+    trials: i32,
+    rolled_back: bool,
+    worse: Bet,
+    better: Bet,
+    /// Least and largest return so far.
+    range: Option<[f64; 2]>,
+}
+
+impl Guard {
+    /// A guard that rolls back an adapted policy that is never worse with probability `level` at most, in a whole life.
+    pub fn new(level: f64) -> Guard {
+        Guard { level, trials: 1, rolled_back: false, worse: Bet::new(), better: Bet::new(), range: None }
+    }
+
+    /// Its opinion.
+    pub fn opinion(&self) -> Opinion {
+        match self.unadapted() {
+            p if p >= 1.0 => Opinion::RolledBack,
+            p if p <= RANGE[0] => Opinion::Trusted,
+            _ => Opinion::Trial,
+        }
+    }
+
+    /// Probability that the unadapted policy acts in the coming episode. It may be any that is known before.
+    fn unadapted(&self) -> f64 {
+        if self.rolled_back {
+            return 1.0;
+        }
+        (TRIAL * self.worse.capital() / self.better.capital()).clamp(RANGE[0], RANGE[1])
+    }
+
+    /// The e-value that the adapted policy is worse.
+    pub fn evidence(&self) -> f64 {
+        self.worse.capital()
+    }
+
+    /// Says whether the adapted policy acts in the coming episode, for a uniform number in [0, 1).
+    pub fn adapted_acts(&self, uniform: f64) -> bool {
+        uniform >= self.unadapted()
+    }
+
+    /// Takes in the return of an episode, and who acted. True if the adapted policy is rolled back because of it.
+    pub fn see(&mut self, returned: f64, adapted: bool) -> bool {
+        let before = self.range;
+        let [low, high] = before.unwrap_or([returned; 2]);
+        self.range = Some([low.min(returned), high.max(returned)]);
+        if self.rolled_back || high <= low {
+            return false;
+        }
+        let scaled = ((returned - low) / (high - low)).clamp(0.0, 1.0) - 0.5;
+        let p = self.unadapted();
+        // in units of its largest possible size, 1/2 / min(p, 1 - p)
+        let unit = 2.0 * p.min(1.0 - p);
+        let z = unit * if adapted { scaled / (1.0 - p) } else { -scaled / p };
+        self.worse.on(-z);
+        self.better.on(z);
+        self.rolled_back = self.worse.capital() >= 2f64.powi(self.trials) / self.level;
+        self.rolled_back
+    }
+
+    /// Begins a new trial, since the world has changed.
+    pub fn renew(&mut self) {
+        let (level, trials, range) = (self.level, self.trials + 1, self.range);
+        *self = Guard { trials, range, ..Guard::new(level) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metadrift_envs::{Purpose, Stream, unit_f32};
+    use rand::Rng;
+
+    use super::*;
+
+    /// Lives of `episodes` under a guard with returns 0 or 1, the latter with probabilities `means(t)` of the adapted and
+    /// the unadapted policy: the share of lives with a rollback, and the mean episode of it.
+    fn lives(level: f64, episodes: u32, means: impl Fn(u32) -> [f64; 2]) -> (f64, f64) {
+        let (mut rolled, mut sum) = (0, 0.0);
+        for life in 0..10_000 {
+            let mut rng = Stream::new(5, Purpose::EvaluationAction).task(life).rng();
+            let mut uniform = || f64::from(unit_f32(rng.next_u32()));
+            let mut guard = Guard::new(level);
+            for t in 0..episodes {
+                let adapted = guard.adapted_acts(uniform());
+                let [a, u] = means(t);
+                let returned = f64::from(u8::from(uniform() < if adapted { a } else { u }));
+                if guard.see(returned, adapted) {
+                    rolled += 1;
+                    sum += f64::from(t);
+                }
+            }
+        }
+        (f64::from(rolled) / 10_000.0, sum / f64::from(rolled))
+    }
+
+    #[test]
+    fn a_policy_that_is_not_worse_is_rolled_back_at_most_as_often_as_the_level_says() {
+        // equal, better, and equal in a world that moves, with both means going up and down
+        for means in [|_| [0.5, 0.5], |_| [0.6, 0.5], |t: u32| if t / 20 % 2 == 0 { [0.2, 0.2] } else { [0.9, 0.9] }] {
+            let (share, _) = lives(0.05, 200, means);
+            assert!(share <= 0.05 + 3.0 * (0.05f64 * 0.95 / 10_000.0).sqrt(), "{share}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_is_worse_is_soon_rolled_back() {
+        let (share, episode) = lives(0.05, 200, |_| [0.1, 0.9]);
+        assert!(share > 0.99 && episode < 20.0, "{share} {episode}");
+        // also if it was better for a long time before
+        let (share, episode) = lives(0.05, 400, |t| if t < 50 { [0.9, 0.1] } else { [0.0, 1.0] });
+        assert!(share > 0.9 && episode < 350.0, "{share} {episode}");
+    }
+
+    #[test]
+    fn a_bet_by_hand() {
+        // 0.8 of the capital is laid at once, a third of it on each stake: after a full loss 1 - stake is left of it
+        let mut bet = Bet::new();
+        bet.on(-1.0);
+        assert!((bet.capital() - (0.2 + 0.8 / 3.0 * (0.8 + 0.5 + 0.1))).abs() < 1e-12);
+        // then half of the rest, 0.1, and a full gain
+        bet.on(1.0);
+        let laid = [0.8, 0.5, 0.1].map(|left| 0.8 / 3.0 * left + 0.1 / 3.0);
+        let won = 1.2 * laid[0] + 1.5 * laid[1] + 1.9 * laid[2];
+        assert!((bet.capital() - (0.1 + won)).abs() < 1e-12);
+    }
+}

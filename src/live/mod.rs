@@ -1,0 +1,276 @@
+//! A life in a world that moves: one lane that runs on while its world drifts, and a policy that learns from what it does.
+//!
+//! [`plant`] has the world of a life, [`learner`] the policy on it, with its [`detector`] of changes and its [`guard`];
+//! [`metrics`] says how a set of lives went, and [`log`] keeps the adaptations.
+
+use metadrift_agents::{
+    agent::{Adapts, Agent},
+    report::Diverged,
+    stop,
+    threads::run_jobs,
+};
+use metadrift_envs::{Split, Task};
+use serde::Serialize;
+
+use crate::{
+    config::Experiment,
+    control::{Controlled, Random, privileged},
+    evaluate::{REPORTED, jumps},
+    rollout::{Actions, steps::Memories},
+};
+
+pub mod detector;
+pub mod guard;
+mod learner;
+pub mod log;
+pub mod metrics;
+mod plant;
+mod prediction;
+
+use detector::Detection;
+use guard::Opinion;
+use learner::{OnLife, actions};
+use plant::{Acting, Plant, Played};
+
+/// The lives that are lived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Protocol {
+    /// The split of their tasks.
+    pub split: Split,
+    /// Number of lives, each on a task of its own.
+    pub lives: usize,
+    /// Number of episodes of a life.
+    pub episodes: u32,
+    /// Seed of tasks, initial states and actions.
+    pub seed: u64,
+}
+
+/// The way in which a policy learns from its life.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Learning {
+    /// Ticks after which the policy adapts within an episode; 0 if it adapts only after each.
+    pub every: u32,
+    /// Gradient steps of an adaptation.
+    pub steps: usize,
+    /// Way back to the unadapted policy before an adaptation, as a share: 1 begins anew, 0 goes on from the last.
+    pub anchor: f32,
+    /// Number of the last episodes that an adaptation learns from.
+    pub window: u32,
+    /// Episodes in which the weight of data halves; 0 if it does not.
+    pub half_life: f64,
+    /// True if steps count by their probability under the policy that adapts, against that under the one that took them.
+    pub importance: bool,
+    /// Detector of changes, after which everything learned is forgotten.
+    pub detector: Option<Detection>,
+    /// Level of the guard: the probability that it rolls back a policy that is never worse.
+    pub guard: Option<f64>,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Learning {
+            every: 0,
+            steps: 1,
+            anchor: 0.0,
+            window: 1,
+            half_life: 0.0,
+            importance: true,
+            detector: None,
+            guard: Some(0.05),
+        }
+    }
+}
+
+/// One slot of a life: an episode, and what others would have had in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// Return of the policy.
+    pub returned: f64,
+    /// Return of the controller with full knowledge, if there is one for the environment.
+    pub oracle: Option<f64>,
+    /// Return of the policy before any adaptation, or without memory of the episodes before.
+    pub unadapted: f64,
+    /// Return of the policy that this one is compared with, if there is one.
+    pub reference: Option<f64>,
+    /// Return of random actions.
+    pub random: f64,
+    /// Ticks of the life at which the world changed suddenly.
+    pub switches: Vec<u64>,
+    /// Ticks at which the detector gave an alarm.
+    pub alarms: Vec<u64>,
+    /// Values of the drifting channels at the beginning.
+    pub regime: Vec<f64>,
+    /// The guard's opinion at the beginning.
+    pub guard: Option<Opinion>,
+    /// True if an adapted policy acted.
+    pub adapted: bool,
+}
+
+/// A life that was lived.
+#[derive(Clone, Debug)]
+pub struct Lived {
+    /// Number of the life.
+    pub life: u32,
+    /// Ticks of a slot.
+    pub horizon: u32,
+    /// The slots, `[episodes]`.
+    pub slots: Vec<Slot>,
+    /// Ticks from each sudden change until rewards were as before, or, where the flag is false, to the next change or the end.
+    pub recoveries: Vec<(usize, bool)>,
+    /// Adaptations that were given up, since parameters were not finite.
+    pub diverged: usize,
+    /// The adaptations, if they are logged.
+    pub log: Vec<log::Entry>,
+}
+
+/// Lives the lives of `protocol` with `agent`, by `actors` threads. `reference` is the policy that it is compared with,
+/// which takes its most likely actions and does not adapt. `seen` is called with each life, in their order.
+///
+/// # Errors
+/// If an output of a policy is not finite.
+pub fn live(
+    config: &Experiment,
+    (agent, reference): (&dyn Agent, Option<&dyn Agent>),
+    (protocol, learning): (&Protocol, &Learning),
+    (actors, logs): (usize, bool),
+    mut seen: impl FnMut(Lived),
+) -> Result<(), Diverged> {
+    let distribution = config.tasks(protocol.split);
+    // a few lives for each thread at a time, so that agents do not pile up
+    let group = 8 * actors;
+    for first in (0..protocol.lives).step_by(group) {
+        let numbers: Vec<u32> = (first..protocol.lives.min(first + group)).map(|life| life as u32).collect();
+        let tasks: Vec<Task> = numbers.iter().map(|life| distribution.sample(protocol.seed, REPORTED, *life)).collect();
+        let mut found: Vec<Option<Result<Lived, Diverged>>> = tasks.iter().map(|_| None).collect();
+        let jobs = numbers.iter().zip(&tasks).zip(&mut found);
+        let jobs = jobs.map(|((life, task), place)| {
+            let plant = Plant { env: config.env(), task, life: *life, horizon: config.horizon(), seed: protocol.seed };
+            (plant, agent.duplicate(), reference.map(Agent::duplicate), place)
+        });
+        run_jobs(jobs.collect(), actors, |(plant, agent, reference, place): Job<'_>| {
+            *place = Some(one(plant, (agent, reference), (protocol.episodes, *learning), logs));
+        });
+        for life in found.into_iter().flatten() {
+            seen(life?);
+        }
+    }
+    Ok(())
+}
+
+type Job<'a> = (Plant<'a>, Box<dyn Agent>, Option<Box<dyn Agent>>, &'a mut Option<Result<Lived, Diverged>>);
+
+/// One life.
+fn one(
+    plant: Plant<'_>,
+    (agent, reference): (Box<dyn Agent>, Option<Box<dyn Agent>>),
+    (episodes, learning): (u32, Learning),
+    logs: bool,
+) -> Result<Lived, Diverged> {
+    let mut alone = Alone::new(agent.duplicate(), actions(agent.adapts()));
+    let mut reference = reference.map(|agent| Alone::new(agent, Actions::Deterministic));
+    let every =
+        if learning.every == 0 || agent.adapts() != Adapts::ByGradient { plant.horizon } else { learning.every };
+    let mut policy = OnLife::new(plant, learning, agent, logs);
+    let (switches, regimes) = moves(&plant, episodes);
+    let mut slots = Vec::with_capacity(episodes as usize);
+    let mut ticks = Vec::new();
+    for episode in 0..episodes {
+        stop::check();
+        let guard = policy.opinion();
+        let adapted = policy.begin(episode);
+        let known = policy.alarms.len();
+        let played = plant.perform(episode, every, &mut policy, OnLife::acting, |policy, piece, from| {
+            policy.take(piece, episode, from)
+        })?;
+        let returned = played.returned();
+        policy.end(episode, returned);
+        waited(&played, plant.horizon, &mut ticks);
+        let range = u64::from(episode) * u64::from(plant.horizon)..u64::from(episode + 1) * u64::from(plant.horizon);
+        slots.push(Slot {
+            returned,
+            oracle: oracle(&plant, episode),
+            // the same policy with the same random numbers gives the same episode
+            unadapted: if adapted { alone.play(&plant, episode)? } else { returned },
+            reference: reference.as_mut().map(|agent| agent.play(&plant, episode)).transpose()?,
+            random: random(&plant, episode),
+            switches: switches.iter().copied().filter(|tick| range.contains(tick)).collect(),
+            alarms: policy.alarms[known..].to_vec(),
+            regime: regimes[episode as usize].clone(),
+            guard,
+            adapted,
+        });
+    }
+    Ok(Lived {
+        life: plant.life,
+        horizon: plant.horizon,
+        slots,
+        recoveries: metrics::recovery_ticks::times(&ticks, &switches),
+        diverged: policy.diverged,
+        log: policy.log.unwrap_or_default(),
+    })
+}
+
+/// A policy that does not learn from its life, and remembers nothing from one episode to the next.
+struct Alone {
+    agent: Box<dyn Agent>,
+    actions: Actions,
+    memory: Memories,
+}
+
+impl Alone {
+    fn new(mut agent: Box<dyn Agent>, actions: Actions) -> Self {
+        agent.begin(1);
+        Alone { agent, actions, memory: Memories::new() }
+    }
+
+    /// Its return in a slot.
+    fn play(&mut self, plant: &Plant<'_>, episode: u32) -> Result<f64, Diverged> {
+        self.memory.clear();
+        let played = plant.perform(episode, plant.horizon, self, Alone::acting, |_, _, _| Ok(()))?;
+        Ok(played.returned())
+    }
+
+    fn acting(&mut self) -> Acting<'_> {
+        let policies = self.agent.policies();
+        let policy = (policies.layout, &policies.params[0][..]);
+        Acting { policy, actions: self.actions, memory: &mut self.memory }
+    }
+}
+
+/// Return of the controller with full knowledge in a slot.
+fn oracle(plant: &Plant<'_>, episode: u32) -> Option<f64> {
+    let tasks = std::slice::from_ref(plant.task);
+    let controller = privileged::controller(plant.env)?;
+    let mut actor = Controlled::new(plant.env, (tasks, 1), |_, _| controller.clone());
+    Some(plant.play(episode, &mut actor).returned())
+}
+
+/// Return of random actions in a slot.
+fn random(plant: &Plant<'_>, episode: u32) -> f64 {
+    let tasks = std::slice::from_ref(plant.task);
+    let stream = plant.stream(metadrift_envs::Purpose::EvaluationAction, episode);
+    let mut actor = Controlled::new(plant.env, (tasks, 1), |_, _| Random::of(plant.env.spec().action, stream));
+    plant.play(episode, &mut actor).returned()
+}
+
+/// Ticks at which the world changes suddenly, and the values of the drifting channels at the beginning of each slot.
+fn moves(plant: &Plant<'_>, episodes: u32) -> (Vec<u64>, Vec<Vec<f64>>) {
+    let drifts = &plant.task.drifts;
+    let horizon = u64::from(plant.horizon);
+    if drifts.is_empty() {
+        return (Vec::new(), vec![Vec::new(); episodes as usize]);
+    }
+    let at = |tick: u64| {
+        let values = plant.task.values_on(&plant.clocks(tick));
+        drifts.iter().map(|drift| values[drift.channel]).collect::<Vec<f64>>()
+    };
+    let values: Vec<Vec<f64>> = (0..u64::from(episodes) * horizon).map(at).collect();
+    let switches = jumps(&values).into_iter().map(|tick| tick as u64).collect();
+    (switches, values.into_iter().step_by(plant.horizon as usize).collect())
+}
+
+/// Adds the ticks of a slot, as (reward, failed): a lane that has ended early earns nothing while it waits.
+fn waited(played: &Played, horizon: u32, ticks: &mut Vec<(f64, bool)>) {
+    ticks.extend(played.rewards.iter().map(|reward| (f64::from(*reward), false)));
+    ticks.resize(ticks.len() + horizon as usize - played.rewards.len(), (0.0, true));
+}
