@@ -180,7 +180,9 @@ mod tests {
     #[test]
     fn a_policy_that_is_not_worse_is_rolled_back_at_most_as_often_as_the_level_says() {
         // equal, better, and equal in a world that moves, with both means going up and down
-        for means in [|_| [0.5, 0.5], |_| [0.6, 0.5], |t: u32| if t / 20 % 2 == 0 { [0.2, 0.2] } else { [0.9, 0.9] }] {
+        for means in
+            [|_| [0.5, 0.5], |_| [0.6, 0.5], |t: u32| if (t / 20).is_multiple_of(2) { [0.2, 0.2] } else { [0.9, 0.9] }]
+        {
             let (share, _) = lives(0.05, 200, means);
             assert!(share <= 0.05 + 3.0 * (0.05f64 * 0.95 / 10_000.0).sqrt(), "{share}");
         }
