@@ -7,6 +7,8 @@ mod collapse;
 mod inputs;
 #[path = "learners/recipes.rs"]
 mod recipe_tests;
+#[path = "learners/values.rs"]
+mod values;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 

@@ -5,6 +5,7 @@ use crate::{
     advantage::{self, Estimate, Estimator},
     batch::{Batch, Trajectories},
     threads::run_jobs,
+    value::Values,
 };
 
 /// Extents of a [`Rollout`].
@@ -294,15 +295,16 @@ impl Rollout {
     }
 
     /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks; labels need
-    /// no baseline.
-    pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Option<Estimate>) {
+    /// no baseline. Values are those of a network, for policies that have the given share of their
+    /// adaptation behind them, or of a linear baseline for each task.
+    pub fn batches(&self, estimator: Estimator, network: Option<(&Values, f32)>) -> (Vec<Batch>, Option<Estimate>) {
         if self.labelled {
             return (self.tasks().map(|task| labels(&task)).collect(), None);
         }
         let Estimator { gamma, gae_lambda, threads } = estimator;
         let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
         run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, Estimate))| {
-            *slot = advantage::prepare_own(&data, self.own_obs, gamma, gae_lambda);
+            *slot = advantage::prepare_by(network, &data, self.own_obs, gamma, gae_lambda);
         });
         let estimate = Estimate::of_all(prepared.iter().map(|(_, estimate)| estimate));
         (prepared.into_iter().map(|(batch, _)| batch).collect(), Some(estimate))
@@ -324,6 +326,8 @@ fn labels(task: &Trajectories<'_>) -> Batch {
         advantage: vec![1.0; samples],
         episodes: vec![1; samples],
         spread: 1.0,
+        target: Vec::new(),
+        adapted: 0.0,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     advantage::Estimator,
     agent::{Adaptive, Agent, even_rates},
     backend::{self, NoBackend},
+    descent::orders,
     inputs::{Moments, Normalizer},
     keys::{Section, own},
     layout::Layout,
@@ -144,9 +145,8 @@ impl Ppo {
         normalizer.inspect(|normalizer| normalizer.apply(&mut experience.batch.obs));
         watch.lap("time/advantage_s");
         let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
-        let samples = experience.batch.len() as u32;
-        let orders: Vec<_> =
-            (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
+        // both networks take the samples in the same order
+        let orders: Vec<_> = orders(shuffle, self.ppo.outer_epochs, experience.batch.len()).collect();
         let learned = self.update(&experience, &orders, self.pace(iteration), self.run.threads);
         if learned.is_err() {
             self.scale = scale;

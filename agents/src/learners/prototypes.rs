@@ -120,10 +120,10 @@ impl Learner for Prototypes {
         watch.lap("time/rollout_s");
         agent.adapt(support)?;
         watch.lap("time/adapt_s");
-        let support = Experience::of(support, support.batches(estimator), &mut watch);
+        let support = Experience::of(support, support.batches(estimator, None), &mut watch);
         let query = source.collect(1, agent.policies())?;
         watch.lap("time/rollout_s");
-        let query = Experience::of(query, query.batches(estimator), &mut watch);
+        let query = Experience::of(query, query.batches(estimator, None), &mut watch);
         let control = source.compare(1, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
         watch.lap("time/control_s");
         let tasks = support.batches.iter().zip(&query.batches).map(|(support, query)| labelled(support, query));
