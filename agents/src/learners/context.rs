@@ -14,7 +14,7 @@ use crate::{
     descent::{Descent, Slope, orders},
     keys::{Section, own},
     layout::{Head, Layout},
-    learner::{Entry, Ground, Learner, Learns},
+    learner::{Entry, Ground, Learner, Learns, looks_back},
     memory::{Sizes, Taken},
     native::PredictionGradients,
     network::Network,
@@ -42,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<ContextConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
     learns: Learns::Episodes,
-    least_window: 1,
+    check: looks_back,
     layout,
     demand: ppo::demand,
     size: |settings| {

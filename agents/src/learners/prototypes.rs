@@ -14,7 +14,7 @@ use crate::{
     host_policy::HostPolicy,
     keys::{Absent, INTEGER, Key, OwnConfig, Section, key, own, range},
     layout::Layout,
-    learner::{Entry, Ground, Learner, Learns, feedforward},
+    learner::{Entry, Ground, Learner, Learns, any, feedforward},
     memory::{Sizes, Taken},
     native::{Labelled, PrototypeGradients, prototypes},
     objective::clip_norm,
@@ -48,7 +48,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<PrototypesConfig>()),
     settings: Some("iterations = 1500\n[rollout]\nnum_tasks = 16\n[ppo]\nouter_lr = 2e-3\nmax_grad_norm = 10.0\n"),
     learns: Learns::Classes,
-    least_window: 0,
+    check: any,
     layout: feedforward,
     demand,
     size: |settings| {

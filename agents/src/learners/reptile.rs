@@ -17,8 +17,9 @@ use crate::{
     learner::{Entry, Ground, Learner, Learns, feedforward},
     objective::InnerLoss,
     params::POLICY,
+    ranges::{OutOfRange, check as check_setting},
     report::{Diverged, Report, Stopwatch},
-    settings::{MamlConfig, Settings},
+    settings::{MamlConfig, Settings, Subset},
     source::Source,
     state::{Misfit, State},
     value::Baseline,
@@ -51,13 +52,23 @@ pub const ENTRY: Entry = Entry {
     own: None,
     settings: Some("iterations = 10000\n[maml]\ninner_lr = 0.02\ninner_steps = 8\n[ppo]\nouter_lr = 0.5\n"),
     learns: Learns::Both,
-    least_window: 0,
+    check,
     layout: feedforward,
     demand: maml::demand,
     size: |settings| format!("Reptile, {}", maml::size(settings)),
     memory: maml::memory,
     build,
 };
+
+/// Refuses context parameters: they begin at 0 for each task, so there is no start to move.
+fn check(settings: &Settings) -> Result<(), OutOfRange> {
+    let moves = settings.maml.adapts != Subset::Context;
+    check_setting("maml.adapts", "context", moves, RESET)
+}
+
+/// The parameters that Reptile can adapt.
+const RESET: &str = "another word with learner = \"reptile\", which moves the start of adaptation towards its end: context \
+                     parameters are reset to 0 for each task, so nothing would be learned";
 
 /// The learner: a meta-policy.
 #[derive(Clone, Debug)]
