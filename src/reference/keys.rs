@@ -121,7 +121,7 @@ const KEYS: &[Key] = &[
     key("policy.window", INTEGER, Is("0"), range("0 to 64", "65"), "transitions", "The last transitions that the policy sees: changes, commands, rewards, and their products"),
 
     key("maml.inner_lr", NUMBER, Is("0.1"), NOT_NEGATIVE, "", "Step size of adaptation; its starting point where it is learned"),
-    key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training, each on new episodes"),
+    key("maml.inner_steps", INTEGER, Is("1"), range("0 to 100", "101"), "steps", "Gradient steps of adaptation in training: each on new episodes (maml, reptile), or all on the episodes of the task before (continual) or on the same support examples ([examples])"),
     key("maml.first_order", SWITCH, Is("false"), Legal::Any, "", "Leave out second derivatives (FOMAML): cheaper and biased"),
     key("maml.update_rule", WORD, Is("\"gradient\""), Legal::OneOf(&["gradient", "learned"]), "", "Step of adaptation: the step sizes times the gradient, or times the direction of a small recurrent rule, whose weights are learned with the policy"),
     key("maml.estimator", WORD, Is("\"lvc\""), Legal::OneOf(&["score", "lvc", "dice", "loaded-dice"]), "", "Estimator of second derivatives: score function, low-variance curvature, DiCE, loaded DiCE (`metadrift estimators` measures them)"),

@@ -20,8 +20,8 @@ pub const MAX_ADAPT_STEPS: u64 = 100;
 pub struct MamlConfig {
     /// Step size of the adaptation; the starting point if it is learned.
     pub inner_lr: f64,
-    /// Number of gradient steps of the adaptation, each on fresh data; 0 leaves out adaptation: one policy for all tasks,
-    /// with the baseline of MAML.
+    /// Number of gradient steps of the adaptation: each on new episodes, or all on those of the task before (continual) or on
+    /// the same examples. 0 leaves out adaptation: one policy for all tasks, with the baseline of MAML.
     pub inner_steps: usize,
     /// True if the second derivatives are left out (FOMAML): cheaper and biased.
     pub first_order: bool,
