@@ -81,9 +81,9 @@ pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, 
 }
 
 /// [`prepare`] by the values of a network, if there is one, for a policy that has the given share of its adaptation behind
-/// it. The samples then get targets to learn from, too: discounted returns, with
-/// the value of the last observation where a time limit or the end of the data cut an episode. Otherwise for observations of
-/// which only the first `own_obs` numbers are the environment's own, see [`LinearBaseline::fit_own`].
+/// it. The samples then get targets to learn from, too: discounted returns, with the value of the last observation where a
+/// time limit or the end of the data cut an episode. Otherwise for observations of which only the first `own_obs` numbers are
+/// the environment's own, see [`LinearBaseline::fit_own`].
 pub fn prepare_by(
     network: Option<(&Values, f32)>,
     data: &Trajectories<'_>,

@@ -295,8 +295,8 @@ impl Rollout {
     }
 
     /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks; labels need
-    /// no baseline. Values are those of a network, for policies that have the given share of their
-    /// adaptation behind them, or of a linear baseline for each task.
+    /// no baseline. Values are those of a network, for policies that have the given share of their adaptation behind them, or
+    /// of a linear baseline for each task.
     pub fn batches(&self, estimator: Estimator, network: Option<(&Values, f32)>) -> (Vec<Batch>, Option<Estimate>) {
         if self.labelled {
             return (self.tasks().map(|task| labels(&task)).collect(), None);
