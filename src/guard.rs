@@ -7,7 +7,8 @@ use metadrift_agents::state::{Misfit, State};
 
 use crate::stats::{mean, variance};
 
-/// Number of iterations in a window: a return that is low all that time has fallen for good.
+/// Number of iterations in the means by which a run is judged, under way and at its end: a return that is low all that time
+/// has fallen for good.
 pub const WINDOW: usize = 10;
 /// Standard deviations of an iteration's return by which a fall is no noise.
 const CLEAR: f64 = 4.0;

@@ -118,7 +118,7 @@ fn train(dies: bool) -> Vec<f64> {
     let iteration = |iteration| {
         let mut phase = |phase| {
             collect(&layout, learner.params().part(POLICY), iteration, phase, dies, &mut rollout);
-            let (batches, estimate) = rollout.batches(Estimator { gamma: 0.99, gae_lambda: 0.97, threads: 2 });
+            let (batches, estimate) = rollout.batches(Estimator { gamma: 0.99, gae_lambda: 0.97, threads: 2 }, None);
             let estimate = estimate.unwrap();
             // rewards are at most 0, so values are
             assert!(estimate.value_mean < 0.0, "{estimate}");

@@ -47,6 +47,10 @@ fn lists_name_all_there_is() {
         assert_eq!(found.len(), expected.len());
         assert!(found.iter().zip(&expected).all(|(a, b)| a["name"] == b.name && a["max"] == b.bounds.max));
     }
+    for list in ["presets list", "learners list"] {
+        let text = String::from_utf8(place.run(list).stdout).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
     for list in ["presets list", "env list"] {
         let output = place.run(list);
         let text = String::from_utf8(output.stdout).unwrap();

@@ -7,6 +7,8 @@ mod collapse;
 mod inputs;
 #[path = "learners/recipes.rs"]
 mod recipe_tests;
+#[path = "learners/values.rs"]
+mod values;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -17,7 +19,7 @@ use metadrift_agents::{
     backend::{self, Backend, BackendChoice, NoBackend},
     device::Device,
     keys::{Absent, Key, NOT_NEGATIVE, NUMBER, OwnConfig, Section, key, own},
-    learner::{Entry, Ground, Learner, Learns, feedforward},
+    learner::{Entry, Ground, Learner, Learns, any, feedforward},
     learners::{self, recipes},
     memory::{Sizes, Taken},
     objective::InnerLoss,
@@ -84,7 +86,7 @@ const CLIMBER: Entry = Entry {
     own: Some(Section::of::<ClimberConfig>()),
     settings: None,
     learns: Learns::Episodes,
-    least_window: 0,
+    check: any,
     layout: feedforward,
     demand,
     size: |settings| format!("a climber on {} tasks", settings.rollout.num_tasks),

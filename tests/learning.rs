@@ -58,16 +58,29 @@ fn the_value_network_and_minibatches_learn_the_same_probes() {
     assert!(post.abs() < 0.3, "{post}");
 }
 
+/// The actuator's sign is hidden and even: whatever a policy does without adapting, it earns 0 on average.
+const SIGN: &str = "maml.inner_lr = 1.0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 40\n\
+    task.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
+
 #[test]
 fn maml_learns_to_adapt_where_nothing_else_helps() {
-    // the actuator's sign is hidden and even: whatever a policy does without adapting, it earns 0 on average
-    let settings = "maml.inner_lr = 1.0\nppo.outer_lr = 0.01\npolicy.hidden = [16]\nrollout.num_tasks = 40\n\
-        task.vary.actuator_gain = { law = \"choice\", values = [-1.0, 1.0] }";
     for backend in BackendChoice::ALL.iter().copied() {
-        let (pre, post) = train("probe-sign", 60, settings, backend);
+        let (pre, post) = train("probe-sign", 60, SIGN, backend);
         assert!(pre.abs() < 0.3, "{backend:?}: {pre}");
         assert!(post > 0.95, "{backend:?}: {post}");
     }
+}
+
+/// The same three probes with a value network that all tasks share.
+#[test]
+fn maml_learns_them_by_a_value_network() {
+    let values = "maml.baseline = \"network\"\nmaml.value_hidden = [16]\nmaml.value_lr = 0.01";
+    for env in ["probe-action", "probe-policy"] {
+        let (_, post) = train(env, 60, &format!("{PLAIN_PPO}\n{values}"), BackendChoice::Auto);
+        assert!(post > 0.98, "{env}: {post}");
+    }
+    let (pre, post) = train("probe-sign", 60, &format!("{SIGN}\n{values}"), BackendChoice::Auto);
+    assert!(pre.abs() < 0.3 && post > 0.95, "{pre} {post}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn a_run_takes_what_was_foretold() {
     let sizes = "--set task.env=pendulum --set ppo.outer_epochs=1 --iterations 1 --no-evaluate --actors 2";
     for sets in [
         "--set rollout.num_tasks=10 --set rollout.num_envs=500 --set task.horizon=100",
+        "--set rollout.num_tasks=10 --set rollout.num_envs=500 --set task.horizon=100 --set maml.baseline=network",
         #[cfg(feature = "torch")]
         "--set rollout.num_tasks=4 --set rollout.num_envs=500 --set task.horizon=100 --backend tch",
         "--set rollout.num_tasks=4 --set rollout.num_envs=2 --set policy.hidden=[1500,1500]",

@@ -53,6 +53,7 @@ fn with_companion(key: &Key, value: &str) -> Result<Experiment, String> {
         "maml.sampling_term" => "maml.estimator=score",
         "maml.max_kl" => "maml.outer=trpo",
         "maml.adapts_size" => "maml.adapts=context",
+        "maml.value_hidden" | "maml.value_lr" | "maml.value_epochs" => "maml.baseline=network",
         "maml.risk" => "maml.risk_level=0.5",
         "maml.risk_level" => "maml.risk=variance",
         "ppo_learner.optimizer" => &format!("ppo_learner.optimizer_weights={}", rule()),
@@ -218,7 +219,7 @@ fn a_key_that_a_learner_does_not_read_is_refused_by_it() {
     }
     assert_eq!(
         refusals,
-        15 + 2 * 25 + 25 + 20 + 34 + 16 + 5 + 28 + 9 * (9 + 3 + 7 + 3 + 2) + 8 * 9 + 7 * 5,
+        19 + 2 * 29 + 29 + 24 + 38 + 16 + 5 + 32 + 9 * (9 + 3 + 7 + 3 + 2) + 8 * 9 + 7 * 5,
         "keys that plain PPO, the two recurrent learners, distillation into a window, latent context, adaptive control, \
          Reptile, continual MAML and prototypes ignore; keys of their own, by the nine others; 9 of recurrent policies, by \
          eight; 5 of examples, by seven"

@@ -26,11 +26,14 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
 }
 
 #[test]
-fn learned_inner_rates_a_learned_rule_and_a_gaussian_policy_resume_exactly_too() {
+fn learned_inner_rates_a_learned_rule_a_value_network_and_a_gaussian_policy_resume_exactly_too() {
     let place = Place::new();
     let sets = "--set task.env=pendulum --set maml.learn_inner_lr=true --set maml.inner_steps=2";
-    for (name, rule) in [("rates", "gradient"), ("rule", "learned")] {
-        let sets = format!("{sets} --set maml.update_rule={rule}");
+    let values = "maml.baseline=network --set policy.normalize_obs=true";
+    for (name, more) in
+        [("rates", "maml.update_rule=gradient"), ("rule", "maml.update_rule=learned"), ("values", values)]
+    {
+        let sets = format!("{sets} --set {more}");
         place.expect(0, &format!("train tiny.toml {sets} --run-dir {name}"));
         place.expect(0, &format!("train tiny.toml {sets} --run-dir {name}-cut --iterations 3"));
         place.expect(0, &format!("resume {name}-cut --iterations 6"));

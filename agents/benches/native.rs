@@ -35,6 +35,7 @@ fn batch(layout: &Layout, samples: usize) -> Batch {
         advantage: noise(samples),
         episodes: vec![200; samples / 200],
         spread: 1.0,
+        ..Batch::default()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     baseline::LinearBaseline,
     batch::{Batch, Trajectories},
     settings::PpoConfig,
+    value::Values,
 };
 
 /// The estimator of advantages, and the threads it runs on.
@@ -76,13 +77,22 @@ impl std::fmt::Display for Estimate {
 /// Fits the baseline, estimates advantages, normalises them over this task's samples to mean 0 and standard deviation
 /// 1, and leaves the padding out. Where every action earned the same, all advantages are 0: see [`informative`].
 pub fn prepare(data: &Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Batch, Estimate) {
-    prepare_own(data, data.obs_dim(), gamma, gae_lambda)
+    prepare_by(None, data, data.obs_dim(), gamma, gae_lambda)
 }
 
-/// [`prepare`] for observations of which only the first `own_obs` numbers are the environment's own, see
-/// [`LinearBaseline::fit_own`].
-pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lambda: f64) -> (Batch, Estimate) {
-    let (value, next_value) = LinearBaseline::fit_own(data, own_obs, gamma).values(data);
+/// [`prepare`] by the values of a network, if there is one, for a policy that has the given share of its adaptation behind
+/// it. The samples then get targets to learn from, too: discounted returns, with the value of the last observation where a
+/// time limit or the end of the data cut an episode. Otherwise for observations of which only the first `own_obs` numbers are
+/// the environment's own, see [`LinearBaseline::fit_own`].
+pub fn prepare_by(
+    network: Option<(&Values, f32)>,
+    data: &Trajectories<'_>,
+    own_obs: usize,
+    gamma: f64,
+    gae_lambda: f64,
+) -> (Batch, Estimate) {
+    let fitted = || LinearBaseline::fit_own(data, own_obs, gamma).values(data);
+    let (value, next_value) = network.map_or_else(fitted, |(network, adapted)| network.of(data, &[adapted]));
     let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
     let rows: Vec<usize> = data.rows().collect();
     let act_dim = data.act_dim();
@@ -100,10 +110,17 @@ pub fn prepare_own(data: &Trajectories<'_>, own_obs: usize, gamma: f64, gae_lamb
         advantage: advantage.iter().map(|advantage| ((advantage - mean) * scale) as f32).collect(),
         episodes: data.episodes().map(|(_, start, end)| (end - start) as u32).collect(),
         spread: if nothing { 0.0 } else { variance.sqrt() },
+        target: Vec::new(),
+        adapted: network.map_or(0.0, |(_, adapted)| adapted),
     };
     for &at in &rows {
         batch.obs.extend_from_slice(data.obs_at(data.obs, at));
         batch.action.extend_from_slice(&data.action[at * act_dim..(at + 1) * act_dim]);
+    }
+    if network.is_some() {
+        // with lambda = 1 an advantage is the return beyond the value
+        let beyond = gae(data, &value, &next_value, gamma, 1.0);
+        batch.target = rows.iter().map(|&at| (beyond[at] + value[at]) as f32).collect();
     }
     let mut fit = Fit::default();
     fit.add(data, &value, gamma);

@@ -15,6 +15,7 @@ use crate::{
     settings::{MamlConfig, Subset},
     source::Policies,
     threads::run_jobs,
+    value::Values,
 };
 
 /// The means by which an agent adapts to a task.
@@ -77,6 +78,11 @@ pub struct Adaptive {
     layout: Layout,
     inner: InnerLoss,
     estimator: Estimator,
+    /// The values that advantages are measured from, if they are a network's and not a linear baseline's, and the number of
+    /// steps of a whole adaptation.
+    values: Option<(Arc<Values>, usize)>,
+    /// Number of steps from the start that each policy has taken.
+    taken: usize,
     /// The policy before adaptation, `[num_params]`.
     start: Vec<f32>,
     /// Step size of each parameter, `[num_params]`.
@@ -107,6 +113,8 @@ impl Adaptive {
             layout,
             inner,
             estimator,
+            values: None,
+            taken: 0,
             start,
             rates,
             rule: Vec::new(),
@@ -119,6 +127,12 @@ impl Adaptive {
     /// The same agent, whose steps are those of the learned rule `rule` `[update_rule::WEIGHTS]`; empty for gradient steps.
     pub fn with_rule(self, rule: Vec<f32>) -> Self {
         Adaptive { rule, ..self }
+    }
+
+    /// The same agent, whose advantages are measured from `values` instead of a linear baseline; a whole adaptation has
+    /// `steps` steps.
+    pub fn valuing(self, values: Option<Arc<Values>>, steps: usize) -> Self {
+        Adaptive { values: values.map(|values| (values, steps)), ..self }
     }
 
     /// The same agent, which normalises its observations.
@@ -134,7 +148,9 @@ impl Adaptive {
 
     /// The tasks' data as adaptation sees them, `[tasks]`, and the summary of the baselines.
     pub fn prepare(&self, seen: &Rollout) -> (Vec<Batch>, Option<Estimate>) {
-        let (mut batches, estimate) = seen.batches(self.estimator);
+        let adapted = |steps: usize| self.taken.min(steps) as f32 / steps.max(1) as f32;
+        let values = self.values.as_ref().map(|(values, steps)| (&**values, adapted(*steps)));
+        let (mut batches, estimate) = seen.batches(self.estimator, values);
         if let Some(normalizer) = self.layout.normalizer() {
             batches.iter_mut().for_each(|batch| normalizer.apply(&mut batch.obs));
         }
@@ -159,6 +175,7 @@ impl Adaptive {
     }
 
     fn step_on(&mut self, support: &[Batch]) {
+        self.taken += 1;
         match Rule::new(self.backend.layout(), &self.rule) {
             None => self.adapted = self.backend.adapt(self.inner, &self.adapted, &self.rates, support),
             Some(rule) => {
@@ -181,6 +198,7 @@ impl Agent for Adaptive {
         self.adapted = vec![self.start.clone(); tasks];
         let remembered = if self.rule.is_empty() { 0 } else { tasks };
         self.memories = vec![Memory::new(self.start.len()); remembered];
+        self.taken = 0;
     }
 
     fn policies(&self) -> Policies<'_> {

@@ -91,6 +91,10 @@ pub struct Batch<T = f32> {
     pub episodes: Vec<u32>,
     /// Standard deviation of the advantages before it was made 1; 0 if they are all 0, or if nobody asks.
     pub spread: f64,
+    /// Targets of a value network, in the rewards' own unit, `[samples]`; empty without one.
+    pub target: Vec<f32>,
+    /// Share of the adaptation that lay behind the policy that sampled, as a value network sees it; 0 without one.
+    pub adapted: f32,
 }
 
 impl<T: PartialEq + Default> Batch<T> {
@@ -122,6 +126,13 @@ pub struct MetaBatch<T = f32> {
     /// Credit of each task's support data for the return after adaptation, in units of the outer loss, `[tasks]`: the
     /// factor of the sampling term. Empty without that term.
     pub credit: Vec<f64>,
+}
+
+impl<T> MetaBatch<T> {
+    /// The batches of all phases and tasks.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch<T>> {
+        self.supports.iter().flatten().chain(&self.query)
+    }
 }
 
 /// Whole lives of some lanes under a recurrent policy, rows by step and then by lane.

@@ -10,6 +10,7 @@ use crate::{
     keys::Section,
     layout::{Head, Layout},
     memory::{Sizes, Taken},
+    ranges::{OutOfRange, check},
     report::{Diverged, Report},
     settings::{Settings, Subset},
     source::{Demand, Source},
@@ -76,8 +77,8 @@ pub struct Entry {
     pub settings: Option<&'static str>,
     /// The tasks that it can learn.
     pub learns: Learns,
-    /// Smallest `policy.window` that it can do with.
-    pub least_window: usize,
+    /// Refuses settings of the common sections that it reads but cannot use: [`any`] takes all, [`looks_back`] needs a window.
+    pub check: Check,
     /// Shape of its policy for observations of that many numbers.
     pub layout: fn(&Settings, usize, Head) -> Layout,
     /// The experience it asks for.
@@ -118,6 +119,29 @@ impl Learns {
     pub fn examples(self) -> bool {
         self != Learns::Episodes
     }
+}
+
+/// A check of settings.
+///
+/// # Errors
+/// The first setting that the learner cannot use, and the reason.
+pub type Check = fn(&Settings) -> Result<(), OutOfRange>;
+
+/// The check of a learner that can use all settings it reads.
+///
+/// # Errors
+/// None.
+pub fn any(_: &Settings) -> Result<(), OutOfRange> {
+    Ok(())
+}
+
+/// The check of a learner that looks at the last transitions.
+///
+/// # Errors
+/// If the policy has no window.
+pub fn looks_back(settings: &Settings) -> Result<(), OutOfRange> {
+    let window = settings.policy.window;
+    check("policy.window", window, window > 0, "at least 1 with this learner, which looks at the last transitions")
 }
 
 /// A function that builds a learner.

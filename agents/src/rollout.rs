@@ -2,11 +2,13 @@
 //! iteration. Examples without an environment fit in, too: episodes of one step whose action is the label.
 
 mod beside;
+mod labelled;
 
 use crate::{
     advantage::{self, Estimate, Estimator},
     batch::{Batch, Trajectories},
     threads::run_jobs,
+    value::Values,
 };
 
 /// Extents of a [`Rollout`].
@@ -173,14 +175,6 @@ impl Rollout {
         Rollout { own_obs, ..self }
     }
 
-    /// A buffer for `examples` labelled examples of each of `tasks` tasks. An example is an episode of one step: its action
-    /// is the label, and its reward minus the loss of the policy that was asked; the time limit cuts off where the most
-    /// likely answer was right.
-    pub fn of_examples(tasks: usize, examples: usize, obs_dim: usize, act_dim: usize) -> Self {
-        let shape = Shape { tasks, steps: 1, envs: examples, obs_dim, act_dim };
-        Rollout { labelled: true, ..Rollout::new(shape, 1) }
-    }
-
     /// The buffer with room for the actions of a teacher.
     pub fn with_lessons(self) -> Self {
         Rollout { lesson: vec![0.0; self.action.len()], ..self }
@@ -299,15 +293,16 @@ impl Rollout {
     }
 
     /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks; labels need
-    /// no baseline.
-    pub fn batches(&self, estimator: Estimator) -> (Vec<Batch>, Option<Estimate>) {
+    /// no baseline. Values are those of a network, for policies that have the given share of their adaptation behind them, or
+    /// of a linear baseline for each task.
+    pub fn batches(&self, estimator: Estimator, network: Option<(&Values, f32)>) -> (Vec<Batch>, Option<Estimate>) {
         if self.labelled {
-            return (self.tasks().map(|task| labels(&task)).collect(), None);
+            return (self.tasks().map(|task| labelled::batch(&task)).collect(), None);
         }
         let Estimator { gamma, gae_lambda, threads } = estimator;
         let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
         run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, Estimate))| {
-            *slot = advantage::prepare_own(&data, self.own_obs, gamma, gae_lambda);
+            *slot = advantage::prepare_by(network, &data, self.own_obs, gamma, gae_lambda);
         });
         let estimate = Estimate::of_all(prepared.iter().map(|(_, estimate)| estimate));
         let mut batches: Vec<Batch> = prepared.into_iter().map(|(batch, _)| batch).collect();
@@ -318,19 +313,6 @@ impl Rollout {
     /// Number of valid steps of all tasks.
     pub fn num_valid(&self) -> u64 {
         self.valid_steps.iter().map(|&n| u64::from(n)).sum()
-    }
-}
-
-/// Labelled examples as a batch: every label is as good as any other.
-fn labels(task: &Trajectories<'_>) -> Batch {
-    let samples = task.reward.len();
-    Batch {
-        obs: task.obs.to_vec(),
-        action: task.action.to_vec(),
-        log_prob: vec![0.0; samples],
-        advantage: vec![1.0; samples],
-        episodes: vec![1; samples],
-        spread: 1.0,
     }
 }
 

@@ -8,10 +8,12 @@ use crate::{
     layout::{Activation, Head, Layout},
 };
 
+mod choices;
 mod maml;
 
-pub(crate) use maml::is_default;
-pub use maml::{InnerEstimator, MAX_ADAPT_STEPS, MamlConfig, Outer, Risk, SamplingTerm, Subset, UpdateRule};
+pub(crate) use choices::is_default;
+pub use choices::{BaselineChoice, InnerEstimator, Outer, Risk, SamplingTerm, Subset, UpdateRule};
+pub use maml::{MAX_ADAPT_STEPS, MamlConfig};
 
 /// The settings of a run as a learner sees them.
 #[derive(Clone, Debug)]

@@ -19,3 +19,4 @@ mod prototypes;
 #[cfg(feature = "torch")]
 mod recurrent_parity;
 mod synthetic;
+mod value;

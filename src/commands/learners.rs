@@ -10,7 +10,7 @@ use metadrift_agents::{
 };
 use serde_json::{Value, json};
 
-use super::{aligned, print_as};
+use super::{fitted, print_as};
 use crate::{
     cli::{Format, LearnersCommand},
     config::{ConfigError, nearest},
@@ -36,7 +36,7 @@ fn list(format: Format) -> Result<()> {
     print_as(format, &objects, || {
         let rows: Vec<[String; 2]> = learners::all().map(|entry| [entry.name.into(), entry.about.into()]).collect();
         let recipes: Vec<[String; 2]> = recipes::ALL.iter().map(|it| [it.name.into(), it.about.into()]).collect();
-        format!("{}\nrecipes: settings of maml, also for --learner\n{}", aligned(&rows), aligned(&recipes))
+        format!("{}\nrecipes: settings of maml, also for --learner\n{}", fitted(&rows), fitted(&recipes))
     })
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     cli::{Format, PresetsCommand},
-    commands::{aligned, print, print_as},
+    commands::{fitted, print, print_as},
     config::Experiment,
     failure::Result,
     presets,
@@ -41,5 +41,5 @@ fn list(format: Format) -> Result<()> {
             "learner": config.learner,
         }));
     }
-    print_as(format, &objects, || aligned(&rows))
+    print_as(format, &objects, || fitted(&rows))
 }

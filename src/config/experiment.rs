@@ -103,8 +103,7 @@ impl Experiment {
         let core = (config.learner.layout)(&settings, settings.obs_dim, Head::Categorical(2)).core();
         check("learner", config.learner.name, known || core != Core::Model, UNKNOWN)?;
         let window = config.policy.window;
-        let seen = window >= config.learner.least_window;
-        check("policy.window", window, seen, "at least 1 with this learner, which looks at the last transitions")?;
+        (config.learner.check)(&settings)?;
         check_demand(&config, demand, (horizon, known))?;
         let life = match demand {
             Demand::Lanes { .. } => settings.whole_episodes(),

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use metadrift_agents::layout::Head;
 
 use crate::{
+    guard::WINDOW,
     stats::{mean, variance},
     train::Report,
 };
 
-/// Number of iterations in the means of the beginning, the end and the best stretch of a run.
-const WINDOW: usize = 10;
 /// Number of iterations in the mean gain.
 const GAINS: usize = 20;
 /// Share of the first returns' size by which the return of a collapsed run has fallen.

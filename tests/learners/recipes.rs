@@ -50,6 +50,7 @@ fn settings_that_do_not_go_together_are_refused() {
         (&["maml.outer=policy-gradient", "ppo.outer_epochs=2"], "must be 1 with maml.outer"),
         (&["maml.update_rule=learned", "maml.inner_steps=0"], "must be gradient if maml.inner_steps = 0"),
         (&["learner=reptile", "maml.update_rule=learned"], "learner = \"reptile\" does not read it"),
+        (&["learner=reptile", "maml.adapts=context"], "context parameters are reset to 0 for each task"),
         (&["maml.risk_level=0.5"], "left out unless maml.risk is variance or cvar"),
         (&["maml.risk=cvar", "maml.risk_level=2"], "above 0, at most 1"),
     ] {

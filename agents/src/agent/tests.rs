@@ -32,6 +32,7 @@ fn data_of_an_adapted_policy_count_as_often_as_the_start_would_have_them() {
         advantage: vec![1.0, 1.0, 1.0, 0.0],
         episodes: vec![1; 4],
         spread: 1.0,
+        ..Batch::default()
     };
     let stepped = |mut agent: Adaptive, from: f32| {
         agent.begin(1);

@@ -11,13 +11,14 @@ use crate::{
     agent::{Agent, Remembering},
     backend::{self, NoBackend},
     context::{Encoder, width},
+    descent::{Descent, Slope, orders},
     keys::{Section, own},
     layout::{Head, Layout},
-    learner::{Entry, Ground, Learner, Learns},
+    learner::{Entry, Ground, Learner, Learns, looks_back},
     memory::{Sizes, Taken},
     native::PredictionGradients,
     network::Network,
-    objective::clip_norm,
+    optimizer::Optimizer,
     report::{Diverged, Report, Stopwatch},
     rollout::Rollout,
     settings::{PpoConfig, Settings},
@@ -41,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<ContextConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n[policy]\nwindow = 4\n"),
     learns: Learns::Episodes,
-    least_window: 1,
+    check: looks_back,
     layout,
     demand: ppo::demand,
     size: |settings| {
@@ -57,7 +58,7 @@ pub struct Context {
     ppo: Ppo,
     /// Encoder, and behind it the predictor, `[num_params]`.
     params: Vec<f32>,
-    adam: Adam,
+    optimizer: Optimizer,
     gradients: PredictionGradients<f32>,
     /// Standard deviations of the changes to predict, known after the first iteration; 0 before, `[own]`.
     unit: Vec<f32>,
@@ -104,16 +105,16 @@ impl Learner for Context {
     fn save(&self, state: &mut State) {
         self.ppo.save(state);
         state.put("encoder_params", &self.params);
-        self.adam.save(state, "encoder_adam");
+        self.optimizer.save(state, "encoder_adam");
         state.put("change_unit", &self.unit);
     }
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let params = state.tensor("encoder_params", self.params.len())?;
-        let adam = Adam::load(state, "encoder_adam", self.params.len())?;
+        let optimizer = self.optimizer.loaded(state, "encoder_adam")?;
         let unit = state.tensor("change_unit", self.unit.len())?;
         self.ppo.load(state)?;
-        (self.params, self.adam, self.unit) = (params, adam, unit);
+        (self.params, self.optimizer, self.unit) = (params, optimizer, unit);
         Ok(())
     }
 }
@@ -141,30 +142,25 @@ impl Context {
     fn predict(&mut self, rollout: &Rollout, iteration: u32) -> Result<f64, Diverged> {
         let experience = Experience::new(rollout, &self.layout, &mut self.unit);
         let shuffle = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration).phase(1);
-        let (mut params, mut adam) = (self.params.clone(), self.adam.clone());
-        let (mut sum, mut steps) = (0.0, 0.0);
-        for epoch in 0..self.config.encoder_epochs {
-            let order = shuffle.task(epoch as u32).permutation(experience.samples() as u32);
-            for rows in order.chunks(self.config.minibatch) {
-                crate::stop::check();
-                let (mut gradient, loss) = self.gradients.gradient(&params, &experience.of(rows));
-                let norm = clip_norm(&mut gradient, self.max_grad_norm);
-                let place = || format!("the encoder in epoch {epoch}");
-                Diverged::check(&[loss as f32, norm as f32], "a loss or its gradient", place)
-                    .map_err(|diverged| diverged.advising(RATE))?;
-                adam.step_with(&mut params, &gradient, self.config.encoder_lr, Adam::MINIBATCH_EPSILON);
-                (sum, steps) = (sum + loss, steps + 1.0);
-            }
-        }
-        Diverged::check(&params, "a parameter", || "the encoder after the update".into())
-            .map_err(|diverged| diverged.advising(RATE))?;
-        (self.params, self.adam) = (params, adam);
-        Ok(sum / steps)
+        let descent = Descent {
+            minibatch: self.config.minibatch,
+            rate: self.config.encoder_lr,
+            key: "context.encoder_lr",
+            done: 0.0,
+            max_grad_norm: self.max_grad_norm,
+            network: "encoder",
+        };
+        let orders = orders(shuffle, self.config.encoder_epochs, experience.samples());
+        let (mut params, mut optimizer) = (self.params.clone(), self.optimizer.clone());
+        let gradients = &mut self.gradients;
+        let ([loss], _) = descent.run((&mut params, &mut optimizer), orders, |params, rows| {
+            let (gradient, loss) = gradients.gradient(params, &experience.of(rows));
+            Slope { gradient, figures: [loss], moves: true }
+        })?;
+        (self.params, self.optimizer) = (params, optimizer);
+        Ok(loss)
     }
 }
-
-/// Key of the encoder's learning rate.
-const RATE: &str = "context.encoder_lr";
 
 fn layout(settings: &Settings, obs_dim: usize, head: Head) -> Layout {
     let ContextConfig { code, hidden, .. } = own(&settings.own);
@@ -216,7 +212,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let [policy, value] = networks;
     Ok(Box::new(Context {
         ppo: Ppo::new((settings.ppo.clone(), config.ppo(), settings.maml.clone()), policy, value, run),
-        adam: Adam::new(params.len()),
+        optimizer: Optimizer::Adam(Adam::new(params.len())),
         gradients: PredictionGradients::new(encoder.clone(), predictor),
         unit: vec![0.0; settings.obs_dim],
         params,

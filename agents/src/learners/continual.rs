@@ -12,7 +12,7 @@ use crate::{
     backend::NoBackend,
     batch::{Batch, MetaBatch},
     keys::{Absent, INTEGER, Key, OwnConfig, Section, key, own, range},
-    learner::{Entry, Ground, Learner, Learns, feedforward},
+    learner::{Entry, Ground, Learner, Learns, any, feedforward},
     memory::{Sizes, Taken},
     ranges::{OutOfRange, Range, check_in},
     report::{Diverged, Report, Stopwatch},
@@ -34,7 +34,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<ContinualConfig>()),
     settings: Some("[maml]\nlearn_inner_lr = true\n"),
     learns: Learns::Episodes,
-    least_window: 0,
+    check: any,
     layout: feedforward,
     demand,
     size: |settings| format!("chains of {}, {}", own::<ContinualConfig>(&settings.own).chain, maml::size(settings)),
@@ -104,9 +104,12 @@ impl Learner for Continual {
         let control = source.compare(self.chain - 1, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
         watch.lap("time/control_s");
         let (before, after) = (phases[0].summary, phases[self.chain - 1].summary);
+        let mut baseline = self.maml.baseline.clone();
+        let of_values = baseline.learn(phases.iter().flat_map(|phase| &phase.batches), iteration)?;
         let (data, tasks) = self.links(phases);
-        let learned = self.maml.update(&data)?;
-        self.maml.moments = seen;
+        let mut learned = self.maml.update(&data)?;
+        learned.extend(of_values);
+        (self.maml.moments, self.maml.baseline) = (seen, baseline);
         watch.lap("time/update_s");
         self.maml.remember(after.mean_return);
         let timing = watch.timing(source.env_steps() - steps_before);

@@ -6,7 +6,7 @@
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
 use crate::{
     keys::own,
-    learner::{Entry, Learns},
+    learner::{Entry, Learns, any},
     settings::Settings,
 };
 
@@ -20,7 +20,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(OWN),
     settings: Some(SETTINGS),
     learns: Learns::Episodes,
-    least_window: 0,
+    check: any,
     layout: recurrent::layout,
     demand: |settings| recurrent::demand(settings, imitate(settings)),
     size: |settings| format!("distillation, {}", recurrent::size(settings)),

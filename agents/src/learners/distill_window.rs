@@ -10,11 +10,11 @@ use crate::{
     agent::{Agent, Remembering},
     backend::{self, NoBackend},
     batch::Batch,
+    descent::{Descent, Slope, orders},
     keys::{Absent, INTEGER, Key, Legal, OwnConfig, SWITCH, Section, key, own, range},
-    learner::{Entry, Ground, Learner, Learns, feedforward},
+    learner::{Entry, Ground, Learner, Learns, feedforward, looks_back},
     memory::{Sizes, Taken},
     network::Network,
-    objective::clip_norm,
     ranges::{LANES, OutOfRange, Range, check_in, check_lanes},
     report::{Diverged, Report, Stopwatch},
     rollout::Rollout,
@@ -42,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<DistillWindowConfig>()),
     settings: Some("iterations = 60\n[ppo]\nouter_lr = 2e-3\nouter_epochs = 2\n[policy]\nwindow = 4\n"),
     learns: Learns::Episodes,
-    least_window: 1,
+    check: looks_back,
     layout: feedforward,
     demand,
     size: |settings| format!("distillation, {} lives, window {}", of(settings).lanes, settings.policy.window),
@@ -142,29 +142,24 @@ impl DistillWindow {
         let Network { mut params, mut optimizer, backend } = self.policy.clone();
         let mut gradients = backend.minibatches();
         let done = f64::from(iteration) / self.iterations as f64;
-        let lr = self.ppo.outer_lr * if self.config.anneal { 1.0 - done } else { 1.0 };
+        let descent = Descent {
+            minibatch: self.config.minibatch,
+            rate: self.ppo.outer_lr * if self.config.anneal { 1.0 - done } else { 1.0 },
+            key: "ppo.outer_lr",
+            done,
+            max_grad_norm: self.ppo.max_grad_norm,
+            network: "student",
+        };
         let shown = Shown::new(rollout);
         let shuffle = Stream::new(self.seed, Purpose::Shuffle).iteration(iteration);
-        let (mut sums, mut steps) = ((0.0, 0.0), 0.0);
-        for epoch in 0..self.ppo.outer_epochs {
-            let order = shuffle.task(epoch as u32).permutation(shown.samples() as u32);
-            for rows in order.chunks(self.config.minibatch) {
-                crate::stop::check();
-                let (mut gradient, loss) = gradients.likelihood(&params, &shown.batch(rows));
-                let norm = clip_norm(&mut gradient, self.ppo.max_grad_norm);
-                let place = || format!("epoch {epoch}");
-                Diverged::check(&[loss as f32, norm as f32], "a loss or its gradient", place)
-                    .map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
-                optimizer.step(&mut params, &gradient, lr, done);
-                sums = (sums.0 + loss, sums.1 + norm);
-                steps += 1.0;
-            }
-        }
-        Diverged::check(&params, "a parameter", || "after the update".into())
-            .map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
+        let orders = orders(shuffle, self.ppo.outer_epochs, shown.samples());
+        let ([loss], norm) = descent.run((&mut params, &mut optimizer), orders, |params, rows| {
+            let (gradient, loss) = gradients.likelihood(params, &shown.batch(rows));
+            Slope { gradient, figures: [loss], moves: true }
+        })?;
         drop(gradients);
         self.policy = Network { params, optimizer, backend };
-        Ok((sums.0 / steps, sums.1 / steps))
+        Ok((loss, norm))
     }
 }
 

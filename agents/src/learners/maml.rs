@@ -11,22 +11,23 @@ use crate::{
     agent::{Adaptive, Agent, even_rates},
     backend::{self, Backend, NoBackend},
     batch::MetaBatch,
-    inner_rule::ROWS,
     inputs::Moments,
-    learner::{Entry, Ground, Learner, Learns, feedforward},
-    memory::{ADVANTAGE, Sizes, Taken},
+    learner::{Entry, Ground, Learner, Learns, any, feedforward},
     params::{POLICY, Params, RATES, RULE},
-    report::{Diverged, Report, Stopwatch},
+    report::{Diverged, Metrics, Report, Stopwatch},
     risk, sampling,
-    settings::{Episodes, MamlConfig, PpoConfig, Settings, UpdateRule},
-    source::{Demand, Source},
+    settings::{MamlConfig, PpoConfig, Settings, UpdateRule},
+    source::Source,
     state::{Misfit, State},
     update_rule,
+    value::Baseline,
 };
 
+mod demand;
 mod outer;
 pub(super) mod report;
 
+pub(super) use demand::{demand, memory, size};
 use report::{Experience, mean, report};
 
 /// The entry of `learner = "maml"`.
@@ -41,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     own: None,
     settings: None,
     learns: Learns::Both,
-    least_window: 0,
+    check: any,
     layout: feedforward,
     demand,
     size,
@@ -65,6 +66,8 @@ pub struct Maml {
     estimator: Estimator,
     /// Statistics of the observations, if the policy normalises them.
     pub(super) moments: Option<Moments>,
+    /// The values that advantages are measured from.
+    pub(super) baseline: Baseline,
     backend: Arc<dyn Backend>,
     /// Mean returns after adaptation of the latest iterations, at most [`RECENT`], while training has a goal.
     recent: VecDeque<f64>,
@@ -83,6 +86,7 @@ impl Learner for Maml {
     /// collect query data D'_i with phi_i and, for comparison, the returns of theta on the same ticks
     /// theta <- step down the loss of phi_i on D'_i, or several, phi_i adapted anew from theta in each of them,
     ///          through the graph
+    /// a value network, if there is one, learns from the data of all phases
     /// ```
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let mut watch = Stopwatch::start();
@@ -113,7 +117,7 @@ impl Learner for Maml {
         let weight = risk::weights(self.maml.risk, self.maml.risk_level, &query.returns);
         let supports = supports.into_iter().map(|support| support.batches).collect();
         let data = MetaBatch { supports, query: query.batches, credit, weight };
-        let learned = self.update(&data)?;
+        let learned = self.learn(&data, iteration)?;
         self.moments = seen;
         watch.lap("time/update_s");
         self.remember(after.mean_return);
@@ -138,6 +142,7 @@ impl Learner for Maml {
         self.ppo.outer_lr *= factor;
         // the length of a step in a trust region grows with the root of the divergence
         self.maml.max_kl *= factor * factor;
+        self.baseline.scale_steps(factor);
     }
 
     fn save(&self, state: &mut State) {
@@ -146,6 +151,7 @@ impl Learner for Maml {
         }
         self.params.parts().for_each(|(name, values)| state.put(name, values));
         self.adam.save(state, "adam");
+        self.baseline.save(state);
         if let Some(moments) = &self.moments {
             moments.save(state);
         }
@@ -158,10 +164,11 @@ impl Learner for Maml {
         }
         let adam = Adam::load(state, "adam", self.adam.m.len())?;
         let moments = self.moments.as_ref().map(|moments| moments.loaded(state)).transpose()?;
+        let baseline = self.baseline.loaded(state)?;
         if self.maml.stop_at_return.is_some() {
             self.recent = state.value("recent_post")?;
         }
-        (self.adam, self.params, self.moments) = (adam, params, moments);
+        (self.adam, self.params, self.moments, self.baseline) = (adam, params, moments, baseline);
         Ok(())
     }
 }
@@ -172,6 +179,7 @@ impl Maml {
     /// # Errors
     /// If the backend is not available.
     pub(super) fn of(settings: &Settings, ground: Ground) -> Result<Self, NoBackend> {
+        let baseline = Baseline::of(settings, &ground)?;
         let Ground { layout, device, backend, threads, .. } = ground;
         let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
         let (log_std, maml) = label_log_std(settings);
@@ -180,14 +188,16 @@ impl Maml {
         let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
         let labelled = settings.examples.is_some();
         let rule = maml.update_rule;
-        let learner = Maml { labelled, moments, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) };
+        let learner =
+            Maml { labelled, moments, baseline, ..Maml::new(maml, settings.ppo.clone(), backend, theta, threads) };
         Ok(match rule {
             UpdateRule::Gradient => learner,
             UpdateRule::Learned => learner.with_rule(update_rule::initial(&mut rng)),
         })
     }
 
-    /// A learner at `meta_params`, with every inner rate at `inner_lr`, whose inner steps are gradient steps.
+    /// A learner at `meta_params`, with every inner rate at `inner_lr`, whose inner steps are gradient steps and whose
+    /// baseline is linear.
     ///
     /// # Panics
     /// If there is another number of parameters.
@@ -211,10 +221,21 @@ impl Maml {
             ppo,
             estimator,
             moments: None,
+            baseline: Baseline::Linear,
             backend,
             recent: VecDeque::new(),
             labelled: false,
         }
+    }
+
+    /// Takes the outer step on the data of an iteration, and lets the baseline learn from them; gives the metrics of both.
+    fn learn(&mut self, data: &MetaBatch, iteration: u32) -> Result<Metrics, Diverged> {
+        let mut baseline = self.baseline.clone();
+        let of_values = baseline.learn(data.batches(), iteration)?;
+        let mut metrics = self.update(data)?;
+        self.baseline = baseline;
+        metrics.extend(of_values);
+        Ok(metrics)
     }
 
     /// Takes down the mean return of an iteration after adaptation, if training has a goal.
@@ -252,8 +273,12 @@ impl Maml {
     pub fn adaptive(&self) -> Adaptive {
         let at = self.params.point();
         let (backend, start, rates) = (self.backend.clone(), at.policy.to_vec(), at.rates.to_vec());
+        let inputs = self.moments.as_ref().and_then(Moments::normalizer);
         let agent = Adaptive::new(backend, self.inner_loss(), self.estimator, start, rates);
-        agent.with_rule(at.rule.to_vec()).normalizing(self.moments.as_ref().and_then(Moments::normalizer))
+        agent
+            .with_rule(at.rule.to_vec())
+            .valuing(self.baseline.values(inputs.clone()), self.inner_steps())
+            .normalizing(inputs)
     }
 }
 
@@ -271,65 +296,4 @@ pub(super) fn label_log_std(settings: &Settings) -> (f32, MamlConfig) {
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     Ok(Box::new(Maml::of(settings, ground)?))
-}
-
-/// The demand: every task has a phase for each inner step and one after the last. A phase is as long as a lane can use.
-pub(super) fn demand(settings: &Settings) -> Demand {
-    let rollout = &settings.rollout;
-    if let Some(shots) = settings.examples {
-        return Demand::Examples { tasks: rollout.num_tasks, shots, phases: settings.maml.inner_steps + 1 };
-    }
-    let asked = rollout.num_steps;
-    let episodes = settings.episodes();
-    let steps = match episodes {
-        Episodes::Count(_) if asked == 0 => settings.whole_episodes(),
-        Episodes::Count(_) => asked.min(settings.whole_episodes()),
-        Episodes::Endless if asked == 0 => settings.horizon as usize,
-        Episodes::Endless => asked,
-    };
-    let phases = settings.maml.inner_steps + 1;
-    Demand::Tasks { tasks: rollout.num_tasks, lanes: rollout.num_envs, steps, episodes, phases }
-}
-
-pub(super) fn size(settings: &Settings) -> String {
-    let steps = settings.maml.inner_steps;
-    let plural = if steps == 1 { "" } else { "s" };
-    let rollout = &settings.rollout;
-    let each = match settings.examples {
-        Some(shots) => format!("{} examples", shots.support),
-        None => format!("{} lanes", rollout.num_envs),
-    };
-    format!("{} tasks x {each}, {steps} inner step{plural}", rollout.num_tasks)
-}
-
-pub(super) fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
-    let tasks = settings.rollout.num_tasks as u128;
-    let per_task = match settings.examples {
-        Some(shots) => shots.support.max(shots.query) as u128,
-        None => settings.rollout.num_envs as u128 * demand(settings).steps() as u128,
-    };
-    let inner = settings.maml.inner_steps as u128;
-    let sample = sizes.hidden + sizes.sample;
-    let kept = if sizes.graph {
-        // activations of every pass through the graph, which the second derivative doubles
-        let at_once = settings.maml.tasks_per_chunk.max(1) as u128;
-        let chunk = if sizes.on_gpu { 0 } else { at_once.min(tasks) };
-        9 * (inner + 1) * chunk * sample
-    } else {
-        2 * inner * sample // values and derivatives, for the Hessian
-    };
-    // the native backend has its own copy of every sample
-    let copies = 2 * (inner + 1) * tasks * per_task * sizes.sample;
-    let in_hand = sizes.threads.min(tasks) * per_task * kept.max(ADVANTAGE);
-    // the memory of a learned rule: that of every task, and those that a meta-gradient passes; or its gates in a graph
-    let remembered = match settings.maml.update_rule {
-        UpdateRule::Gradient => 0,
-        UpdateRule::Learned if sizes.graph => 500 * inner * settings.maml.tasks_per_chunk.max(1) as u128,
-        UpdateRule::Learned => ROWS as u128 * (tasks + (inner + 2) * sizes.threads.min(tasks)),
-    };
-    Taken {
-        data: copies + in_hand,
-        networks: sizes.networks(sizes.params, tasks) + sizes.params * remembered,
-        keys: "rollout.num_tasks, rollout.num_envs, rollout.num_steps, maml.inner_steps or policy.hidden",
-    }
 }

@@ -15,10 +15,11 @@ use crate::{
     advantage::Estimator,
     agent::{Adaptive, Agent, even_rates},
     backend::{self, NoBackend},
+    descent::orders,
     inputs::{Moments, Normalizer},
     keys::{Section, own},
     layout::Layout,
-    learner::{Entry, Ground, Learner, Learns, feedforward},
+    learner::{Entry, Ground, Learner, Learns, any, feedforward},
     memory::{Sizes, Taken},
     network::Network,
     objective::InnerLoss,
@@ -60,7 +61,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<PpoLearnerConfig>()),
     settings: Some("iterations = 300\n[rollout]\nnum_envs = 64\nnum_steps = 128\n"),
     learns: Learns::Episodes,
-    least_window: 0,
+    check: any,
     layout: feedforward,
     demand,
     size,
@@ -144,9 +145,8 @@ impl Ppo {
         normalizer.inspect(|normalizer| normalizer.apply(&mut experience.batch.obs));
         watch.lap("time/advantage_s");
         let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
-        let samples = experience.batch.len() as u32;
-        let orders: Vec<_> =
-            (0..self.ppo.outer_epochs).map(|epoch| shuffle.task(epoch as u32).permutation(samples)).collect();
+        // both networks take the samples in the same order
+        let orders: Vec<_> = orders(shuffle, self.ppo.outer_epochs, experience.batch.len()).collect();
         let learned = self.update(&experience, &orders, self.pace(iteration), self.run.threads);
         if learned.is_err() {
             self.scale = scale;

@@ -14,7 +14,7 @@ use crate::{
     host_policy::HostPolicy,
     keys::{Absent, INTEGER, Key, OwnConfig, Section, key, own, range},
     layout::Layout,
-    learner::{Entry, Ground, Learner, Learns, feedforward},
+    learner::{Entry, Ground, Learner, Learns, any, feedforward},
     memory::{Sizes, Taken},
     native::{Labelled, PrototypeGradients, prototypes},
     objective::clip_norm,
@@ -48,7 +48,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(Section::of::<PrototypesConfig>()),
     settings: Some("iterations = 1500\n[rollout]\nnum_tasks = 16\n[ppo]\nouter_lr = 2e-3\nmax_grad_norm = 10.0\n"),
     learns: Learns::Classes,
-    least_window: 0,
+    check: any,
     layout: feedforward,
     demand,
     size: |settings| {
@@ -120,10 +120,10 @@ impl Learner for Prototypes {
         watch.lap("time/rollout_s");
         agent.adapt(support)?;
         watch.lap("time/adapt_s");
-        let support = Experience::of(support, support.batches(estimator), &mut watch);
+        let support = Experience::of(support, support.batches(estimator, None), &mut watch);
         let query = source.collect(1, agent.policies())?;
         watch.lap("time/rollout_s");
-        let query = Experience::of(query, query.batches(estimator), &mut watch);
+        let query = Experience::of(query, query.batches(estimator, None), &mut watch);
         let control = source.compare(1, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
         watch.lap("time/control_s");
         let tasks = support.batches.iter().zip(&query.batches).map(|(support, query)| labelled(support, query));

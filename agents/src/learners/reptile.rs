@@ -17,10 +17,12 @@ use crate::{
     learner::{Entry, Ground, Learner, Learns, feedforward},
     objective::InnerLoss,
     params::POLICY,
+    ranges::{OutOfRange, check as check_setting},
     report::{Diverged, Report, Stopwatch},
-    settings::{MamlConfig, Settings},
+    settings::{MamlConfig, Settings, Subset},
     source::Source,
     state::{Misfit, State},
+    value::Baseline,
 };
 
 /// The entry of `learner = "reptile"`.
@@ -37,6 +39,10 @@ pub const ENTRY: Entry = Entry {
         "!maml.adapts",
         "!maml.adapts_size",
         "!maml.adapt_log_std",
+        "!maml.baseline",
+        "!maml.value_hidden",
+        "!maml.value_lr",
+        "!maml.value_epochs",
         "!maml.tasks_per_chunk",
         "ppo.*",
         "!ppo.outer_lr",
@@ -46,13 +52,23 @@ pub const ENTRY: Entry = Entry {
     own: None,
     settings: Some("iterations = 10000\n[maml]\ninner_lr = 0.02\ninner_steps = 8\n[ppo]\nouter_lr = 0.5\n"),
     learns: Learns::Both,
-    least_window: 0,
+    check,
     layout: feedforward,
     demand: maml::demand,
     size: |settings| format!("Reptile, {}", maml::size(settings)),
     memory: maml::memory,
     build,
 };
+
+/// Refuses context parameters: they begin at 0 for each task, so there is no start to move.
+fn check(settings: &Settings) -> Result<(), OutOfRange> {
+    let moves = settings.maml.adapts != Subset::Context;
+    check_setting("maml.adapts", "context", moves, RESET)
+}
+
+/// The parameters that Reptile can adapt.
+const RESET: &str = "another word with learner = \"reptile\", which moves the start of adaptation towards its end: context \
+                     parameters are reset to 0 for each task, so nothing would be learned";
 
 /// The learner: a meta-policy.
 #[derive(Clone, Debug)]
@@ -67,6 +83,8 @@ pub struct Reptile {
     estimator: Estimator,
     /// Statistics of the observations, if the policy normalises them.
     moments: Option<Moments>,
+    /// The values that advantages are measured from.
+    baseline: Baseline,
     backend: Arc<dyn Backend>,
 }
 
@@ -77,9 +95,10 @@ impl Learner for Reptile {
     /// draw tasks; phi_i <- theta for each task i
     /// for each inner step: phi_i <- phi_i - inner_lr * gradient of the inner loss on data of task i
     /// theta <- theta + share * mean of (phi_i - theta)
+    /// a value network, if there is one, learns from all of these data
     /// ```
     ///
-    /// The data after adaptation are for the report alone.
+    /// The policy does not learn from the data after adaptation.
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let mut watch = Stopwatch::start();
         let steps_before = source.env_steps();
@@ -88,22 +107,29 @@ impl Learner for Reptile {
         let unadapted = agent.clone();
         let mut seen = self.moments.clone();
         let mut before = None;
+        let mut phases = Vec::new();
         for k in 0..self.maml.inner_steps {
             let support = Experience::new(source.collect(k, agent.policies())?, &agent, &mut seen, &mut watch);
             agent.step(&support.batches)?;
             watch.lap("time/adapt_s");
             before.get_or_insert(support.summary);
+            if matches!(self.baseline, Baseline::Network(_)) {
+                phases.push(support.batches);
+            }
         }
         let last = self.maml.inner_steps;
         let query = Experience::new(source.collect(last, agent.policies())?, &agent, &mut seen, &mut watch);
         let control = source.compare(last, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
         watch.lap("time/control_s");
+        let mut baseline = self.baseline.clone();
+        let of_values = baseline.learn(phases.iter().flatten().chain(&query.batches), iteration)?;
         let way = self.follow(agent.policies().params, f64::from(iteration))?;
-        self.moments = seen;
+        (self.moments, self.baseline) = (seen, baseline);
         watch.lap("time/update_s");
         let timing = watch.timing(source.env_steps() - steps_before);
         let counts = (source.env_steps(), query.batches.len());
-        let learned = vec![("way", way)];
+        let mut learned = vec![("way", way)];
+        learned.extend(of_values);
         Ok(report(before.unwrap_or(query.summary), query.summary, control, counts, learned, timing))
     }
 
@@ -113,10 +139,12 @@ impl Learner for Reptile {
 
     fn scale_steps(&mut self, factor: f64) {
         self.share *= factor;
+        self.baseline.scale_steps(factor);
     }
 
     fn save(&self, state: &mut State) {
         state.put(POLICY, &self.theta);
+        self.baseline.save(state);
         if let Some(moments) = &self.moments {
             moments.save(state);
         }
@@ -124,8 +152,9 @@ impl Learner for Reptile {
 
     fn load(&mut self, state: &State) -> Result<(), Misfit> {
         let theta = state.tensor(POLICY, self.theta.len())?;
+        let baseline = self.baseline.loaded(state)?;
         self.moments = self.moments.as_ref().map(|moments| moments.loaded(state)).transpose()?;
-        self.theta = theta;
+        (self.theta, self.baseline) = (theta, baseline);
         Ok(())
     }
 }
@@ -135,7 +164,8 @@ impl Reptile {
         let rates = even_rates(self.backend.layout(), &self.maml);
         let normalizer = self.moments.as_ref().and_then(Moments::normalizer);
         let theta = self.theta.clone();
-        Adaptive::new(self.backend.clone(), self.inner, self.estimator, theta, rates).normalizing(normalizer)
+        let agent = Adaptive::new(self.backend.clone(), self.inner, self.estimator, theta, rates);
+        agent.valuing(self.baseline.values(normalizer.clone()), self.maml.inner_steps).normalizing(normalizer)
     }
 
     /// Moves towards the mean of `adapted` `[tasks, num_params]`; gives the length of the whole way.
@@ -156,6 +186,7 @@ impl Reptile {
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
+    let baseline = Baseline::of(settings, &ground)?;
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let (log_std, maml) = label_log_std(settings);
@@ -171,6 +202,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
         inner,
         estimator: Estimator::new(&settings.ppo, threads),
         moments,
+        baseline,
         backend,
     }))
 }

@@ -4,7 +4,7 @@
 use super::recurrent::{self, IGNORES, OWN, RecurrentConfig};
 use crate::{
     keys::own,
-    learner::{Entry, Learns},
+    learner::{Entry, Learns, any},
     settings::Settings,
 };
 
@@ -18,7 +18,7 @@ pub const ENTRY: Entry = Entry {
     own: Some(OWN),
     settings: Some(SETTINGS),
     learns: Learns::Episodes,
-    least_window: 0,
+    check: any,
     layout: recurrent::layout,
     demand: |settings| recurrent::demand(settings, imitate(settings)),
     size: |settings| format!("RL², {}", recurrent::size(settings)),

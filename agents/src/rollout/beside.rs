@@ -113,9 +113,9 @@ mod tests {
     fn weights_scale_advantages_and_keep_their_mean_size() {
         let (a, b) = (piece(0, &[1.0, 2.0, 5.0]), piece(10, &[4.0]));
         let estimator = Estimator { gamma: 0.9, gae_lambda: 0.9, threads: 1 };
-        let even = Rollout::side_by_side(&[&a, &b]).batches(estimator).0.remove(0).advantage;
+        let even = Rollout::side_by_side(&[&a, &b]).batches(estimator, None).0.remove(0).advantage;
         let weighted =
-            Rollout::side_by_side(&[&a, &b]).weighted(vec![1.0, 5.0]).batches(estimator).0.remove(0).advantage;
+            Rollout::side_by_side(&[&a, &b]).weighted(vec![1.0, 5.0]).batches(estimator, None).0.remove(0).advantage;
         // four samples with weights 1, 1, 1, 5: in units of their mean 0.5, 0.5, 0.5, 2.5
         for (weighted, (even, factor)) in weighted.iter().zip(even.iter().zip([0.5, 0.5, 0.5, 2.5])) {
             assert!((weighted - even * factor).abs() < 1e-6);

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PpoConfig;
+use super::{
+    PpoConfig,
+    choices::{BaselineChoice, InnerEstimator, Outer, Risk, SamplingTerm, Subset, UpdateRule, is_default},
+};
 use crate::{
     objective::InnerLoss,
-    ranges::{OutOfRange, Range, check, check_in},
+    ranges::{OutOfRange, Range, check, check_in, check_widths},
 };
 
 /// Largest number of adaptation steps.
@@ -17,8 +20,8 @@ pub const MAX_ADAPT_STEPS: u64 = 100;
 pub struct MamlConfig {
     /// Step size of the adaptation; the starting point if it is learned.
     pub inner_lr: f64,
-    /// Number of gradient steps of the adaptation, each on fresh data; 0 leaves out
-    /// adaptation: one policy for all tasks, with the linear baseline.
+    /// Number of gradient steps of the adaptation: each on new episodes, or all on those of the task before (continual) or on
+    /// the same examples. 0 leaves out adaptation: one policy for all tasks, with the baseline of MAML.
     pub inner_steps: usize,
     /// True if the second derivatives are left out (FOMAML): cheaper and biased.
     pub first_order: bool,
@@ -52,6 +55,18 @@ pub struct MamlConfig {
     /// Weight of the variance, or share of the worst tasks; 0 without a risk.
     #[serde(skip_serializing_if = "is_default")]
     pub risk_level: f64,
+    /// The values that advantages are measured from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub baseline: BaselineChoice,
+    /// Widths of the hidden layers of a value network.
+    #[serde(skip_serializing_if = "is_default_hidden")]
+    pub value_hidden: Vec<usize>,
+    /// Adam's learning rate for a value network.
+    #[serde(skip_serializing_if = "is_default_value_lr")]
+    pub value_lr: f64,
+    /// Passes of a value network over the experience of an iteration.
+    #[serde(skip_serializing_if = "is_default_epochs")]
+    pub value_epochs: usize,
     /// Mean return after adaptation at which training ends, over the tasks of the last five iterations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_at_return: Option<f64>,
@@ -63,95 +78,6 @@ pub struct MamlConfig {
     /// Number of tasks that share one graph; 0 chooses (one on a CPU, all on a GPU). More than one needs the tch
     /// backend.
     pub tasks_per_chunk: usize,
-}
-
-/// The inner step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UpdateRule {
-    /// The rates times the gradient.
-    #[default]
-    Gradient,
-    /// The rates times the direction of a rule ([`crate::inner_rule`]), whose weights are learned with the meta-policy.
-    Learned,
-}
-
-/// Estimators of the second derivative of the inner loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InnerEstimator {
-    /// The score function ([`InnerLoss::Score`]).
-    Score,
-    /// The low-variance curvature estimate ([`InnerLoss::LVC`]).
-    #[default]
-    Lvc,
-    /// DiCE ([`InnerLoss::DICE`]).
-    Dice,
-    /// Loaded DiCE ([`InnerLoss::LoadedDice`]).
-    LoadedDice,
-}
-
-/// The credit of the meta-policy for the data that adaptation saw (E-MAML, Stadie et al. 2018, arXiv 1803.01118;
-/// Al-Shedivat et al. 2018, arXiv 1710.03641).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SamplingTerm {
-    /// None.
-    #[default]
-    None,
-    /// The return after adaptation.
-    Plain,
-    /// That return beyond the mean of the other tasks of the iteration: the same in the mean, with less noise.
-    LeaveOneOut,
-}
-
-/// The parameters that adaptation changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Subset {
-    /// All.
-    #[default]
-    All,
-    /// The last layer (ANIL, Raghu et al. 2020, arXiv 1909.09157), and the exploration noise if that adapts.
-    Head,
-    /// The biases of all layers, and the exploration noise if that adapts.
-    Biases,
-    /// Context parameters, which are inputs beside the observation and 0 before adaptation (CAVIA, Zintgraf et al. 2019,
-    /// arXiv 1810.03642), and the exploration noise if that adapts.
-    Context,
-    /// Changes of low rank of all weights (LoRA, Hu et al. 2022, arXiv 2106.09685), and the exploration noise if that
-    /// adapts.
-    LowRank,
-}
-
-/// The step of the meta-policy on the experience of an iteration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outer {
-    /// Several steps of Adam on PPO's clipped loss.
-    #[default]
-    Ppo,
-    /// One step in the natural direction to the edge of a trust region (TRPO, Schulman et al. 2015, arXiv 1502.05477).
-    Trpo,
-    /// One step of Adam along the policy gradient.
-    PolicyGradient,
-}
-
-/// The figure of the returns after adaptation, over the tasks of an iteration, that is to grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Risk {
-    /// Their mean.
-    #[default]
-    Mean,
-    /// Their mean minus `risk_level` times their variance.
-    Variance,
-    /// The mean of the worst share `risk_level` of them: the conditional value at risk.
-    Cvar,
-}
-
-pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
@@ -169,6 +95,26 @@ fn is_default_lambda(lambda: &f64) -> bool {
     *lambda == DICE_LAMBDA
 }
 
+fn is_default_hidden(hidden: &[usize]) -> bool {
+    *hidden == VALUE_HIDDEN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_default_value_lr(lr: &f64) -> bool {
+    *lr == VALUE_LR
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_default_epochs(epochs: &usize) -> bool {
+    *epochs == VALUE_EPOCHS
+}
+
+/// The default of `maml.value_hidden`.
+const VALUE_HIDDEN: [usize; 2] = [64, 64];
+/// The default of `maml.value_lr`.
+const VALUE_LR: f64 = 1e-3;
+/// The default of `maml.value_epochs`.
+const VALUE_EPOCHS: usize = 2;
 /// The default of `maml.dice_lambda`: most of the cross terms at a fraction of their noise.
 const DICE_LAMBDA: f64 = 0.9;
 /// The default of `maml.adapts_size`.
@@ -219,8 +165,21 @@ impl MamlConfig {
             }
         };
         check("maml.risk_level", self.risk_level, level, words)?;
+        self.check_baseline()?;
         let goal = self.stop_at_return.unwrap_or(0.0);
         check("maml.stop_at_return", goal, goal.is_finite(), "a finite number")
+    }
+
+    fn check_baseline(&self) -> Result<(), OutOfRange> {
+        let (lr, epochs) = (self.value_lr, self.value_epochs);
+        check_widths("maml.value_hidden", &self.value_hidden)?;
+        check_in("maml.value_lr", lr, lr, Range::NotNegative)?;
+        check_in("maml.value_epochs", epochs, epochs as f64, Range::Whole(1, 1000))?;
+        let read = |default: bool| default || self.baseline == BaselineChoice::Network;
+        let hidden = format!("{:?}", self.value_hidden);
+        check("maml.value_hidden", hidden, read(is_default_hidden(&self.value_hidden)), NO_NETWORK)?;
+        check("maml.value_lr", lr, read(is_default_value_lr(&lr)), NO_NETWORK)?;
+        check("maml.value_epochs", epochs, read(is_default_epochs(&epochs)), NO_NETWORK)
     }
 
     /// Checks that the outer step reads every key of `[ppo]` that differs from its default.
@@ -241,7 +200,9 @@ impl MamlConfig {
             unread("ppo.outer_lr", ppo.outer_lr, usual.outer_lr, NOT_TRPO)?;
             unread("ppo.outer_epochs", ppo.outer_epochs as f64, usual.outer_epochs as f64, NOT_TRPO)?;
             unread("ppo.kl_coef", ppo.kl_coef, usual.kl_coef, NOT_TRPO)?;
-            unread("ppo.max_grad_norm", ppo.max_grad_norm, usual.max_grad_norm, NOT_TRPO)?;
+            if self.baseline == BaselineChoice::Linear {
+                unread("ppo.max_grad_norm", ppo.max_grad_norm, usual.max_grad_norm, NOT_TRPO)?;
+            }
         }
         Ok(())
     }
@@ -278,6 +239,10 @@ impl Default for MamlConfig {
             max_kl: MAX_KL,
             risk: Risk::default(),
             risk_level: 0.0,
+            baseline: BaselineChoice::default(),
+            value_hidden: VALUE_HIDDEN.to_vec(),
+            value_lr: VALUE_LR,
+            value_epochs: VALUE_EPOCHS,
             stop_at_return: None,
             learn_inner_lr: false,
             adapt_log_std: true,
@@ -289,6 +254,9 @@ impl Default for MamlConfig {
 /// The reason why some estimators refuse the sampling term.
 const TWICE: &str = "none unless maml.estimator = \"score\": the second derivatives of lvc and DiCE estimate the \
                      effect of the data already, which would count twice";
+
+/// The range of a value network's keys without one.
+const NO_NETWORK: &str = "left out unless maml.baseline = \"network\"";
 
 /// The reason why a key must keep its default.
 const ONLY_PPO: &str = "left out or at its default: only maml.outer = \"ppo\" clips";

@@ -70,7 +70,7 @@ pub fn batch(layout: &Layout, params: &[f32], samples: usize, rng: &mut Lcg) -> 
     // two episodes and a short one
     let long = samples as u32 * 2 / 5;
     let episodes = vec![long, long, samples as u32 - 2 * long];
-    Batch { obs, action, log_prob, advantage, episodes, spread: 1.0 }
+    Batch { obs, action, log_prob, advantage, episodes, spread: 1.0, ..Batch::default() }
 }
 
 /// Experience of `tasks` tasks; sample counts differ from task to task. The behaviour policies are near `params`.

@@ -28,6 +28,7 @@ impl Experiment {
         let classes = matches!(family.head(), Head::Categorical(_));
         check("learner", config.learner.name, classes || config.learner.learns != Learns::Classes, NO_NUMBERS)?;
         let settings = config.settings(1, (family.inputs(), 0));
+        (config.learner.check)(&settings)?;
         let demand = (config.learner.demand)(&settings);
         let evaluation = config.evaluation.resolve(demand, &settings)?;
         Ok(Experiment { config, evaluation, problem: Problem::Examples(family), settings, demand })
@@ -85,6 +86,10 @@ pub(super) const UNREAD: &[&str] = &[
     "maml.outer",
     "maml.max_kl",
     "maml.adapt_log_std",
+    "maml.baseline",
+    "maml.value_hidden",
+    "maml.value_lr",
+    "maml.value_epochs",
     "ppo.clip_eps",
     "ppo.kl_coef",
     "ppo.ent_coef",

@@ -4,8 +4,8 @@ use super::{Ppo, scale::ReturnScale};
 use crate::{
     advantage::{Fit, gae, informative, rounding},
     batch::{Batch, Trajectories},
-    host_policy::HostPolicy,
     settings::PpoConfig,
+    value::Values,
 };
 
 /// An iteration's experience, ready to learn from.
@@ -28,9 +28,7 @@ impl Ppo {
     /// the same, the advantages are 0: the errors of the value network are no advantages.
     pub fn prepare(&self, data: &Trajectories<'_>, experience: &mut Experience) {
         let unit = self.unit();
-        let answers = self.values(data.obs);
-        let value: Vec<f64> = answers.iter().map(|v| f64::from(*v) / unit).collect();
-        let next_value = self.next_values(data, &value);
+        let (value, next_value) = Values::new(&self.value, self.normalizer(), unit).of(data, &[]);
         let PpoConfig { gamma, gae_lambda, .. } = self.ppo;
         let advantage = gae(data, &value, &next_value, gamma, gae_lambda);
         let told = if informative(data) { 1.0 } else { 0.0 };
@@ -50,34 +48,6 @@ impl Ppo {
     /// value divided likewise, and a minibatch normalises its advantages, so that rewards themselves need no division.
     fn unit(&self) -> f64 {
         self.scale.as_ref().and_then(ReturnScale::unit).unwrap_or(1.0 - self.ppo.gamma)
-    }
-
-    /// Values after each step: that of the next state or, if a time limit or the end of the data cut the episode, that
-    /// of the true next observation. Entries of terminal steps are not read.
-    fn next_values(&self, data: &Trajectories<'_>, value: &[f64]) -> Vec<f64> {
-        let mut next = vec![0.0; value.len()];
-        let mut cut = Vec::new();
-        let mut obs = Vec::new();
-        for (env, start, end) in data.episodes() {
-            (start..end - 1).for_each(|t| next[data.row(t, env)] = value[data.row(t + 1, env)]);
-            let last = data.row(end - 1, env);
-            if !data.terminated[last] {
-                cut.push(last);
-                obs.extend_from_slice(data.obs_at(data.next_obs, last));
-            }
-        }
-        let unit = self.unit();
-        cut.into_iter().zip(self.values(&obs)).for_each(|(row, v)| next[row] = f64::from(v) / unit);
-        next
-    }
-
-    /// The value network's answers, `[samples]`, to `obs` `[samples, obs_dim]`.
-    fn values(&self, obs: &[f32]) -> Vec<f32> {
-        let layout = self.value.layout().clone().normalizing(self.normalizer());
-        let network = HostPolicy::new(&layout, &self.value.params);
-        let mut values = vec![0.0; obs.len() / layout.obs_dim()];
-        network.forward(obs, &mut values, &mut network.scratch());
-        values
     }
 }
 
