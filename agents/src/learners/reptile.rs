@@ -18,7 +18,7 @@ use crate::{
     objective::InnerLoss,
     params::POLICY,
     report::{Diverged, Report, Stopwatch},
-    settings::{MamlConfig, Settings},
+    settings::{MamlConfig, Plan, Settings},
     source::Source,
     state::{Misfit, State},
 };
@@ -62,7 +62,7 @@ pub struct Reptile {
     maml: MamlConfig,
     /// Share of the way to the adapted policies at the first iteration.
     share: f64,
-    iterations: u64,
+    plan: Plan,
     inner: InnerLoss,
     estimator: Estimator,
     /// Statistics of the observations, if the policy normalises them.
@@ -98,7 +98,7 @@ impl Learner for Reptile {
         let query = Experience::new(source.collect(last, agent.policies())?, &agent, &mut seen, &mut watch);
         let control = source.compare(last, unadapted.policies())?.map(|rollout| mean(&rollout.returns()));
         watch.lap("time/control_s");
-        let way = self.follow(agent.policies().params, f64::from(iteration))?;
+        let way = self.follow(agent.policies().params, self.plan.done(iteration, steps_before))?;
         self.moments = seen;
         watch.lap("time/update_s");
         let timing = watch.timing(source.env_steps() - steps_before);
@@ -138,9 +138,10 @@ impl Reptile {
         Adaptive::new(self.backend.clone(), self.inner, self.estimator, theta, rates).normalizing(normalizer)
     }
 
-    /// Moves towards the mean of `adapted` `[tasks, num_params]`; gives the length of the whole way.
-    fn follow(&mut self, adapted: &[Vec<f32>], iteration: f64) -> Result<f64, Diverged> {
-        let share = self.share * (1.0 - iteration / self.iterations as f64).max(0.0);
+    /// Moves towards the mean of `adapted` `[tasks, num_params]` when the share `done` of the run is over; gives the length
+    /// of the whole way.
+    fn follow(&mut self, adapted: &[Vec<f32>], done: f64) -> Result<f64, Diverged> {
+        let share = self.share * (1.0 - done);
         let mut theta = self.theta.clone();
         let mut square = 0.0;
         for (i, theta) in theta.iter_mut().enumerate() {
@@ -167,7 +168,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
         theta,
         maml,
         share: settings.ppo.outer_lr,
-        iterations: settings.iterations,
+        plan: settings.plan(),
         inner,
         estimator: Estimator::new(&settings.ppo, threads),
         moments,
