@@ -4,6 +4,7 @@ mod bench;
 mod estimators;
 mod optimizer;
 mod reference;
+mod study;
 mod tasks;
 
 use std::{path::PathBuf, time::Duration};
@@ -18,6 +19,7 @@ pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
+pub use study::{CompareArgs, RunsCommand, RunsListArgs, StudyArgs};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
@@ -47,6 +49,16 @@ pub enum Command {
     /// Evaluate a run on held-out tasks, before and after adaptation
     #[command(after_help = "Example:\n  metadrift evaluate runs/cartpole-flip/latest --split ood --adapt-steps 3")]
     Evaluate(EvaluateArgs),
+    /// Compare methods on presets and seeds under equal budgets; the same command goes on where it stopped
+    #[command(after_help = "Examples:\n  metadrift study quick --out runs/quick\n  \
+        metadrift study quick --show > my.toml\n  metadrift study my.toml --out runs/mine --dry-run")]
+    Study(StudyArgs),
+    /// Compare runs on the same held-out tasks: each beside the first, with the intervals of paired differences
+    #[command(after_help = "Example:\n  metadrift compare runs/cartpole-flip/a runs/cartpole-flip/b --split ood")]
+    Compare(CompareArgs),
+    /// List runs with their state and results
+    #[command(subcommand, after_help = "Example:\n  metadrift runs list")]
+    Runs(RunsCommand),
     /// Score runs by the metric of the published benchmark that their preset belongs to
     #[command(after_help = "Example:\n  metadrift score runs/double-integrator-aib/* runs/complex-ode-aib/*")]
     Score(ScoreArgs),
