@@ -19,7 +19,7 @@ pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
-pub use study::{CompareArgs, RunsCommand, RunsListArgs, StudyArgs};
+pub use study::{CompareArgs, RunsCommand, RunsListArgs, ScoreArgs, StudyArgs};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
@@ -286,25 +286,6 @@ pub struct EvaluateArgs {
     /// JSON. The run's folder `eval` keeps both in any case
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Device, arithmetic and threads.
-    #[command(flatten)]
-    pub compute: ComputeArgs,
-}
-
-/// `score`
-#[derive(Args, Clone, Debug)]
-pub struct ScoreArgs {
-    /// Folders of runs of one learner, several seeds of each preset; a run that is named twice, as by the link
-    /// `latest`, counts once
-    #[arg(value_name = "RUN", required = true)]
-    pub runs: Vec<PathBuf>,
-    /// Episode of a life that counts, from 0. The published policies look back on transitions that are collected before
-    /// their episode begins, so that it is between 0 and 1 here
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub episode: u8,
-    /// Output for people or for programs
-    #[arg(long, default_value = "text")]
-    pub format: Format,
     /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,

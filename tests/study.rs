@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::command::{Place, text};
+use crate::command::{Place, TINY, text};
 
 /// A study of a few seconds: two trainings and two laws, two seeds.
 const STUDY: &str = r#"
@@ -88,48 +88,57 @@ fn a_study_goes_on_after_any_end_to_the_same_bytes() {
 #[test]
 fn the_numbers_are_those_of_the_cells() {
     let place = place();
+    fs::write(place.path("study.toml"), STUDY.replace("\"tiny.toml\"", "\"tiny.toml\", \"short.toml\"")).unwrap();
+    let short = TINY.replace("\"tiny\"", "\"short\"").replace("horizon = 30", "horizon = 20");
+    fs::write(place.path("short.toml"), short).unwrap();
     let printed = place.command("study study.toml --out out -q --format json").output().unwrap();
     assert!(printed.status.success(), "{}", text(&printed));
     let json: Value = serde_json::from_slice(&printed.stdout).unwrap();
     let stored: Value = serde_json::from_slice(&fs::read(place.path("out/results.json")).unwrap()).unwrap();
     assert!(stored == json);
-    let row = |method: &str, metric: &str, at: Option<f64>| -> f64 {
+    let row = |(preset, method): (&str, &str), metric: &str, at: Option<f64>| -> f64 {
+        let named = [("preset", preset), ("method", method), ("metric", metric), ("split", "in-dist")];
         let rows = json["rows"].as_array().unwrap().iter();
-        let mut found = rows.filter(|row| {
-            (row["method"] == method, row["metric"] == metric, row["split"] == "in-dist") == (true, true, true)
-                && row["at"].as_f64() == at
-        });
+        let mut found =
+            rows.filter(|row| named.iter().all(|(key, name)| row[*key] == *name) && row["at"].as_f64() == at);
         let value = found.next().unwrap_or_else(|| panic!("no {metric} of {method}"))["value"].as_f64().unwrap();
         assert!(found.next().is_none());
         value
     };
-    let cell = |method: &str, seed: u64| {
-        let cells = json["cells"].as_array().unwrap().iter();
-        cells.clone().find(|cell| cell["method"] == method && cell["seed"] == seed).unwrap().clone()
+    let cell = |(preset, method): (&str, &str), seed: u64| {
+        let of = |cell: &&Value| cell["preset"] == preset && cell["method"] == method && cell["seed"] == seed;
+        json["cells"].as_array().unwrap().iter().find(of).unwrap().clone()
     };
-    let returns = |method: &str, seed: u64, k: usize, of: &str| -> f64 {
-        let scores = cell(method, seed)["evaluations"][0]["curve"][k][of].clone();
+    let returns = |place, seed: u64, k: usize, of: &str| -> f64 {
+        let scores = cell(place, seed)["evaluations"][0]["curve"][k][of].clone();
         let scores: Vec<f64> = serde_json::from_value(scores).unwrap();
         scores.iter().sum::<f64>() / scores.len() as f64
     };
-    let both = |method, k, of| (returns(method, 3, k, of) + returns(method, 4, k, of)) / 2.0;
+    let both = |place, k, of| (returns(place, 3, k, of) + returns(place, 4, k, of)) / 2.0;
     let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
-    near(row("mine", "mean", Some(1.0)), both("mine", 1, "returns"));
-    near(row("mine", "gain", Some(1.0)), both("mine", 1, "returns") - both("mine", 1, "unadapted"));
-    near(row("mine", "area", None), (both("mine", 0, "returns") + both("mine", 1, "returns")) / 2.0);
-    let (zero, one) = (both("random", 1, "returns"), both("controller", 1, "returns"));
-    near(row("mine", "normalised", Some(1.0)), (both("mine", 1, "returns") - zero) / (one - zero));
-    near(row("mine", "difference", Some(1.0)), both("mine", 1, "returns") - both("ppo", 1, "returns"));
+    let mine = ("tiny", "mine");
+    near(row(mine, "mean", Some(1.0)), both(mine, 1, "returns"));
+    near(row(mine, "gain", Some(1.0)), both(mine, 1, "returns") - both(mine, 1, "unadapted"));
+    near(row(mine, "area", None), (both(mine, 0, "returns") + both(mine, 1, "returns")) / 2.0);
+    let scaled = |preset| {
+        let of = |method| both((preset, method), 1, "returns");
+        (of("mine") - of("random")) / (of("controller") - of("random"))
+    };
+    near(row(mine, "normalised", Some(1.0)), scaled("tiny"));
+    near(row(("all", "mine"), "normalised", Some(1.0)), (scaled("tiny") + scaled("short")) / 2.0);
+    near(row(mine, "difference", Some(1.0)), both(mine, 1, "returns") - both(("tiny", "ppo"), 1, "returns"));
     // one training, seen before and after adaptation, on the same tasks
-    assert_eq!(returns("ppo", 3, 1, "returns"), returns("fine-tune", 3, 1, "unadapted"));
-    assert_eq!(returns("ppo", 3, 0, "returns"), returns("fine-tune", 3, 0, "returns"));
+    let (ppo, tuned) = (("tiny", "ppo"), ("tiny", "fine-tune"));
+    assert_eq!(returns(ppo, 3, 1, "returns"), returns(tuned, 3, 1, "unadapted"));
+    assert_eq!(returns(ppo, 3, 0, "returns"), returns(tuned, 3, 0, "returns"));
+    assert_eq!(cell(tuned, 3)["run"], "cells/ppo--tiny--s3/run");
     assert!(!place.path("out/cells/fine-tune--tiny--s3/run").exists());
-    let prints = |method| cell(method, 3)["evaluations"][0]["fingerprints"].clone();
-    assert!(prints("random") == prints("mine") && prints("random").as_array().unwrap().len() == 4);
+    let prints = |place| cell(place, 3)["evaluations"][0]["fingerprints"].clone();
+    assert!(prints(("tiny", "random")) == prints(mine) && prints(mine).as_array().unwrap().len() == 4);
     // budgets are equal: the iteration that reaches the budget is the last
-    for (method, per_iteration) in [("ppo", 64 * 128), ("mine", 3 * 4 * 30 * 2)] {
-        let steps = cell(method, 4)["env_steps"].as_u64().unwrap();
-        assert!((12_000..12_000 + per_iteration).contains(&steps), "{method}: {steps}");
+    for (place, per_iteration) in [(ppo, 64 * 128), (mine, 3 * 4 * 30 * 2)] {
+        let steps = cell(place, 4)["env_steps"].as_u64().unwrap();
+        assert!((12_000..12_000 + per_iteration).contains(&steps), "{place:?}: {steps}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Arguments of `study`, `compare` and `runs`.
+//! Arguments of `study`, `compare`, `score` and `runs`.
 
 use std::path::PathBuf;
 
@@ -46,6 +46,25 @@ pub struct CompareArgs {
     /// Held-out tasks: from the training distribution (in-dist) or beyond it (ood)
     #[arg(long, default_value = "in-dist", value_parser = parse_split)]
     pub split: Split,
+    /// Output for people or for programs
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Device, arithmetic and threads.
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// `score`
+#[derive(Args, Clone, Debug)]
+pub struct ScoreArgs {
+    /// Folders of runs of one learner, several seeds of each preset; a run that is named twice, as by the link
+    /// `latest`, counts once
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Episode of a life that counts, from 0. The published policies look back on transitions that are collected before
+    /// their episode begins, so that it is between 0 and 1 here
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub episode: u8,
     /// Output for people or for programs
     #[arg(long, default_value = "text")]
     pub format: Format,

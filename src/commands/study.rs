@@ -104,14 +104,13 @@ fn list_methods(format: Format) -> Result<()> {
     })
 }
 
-/// Seconds of a cell, by one iteration of its training on this machine.
-fn seconds(plan: &Plan, cell: &Cell) -> Result<f64> {
+/// Seconds of a step of a cell's training, by one iteration on this machine; 0 without a training.
+fn pace(cell: &Cell) -> Result<f64> {
     let Some((config, _)) = &cell.training else { return Ok(0.0) };
     let mut trainer = Trainer::new(config.clone(), Device::Cpu, BackendChoice::Native, 1)?;
     let began = Instant::now();
     trainer.iterate().during(|| format!("cell {}", cell.name))?;
-    let per_step = began.elapsed().as_secs_f64() / trainer.env_steps().max(1) as f64;
-    Ok(per_step * (study::training_steps(plan, cell) + study::evaluation_steps(plan, cell)) as f64)
+    Ok(began.elapsed().as_secs_f64() / trainer.env_steps().max(1) as f64)
 }
 
 /// Lists the cells of a study with their environment steps and an estimate of their time.
@@ -123,11 +122,11 @@ fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
     let (mut rows, mut steps, mut total, mut known) = (Vec::new(), 0, 0.0, (usize::MAX, usize::MAX, 0.0));
     for (at, cell) in plan.cells.iter().enumerate() {
         if (known.0, known.1) != cell.place {
-            known = (cell.place.0, cell.place.1, seconds(plan, cell)?);
+            known = (cell.place.0, cell.place.1, pace(cell)?);
         }
         let own = if cell.trained_by == at { study::training_steps(plan, cell) } else { 0 };
         let shared = study::training_steps(plan, cell) > 0 && own == 0;
-        let time = if finished[at] || shared { 0.0 } else { known.2 };
+        let time = if finished[at] { 0.0 } else { known.2 * study::work(plan, at) as f64 };
         if !finished[at] {
             (steps, total) = (steps + own, total + time);
         }

@@ -18,9 +18,9 @@ pub struct Resample {
 }
 
 impl Resample {
-    /// Resample number `index` of those of `seed`.
-    pub fn draw(seed: u64, index: u32, seeds: usize, tasks: usize) -> Self {
-        let mut rng = Stream::new(seed, Purpose::Bootstrap).iteration(index).rng();
+    /// Resample number `index` of those of `seed`, for matrix number `group`.
+    pub fn draw(seed: u64, (index, group): (u32, u32), (seeds, tasks): (usize, usize)) -> Self {
+        let mut rng = Stream::new(seed, Purpose::Bootstrap).iteration(index).task(group).rng();
         let mut draw = |count: usize| (0..count).map(|_| below(&mut rng, count)).collect();
         Resample { seeds: draw(seeds), tasks: draw(tasks) }
     }
@@ -36,15 +36,22 @@ impl Resample {
 /// seeds, for one trained policy meets all tasks, and tasks, the same for all seeds and methods, since all of them meet the
 /// same tasks (the pigeonhole bootstrap, Owen 2007, arXiv 0712.1111). Statistics of one resample may compare several matrices:
 /// these stay paired. A statistic that is NaN in some resamples has the interval of the others.
-pub fn crossed(
+pub fn crossed(seed: u64, size: (usize, usize), mut statistics: impl FnMut(&Resample) -> Vec<f64>) -> Vec<[f64; 2]> {
+    crossed_groups(seed, 1, size, |drawn| statistics(&drawn[0]))
+}
+
+/// [`crossed`] for statistics of several groups of matrices, such as of several presets, each group redrawn on its own.
+pub fn crossed_groups(
     seed: u64,
-    (seeds, tasks): (usize, usize),
-    mut statistics: impl FnMut(&Resample) -> Vec<f64>,
+    groups: usize,
+    size: (usize, usize),
+    mut statistics: impl FnMut(&[Resample]) -> Vec<f64>,
 ) -> Vec<[f64; 2]> {
     let mut seen: Vec<Vec<f64>> = Vec::new();
     for index in 0..RESAMPLES {
         metadrift_agents::stop::check();
-        let values = statistics(&Resample::draw(seed, index, seeds, tasks));
+        let drawn: Vec<Resample> = (0..groups).map(|group| Resample::draw(seed, (index, group as u32), size)).collect();
+        let values = statistics(&drawn);
         seen.resize_with(values.len(), Vec::new);
         seen.iter_mut().zip(values).for_each(|(seen, value)| seen.push(value));
     }

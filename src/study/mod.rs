@@ -13,6 +13,7 @@
 mod cell;
 mod check;
 mod file;
+mod measure;
 mod methods;
 mod plan;
 mod progress;
@@ -26,7 +27,7 @@ pub use cell::{CellResult, Evaluated, HeldOutScores, Phase};
 pub use file::{SHIPPED, StudyFile, text};
 pub use methods::{BUILT_IN, Method};
 pub use plan::{Cell, Plan, StudyError};
-pub use progress::{Progress, evaluation_steps, training_steps};
-pub use results::{Results, Row};
+pub use progress::{Progress, training_steps, work};
+pub use results::{ALL, Results, Row};
 pub use run::{State, clear, run, states};
 pub use table::{to_csv, to_text};

@@ -6,7 +6,7 @@ use metadrift_envs::{Split, Task, channels};
 use serde::Serialize;
 
 use super::{
-    cell::CellResult,
+    cell::{CellResult, leaves_a_run},
     methods::Made,
     plan::{Cell, Plan},
     scores::{SPLITS, digests, tasks},
@@ -58,6 +58,9 @@ pub struct CellShown {
     method: String,
     preset: String,
     seed: u64,
+    /// Folder of its training below that of the study: that of another cell if the two have the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
     /// The command that makes its training, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
@@ -112,7 +115,9 @@ impl CellShown {
             Made::Policy(policy) => policy.command(preset, cell.seed),
             Made::Law(_) => None,
         };
+        let run = leaves_a_run(cell).then(|| format!("cells/{}/run", plan.cells[cell.trained_by].name));
         CellShown {
+            run,
             method: method.name.clone(),
             preset: preset.name.clone(),
             seed: cell.seed,

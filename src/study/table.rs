@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::results::{Results, Row};
+use super::results::{ALL, Results, Row};
 use crate::{config::Role, failure::Result};
 
 /// The rows as CSV.
@@ -41,7 +41,27 @@ pub fn to_text(results: &Results) -> String {
             }
         }
     }
+    for split in ["in-dist", "ood"] {
+        for (role, name) in [(Role::Adaptation, "adaptation"), (Role::Control, "control")] {
+            text += &overall(results, (role, name), split);
+        }
+    }
     text + &legend(results, seeds)
+}
+
+/// The mean normalised scores over the presets of a role, if there are any.
+fn overall(results: &Results, (role, name): (Role, &str), split: &str) -> String {
+    let rows = results.rows.iter().filter(|row| row.preset == ALL && row.role == role && row.split == split);
+    let lines: Vec<String> = rows
+        .map(|Row { method, value, low, high, .. }| {
+            format!("{method:<NAME$} {value:>6.2} {:>16}\n", format!("[{low:.2}, {high:.2}]"))
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines.concat();
+    }
+    let head = format!("\nall {name} presets with a scale, {split}: mean normalised score after\n");
+    head + &lines.concat()
 }
 
 fn columns([method, before, after, interval, worst, norm, minus]: [&str; 7]) -> String {
