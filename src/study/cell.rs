@@ -73,6 +73,9 @@ pub struct Phase {
     pub unadapted: Vec<f64>,
     /// Sampled actions of the policy of `returns`.
     pub sampled: Vec<f64>,
+    /// The share of all first episodes that succeed with the policy of `returns`, where the environment says what that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<f64>,
 }
 
 impl HeldOutScores {
@@ -82,7 +85,9 @@ impl HeldOutScores {
             let (likely, sampled) = (&point.deterministic, &point.stochastic);
             let chosen =
                 |score: &crate::evaluate::Score| if adapts { &score.returns } else { &score.unadapted }.clone();
-            Phase { returns: chosen(likely), unadapted: likely.unadapted.clone(), sampled: chosen(sampled) }
+            // an evaluation counts the successes of the adapted policy, which is the same at first
+            let success = point.success.filter(|_| adapts || point.at.number() == 0);
+            Phase { returns: chosen(likely), unadapted: likely.unadapted.clone(), sampled: chosen(sampled), success }
         };
         HeldOutScores { split, fingerprints, phases: found.curve.iter().map(phase).collect() }
     }

@@ -27,6 +27,8 @@ pub(super) struct Scores {
     returns: Vec<Matrix>,
     unadapted: Vec<Matrix>,
     sampled: Vec<Matrix>,
+    /// Shares of episodes that succeed, `[phases][seeds]`; none where they were not counted.
+    success: Vec<Option<Vec<f64>>>,
 }
 
 impl Scores {
@@ -43,6 +45,9 @@ impl Scores {
             returns: matrices(|phase| &phase.returns),
             unadapted: matrices(|phase| &phase.unadapted),
             sampled: matrices(|phase| &phase.sampled),
+            success: (0..held[0].phases.len())
+                .map(|k| held.iter().map(|scores| scores.phases[k].success).collect())
+                .collect(),
         }
     }
 
@@ -133,6 +138,9 @@ impl OnPreset {
                 ("sampled", at, total_mean(&drawn.of(&own.sampled[k]))),
                 ("gain", at, gain),
             ]);
+            if let Some(shares) = &own.success[k] {
+                found.push(("success", at, mean(&drawn.seeds.iter().map(|seed| shares[*seed]).collect::<Vec<_>>())));
+            }
             if let Some((zero, one)) = self.ends(k) {
                 let ends = (drawn.of(&zero.returns[k]), drawn.of(&one.returns[k]));
                 found.push(("normalised", at, normalised(phase, &ends.0, &ends.1)));

@@ -68,7 +68,7 @@ pub(super) fn of_law(plan: &Plan, cell: &Cell, law: Law) -> Vec<Evaluated> {
                 }
             };
             let returns = returns(env, &tasks, protocol.episodes, (life, k), protocol.seed, make);
-            Phase { unadapted: returns.clone(), sampled: returns.clone(), returns }
+            Phase { unadapted: returns.clone(), sampled: returns.clone(), returns, success: None }
         };
         let phases = (0..=protocol.adapt_steps).map(phase).collect();
         Evaluated::HeldOut(HeldOutScores { split, fingerprints: digests(cell, &tasks), phases })
