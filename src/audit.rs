@@ -23,7 +23,7 @@ use crate::{
     memory,
     presets::{self, AUDITS},
     run_dir::sha256,
-    stats::{Difference, mean},
+    stats::{Difference, compare::is_scale, mean},
 };
 
 mod text;
@@ -97,9 +97,7 @@ impl Scores {
     /// gap exceeds three of its standard errors, since it is otherwise too uncertain for a scale.
     pub fn normalised(&self, score: f64) -> Option<f64> {
         let gap = self.gap?;
-        // a 95 % interval is 2 * 1.96 standard errors wide
-        let standard_error = (gap.ci95[1] - gap.ci95[0]) / 3.92;
-        (gap.mean > 3.0 * standard_error).then(|| (score - self.fixed) / gap.mean)
+        is_scale(gap.mean, gap.ci95).then(|| (score - self.fixed) / gap.mean)
     }
 }
 

@@ -5,6 +5,7 @@ mod estimators;
 mod live;
 mod optimizer;
 mod reference;
+mod study;
 mod tasks;
 
 use std::{path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use live::{DetectorName, LearningArgs, LiveArgs, Switch};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
+pub use study::{CompareArgs, RunsCommand, RunsListArgs, ScoreArgs, StudyArgs};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
@@ -55,6 +57,16 @@ pub enum Command {
         metadrift live --learner adaptive-control --preset cartpole-switch\n  \
         metadrift live --verify adaptations.jsonl")]
     Live(Box<LiveArgs>),
+    /// Compare methods on presets and seeds under equal budgets; the same command goes on where it stopped
+    #[command(after_help = "Examples:\n  metadrift study quick --out runs/quick\n  \
+        metadrift study quick --show > my.toml\n  metadrift study my.toml --out runs/mine --dry-run")]
+    Study(StudyArgs),
+    /// Compare runs on the same held-out tasks: each beside the first, with the intervals of paired differences
+    #[command(after_help = "Example:\n  metadrift compare runs/cartpole-flip/a runs/cartpole-flip/b --split ood")]
+    Compare(CompareArgs),
+    /// List runs with their state and results
+    #[command(subcommand, after_help = "Example:\n  metadrift runs list")]
+    Runs(RunsCommand),
     /// Score runs by the metric of the published benchmark that their preset belongs to
     #[command(after_help = "Example:\n  metadrift score runs/double-integrator-aib/* runs/complex-ode-aib/*")]
     Score(ScoreArgs),
@@ -282,25 +294,6 @@ pub struct EvaluateArgs {
     /// JSON. The run's folder `eval` keeps both in any case
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Device, arithmetic and threads.
-    #[command(flatten)]
-    pub compute: ComputeArgs,
-}
-
-/// `score`
-#[derive(Args, Clone, Debug)]
-pub struct ScoreArgs {
-    /// Folders of runs of one learner, several seeds of each preset; a run that is named twice, as by the link
-    /// `latest`, counts once
-    #[arg(value_name = "RUN", required = true)]
-    pub runs: Vec<PathBuf>,
-    /// Episode of a life that counts, from 0. The published policies look back on transitions that are collected before
-    /// their episode begins, so that it is between 0 and 1 here
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub episode: u8,
-    /// Output for people or for programs
-    #[arg(long, default_value = "text")]
-    pub format: Format,
     /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,

@@ -50,6 +50,9 @@ pub struct Config {
     /// Number of training iterations.
     #[serde(default = "default_iterations")]
     pub iterations: u64,
+    /// Environment steps after which training ends, with the iteration that reaches them; 0 for no such limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_env_steps: u64,
     /// The tasks, unless they are made of examples.
     #[serde(default = "no_task", skip_serializing_if = "is_no_task")]
     pub task: TaskConfig,
@@ -100,6 +103,11 @@ fn no_task() -> TaskConfig {
 
 fn is_no_task(task: &TaskConfig) -> bool {
     task.env.is_empty()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn default_iterations() -> u64 {
@@ -174,9 +182,9 @@ impl Config {
     fn unknown(&self, name: &str) -> toml::de::Error {
         let all = Table::try_from(Config { own: Table::new(), ..self.clone() }).expect(HAS_TOML);
         let sections = learners::sections().map(|own| own.name);
-        let tasks = ["examples", "task"].into_iter().filter(|name| !all.contains_key(*name));
+        let absent = ["examples", "max_env_steps", "task"].into_iter().filter(|name| !all.contains_key(*name));
         let known: Vec<String> =
-            all.keys().map(String::as_str).chain(tasks).chain(sections).map(|key| format!("`{key}`")).collect();
+            all.keys().map(String::as_str).chain(absent).chain(sections).map(|key| format!("`{key}`")).collect();
         toml::de::Error::custom(format!("unknown field `{name}`, expected one of {}", known.join(", ")))
     }
 

@@ -25,7 +25,7 @@ mod success;
 mod timing;
 
 use recovery::Recoveries;
-pub use recovery::{Censored, Change, LifeScore, changes, jumps, recovered};
+pub use recovery::{Change, LifeScore, changes, jumps, recovered};
 pub use report::{At, Episode, Evaluation, Point, Score};
 pub use timing::{DecisionTime, decision_time};
 

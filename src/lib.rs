@@ -42,6 +42,7 @@ pub mod run_dir;
 pub mod session;
 pub mod signals;
 pub mod stats;
+pub mod study;
 pub mod train;
 pub mod trained;
 

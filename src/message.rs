@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::RefCell,
     ffi::OsStr,
     fmt::Write as _,
     io::{self, Write},
@@ -10,9 +11,20 @@ use std::{
 
 use crate::failure::Failure;
 
+thread_local! {
+    /// The words before every line that this thread says.
+    static PREFIX: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Puts these words before every line that this thread says from now on; none if they are empty.
+pub fn set_prefix(words: &str) {
+    PREFIX.with_borrow_mut(|prefix| words.clone_into(prefix));
+}
+
 /// Writes a line to standard error. If the reader is gone or the disk full, the line is dropped.
 pub fn say(line: &str) {
-    let _ = io::stderr().lock().write_all((shown(line) + "\n").as_bytes());
+    let line = PREFIX.with_borrow(|prefix| format!("{prefix}{line}"));
+    let _ = io::stderr().lock().write_all((shown(&line) + "\n").as_bytes());
 }
 
 /// Writes a warning to standard error, as [`say`].

@@ -131,7 +131,7 @@ pub fn load_control(which: &str, sets: &[String]) -> Result<Experiment, ConfigEr
 }
 
 /// The text of a regular file of at most [`MAX_BYTES`].
-fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     if !std::fs::metadata(path)?.is_file() {
         return refuse("it is not a regular file");

@@ -105,10 +105,13 @@ fn is_long(command: &Command) -> bool {
     match command {
         Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Live(_) => true,
         Command::Score(_) | Command::Record(_) => true,
+        Command::Study(_) | Command::Compare(_) => true,
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
-        Command::Presets(_) | Command::Learners(_) | Command::Config(_) | Command::Doctor(_) => false,
+        Command::Runs(_) | Command::Presets(_) | Command::Learners(_) | Command::Config(_) | Command::Doctor(_) => {
+            false
+        }
         Command::Completions(_) | Command::Man(_) => false,
     }
 }
@@ -134,6 +137,9 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
     match command {
         Command::Train(args) => return commands::train::train(args),
         Command::Resume(args) => return commands::train::resume(args),
+        Command::Study(args) => return commands::study::run(args),
+        Command::Compare(args) => commands::compare::run(args)?,
+        Command::Runs(command) => commands::runs::run(command)?,
         Command::Evaluate(args) => commands::evaluate::run(args)?,
         Command::Live(args) => commands::live::run(args)?,
         Command::Estimators(args) => commands::estimators::run(args)?,

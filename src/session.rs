@@ -62,7 +62,7 @@ pub struct RunOptions {
 /// The reason why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All iterations are done.
+    /// All iterations, or environment steps, are done.
     Finished,
     /// The mean return at which the run stops is reached.
     Solved,
@@ -165,9 +165,9 @@ impl Session {
         self.run.shown()
     }
 
-    /// True if all iterations were done before this process began.
+    /// True if everything that was planned was done before this process began.
     pub fn has_nothing_to_do(&self) -> bool {
-        self.resumed.is_some_and(|at| at.iteration >= self.trainer.config().iterations)
+        self.resumed.is_some_and(|at| at.iteration == self.trainer.iteration()) && self.trainer.is_over()
     }
 
     /// True if only warnings, errors and results are printed.
@@ -237,7 +237,7 @@ impl Session {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.head());
         let mut said = false;
-        while self.trainer.iteration() < config.iterations && !self.trainer.solved() {
+        while !self.trainer.is_over() && !self.trainer.solved() {
             let report = match self.iterate()? {
                 Ok(report) => report,
                 Err(Stopped(signal)) => {
@@ -266,7 +266,7 @@ impl Session {
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
                 None => None,
             };
-            let planned = done == config.iterations || done.is_multiple_of(config.checkpoint.every);
+            let planned = self.trainer.is_over() || done.is_multiple_of(config.checkpoint.every);
             if stop.is_some() || improved || planned {
                 self.save(config, logger)?;
             }

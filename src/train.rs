@@ -127,6 +127,11 @@ impl Trainer {
         self.learner.solved()
     }
 
+    /// True if the planned iterations, or environment steps, are done.
+    pub fn is_over(&self) -> bool {
+        self.config.settings().plan().is_over(self.iteration, self.env_steps())
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Experiment {
         &self.config

@@ -34,6 +34,7 @@ mod run_dir;
 mod score;
 mod signals;
 mod sizes;
+mod study;
 mod task_lists;
 mod tasks;
 mod tensorboard;

@@ -113,3 +113,34 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
     assert!(told.contains("step-00000004"), "{told}");
     assert_same_run(&place.path("whole"), &place.path("hurt"));
 }
+
+#[test]
+fn a_budget_of_environment_steps_ends_a_run_and_its_schedules() {
+    let place = Place::new();
+    // 32 lanes of 16 steps: 512 an iteration, 2,048 after four
+    let sets = "--set learner=ppo --set rollout.num_tasks=20 --set rollout.num_envs=32 --set rollout.num_steps=16 \
+        --set ppo_learner.anneal=true --no-evaluate -q";
+    place.expect(0, &format!("train tiny.toml {sets} --run-dir planned --iterations 4"));
+    let budget = format!("{sets} --iterations 1000 --set max_env_steps=2048");
+    place.expect(0, &format!("train tiny.toml {budget} --run-dir budget"));
+    // the learning rate fell by the same shares, so that the policies are the same
+    assert_eq!(checkpoint_bytes(&place.path("planned"), 4), checkpoint_bytes(&place.path("budget"), 4));
+    place.expect(0, &format!("train tiny.toml {budget} --run-dir cut --max-time 0s"));
+    assert!(!place.path("cut/checkpoints/step-00000002").exists());
+    assert!(place.expect(0, "resume cut --no-evaluate -q").is_empty());
+    assert_eq!(checkpoint_bytes(&place.path("planned"), 4), checkpoint_bytes(&place.path("cut"), 4));
+    let told = place.expect(0, "resume cut --no-evaluate");
+    assert!(told.contains("the 2048 environment steps of this run (max_env_steps) are done"), "{told}");
+    // an iteration that reaches the budget is done to its end; every kind of learner ends there
+    let plan = place.expect(0, &format!("train tiny.toml {} --dry-run", budget.replace("=2048", "=2049")));
+    assert!(plan.contains("2560 in all"), "{plan}");
+    for learner in ["rl2", "reptile", "distill-window"] {
+        let asked =
+            "--iterations 1000 --set max_env_steps=3000 --set rollout.num_envs=20 --no-evaluate --format json -q";
+        let asked =
+            if learner == "reptile" { asked.to_owned() } else { asked.replace("--set rollout.num_envs=20 ", "") };
+        let told = place.expect(0, &format!("train tiny.toml --learner {learner} {asked} --run-dir {learner}"));
+        let told: serde_json::Value = serde_json::from_str(&told[told.find('{').unwrap()..]).unwrap();
+        assert!(told["env_steps"].as_u64().unwrap() >= 3000 && told["iteration"].as_u64().unwrap() < 100, "{told}");
+    }
+}

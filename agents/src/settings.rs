@@ -22,6 +22,8 @@ pub struct Settings {
     pub seed: u64,
     /// Number of planned iterations.
     pub iterations: u64,
+    /// Environment steps after which training ends; 0 for no such limit.
+    pub max_env_steps: u64,
     /// Time limit of an episode (steps).
     pub horizon: u32,
     /// Number of values in one observation without a window.
@@ -48,12 +50,46 @@ impl Settings {
         (self.horizon as usize).saturating_mul(self.rollout.episodes_per_env.max(1) as usize)
     }
 
+    /// The planned length of the run.
+    pub fn plan(&self) -> Plan {
+        Plan { iterations: self.iterations, env_steps: self.max_env_steps }
+    }
+
     /// Episodes that a lane runs in one phase, or with one task.
     pub fn episodes(&self) -> Episodes {
         match self.rollout.episodes_per_env {
             0 => Episodes::Endless,
             n => Episodes::Count(n),
         }
+    }
+}
+
+/// The planned length of a run: it ends with the iteration in which the first of the two is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Number of iterations.
+    pub iterations: u64,
+    /// Number of environment steps; 0 for no such limit.
+    pub env_steps: u64,
+}
+
+impl Plan {
+    /// A plan of so many iterations.
+    pub fn iterations(iterations: u64) -> Plan {
+        Plan { iterations, env_steps: 0 }
+    }
+
+    /// The share of the run that is done after `iteration` iterations and `env_steps` environment steps, 0 to 1: learning
+    /// rates that shrink towards the end follow it, so that they reach it whichever limit comes first.
+    pub fn done(&self, iteration: u32, env_steps: u64) -> f64 {
+        let by_iteration = f64::from(iteration) / self.iterations as f64;
+        let by_steps = if self.env_steps == 0 { 0.0 } else { env_steps as f64 / self.env_steps as f64 };
+        by_iteration.max(by_steps).min(1.0)
+    }
+
+    /// True if a run of that many iterations and environment steps is at its end.
+    pub fn is_over(&self, iteration: u64, env_steps: u64) -> bool {
+        iteration >= self.iterations || (self.env_steps > 0 && env_steps >= self.env_steps)
     }
 }
 
@@ -194,5 +230,23 @@ impl Default for PpoConfig {
             gamma: 0.99,
             gae_lambda: 0.97,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_ends_at_the_nearer_of_its_limits() {
+        let plan = Plan { iterations: 100, env_steps: 1000 };
+        assert_eq!(
+            [plan.done(0, 0), plan.done(10, 500), plan.done(90, 100), plan.done(50, 1200)],
+            [0.0, 0.5, 0.9, 1.0]
+        );
+        assert!(plan.is_over(100, 0) && plan.is_over(1, 1000) && !plan.is_over(99, 999));
+        let plan = Plan::iterations(4);
+        assert_eq!(plan.done(1, u64::MAX), 0.25);
+        assert!(!plan.is_over(3, u64::MAX));
     }
 }

@@ -6,11 +6,12 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::atomic::{AtomicBool, AtomicI32, Ordering},
+    sync::atomic::{AtomicI32, AtomicU32, Ordering},
 };
 
 static REQUESTED: AtomicI32 = AtomicI32::new(0);
-static HELD: AtomicBool = AtomicBool::new(false);
+/// Number of guards that hold the request back.
+static HELD: AtomicU32 = AtomicU32::new(0);
 
 /// The payload of [`check`]'s unwinding: the signal that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub fn requested() -> Option<i32> {
 /// called.
 #[inline]
 pub fn check() {
-    if let Some(signal) = requested().filter(|_| !HELD.load(Ordering::Relaxed)) {
+    if let Some(signal) = requested().filter(|_| HELD.load(Ordering::Relaxed) == 0) {
         resume_unwind(Box::new(Stopped(signal)));
     }
 }
@@ -40,15 +41,15 @@ pub fn check() {
 #[must_use = "dropped at once, it holds nothing"]
 pub struct Hold(());
 
-/// Holds [`check`] back; guards must not be nested.
+/// Holds [`check`] back until the last guard is gone.
 pub fn hold() -> Hold {
-    HELD.store(true, Ordering::Relaxed);
+    HELD.fetch_add(1, Ordering::Relaxed);
     Hold(())
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        HELD.store(false, Ordering::Relaxed);
+        HELD.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -15,7 +15,7 @@ use metadrift_agents::{
     },
     network::Network,
     params::POLICY,
-    settings::{MamlConfig, PpoConfig},
+    settings::{MamlConfig, Plan, PpoConfig},
 };
 
 const ENVS: usize = 4;
@@ -149,7 +149,7 @@ fn plain_ppo_keeps_its_policy_and_still_learns_values() {
             };
             let (policy, value) = (network(layout.clone()), network(Layout::plain(layout.obs_dim(), &[5], 1)));
             let config = PpoLearnerConfig { minibatch: 16, ..PpoLearnerConfig::default() };
-            let run = Run { seed: 0, iterations: 1, lanes: ENVS, threads: 1 };
+            let run = Run { seed: 0, plan: Plan::iterations(1), lanes: ENVS, threads: 1 };
             let settings = (PpoConfig::default(), config, MamlConfig::default());
             let mut learner = Ppo::new(settings, policy, value, run);
             let mut update = |reward: &dyn Fn(usize, usize) -> f32| {

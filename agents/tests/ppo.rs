@@ -7,7 +7,7 @@ use metadrift_agents::{
     layout::{Head, Layout},
     learners::ppo::{Experience, Pace, Ppo, PpoLearnerConfig, Run},
     network::Network,
-    settings::{MamlConfig, PpoConfig},
+    settings::{MamlConfig, Plan, PpoConfig},
 };
 use serde::Deserialize;
 
@@ -57,7 +57,7 @@ impl Case {
         let config = PpoLearnerConfig { minibatch: 5, value_lr: 2e-3, ..PpoLearnerConfig::default() };
         let policy = network(Layout::new(3, &[4], head(self.outputs)), &self.policy);
         let value = network(Layout::plain(3, &[5], 1), &self.value);
-        let run = Run { seed: 0, iterations: 1, lanes: 2, threads: 1 };
+        let run = Run { seed: 0, plan: Plan::iterations(1), lanes: 2, threads: 1 };
         Ppo::new((ppo, config, MamlConfig::default()), policy, value, run)
     }
 

@@ -1,6 +1,7 @@
 //! The commands, from arguments to output.
 
 pub mod bench;
+pub mod compare;
 pub mod config;
 pub mod doctor;
 pub mod env;
@@ -12,8 +13,10 @@ pub mod manual;
 pub mod optimizer;
 pub mod presets;
 pub mod record;
+pub mod runs;
 pub mod score;
 pub mod selftest;
+pub mod study;
 pub mod tasks;
 pub mod train;
 

@@ -157,7 +157,11 @@ impl Outcome {
 
 fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitCode> {
     if session.has_nothing_to_do() {
-        say("all iterations of this run are done; --iterations N extends it");
+        let limit = session.trainer().config().max_env_steps;
+        say(&match limit > 0 && session.trainer().env_steps() >= limit {
+            true => format!("the {limit} environment steps of this run (max_env_steps) are done"),
+            false => "all iterations of this run are done; --iterations N extends it".to_owned(),
+        });
     }
     let ended = session.run()?;
     let run = quoted(session.shown_path());
@@ -240,7 +244,11 @@ fn size(config: &Experiment, options: &RunOptions, evaluates: bool) -> Result<(T
 fn plan(config: &Experiment, options: &RunOptions, evaluates: bool, format: Format) -> Result<()> {
     let layout = registry::policy(config);
     let (training, need) = size(config, options, evaluates)?;
-    let steps = training.steps * u128::from(config.iterations);
+    let mut steps = training.steps * u128::from(config.iterations);
+    if config.max_env_steps > 0 {
+        // the iteration that reaches the limit is done to its end
+        steps = steps.min(u128::from(config.max_env_steps) + training.steps - 1);
+    }
     let whole = |number: u128| u64::try_from(number).ok();
     let object = json!({
         "config": &**config, "parameters": layout.num_params(), "env_steps_per_iteration": whole(training.steps),

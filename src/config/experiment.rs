@@ -248,6 +248,7 @@ impl Config {
         Settings {
             seed: self.seed,
             iterations: self.iterations,
+            max_env_steps: self.max_env_steps,
             horizon,
             obs_dim,
             channels,

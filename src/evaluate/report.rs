@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use metadrift_agents::agent::Adapts;
 use serde::Serialize;
 
-use super::{Censored, DecisionTime, LifeScore};
+use super::{DecisionTime, LifeScore};
 use crate::{
     audit::SHORT_MEMORY,
     control::windowed::WINDOW,
-    stats::{Difference, Summary},
+    stats::{Censored, Difference, Summary},
 };
 
 /// The result, in the shape of its JSON form.

@@ -156,7 +156,7 @@ fn rate(per_second: f64) -> String {
 }
 
 /// `8s`, `4m31s`, `1h02m`, `3d04h`.
-fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match () {

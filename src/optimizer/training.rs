@@ -81,7 +81,7 @@ impl Problem {
                 ppo.name, ppo.learner.name
             )));
         }
-        let config = Config { iterations, task: tasks.task.clone(), ..Config::clone(ppo) };
+        let config = Config { iterations, max_env_steps: 0, task: tasks.task.clone(), ..Config::clone(ppo) };
         let experiment = Experiment::new(config)?;
         let steps = iterations.saturating_mul(experiment.demand().steps() as u64);
         let horizon = u64::from(experiment.horizon());

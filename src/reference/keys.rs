@@ -68,6 +68,7 @@ const KEYS: &[Key] = &[
     key("seed", INTEGER, Is("0"), range("0 to 9223372036854775807", "-1"), "", "Seed of every random number of the run"),
     key("learner", WORD, Is("\"maml\""), range("one of `metadrift learners list`", "\"nobody\""), "", "The learner"),
     key("iterations", INTEGER, Is("100"), range("1 to 16777216", "0"), "iterations", "Updates of the policy, each on newly collected experience"),
+    key("max_env_steps", INTEGER, Is("0"), range("0 or more", "-1"), "environment steps", "Training ends with the iteration that reaches so many environment steps, if that comes before `iterations`; 0: no limit. Learning rates that fall towards the end follow the share of whichever limit is nearer"),
 
     key("task.env", WORD, Required, range("one of `metadrift env list`", "\"nowhere\""), "", "Environment"),
     key("task.horizon", INTEGER, Words("the environment's"), range("1 to 1000000", "1000001"), "steps", "Time limit of an episode"),

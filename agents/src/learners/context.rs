@@ -84,7 +84,7 @@ impl Learner for Context {
         let policies = Policies { layout: &self.layout, params: &params };
         let rollout = source.collect(0, policies).map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
         watch.lap("time/rollout_s");
-        let mut report = self.ppo.learn(&self.seen(rollout, &params[0]), iteration, &mut watch)?;
+        let mut report = self.ppo.learn(&self.seen(rollout, &params[0]), (iteration, before), &mut watch)?;
         let loss = self.predict(rollout, iteration)?;
         watch.lap("time/encoder_s");
         let steps = source.env_steps();
@@ -206,8 +206,8 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
         Ok(Network::new(backend::open(backend, layout.clone(), device, 0, 1)?, params))
     };
     let networks = [network(policy, of_policy.to_vec())?, network(&value, of_value)?];
-    let Settings { seed, iterations, .. } = *settings;
-    let run = Run { seed, iterations, lanes: settings.rollout.num_envs, threads };
+    let seed = settings.seed;
+    let run = Run { seed, plan: settings.plan(), lanes: settings.rollout.num_envs, threads };
     let PpoConfig { max_grad_norm, .. } = settings.ppo;
     let [policy, value] = networks;
     Ok(Box::new(Context {

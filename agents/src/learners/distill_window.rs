@@ -18,7 +18,7 @@ use crate::{
     ranges::{LANES, OutOfRange, Range, check_in, check_lanes},
     report::{Diverged, Report, Stopwatch},
     rollout::Rollout,
-    settings::{PpoConfig, Settings},
+    settings::{Plan, PpoConfig, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
 };
@@ -90,7 +90,7 @@ struct DistillWindow {
     config: DistillWindowConfig,
     ppo: PpoConfig,
     seed: u64,
-    iterations: u64,
+    plan: Plan,
 }
 
 impl Learner for DistillWindow {
@@ -98,13 +98,14 @@ impl Learner for DistillWindow {
     /// teacher's actions in these states likelier.
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let mut watch = Stopwatch::start();
+        let done = self.plan.done(iteration, source.env_steps());
         source.begin(iteration);
         let params = std::slice::from_ref(&self.policy.params);
         let rollout = source.collect(0, Policies { layout: self.policy.layout(), params })?;
         watch.lap("time/rollout_s");
         let steps = rollout.num_valid();
         let returns = recurrent::returns(rollout);
-        let (loss, norm) = self.imitate(rollout, iteration)?;
+        let (loss, norm) = self.imitate(rollout, (iteration, done))?;
         watch.lap("time/update_s");
         let mut metrics = returns.metrics(source.env_steps());
         metrics.extend([("loss/policy", loss), ("grad_norm", norm)]);
@@ -136,12 +137,11 @@ impl Learner for DistillWindow {
 }
 
 impl DistillWindow {
-    /// All epochs on the states of `rollout`; means of the loss and of the gradient's norm. The student is as it was if a
-    /// number is not finite.
-    fn imitate(&mut self, rollout: &Rollout, iteration: u32) -> Result<(f64, f64), Diverged> {
+    /// All epochs on the states of `rollout`, when the share `done` of the run is over; means of the loss and of the
+    /// gradient's norm. The student is as it was if a number is not finite.
+    fn imitate(&mut self, rollout: &Rollout, (iteration, done): (u32, f64)) -> Result<(f64, f64), Diverged> {
         let Network { mut params, mut optimizer, backend } = self.policy.clone();
         let mut gradients = backend.minibatches();
-        let done = f64::from(iteration) / self.iterations as f64;
         let descent = Descent {
             minibatch: self.config.minibatch,
             rate: self.ppo.outer_lr * if self.config.anneal { 1.0 - done } else { 1.0 },
@@ -220,6 +220,6 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let params = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
     let policy = Network::new(backend::open(backend, layout, device, 0, 1)?, params);
-    let Settings { seed, iterations, .. } = *settings;
-    Ok(Box::new(DistillWindow { policy, config: of(settings), ppo: settings.ppo.clone(), seed, iterations }))
+    let (seed, plan) = (settings.seed, settings.plan());
+    Ok(Box::new(DistillWindow { policy, config: of(settings), ppo: settings.ppo.clone(), seed, plan }))
 }

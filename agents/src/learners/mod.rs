@@ -37,6 +37,7 @@ const COMMON: &[&str] = &[
     "seed",
     "learner",
     "iterations",
+    "max_env_steps",
     "task",
     "examples",
     "rollout",

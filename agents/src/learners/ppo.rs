@@ -26,7 +26,7 @@ use crate::{
     optimizer::{Learned, Optimizer},
     report::{Diverged, Report, Stopwatch},
     rollout::Rollout,
-    settings::{MamlConfig, PpoConfig, Settings},
+    settings::{MamlConfig, Plan, PpoConfig, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
     update_rule::MEMORY,
@@ -93,8 +93,8 @@ pub struct Ppo {
 pub struct Run {
     /// Seed of every random number of the run.
     pub seed: u64,
-    /// Number of planned iterations.
-    pub iterations: u64,
+    /// Its planned length.
+    pub plan: Plan,
     /// Number of lanes.
     pub lanes: usize,
     /// Number of threads for gradients and estimates.
@@ -104,7 +104,7 @@ pub struct Run {
 /// The place of an iteration in the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// The share of the iterations that are done.
+    /// The share of the run that is done.
     pub done: f64,
     /// The share of the learning rates that remains.
     pub rate: f64,
@@ -122,15 +122,15 @@ impl Ppo {
         Ppo { policy, value, ppo, config, maml, score: Score::new(run.lanes), scale, moments: None, run }
     }
 
-    /// Learns from the experience of an iteration, whose observations are those that the networks see. The report lacks
-    /// steps and timing.
+    /// Learns from the experience of an iteration, whose observations are those that the networks see; `before` are the
+    /// environment steps that were taken before it. The report lacks steps and timing.
     ///
     /// # Errors
     /// [`Diverged`] on a loss, gradient or parameter that is not finite; the learner is then as it was.
     pub(super) fn learn(
         &mut self,
         rollout: &Rollout,
-        iteration: u32,
+        (iteration, before): (u32, u64),
         watch: &mut Stopwatch,
     ) -> Result<Report, Diverged> {
         let mut score = self.score.clone();
@@ -147,7 +147,7 @@ impl Ppo {
         let shuffle = Stream::new(self.run.seed, Purpose::Shuffle).iteration(iteration);
         // both networks take the samples in the same order
         let orders: Vec<_> = orders(shuffle, self.ppo.outer_epochs, experience.batch.len()).collect();
-        let learned = self.update(&experience, &orders, self.pace(iteration), self.run.threads);
+        let learned = self.update(&experience, &orders, self.pace(iteration, before), self.run.threads);
         if learned.is_err() {
             self.scale = scale;
         }
@@ -169,8 +169,8 @@ impl Ppo {
         self.moments.as_ref().and_then(Moments::normalizer)
     }
 
-    fn pace(&self, iteration: u32) -> Pace {
-        let done = f64::from(iteration) / self.run.iterations as f64;
+    fn pace(&self, iteration: u32, env_steps: u64) -> Pace {
+        let done = self.run.plan.done(iteration, env_steps);
         Pace { done, rate: if self.config.anneal { 1.0 - done } else { 1.0 } }
     }
 }
@@ -192,7 +192,7 @@ impl Learner for Ppo {
         let policies = Policies { layout: &layout, params };
         let rollout = source.collect(0, policies).map_err(|diverged| diverged.advising("ppo.outer_lr"))?;
         watch.lap("time/rollout_s");
-        let mut report = self.learn(rollout, iteration, &mut watch)?;
+        let mut report = self.learn(rollout, (iteration, before), &mut watch)?;
         let steps = source.env_steps();
         report.metrics.insert(1, ("env_steps", steps as f64));
         Ok(Report { timing: watch.timing(steps - before), ..report })
@@ -259,8 +259,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     };
     let moments = settings.policy.moments(&layout);
     let (policy, value) = (network(layout, false)?, network(value, true)?);
-    let Settings { seed, iterations, .. } = *settings;
-    let run = Run { seed, iterations, lanes: settings.rollout.num_envs, threads };
+    let run = Run { seed: settings.seed, plan: settings.plan(), lanes: settings.rollout.num_envs, threads };
     let learner = Ppo::new((settings.ppo.clone(), config, settings.maml.clone()), policy, value, run);
     Ok(Box::new(Ppo { moments, ..learner }))
 }

@@ -16,7 +16,7 @@ use crate::{
     memory::{Sizes, Taken},
     objective::{ClippedLoss, LifeObjective, LifePolicy, LifeStats, clip_norm},
     report::{Diverged, Metrics, Report, Stopwatch},
-    settings::{PpoConfig, Settings},
+    settings::{Plan, PpoConfig, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
 };
@@ -58,7 +58,7 @@ pub struct Recurrent {
     config: RecurrentConfig,
     ppo: PpoConfig,
     seed: u64,
-    iterations: u64,
+    plan: Plan,
     /// Number of first iterations that imitate the teacher.
     imitate: u64,
     gradients: Box<dyn LifeProblem>,
@@ -80,6 +80,7 @@ impl Learner for Recurrent {
     /// ```
     fn iterate(&mut self, source: &mut dyn Source, iteration: u32) -> Result<Report, Diverged> {
         let mut watch = Stopwatch::start();
+        let done = self.plan.done(iteration, source.env_steps());
         source.begin(iteration);
         let params = std::slice::from_ref(&self.params);
         let rollout = source.collect(0, Policies { layout: &self.layout, params })?;
@@ -103,7 +104,7 @@ impl Learner for Recurrent {
                 (self.params, self.adam) = (params, adam);
                 LEARNED.map(|name| (name, f64::NAN)).into()
             }
-            None => self.update(&experience.groups, iteration, self.objective(imitates))?,
+            None => self.update(&experience.groups, (iteration, done), self.objective(imitates))?,
         };
         watch.lap("time/update_s");
         self.scale = scale;
@@ -146,10 +147,15 @@ impl Learner for Recurrent {
 }
 
 impl Recurrent {
-    /// All epochs on the lives of `groups`; the learner is as it was if a number is not finite.
-    fn update(&mut self, groups: &[Lives], iteration: u32, objective: LifeObjective) -> Result<Metrics, Diverged> {
+    /// All epochs on the lives of `groups`, when the share `done` of the run is over; the learner is as it was if a number
+    /// is not finite.
+    fn update(
+        &mut self,
+        groups: &[Lives],
+        (iteration, done): (u32, f64),
+        objective: LifeObjective,
+    ) -> Result<Metrics, Diverged> {
         self.gradients.prepare(groups, self.config.stretch);
-        let done = f64::from(iteration) / self.iterations as f64;
         let left = if self.config.anneal { 1.0 - done } else { 1.0 };
         let lr = self.ppo.outer_lr * left * self.guard.rate();
         let per_minibatch = groups.len().div_ceil(self.config.minibatches);
@@ -256,7 +262,7 @@ pub(super) fn build(settings: &Settings, ground: Ground, imitate: u64) -> Result
         config,
         ppo: settings.ppo.clone(),
         seed: settings.seed,
-        iterations: settings.iterations,
+        plan: settings.plan(),
         imitate,
         threads,
     }))

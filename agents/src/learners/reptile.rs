@@ -19,7 +19,7 @@ use crate::{
     params::POLICY,
     ranges::{OutOfRange, check as check_setting},
     report::{Diverged, Report, Stopwatch},
-    settings::{MamlConfig, Settings, Subset},
+    settings::{MamlConfig, Plan, Settings, Subset},
     source::Source,
     state::{Misfit, State},
     value::Baseline,
@@ -78,7 +78,7 @@ pub struct Reptile {
     maml: MamlConfig,
     /// Share of the way to the adapted policies at the first iteration.
     share: f64,
-    iterations: u64,
+    plan: Plan,
     inner: InnerLoss,
     estimator: Estimator,
     /// Statistics of the observations, if the policy normalises them.
@@ -123,7 +123,7 @@ impl Learner for Reptile {
         watch.lap("time/control_s");
         let mut baseline = self.baseline.clone();
         let of_values = baseline.learn(phases.iter().flatten().chain(&query.batches), iteration)?;
-        let way = self.follow(agent.policies().params, f64::from(iteration))?;
+        let way = self.follow(agent.policies().params, self.plan.done(iteration, steps_before))?;
         (self.moments, self.baseline) = (seen, baseline);
         watch.lap("time/update_s");
         let timing = watch.timing(source.env_steps() - steps_before);
@@ -168,9 +168,10 @@ impl Reptile {
         agent.valuing(self.baseline.values(normalizer.clone()), self.maml.inner_steps).normalizing(normalizer)
     }
 
-    /// Moves towards the mean of `adapted` `[tasks, num_params]`; gives the length of the whole way.
-    fn follow(&mut self, adapted: &[Vec<f32>], iteration: f64) -> Result<f64, Diverged> {
-        let share = self.share * (1.0 - iteration / self.iterations as f64).max(0.0);
+    /// Moves towards the mean of `adapted` `[tasks, num_params]` when the share `done` of the run is over; gives the length
+    /// of the whole way.
+    fn follow(&mut self, adapted: &[Vec<f32>], done: f64) -> Result<f64, Diverged> {
+        let share = self.share * (1.0 - done);
         let mut theta = self.theta.clone();
         let mut square = 0.0;
         for (i, theta) in theta.iter_mut().enumerate() {
@@ -198,7 +199,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
         theta,
         maml,
         share: settings.ppo.outer_lr,
-        iterations: settings.iterations,
+        plan: settings.plan(),
         inner,
         estimator: Estimator::new(&settings.ppo, threads),
         moments,

@@ -39,7 +39,7 @@ pub(super) fn measure(
         env = config.env().spec().name;
         let began = Instant::now();
         let mut trainer = Trainer::new(config, device, backend.unwrap_or_default(), threads)?;
-        while trainer.iteration() < trainer.config().iterations && !trainer.solved() {
+        while !trainer.is_over() && !trainer.solved() {
             trainer.iterate()?;
         }
         seconds.push(began.elapsed().as_secs_f64());

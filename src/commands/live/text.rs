@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::{
-    evaluate::Censored,
     live::{
         Lived,
         metrics::{Figure, Summary},
     },
-    stats::mean,
+    stats::{Censored, mean},
 };
 
 /// The table.

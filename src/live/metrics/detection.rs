@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{Figure, Lived};
-use crate::evaluate::Censored;
+use crate::stats::Censored;
 
 /// Changes that a detector noticed.
 #[derive(Clone, Debug, PartialEq, Serialize)]

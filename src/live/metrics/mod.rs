@@ -4,12 +4,13 @@
 //! of the unadapted policy, R that of random actions, each at the same ticks from the same initial state. Intervals are 95 %
 //! percentile bootstrap intervals that redraw whole lives.
 
-use metadrift_envs::{Purpose, Stream};
-use rand::Rng;
 use serde::Serialize;
 
 use super::{Learning, Lived, Protocol};
-use crate::evaluate::Censored;
+use crate::stats::{
+    Censored,
+    bootstrap::{Resample, crossed},
+};
 
 mod detection;
 mod drop;
@@ -27,9 +28,6 @@ pub use harm::Harm;
 pub use level::Level;
 pub use regret::Regret;
 
-/// Resamples behind an interval.
-const RESAMPLES: u32 = 2_000;
-
 /// A figure over lives.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
@@ -45,14 +43,10 @@ impl Figure {
         let ratio = |(above, below): (f64, f64)| (below != 0.0).then(|| above / below);
         let sum = |(a, b): (f64, f64), (c, d): (f64, f64)| (a + c, b + d);
         let value = ratio(pairs.iter().copied().fold((0.0, 0.0), sum))?;
-        let redraw = |resample: u32| {
-            let mut rng = Stream::new(seed, Purpose::Bootstrap).iteration(resample).rng();
-            let mut draw = || pairs[((u64::from(rng.next_u32()) * pairs.len() as u64) >> 32) as usize];
-            ratio((0..pairs.len()).map(|_| draw()).fold((0.0, 0.0), sum))
+        let redrawn = |drawn: &Resample| {
+            vec![ratio(drawn.tasks.iter().map(|life| pairs[*life]).fold((0.0, 0.0), sum)).unwrap_or(f64::NAN)]
         };
-        let mut seen: Vec<f64> = (0..RESAMPLES).filter_map(redraw).collect();
-        seen.sort_by(f64::total_cmp);
-        Some(Figure { value, ci95: [0.025, 0.975].map(|q| seen[(q * (seen.len() - 1) as f64).round() as usize]) })
+        Some(Figure { value, ci95: crossed(seed, (1, pairs.len()), redrawn)[0] })
     }
 
     /// The mean of `values`, one for each life.

@@ -3,7 +3,7 @@
 //! 0 says that the episode of the change itself went well. The next change, or the end of the life, censors it.
 
 use super::{Lived, regrets, span, stretches};
-use crate::evaluate::Censored;
+use crate::stats::Censored;
 
 /// The largest loss of a policy that has recovered, as a share of J* - R.
 pub(super) const TOLERANCE: f64 = 0.1;

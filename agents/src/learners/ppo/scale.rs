@@ -69,7 +69,7 @@ mod tests {
         network::Network,
         report::Stopwatch,
         rollout::Shape,
-        settings::{MamlConfig, PpoConfig},
+        settings::{MamlConfig, Plan, PpoConfig},
         state::State,
     };
 
@@ -110,13 +110,13 @@ mod tests {
         let value = network(Layout::plain(1, &[3], 1));
         let ppo = PpoConfig { gamma: 0.5, gae_lambda: 1.0, ..PpoConfig::default() };
         let config = PpoLearnerConfig { normalize_reward, minibatch: 3, ..PpoLearnerConfig::default() };
-        let run = Run { seed: 1, iterations: 2, lanes: 2, threads: 1 };
+        let run = Run { seed: 1, plan: Plan::iterations(2), lanes: 2, threads: 1 };
         Ppo::new((ppo, config, MamlConfig::default()), policy, value, run)
     }
 
     fn learned(mut learner: Ppo, data: &[Rollout]) -> Ppo {
         for (iteration, rollout) in data.iter().enumerate() {
-            learner.learn(rollout, iteration as u32, &mut Stopwatch::start()).unwrap();
+            learner.learn(rollout, (iteration as u32, 0), &mut Stopwatch::start()).unwrap();
         }
         learner
     }
@@ -187,9 +187,9 @@ mod tests {
         let stored = state(&half);
         let mut resumed = learner(true);
         resumed.load(&stored).unwrap();
-        resumed.learn(&data[1], 1, &mut Stopwatch::start()).unwrap();
+        resumed.learn(&data[1], (1, 0), &mut Stopwatch::start()).unwrap();
         assert_eq!(state(&resumed), state(&whole));
-        assert!(half.learn(&rollout(2, 4, f32::NAN), 1, &mut Stopwatch::start()).is_err());
+        assert!(half.learn(&rollout(2, 4, f32::NAN), (1, 0), &mut Stopwatch::start()).is_err());
         assert_eq!(state(&half), stored);
         // without normalisation checkpoints have no statistics, and do not pass for some that have
         let plain = state(&learned(learner(false), &data));

@@ -1,0 +1,156 @@
+//! `study`
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    process::ExitCode,
+    time::Instant,
+};
+
+use metadrift_agents::{
+    backend::BackendChoice,
+    device::Device,
+    learners::{self, recipes},
+    stop::Stopped,
+};
+use serde_json::{Value, json};
+
+use super::{aligned, print, print_as};
+use crate::{
+    cli::{Format, StudyArgs, threads},
+    failure::{During, Result, WrongUsage, code},
+    message::{quoted, say},
+    output,
+    study::{self, BUILT_IN, Cell, Plan, Progress, Results},
+    train::Trainer,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// If the study cannot be run as it is, its folder has cells of another one, or nothing can be written.
+pub fn run(args: &StudyArgs) -> Result<ExitCode> {
+    let what = args.what.as_deref().unwrap_or_default();
+    let jobs = usize::from(args.jobs.unwrap_or_else(|| u16::try_from(threads(None)).unwrap_or(1)));
+    if args.list_methods {
+        list_methods(args.format)?;
+    } else if args.show {
+        print(&study::text(what)?)?;
+    } else if args.dry_run {
+        dry_run(&Plan::read(what)?, args, jobs)?;
+    } else if let Some(out) = &args.out {
+        return make(what, out, args, jobs);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the missing cells of a study, and its results.
+fn make(what: &str, out: &Path, args: &StudyArgs, jobs: usize) -> Result<ExitCode> {
+    let plan = Plan::read(what)?;
+    let cells = out.join("cells");
+    fs::create_dir_all(&cells).during(|| format!("cannot create {}", cells.display()))?;
+    let _lock = lock(out)?;
+    let before = study::states(&plan, out)?;
+    study::clear(&plan, out, &before.damaged)?;
+    let missing = before.missing();
+    if !args.quiet {
+        let (all, left) = (plan.cells.len(), missing.len());
+        say(&format!("study {}: {all} cells, {} finished before, {jobs} at a time", plan.file.name, all - left));
+    }
+    let progress = Progress::new(&plan, &missing, args.quiet);
+    let ended = study::run(&plan, out, &missing, jobs, &|at, result| progress.cell(at, result));
+    progress.finish();
+    if let Err(Stopped(signal)) = ended? {
+        let again = format!("metadrift study {} --out {}", quoted(what), quoted(out));
+        say(&format!("stopped; finished cells are kept. The same command goes on: {again}"));
+        return Ok(code::of_signal(signal));
+    }
+    let found = study::states(&plan, out)?.finished.into_iter().flatten().collect::<Vec<_>>();
+    if found.len() != plan.cells.len() {
+        let lost = plan.cells.len() - found.len();
+        return Err(WrongUsage(format!("{lost} cells changed while the study ran; run it again")).into());
+    }
+    let results = Results::new(&plan, &found, jobs);
+    output::write(&out.join("results.json"), (serde_json::to_string(&results)? + "\n").as_bytes())?;
+    output::write(&out.join("results.csv"), &study::to_csv(&results)?)?;
+    print_as(args.format, &results, || study::to_text(&results))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps a second process out of the study's folder; where the file system has no locks, nothing is kept out.
+fn lock(out: &Path) -> Result<File> {
+    let path = out.join(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.during(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("{}: another process makes this study; wait until it ends", out.display());
+            Err(WrongUsage(message).into())
+        }
+        _ => Ok(file),
+    }
+}
+
+fn list_methods(format: Format) -> Result<()> {
+    let learners = learners::all().map(|entry| (entry.name, entry.about, "learner"));
+    let recipes = recipes::ALL.iter().map(|recipe| (recipe.name, recipe.about, "recipe"));
+    let taken = |name: &str| BUILT_IN.iter().any(|row| row.name == name);
+    let others: Vec<_> = learners.chain(recipes).filter(|(name, ..)| !taken(name)).collect();
+    let rows: Vec<_> = BUILT_IN.iter().map(|row| (row.name, row.about, "built-in")).chain(others).collect();
+    let objects: Vec<Value> =
+        rows.iter().map(|(name, about, kind)| json!({ "name": name, "about": about, "kind": kind })).collect();
+    print_as(format, &objects, || {
+        aligned(&rows.iter().map(|(name, about, _)| [(*name).to_owned(), (*about).to_owned()]).collect::<Vec<_>>())
+    })
+}
+
+/// Seconds of a step of a cell's training, by one iteration on this machine; 0 without a training.
+fn pace(cell: &Cell) -> Result<f64> {
+    let Some((config, _)) = &cell.training else { return Ok(0.0) };
+    let mut trainer = Trainer::new(config.clone(), Device::Cpu, BackendChoice::Native, 1)?;
+    let began = Instant::now();
+    trainer.iterate().during(|| format!("cell {}", cell.name))?;
+    Ok(began.elapsed().as_secs_f64() / trainer.env_steps().max(1) as f64)
+}
+
+/// Lists the cells of a study with their environment steps and an estimate of their time.
+fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
+    let finished: Vec<bool> = match &args.out {
+        Some(out) if out.exists() => study::states(plan, out)?.finished.iter().map(Option::is_some).collect(),
+        _ => vec![false; plan.cells.len()],
+    };
+    let (mut rows, mut steps, mut total, mut known) = (Vec::new(), 0, 0.0, (usize::MAX, usize::MAX, 0.0));
+    for (at, cell) in plan.cells.iter().enumerate() {
+        if (known.0, known.1) != cell.place {
+            known = (cell.place.0, cell.place.1, pace(cell)?);
+        }
+        let own = if cell.trained_by == at { study::training_steps(plan, cell) } else { 0 };
+        let shared = study::training_steps(plan, cell) > 0 && own == 0;
+        let time = if finished[at] { 0.0 } else { known.2 * study::work(plan, at) as f64 };
+        if !finished[at] {
+            (steps, total) = (steps + own, total + time);
+        }
+        rows.push((cell.name.clone(), own, time / 60.0, finished[at], shared));
+    }
+    let minutes = total / 60.0 / jobs as f64;
+    let cells: Vec<Value> = rows
+        .iter()
+        .map(|(name, steps, minutes, finished, _)| json!({ "cell": name, "env_steps": steps, "minutes": minutes, "finished": finished }))
+        .collect();
+    let object = json!({ "study": plan.file.name, "digest": plan.digest(), "cells": cells, "env_steps": steps, "minutes": minutes });
+    print_as(args.format, &object, || {
+        let state = |finished: bool, shared: bool| match (finished, shared) {
+            (true, _) => "finished",
+            (false, true) => "trained with another cell",
+            (false, false) => "",
+        };
+        let row = |(name, steps, minutes, finished, shared): &(String, u64, f64, bool, bool)| {
+            [name.clone(), format!("{steps} steps"), format!("{minutes:.1} min"), state(*finished, *shared).to_owned()]
+        };
+        let table = aligned(&rows.iter().map(row).collect::<Vec<_>>());
+        format!(
+            "{table}{} cells, {steps} environment steps, about {minutes:.0} minutes, {jobs} cells at a time\n",
+            rows.len()
+        )
+    })
+}

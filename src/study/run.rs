@@ -1,0 +1,262 @@
+//! The work of a study: the cells that are missing, several at a time, each saved as soon as it is done.
+
+use std::{fs, path::Path, sync::Mutex};
+
+use metadrift_agents::{
+    agent::Agent,
+    backend::BackendChoice,
+    device::Device,
+    stop::{self, Stopped},
+    threads::run_jobs,
+};
+
+use super::{
+    cell::{CellResult, FILE, Stored, leaves_a_run},
+    methods::{Length, Made},
+    plan::{Cell, Plan, StudyError},
+    scores,
+};
+use crate::{
+    checkpoint::Which,
+    config::Experiment,
+    device::DeviceChoice,
+    failure::{During, Failure, Result, code},
+    message,
+    run_dir::{Manifest, Place, RunDir, RunState},
+    session::{Ended, RunOptions, Session, read_config},
+    train,
+    trained::Trained,
+};
+
+/// The state of a study's cells on the disk.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Results of the finished cells, by cell.
+    pub finished: Vec<Option<CellResult>>,
+    /// Cells whose results are damaged, with the reasons.
+    pub damaged: Vec<(usize, String)>,
+}
+
+impl State {
+    /// Indices of the cells that are not finished.
+    pub fn missing(&self) -> Vec<usize> {
+        (0..self.finished.len()).filter(|at| self.finished[*at].is_none()).collect()
+    }
+}
+
+/// Looks for the results of a study's cells in its folder.
+///
+/// # Errors
+/// [`StudyError`] with every cell that belongs to another study or to another version of a preset.
+pub fn states(plan: &Plan, out: &Path) -> Result<State> {
+    let mut state = State::default();
+    let mut foreign = Vec::new();
+    for (at, cell) in plan.cells.iter().enumerate() {
+        let stored = plan.stored(cell, out);
+        state.finished.push(None);
+        match stored {
+            Stored::Finished(found) => state.finished[at] = Some(*found),
+            Stored::Damaged(reason) => state.damaged.push((at, reason)),
+            Stored::Foreign(reason) => foreign.push(format!("{}: {reason}", cell.folder(out).display())),
+            Stored::Missing => foreign.extend(foreign_run(cell, out)),
+        }
+    }
+    if foreign.is_empty() {
+        return Ok(state);
+    }
+    foreign.push("choose another --out, or remove these cells, which are then made anew".to_owned());
+    Err(StudyError { origin: out.display().to_string(), problems: foreign }.into())
+}
+
+/// The reason why a training that was begun for a cell is not the one that the study asks for, if it is not.
+fn foreign_run(cell: &Cell, out: &Path) -> Option<String> {
+    let dir = cell.folder(out).join("run");
+    let (asked, _) = cell.training.as_ref()?;
+    if !leaves_a_run(cell) || !RunDir::is_run(&dir) {
+        return None;
+    }
+    let stored = read_config(&dir).ok()?; // one that cannot be read is damaged, and made anew
+    let differing = stored.differences(asked);
+    let (key, there, now) = differing.first()?;
+    Some(format!("{}: the run there has other settings: {key} is {there} there and {now} in the study", dir.display()))
+}
+
+/// Makes the cells that are missing, `jobs` at a time, and tells `done` of each. Returns early at a signal.
+///
+/// # Errors
+/// The first error of a cell: a full disk, a folder that cannot be written. A training that diverges or collapses is no
+/// error: its last good policy is evaluated, and its result says so.
+pub fn run(
+    plan: &Plan,
+    out: &Path,
+    missing: &[usize],
+    jobs: usize,
+    done: &(dyn Fn(usize, &CellResult) + Sync),
+) -> Result<Result<(), Stopped>> {
+    let actors = if jobs > 1 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let failed: Mutex<Option<Failure>> = Mutex::new(None);
+    let failure = || failed.lock().expect("no thread panics with it");
+    let work = |group: Vec<usize>| {
+        if failure().is_none()
+            && let Err(error) = make(plan, out, &group, actors, done)
+        {
+            failure().get_or_insert(error);
+        }
+    };
+    let ended = stop::catch(|| run_jobs(groups(plan, missing), jobs, work));
+    failed.into_inner().expect("no thread panics with it").map_or(Ok(ended), Err)
+}
+
+/// The missing cells, those of one training together, in the order of the study.
+fn groups(plan: &Plan, missing: &[usize]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for &at in missing {
+        let with = |group: &&mut Vec<usize>| plan.cells[group[0]].trained_by == plan.cells[at].trained_by;
+        match groups.iter_mut().find(with) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
+/// Makes the cells of one training.
+fn make(
+    plan: &Plan,
+    out: &Path,
+    group: &[usize],
+    actors: usize,
+    done: &(dyn Fn(usize, &CellResult) + Sync),
+) -> Result<()> {
+    let first = &plan.cells[group[0]];
+    let trained = match &first.training {
+        None => None,
+        Some((_, Length::None)) => Some(untrained(first, actors)?),
+        Some(_) => {
+            let cell = &plan.cells[first.trained_by];
+            message::set_prefix(&format!("{}: ", cell.name));
+            let policy = trained(cell, out, actors);
+            message::set_prefix("");
+            Some(policy?)
+        }
+    };
+    for &at in group {
+        let cell = &plan.cells[at];
+        let (ended, evaluations) = match (&plan.methods[cell.place.0].made, &trained) {
+            (Made::Law(law), _) => (("none", 0, 0), scores::of_law(plan, cell, *law)),
+            (Made::Policy(_), Some(Policy { agent, ended, iterations, env_steps })) => {
+                ((*ended, *iterations, *env_steps), scores::of_agent(plan, cell, &**agent, actors)?)
+            }
+            (Made::Policy(_), None) => unreachable!("a policy has a training"),
+        };
+        let result = CellResult::new((plan.settings(cell), plan.task_digests(cell)), ended, evaluations);
+        let folder = cell.folder(out);
+        fs::create_dir_all(&folder).during(|| format!("cannot create {}", folder.display()))?;
+        result.clone().store(cell, out)?;
+        done(at, &result);
+    }
+    Ok(())
+}
+
+/// A policy to be evaluated.
+struct Policy {
+    agent: Box<dyn Agent>,
+    ended: &'static str,
+    iterations: u64,
+    env_steps: u64,
+}
+
+/// The first weights of a cell's policy.
+fn untrained(cell: &Cell, actors: usize) -> Result<Policy> {
+    let (config, _) = cell.training.as_ref().expect("the caller looked");
+    let learner = train::learner(config, Device::Cpu, BackendChoice::Native, actors)?;
+    Ok(Policy { agent: learner.agent(), ended: "none", iterations: 0, env_steps: 0 })
+}
+
+/// Trains the policy of a cell, or goes on with its training; one that is done is only opened.
+fn trained(cell: &Cell, out: &Path, actors: usize) -> Result<Policy> {
+    let (config, _) = cell.training.as_ref().expect("the caller looked");
+    let dir = cell.folder(out).join("run");
+    let options = RunOptions {
+        device: DeviceChoice::Cpu,
+        backend: Some(BackendChoice::Native),
+        actors,
+        max_time: None,
+        data: None,
+        quiet: true,
+    };
+    let ended = if collapsed_before(&dir) { COLLAPSED } else { train_to_the_end(config, &dir, &options)? };
+    if ended != "finished" {
+        message::warn(&format!("the training {ended}; its last good policy is evaluated"));
+    }
+    let policy = Trained::open(&dir, Which::Last, Device::Cpu, Some(BackendChoice::Native), actors)?;
+    let checkpoint = crate::checkpoint::choose(&dir.join("checkpoints"), Which::Last)?.0;
+    let env_steps = checkpoint.state().value("env_steps")?;
+    Ok(Policy { agent: policy.agent, ended, iterations: policy.iteration, env_steps })
+}
+
+/// The end of a training whose policy collapsed for good.
+const COLLAPSED: &str = "collapsed";
+
+/// True if the run in `dir` ended by a collapse: it would go on if it was resumed.
+fn collapsed_before(dir: &Path) -> bool {
+    let state = Manifest::read(dir).map(|manifest| manifest.state);
+    matches!(state, Ok(RunState::Failed { message }) if message.contains("Training has collapsed"))
+}
+
+/// Trains, and says in a word how it ended.
+fn train_to_the_end(config: &Experiment, dir: &Path, options: &RunOptions) -> Result<&'static str> {
+    match open(config, dir, options)?.run() {
+        Ok(Ended::Signal(signal)) => std::panic::resume_unwind(Box::new(Stopped(signal))),
+        Ok(_) => Ok("finished"),
+        Err(error) if error.code() == code::DIVERGED => Ok("diverged"),
+        Err(error) if error.code() == code::COLLAPSED => Ok(COLLAPSED),
+        Err(error) => Err(error).during(|| format!("cell {}", dir.display())),
+    }
+}
+
+/// The session of a training, new or resumed. A run that is damaged beyond use is set aside, said, and begun anew.
+fn open(config: &Experiment, dir: &Path, options: &RunOptions) -> Result<Session> {
+    let begin = || Session::begin(config.clone(), &Place::Folder(dir.to_owned()), options.clone());
+    if RunDir::is_run(dir) {
+        // one that another process trains in is not damaged
+        RunDir::open(dir)?;
+        match Session::resume(dir, Which::Last, None, options.clone()) {
+            Ok(session) => return Ok(session),
+            Err(error) if error.code() == code::FILE || error.code() == code::CONFIG => {
+                set_aside(dir, &error)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match begin() {
+        // the folder is not empty, and holds no run
+        Err(error) if error.code() == code::USAGE => {
+            set_aside(dir, &error)?;
+            begin()
+        }
+        begun => begun,
+    }
+}
+
+/// Renames a damaged run to the first free name.
+fn set_aside(dir: &Path, error: &Failure) -> Result<()> {
+    let free = (1..).map(|n| dir.with_file_name(format!("damaged-{n}"))).find(|aside| !aside.exists());
+    let aside = free.expect("numbers do not end");
+    let reason = message::of_error(error);
+    message::warn(&format!("its run is damaged and is made anew; the old one is {} ({reason})", aside.display()));
+    fs::rename(dir, &aside).during(|| format!("cannot rename {}", dir.display()))
+}
+
+/// Removes the damaged results of a study, and says so.
+///
+/// # Errors
+/// If one cannot be removed.
+pub fn clear(plan: &Plan, out: &Path, damaged: &[(usize, String)]) -> Result<()> {
+    for (at, reason) in damaged {
+        let path = plan.cells[*at].folder(out).join(FILE);
+        message::warn(&format!("{}: its result is damaged and is made anew ({reason})", plan.cells[*at].name));
+        fs::remove_file(&path).during(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}

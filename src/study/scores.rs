@@ -1,0 +1,77 @@
+//! The evaluations of one cell.
+
+use metadrift_agents::{agent::Agent, device::Device};
+use metadrift_envs::{Split, Task};
+
+use super::{
+    cell::{Evaluated, HeldOutScores, Phase},
+    methods::{Law, Made},
+    plan::{Cell, Plan},
+};
+use crate::{
+    control::{Controller, Random, episodes::returns, privileged},
+    evaluate::evaluate_on,
+    failure::Result,
+    life::Life,
+    memory::{self, Arithmetic},
+};
+
+/// The splits on which every cell is evaluated.
+pub(super) const SPLITS: [Split; 2] = [Split::InDist, Split::Ood];
+
+/// The tasks of an evaluation.
+pub(super) fn tasks(plan: &Plan, cell: &Cell, split: Split) -> Vec<Task> {
+    let protocol = plan.protocol(split);
+    let draw = |index| {
+        metadrift_agents::stop::check();
+        cell.judged.tasks(split).sample(protocol.seed, protocol.draw, index as u32)
+    };
+    (0..protocol.tasks).map(draw).collect()
+}
+
+/// Digests of tasks.
+pub(super) fn digests(cell: &Cell, tasks: &[Task]) -> Vec<String> {
+    let spec = cell.judged.env().spec();
+    tasks.iter().map(|task| format!("{:016x}", task.digest(spec))).collect()
+}
+
+/// The evaluations of the policy that a cell trained.
+///
+/// # Errors
+/// If an adapted policy is not finite, or there is not enough memory.
+pub(super) fn of_agent(plan: &Plan, cell: &Cell, agent: &dyn Agent, actors: usize) -> Result<Vec<Evaluated>> {
+    let adapts = matches!(&plan.methods[cell.place.0].made, Made::Policy(policy) if policy.adapts);
+    let mut all = Vec::new();
+    for split in SPLITS {
+        let protocol = plan.protocol(split);
+        let arithmetic = Arithmetic::of(&cell.judged, agent.computes_by(), Device::Cpu, actors)?;
+        memory::evaluation(&cell.judged, protocol.tasks, protocol.episodes, arithmetic).check()?;
+        let tasks = tasks(plan, cell, split);
+        let found = evaluate_on(&cell.judged, agent, actors, &protocol, &tasks)?;
+        all.push(Evaluated::HeldOut(HeldOutScores::of(&found, split, digests(cell, &tasks), adapts)));
+    }
+    Ok(all)
+}
+
+/// The evaluations of a law without training.
+pub(super) fn of_law(plan: &Plan, cell: &Cell, law: Law) -> Vec<Evaluated> {
+    let env = cell.judged.env();
+    let of_split = |split| {
+        let protocol = plan.protocol(split);
+        let tasks = tasks(plan, cell, split);
+        let life = Life::evaluation(&cell.judged);
+        let phase = |k| {
+            let make = |task, _| -> Box<dyn Controller> {
+                match law {
+                    Law::Controller => Box::new(privileged::controller(env).expect("the study was checked")),
+                    Law::Random => Box::new(Random::new(env.spec().action, cell.seed, task as u32)),
+                }
+            };
+            let returns = returns(env, &tasks, protocol.episodes, (life, k), protocol.seed, make);
+            Phase { unadapted: returns.clone(), sampled: returns.clone(), returns, success: None }
+        };
+        let phases = (0..=protocol.adapt_steps).map(phase).collect();
+        Evaluated::HeldOut(HeldOutScores { split, fingerprints: digests(cell, &tasks), phases })
+    };
+    SPLITS.into_iter().map(of_split).collect()
+}
