@@ -8,22 +8,22 @@ use metadrift_agents::{
     stop,
 };
 use metadrift_envs::{Purpose, Split, Task};
-use serde::Serialize;
 
 use crate::{
     audit,
     config::Experiment,
-    examples::{self, ExamplesEvaluation},
     life::Life,
     rollout::{Actions, Collection, Phase, continue_all, steps::Memories},
     stats::{Summary, mean},
 };
 
+mod held_out;
 mod recovery;
 mod report;
 mod success;
 mod timing;
 
+pub use held_out::{HeldOut, held_out};
 use recovery::Recoveries;
 pub use recovery::{Change, LifeScore, changes, jumps, recovered};
 pub use report::{At, Episode, Evaluation, Point, Score};
@@ -77,72 +77,6 @@ impl Protocol {
         ];
         let differing = parts.iter().filter(|(_, value, usual)| value != usual);
         self.split.name().to_owned() + &differing.map(|(name, value, _)| format!("-{name}{value}")).collect::<String>()
-    }
-}
-
-/// The result of an evaluation, on episodes or on examples.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum HeldOut {
-    /// Returns.
-    Episodes(Box<Evaluation>),
-    /// Losses.
-    Examples(ExamplesEvaluation),
-}
-
-/// Evaluates `agent` on the held-out tasks of the protocol; `iteration` is that of its training.
-///
-/// # Errors
-/// If an adapted policy is not finite.
-pub fn held_out(
-    config: &Experiment,
-    (agent, iteration): (&dyn Agent, u64),
-    actors: usize,
-    protocol: &Protocol,
-) -> Result<HeldOut, Diverged> {
-    Ok(match config.family() {
-        Some(_) => {
-            let found = examples::evaluate(config, agent, protocol)?;
-            HeldOut::Examples(ExamplesEvaluation { iteration: Some(iteration), ..found })
-        }
-        None => {
-            let found = evaluate(config, agent, actors, protocol)?;
-            HeldOut::Episodes(Box::new(Evaluation { iteration: Some(iteration), ..found }))
-        }
-    })
-}
-
-impl HeldOut {
-    /// The result for people.
-    pub fn to_text(&self) -> String {
-        match self {
-            HeldOut::Episodes(found) => found.to_text(),
-            HeldOut::Examples(found) => found.to_text(),
-        }
-    }
-
-    /// The result as CSV: a row for each task, or for each number of steps on examples.
-    pub fn to_csv(&self) -> String {
-        match self {
-            HeldOut::Episodes(found) => found.to_csv(),
-            HeldOut::Examples(found) => found.to_csv(),
-        }
-    }
-
-    /// Names and values for the log.
-    pub fn scalars(&self) -> Vec<(String, f64)> {
-        match self {
-            HeldOut::Episodes(found) => found.scalars(),
-            HeldOut::Examples(found) => found.scalars(),
-        }
-    }
-
-    /// The figure by which checkpoints are compared, after the last step: the mean return, or minus the mean loss.
-    pub fn score(&self) -> f64 {
-        match self {
-            HeldOut::Episodes(found) => found.curve.last().map_or(f64::NAN, |point| point.deterministic.summary.mean),
-            HeldOut::Examples(found) => found.curve.last().map_or(f64::NAN, |point| -point.loss.mean),
-        }
     }
 }
 
@@ -202,7 +136,9 @@ pub fn evaluate_on(
                 [deterministic, stochastic].map(|returns| Summary::of(returns, protocol.seed));
             episodes.push(Episode { episode: episodes.len(), stochastic, deterministic, normalised });
         }
-        curve.push(Point { at: At::new(agent.adapts(), k), stochastic, deterministic, success, normalised });
+        let (oracle, fixed) = (scores.and_then(|scores| scores.oracle), scores.map(|scores| scores.fixed));
+        let at = At::new(agent.adapts(), k);
+        curve.push(Point { at, stochastic, deterministic, success, normalised, oracle, fixed });
         if k < protocol.adapt_steps {
             agent.adapt(&lives.rollout)?;
         }

@@ -212,7 +212,7 @@ impl Session {
             evaluates,
             progress.reporter(),
         );
-        // a run that was killed right after its first checkpoint logs them now
+        // also after a kill right behind the first checkpoint
         if self.resumed.is_none_or(|at| at.iteration == 0) {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
@@ -308,8 +308,8 @@ impl Session {
     fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
         let _whole = stop::hold();
         let found = validate(&self.trainer, self.options.actors)?;
-        let scalars: Vec<(&str, f64)> = found.scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        logger.evaluation(at, &scalars);
+        let scalars: Vec<_> = found.scalars.iter().map(|(name, value)| (&name[..], *value)).collect();
+        logger.evaluation(at, &scalars, &found.distributions);
         let improved = self.best.is_none_or(|best| found.candidate.score > best.score);
         if improved {
             self.best = Some(found.candidate);

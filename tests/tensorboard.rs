@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::event_file::{Message, events, files, scalars};
-use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard};
+use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard, XAxis};
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
@@ -20,6 +20,29 @@ fn hparams() -> Vec<(String, Hparam)> {
         ("preset".into(), Hparam::Text("cartpole-shift".into())),
         ("second_order".into(), Hparam::Bool(true)),
     ]
+}
+
+#[test]
+fn distributions_and_charts_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let tb = dir.path().join("tb");
+    let mut logger = Logger::open(dir.path(), &tb, None, XAxis::Iteration, true, |_: &str| ());
+    let returns = (0..90).map(f64::from).collect::<Vec<f64>>();
+    logger.evaluation(At::iteration(5), &[("eval/ood/return_k1", 2.0)], &[("eval/ood/returns_k1".into(), returns)]);
+    logger.finish(Outcome::Finished);
+    let events = events(&files(&tb)[0]);
+    let layout = events[1].at(&[5, 1]).unwrap();
+    assert_eq!((layout.text(1), plugin(&layout).0), ("custom_scalars__config__".into(), "custom_scalars".into()));
+    // tensor, its string, category, chart
+    let chart = layout.at(&[8, 8, 2, 2]).unwrap();
+    assert_eq!(
+        (chart.text(1), chart.at(&[2]).unwrap().text(1)),
+        ("return before and after adaptation".into(), "^return/pre$".into())
+    );
+    let found = events[3].at(&[5, 1]).unwrap();
+    assert_eq!((found.text(1), plugin(&found).0), ("eval/ood/returns_k1".into(), "histograms".into()));
+    let tensor = found.at(&[8]).unwrap();
+    assert_eq!((events[3].int(2), tensor.int(1)), (5, 2), "DT_DOUBLE at step 5");
 }
 
 #[test]

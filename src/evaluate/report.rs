@@ -102,6 +102,12 @@ pub struct Point {
     /// the preset on the same ticks; absent if the tasks are not the preset's or the gap is not significant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalised: Option<f64>,
+    /// Mean return of the controller with full knowledge in this phase, as measured for the preset; absent where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<f64>,
+    /// Mean return of the best fixed law in this phase, as measured for the preset; absent where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<f64>,
 }
 
 /// Returns per episode of the adapted policy, and of the unadapted one on the same ticks from the same initial states:
@@ -290,7 +296,7 @@ impl Evaluation {
     /// Names and values for the log, `eval/<split>/...`; with the most likely actions unless the name says otherwise.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         let mut all = Vec::new();
-        for Point { at, stochastic, deterministic, success, normalised } in &self.curve {
+        for Point { at, stochastic, deterministic, success, normalised, oracle, fixed } in &self.curve {
             let k = at.number();
             let mut add = |name: &str, value| all.push((format!("eval/{}/{name}_k{k}", self.split), value));
             let Summary { mean, iqm, worst_decile, ci95: [low, high] } = deterministic.summary;
@@ -303,14 +309,19 @@ impl Evaluation {
             if k > 0 {
                 add("gain", deterministic.gain.mean);
             }
-            if let Some(share) = success {
-                add("success", *share);
-            }
-            if let Some(score) = normalised {
-                add("normalised", *score);
+            for (name, value) in
+                [("success", success), ("normalised", normalised), ("oracle", oracle), ("fixed", fixed)]
+            {
+                value.iter().for_each(|value| add(name, *value));
             }
         }
         all
+    }
+
+    /// Names and returns, one for each task, for the log, `eval/<split>/returns_k<k>`, with the most likely actions.
+    pub fn distributions(&self) -> Vec<(String, Vec<f64>)> {
+        let tag = |point: &Point| format!("eval/{}/returns_k{}", self.split, point.at.number());
+        self.curve.iter().map(|point| (tag(point), point.deterministic.returns.clone())).collect()
     }
 }
 

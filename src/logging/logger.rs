@@ -61,6 +61,9 @@ impl Logger {
             logger.add(Feed::Evaluation, CsvFile::new(run_dir.join("evaluations.csv"), rows).sparse());
         }
         logger.add_on(axis, Feed::Both, TensorBoard::new(tb, start(axis)));
+        if resumed.is_none_or(|at| at.iteration == 0) {
+            logger.each(0, |sink| sink.charts());
+        }
         logger
     }
 
@@ -88,9 +91,15 @@ impl Logger {
         });
     }
 
-    /// Logs an evaluation during training, the same in a repeated run.
-    pub fn evaluation(&mut self, at: At, values: &[(&str, f64)]) {
+    /// Logs an evaluation during training, the same in a repeated run: figures, and the distributions behind them.
+    pub fn evaluation(&mut self, at: At, values: &[(&str, f64)], distributions: &[(String, Vec<f64>)]) {
         self.scalars(at, |feed| matches!(feed, Feed::Both | Feed::Evaluation).then_some(values));
+        for entry in &mut self.entries {
+            for (tag, values) in distributions {
+                let result = entry.sink.distribution(at.on(entry.axis), tag, values);
+                entry.settle(result, values.len(), &mut self.report);
+            }
+        }
     }
 
     fn scalars<'a>(&mut self, at: At, values: impl Fn(Feed) -> Option<&'a [(&'a str, f64)]>) {
@@ -291,7 +300,7 @@ mod tests {
         logger.add_on(XAxis::EnvSteps, Feed::Both, Steps(seen[1].clone()));
         logger.add(Feed::Evaluation, Steps(seen[2].clone()));
         logger.log(At { iteration: 3, env_steps: 600 }, &[("m", 1.0)], &[]);
-        logger.evaluation(At { iteration: 4, env_steps: 800 }, &[("eval/ood/return_k1", 2.0)]);
+        logger.evaluation(At { iteration: 4, env_steps: 800 }, &[("eval/ood/return_k1", 2.0)], &[]);
         assert_eq!(seen.map(|seen| seen.lock().unwrap().clone()), [vec![3, 4], vec![600, 800], vec![4]]);
     }
 }

@@ -53,6 +53,16 @@ pub trait Sink {
         Ok(())
     }
 
+    /// Writes the distribution of `values` at a step. Sinks without a place for it ignore it.
+    fn distribution(&mut self, _step: u64, _tag: &str, _values: &[f64]) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes which scalars belong into one chart. Sinks without charts ignore it.
+    fn charts(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Notes the end of the run, temporary or final.
     fn end(&mut self, _outcome: Outcome) -> io::Result<()> {
         Ok(())

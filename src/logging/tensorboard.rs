@@ -1,4 +1,4 @@
-//! Event files for TensorBoard: scalars, text, hparams. A resumed run rewrites them up to the iteration it resumes
+//! Event files for TensorBoard: scalars, distributions, text, hparams, the page of custom scalars. A resumed run rewrites them up to the iteration it resumes
 //! from.
 //!
 //! Only the record writer of tensorboard-rs is used, with the messages of tensorboard-proto. The crate's own file
@@ -12,6 +12,7 @@
 //! On a resume all events up to the checkpoint go into one new file, which gets its name when it is complete; then the
 //! others are deleted. Every reader finds each step once, and no event is lost if the process dies meanwhile.
 
+mod charts;
 mod rewind;
 
 use std::{
@@ -192,6 +193,15 @@ impl Sink for TensorBoard {
         start.set_start_time_secs(wall_time());
         start.hparams = values.iter().map(|(name, value)| (name.clone(), proto_value(value))).collect();
         self.write(hparams_value("_hparams_/session_start_info", &session)?)
+    }
+
+    fn distribution(&mut self, step: u64, tag: &str, values: &[f64]) -> io::Result<()> {
+        self.step = step;
+        self.write(charts::histogram(tag, values))
+    }
+
+    fn charts(&mut self) -> io::Result<()> {
+        self.write(charts::layout().map_err(io::Error::other)?)
     }
 
     /// Only a finished run gets an end: TensorBoard keeps the first it reads, and any other run may be resumed.

@@ -35,6 +35,8 @@ impl Best {
 pub(super) struct Validation {
     /// Names and values for the log, `eval/<split>/...`.
     pub scalars: Vec<(String, f64)>,
+    /// Names and returns, one for each task, for the log.
+    pub distributions: Vec<(String, Vec<f64>)>,
     /// This iteration as a candidate for the best.
     pub candidate: Best,
 }
@@ -53,15 +55,16 @@ pub(super) fn is_due(config: &Experiment, done: u64) -> bool {
 pub(super) fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
     let config = trainer.config();
     let agent = trainer.agent();
-    let mut scalars = Vec::new();
+    let (mut scalars, mut distributions) = (Vec::new(), Vec::new());
     let mut score = f64::NAN;
     for split in [Split::InDist, Split::Ood] {
         let protocol = Protocol { draw: VALIDATION, ..Protocol::of(config, split) };
         let found = held_out(config, (&*agent, trainer.iteration()), actors, &protocol)?;
         scalars.extend(found.scalars());
+        distributions.extend(found.distributions());
         if split == Split::InDist {
             score = found.score();
         }
     }
-    Ok(Validation { scalars, candidate: Best { step: trainer.iteration(), score } })
+    Ok(Validation { scalars, distributions, candidate: Best { step: trainer.iteration(), score } })
 }

@@ -12,6 +12,8 @@ fn evaluation(sign: f64) -> Evaluation {
         deterministic: score,
         success: Some(0.25 * k as f64),
         normalised,
+        oracle: None,
+        fixed: None,
     };
     Evaluation {
         preset: "p".into(),
