@@ -197,19 +197,19 @@ impl Session {
     /// manifest then records it.
     pub fn run(&mut self) -> Result<Ended> {
         let config = self.trainer.config().clone();
-        let progress = Progress::new(config.iterations, self.trainer.iteration(), self.options.quiet);
+        let progress =
+            Progress::new(config.iterations, (self.trainer.iteration(), self.trainer.done()), self.options.quiet);
         self.run.warnings().iter().for_each(|w| progress.warn(w));
         progress.note(&headline(self));
         if let Some(reason) = slowness(self.trainer.agent().computes_by(), self.options.backend, &config) {
             progress.warn(reason);
         }
-        let evaluates = config.evaluation.every > 0;
         let mut logger = Logger::open(
             self.run.path(),
             self.run.tb(),
             self.resumed,
             config.log.x_axis,
-            evaluates,
+            config.evaluation.every > 0,
             progress.reporter(),
         );
         // also after a kill right behind the first checkpoint
@@ -249,7 +249,7 @@ impl Session {
             self.seconds = began.elapsed().as_secs_f64();
             let at = At { iteration: done, env_steps: self.trainer.env_steps() };
             logger.log(at, &report.metrics, &report.timing);
-            progress.iteration(&progress_line(done, &report));
+            progress.iteration(&progress_line((done, self.trainer.done()), &report));
             diagnosis.add(&report);
             if !report.informative && !std::mem::replace(&mut said, true) {
                 progress.warn(&format!(

@@ -127,6 +127,12 @@ impl Trainer {
         self.learner.solved()
     }
 
+    /// The share of the run that is done, 0 to 1.
+    pub fn done(&self) -> f64 {
+        let iteration = u32::try_from(self.iteration).expect("the configuration limits the iterations");
+        self.config.settings().plan().done(iteration, self.env_steps())
+    }
+
     /// True if the planned iterations, or environment steps, are done.
     pub fn is_over(&self) -> bool {
         self.config.settings().plan().is_over(self.iteration, self.env_steps())

@@ -13,6 +13,8 @@ use crate::message;
 pub struct ProgressLine {
     /// Number of the finished iteration, from 1.
     pub iteration: u64,
+    /// The share of the run that is done, 0 to 1.
+    pub done: f64,
     /// Mean return before adaptation; none for a learner that does not adapt.
     pub return_unadapted: Option<f64>,
     /// Mean return, after adaptation if there is any.
@@ -48,14 +50,16 @@ impl Target {
 /// The progress of a run on stderr.
 pub struct Progress {
     total: u64,
-    start: u64,
+    /// The share of the run that was done before this process.
+    before: f64,
     began: Instant,
     target: Target,
 }
 
 impl Progress {
-    /// Progress of a run of `total` iterations of which `start` are done. `quiet` leaves only the warnings.
-    pub fn new(total: u64, start: u64, quiet: bool) -> Self {
+    /// Progress of a run of `total` iterations of which `start`, the share `before`, are done. `quiet` leaves only the
+    /// warnings.
+    pub fn new(total: u64, (start, before): (u64, f64), quiet: bool) -> Self {
         let bar = bar(total, start);
         // hidden without a terminal, and on one that cannot move back in a line (TERM=dumb)
         let target = match (quiet, bar.is_hidden()) {
@@ -63,12 +67,12 @@ impl Progress {
             (false, true) => Target::Lines,
             (false, false) => Target::Bar(bar),
         };
-        Self { total, start, began: Instant::now(), target }
+        Self { total, before, began: Instant::now(), target }
     }
 
     /// Shows a finished iteration.
     pub fn iteration(&self, line: &ProgressLine) {
-        let eta = self.eta(line.iteration, self.began.elapsed());
+        let eta = self.eta(line.done, self.began.elapsed());
         match &self.target {
             Target::Quiet => {}
             Target::Bar(bar) => {
@@ -105,10 +109,9 @@ impl Progress {
     }
 
     /// The time left at the mean pace of this process: a resumed run's earlier iterations do not count.
-    fn eta(&self, iteration: u64, elapsed: Duration) -> Duration {
-        let done = iteration.saturating_sub(self.start).max(1);
-        let left = self.total.saturating_sub(iteration);
-        Duration::try_from_secs_f64(elapsed.as_secs_f64() / done as f64 * left as f64).unwrap_or(Duration::MAX)
+    fn eta(&self, done: f64, elapsed: Duration) -> Duration {
+        let left = (1.0 - done) / (done - self.before);
+        Duration::try_from_secs_f64(elapsed.as_secs_f64() * left).unwrap_or(Duration::MAX)
     }
 }
 
@@ -174,6 +177,7 @@ mod tests {
 
     const LINE: ProgressLine = ProgressLine {
         iteration: 12,
+        done: 0.08,
         return_unadapted: Some(31.2),
         return_post: 88.4,
         kl: Some(0.0123),
@@ -195,9 +199,9 @@ mod tests {
 
     #[test]
     fn the_rest_is_estimated_from_this_process() {
-        let progress = Progress { total: 150, start: 100, began: Instant::now(), target: Target::Quiet };
-        assert_eq!(progress.eta(110, Duration::from_secs(20)), Duration::from_secs(80));
-        assert_eq!(progress.eta(150, Duration::from_secs(20)), Duration::ZERO);
+        let progress = Progress { total: 150, before: 0.5, began: Instant::now(), target: Target::Quiet };
+        assert_eq!(progress.eta(0.625, Duration::from_secs(20)), Duration::from_secs(60));
+        assert_eq!(progress.eta(1.0, Duration::from_secs(20)), Duration::ZERO);
     }
 
     #[test]

@@ -36,10 +36,11 @@ pub(super) fn headline(session: &Session) -> String {
 }
 
 /// One iteration for the progress line.
-pub(super) fn progress_line(iteration: u64, report: &Report) -> ProgressLine {
+pub(super) fn progress_line((iteration, done): (u64, f64), report: &Report) -> ProgressLine {
     let find = |values: &[(&str, f64)], name| values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
     ProgressLine {
         iteration,
+        done,
         return_unadapted: report.return_unadapted,
         return_post: report.return_post,
         kl: find(&report.metrics, "kl/meta"),

@@ -75,3 +75,44 @@ pub(super) fn of_law(plan: &Plan, cell: &Cell, law: Law) -> Vec<Evaluated> {
     };
     SPLITS.into_iter().map(of_split).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use metadrift_agents::{backend::BackendChoice, state::State};
+
+    use super::*;
+    use crate::{control::Seen, train};
+
+    /// The controller that does nothing.
+    struct Nothing;
+
+    impl Controller for Nothing {
+        fn act(&mut self, _: &Seen<'_>, action: &mut [f32]) {
+            action.fill(0.0);
+        }
+    }
+
+    #[test]
+    fn laws_and_policies_live_through_the_same_ticks_from_the_same_states() {
+        let text = "name = \"x\"\nseeds = [5]\npresets = [\"pendulum-physics\"]\nmethods = [\"ppo\"]\n\
+                    [budget]\nenv_steps = 1\n[evaluation]\ntasks = 3\nepisodes = 2\nseed = 7\n";
+        let plan = Plan::parse("x", text).unwrap();
+        let cell = &plan.cells[0];
+        let (config, _) = cell.training.as_ref().unwrap();
+        let mut learner = train::learner(config, Device::Cpu, BackendChoice::Native, 1).unwrap();
+        let mut state = State::default();
+        // a policy without weights, whose likeliest torque is 0; the first tensor of a name is the one that is loaded
+        state.put("meta_params", &vec![0.0; crate::registry::policy(config).num_params()]);
+        learner.save(&mut state);
+        learner.load(&state).unwrap();
+        let found = of_agent(&plan, cell, &*learner.agent(), 1).unwrap();
+        for (Evaluated::HeldOut(scores), split) in found.iter().zip(SPLITS) {
+            let (tasks, life) = (tasks(&plan, cell, split), Life::evaluation(&cell.judged));
+            for (k, phase) in scores.phases.iter().enumerate() {
+                let idle = returns(cell.judged.env(), &tasks, 2, (life, k), 7, |_, _| Nothing);
+                let differs = idle.iter().zip(&phase.returns).any(|(a, b)| (a - b).abs() > 1e-6 * a.abs());
+                assert!(!differs && idle[0] != idle[1], "{split}, phase {k}: {idle:?}, {:?}", phase.returns);
+            }
+        }
+    }
+}

@@ -34,8 +34,12 @@ pub fn to_text(results: &Results) -> String {
         for split in ["in-dist", "ood"] {
             let role = if preset.role == Role::Adaptation { "adaptation" } else { "control" };
             let _ = write!(text, "\n{} ({role}), {split}, {} steps of training\n", preset.name, preset.env_steps);
-            let minus = results.baseline.as_ref().map_or(String::new(), |name| format!("minus {name}"));
-            text += &columns(["method", "before", "after", "95 % interval", "worst", "norm", &minus]);
+            let minus = results
+                .baseline
+                .as_ref()
+                .map_or(String::new(), |name| format!("minus {name}").chars().take(NAME).collect());
+            let norm = if results.scale.is_some() { "norm" } else { "" };
+            text += &columns(["method", "before", "after", "95 % interval", "worst", norm, &minus]);
             for method in &results.methods {
                 text += &line(results, (&method.name, &preset.name, split), steps as f64);
             }
