@@ -86,6 +86,36 @@ fn a_study_goes_on_after_any_end_to_the_same_bytes() {
 }
 
 #[test]
+fn lives_are_scored_beside_held_out_tasks() {
+    let place = place();
+    let text = STUDY.replace("[evaluation]", "[lives]\nlives = 3\nepisodes = 4\n[evaluation]");
+    fs::write(place.path("study.toml"), text.replace("baseline = \"ppo\"", "baseline = \"random\"")).unwrap();
+    let told = place.expect(0, "study study.toml --out out -q");
+    assert!(told.contains("lives") && told.contains("harmed"), "{told}");
+    let json: Value = serde_json::from_slice(&fs::read(place.path("out/results.json")).unwrap()).unwrap();
+    let row = |method: &str, metric: &str| -> f64 {
+        let named = [("method", method), ("metric", metric), ("split", "in-dist")];
+        let found =
+            json["rows"].as_array().unwrap().iter().find(|row| named.iter().all(|(key, name)| row[*key] == *name));
+        found.unwrap_or_else(|| panic!("no {metric} of {method}"))["value"].as_f64().unwrap()
+    };
+    let of_cells = |method: &str, of: &str| -> f64 {
+        let cells = json["cells"].as_array().unwrap().iter().filter(|cell| cell["method"] == method);
+        let lives = cells.flat_map(|cell| cell["evaluations"][2]["lives"].as_array().unwrap());
+        let values: Vec<f64> = lives.map(|life| life[of].as_f64().unwrap()).collect();
+        assert_eq!(values.len(), 6, "two seeds, three lives each");
+        values.iter().sum::<f64>() / 6.0
+    };
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+    near(row("mine", "live_return"), of_cells("mine", "mean_return"));
+    near(row("mine", "live_gain"), of_cells("mine", "mean_return") - of_cells("mine", "unadapted"));
+    near(row("mine", "live_difference"), of_cells("mine", "mean_return") - of_cells("random", "mean_return"));
+    near(row("mine", "live_relative_regret"), of_cells("mine", "regret") / of_cells("random", "regret"));
+    // full knowledge has no regret, and plain PPO does not learn in its life
+    assert_eq!((row("controller", "live_regret"), row("ppo", "live_gain")), (0.0, 0.0));
+}
+
+#[test]
 fn the_numbers_are_those_of_the_cells() {
     let place = place();
     fs::write(place.path("study.toml"), STUDY.replace("\"tiny.toml\"", "\"tiny.toml\", \"short.toml\"")).unwrap();

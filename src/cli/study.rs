@@ -10,7 +10,7 @@ use super::{ComputeArgs, Format, FormatArgs, parse_split};
 /// `study`
 #[derive(Args, Clone, Debug)]
 pub struct StudyArgs {
-    /// A study of the program (quick, full, ns-gym, cadm, packer, actuator-inversion), or a file that ends in .toml
+    /// A study of the program (quick, full, lives, ns-gym, cadm, packer, actuator-inversion), or a file that ends in .toml
     #[arg(value_name = "STUDY.toml|NAME", required_unless_present = "list_methods")]
     pub what: Option<String>,
     /// Folder of the study. If it has some of the study's cells, the others are made

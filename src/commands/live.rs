@@ -22,7 +22,7 @@ use crate::{
     device,
     failure::{During, Result, WrongUsage},
     live::{
-        self, Learning, Lived, Protocol, Slot,
+        self, Learning, Lived, Policy, Protocol, Slot,
         detector::{Detection, Watch},
         guard::Opinion,
         log,
@@ -95,8 +95,8 @@ pub fn run(args: &LiveArgs) -> Result<()> {
     let mut printed = Ok(());
     live::live(
         &config,
-        (&*agent, reference.as_deref()),
-        (&protocol, &learning.unwrap_or_default()),
+        (Policy::Learning(&*agent, learning.unwrap_or_default()), reference.as_deref()),
+        &protocol,
         (args.compute.num_actors(), args.log.is_some()),
         |life| {
             if args.format == Format::Json && printed.is_ok() {

@@ -1,25 +1,20 @@
 //! A life in a world that moves: one lane that runs on while its world drifts, and a policy that learns from what it does.
 //!
-//! [`plant`] has the world of a life, [`learner`] the policy on it, with its [`detector`] of changes and its [`guard`];
+//! `plant` has the world of a life, `dweller` who lives it, `learner` a policy that learns on it, with its [`detector`] of changes and its
+//! [`guard`];
 //! [`metrics`] says how a set of lives went, and [`log`] keeps the adaptations.
 
-use metadrift_agents::{
-    agent::{Adapts, Agent},
-    report::Diverged,
-    stop,
-    threads::run_jobs,
-};
+use metadrift_agents::{agent::Agent, report::Diverged, stop, threads::run_jobs};
 use metadrift_envs::{Split, Task};
 use serde::Serialize;
 
 use crate::{
     config::Experiment,
-    control::{Controlled, Random, privileged},
     evaluate::{REPORTED, jumps},
-    rollout::{Actions, steps::Memories},
 };
 
 pub mod detector;
+mod dweller;
 pub mod guard;
 mod learner;
 pub mod log;
@@ -28,9 +23,9 @@ mod plant;
 mod prediction;
 
 use detector::Detection;
+use dweller::{Alone, Dweller};
 use guard::Opinion;
-use learner::{OnLife, actions};
-use plant::{Acting, Plant, Played};
+use plant::{Plant, Played};
 
 /// The lives that are lived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,15 +118,31 @@ pub struct Lived {
     pub log: Vec<log::Entry>,
 }
 
-/// Lives the lives of `protocol` with `agent`, by `actors` threads. `reference` is the policy that it is compared with,
+/// The policy whose lives are lived.
+#[derive(Clone, Copy)]
+pub enum Policy<'a> {
+    /// It learns from its life, by gradient steps or by its memory.
+    Learning(&'a dyn Agent, Learning),
+    /// It does not, and takes its most likely actions.
+    Fixed(&'a dyn Agent),
+    /// The controller with full knowledge.
+    Controller,
+    /// Random actions.
+    Random,
+}
+
+/// Lives the lives of `protocol` with `policy`, by `actors` threads. `reference` is a policy that it is compared with,
 /// which takes its most likely actions and does not adapt. `seen` is called with each life, in their order.
 ///
 /// # Errors
 /// If an output of a policy is not finite.
+///
+/// # Panics
+/// If the environment has no controller with full knowledge, and its lives are asked for.
 pub fn live(
     config: &Experiment,
-    (agent, reference): (&dyn Agent, Option<&dyn Agent>),
-    (protocol, learning): (&Protocol, &Learning),
+    (policy, reference): (Policy<'_>, Option<&dyn Agent>),
+    protocol: &Protocol,
     (actors, logs): (usize, bool),
     mut seen: impl FnMut(Lived),
 ) -> Result<(), Diverged> {
@@ -145,10 +156,10 @@ pub fn live(
         let jobs = numbers.iter().zip(&tasks).zip(&mut found);
         let jobs = jobs.map(|((life, task), place)| {
             let plant = Plant { env: config.env(), task, life: *life, horizon: config.horizon(), seed: protocol.seed };
-            (plant, agent.duplicate(), reference.map(Agent::duplicate), place)
+            (plant, Dweller::new(plant, policy, logs), reference.map(Alone::fixed), place)
         });
-        run_jobs(jobs.collect(), actors, |(plant, agent, reference, place): Job<'_>| {
-            *place = Some(one(plant, (agent, reference), (protocol.episodes, *learning), logs));
+        run_jobs(jobs.collect(), actors, |(plant, dweller, reference, place): Job<'_>| {
+            *place = Some(one(plant, dweller, reference, protocol.episodes));
         });
         for life in found.into_iter().flatten() {
             seen(life?);
@@ -157,100 +168,46 @@ pub fn live(
     Ok(())
 }
 
-type Job<'a> = (Plant<'a>, Box<dyn Agent>, Option<Box<dyn Agent>>, &'a mut Option<Result<Lived, Diverged>>);
+type Job<'a> = (Plant<'a>, Dweller<'a>, Option<Alone>, &'a mut Option<Result<Lived, Diverged>>);
 
 /// One life.
 fn one(
     plant: Plant<'_>,
-    (agent, reference): (Box<dyn Agent>, Option<Box<dyn Agent>>),
-    (episodes, learning): (u32, Learning),
-    logs: bool,
+    mut dweller: Dweller<'_>,
+    mut reference: Option<Alone>,
+    episodes: u32,
 ) -> Result<Lived, Diverged> {
-    let mut alone = Alone::new(agent.duplicate(), actions(agent.adapts()));
-    let mut reference = reference.map(|agent| Alone::new(agent, Actions::Deterministic));
-    let every =
-        if learning.every == 0 || agent.adapts() != Adapts::ByGradient { plant.horizon } else { learning.every };
-    let mut policy = OnLife::new(plant, learning, agent, logs);
     let (switches, regimes) = moves(&plant, episodes);
     let mut slots = Vec::with_capacity(episodes as usize);
     let mut ticks = Vec::new();
     for episode in 0..episodes {
         stop::check();
-        let guard = policy.opinion();
-        let adapted = policy.begin(episode);
-        let known = policy.alarms.len();
-        let played = plant.perform(episode, every, &mut policy, OnLife::acting, |policy, piece, from| {
-            policy.take(piece, episode, from)
-        })?;
-        let returned = played.returned();
-        policy.end(episode, returned);
-        waited(&played, plant.horizon, &mut ticks);
+        let lived = dweller.live(&plant, episode)?;
+        let returned = lived.played.returned();
+        waited(&lived.played, plant.horizon, &mut ticks);
         let range = u64::from(episode) * u64::from(plant.horizon)..u64::from(episode + 1) * u64::from(plant.horizon);
         slots.push(Slot {
             returned,
-            oracle: oracle(&plant, episode),
-            // the same policy with the same random numbers gives the same episode
-            unadapted: if adapted { alone.play(&plant, episode)? } else { returned },
-            reference: reference.as_mut().map(|agent| agent.play(&plant, episode)).transpose()?,
-            random: random(&plant, episode),
+            oracle: dweller::oracle(&plant, episode).map(|played| played.returned()),
+            unadapted: lived.unadapted,
+            reference: reference.as_mut().map(|agent| agent.play(&plant, episode)).transpose()?.map(|p| p.returned()),
+            random: dweller::random(&plant, episode).returned(),
             switches: switches.iter().copied().filter(|tick| range.contains(tick)).collect(),
-            alarms: policy.alarms[known..].to_vec(),
+            alarms: lived.alarms,
             regime: regimes[episode as usize].clone(),
-            guard,
-            adapted,
+            guard: lived.guard,
+            adapted: lived.adapted,
         });
     }
+    let (diverged, log) = dweller.ends();
     Ok(Lived {
         life: plant.life,
         horizon: plant.horizon,
         slots,
         recoveries: metrics::recovery_ticks::times(&ticks, &switches),
-        diverged: policy.diverged,
-        log: policy.log.unwrap_or_default(),
+        diverged,
+        log,
     })
-}
-
-/// A policy that does not learn from its life, and remembers nothing from one episode to the next.
-struct Alone {
-    agent: Box<dyn Agent>,
-    actions: Actions,
-    memory: Memories,
-}
-
-impl Alone {
-    fn new(mut agent: Box<dyn Agent>, actions: Actions) -> Self {
-        agent.begin(1);
-        Alone { agent, actions, memory: Memories::new() }
-    }
-
-    /// Its return in a slot.
-    fn play(&mut self, plant: &Plant<'_>, episode: u32) -> Result<f64, Diverged> {
-        self.memory.clear();
-        let played = plant.perform(episode, plant.horizon, self, Alone::acting, |_, _, _| Ok(()))?;
-        Ok(played.returned())
-    }
-
-    fn acting(&mut self) -> Acting<'_> {
-        let policies = self.agent.policies();
-        let policy = (policies.layout, &policies.params[0][..]);
-        Acting { policy, actions: self.actions, memory: &mut self.memory }
-    }
-}
-
-/// Return of the controller with full knowledge in a slot.
-fn oracle(plant: &Plant<'_>, episode: u32) -> Option<f64> {
-    let tasks = std::slice::from_ref(plant.task);
-    let controller = privileged::controller(plant.env)?;
-    let mut actor = Controlled::new(plant.env, (tasks, 1), |_, _| controller.clone());
-    Some(plant.play(episode, &mut actor).returned())
-}
-
-/// Return of random actions in a slot.
-fn random(plant: &Plant<'_>, episode: u32) -> f64 {
-    let tasks = std::slice::from_ref(plant.task);
-    let stream = plant.stream(metadrift_envs::Purpose::EvaluationAction, episode);
-    let mut actor = Controlled::new(plant.env, (tasks, 1), |_, _| Random::of(plant.env.spec().action, stream));
-    plant.play(episode, &mut actor).returned()
 }
 
 /// Ticks at which the world changes suddenly, and the values of the drifting channels at the beginning of each slot.

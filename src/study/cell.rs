@@ -6,6 +6,7 @@ use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    lives::{LifeScores, LivesConfig},
     methods::{Length, Made},
     plan::{Cell, Plan},
 };
@@ -44,12 +45,14 @@ pub struct CellResult {
     pub evaluations: Vec<Evaluated>,
 }
 
-/// An evaluation of a cell. There is one kind so far; lives in a world that moves will be another.
+/// An evaluation of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Evaluated {
     /// Held-out tasks of a split, after 0, 1, … K adaptation steps.
     HeldOut(HeldOutScores),
+    /// Lives in a world that moves.
+    Lives(LifeScores),
 }
 
 /// Returns on held-out tasks.
@@ -140,6 +143,7 @@ impl Plan {
             Made::Policy(policy) => (policy.adapts, "none".to_owned()),
         };
         all.insert("study.law".into(), law);
+        all.extend(self.file.lives.into_iter().flat_map(LivesConfig::settings));
         all.insert("study.adapts".into(), adapts.to_string());
         all.insert("study.evaluation_seed".into(), self.file.evaluation.seed.to_string());
         all
@@ -228,7 +232,10 @@ impl CellResult {
 
     /// The scores on a split.
     pub fn held_out(&self, split: Split) -> Option<&HeldOutScores> {
-        self.evaluations.iter().find_map(|Evaluated::HeldOut(scores)| (scores.split == split).then_some(scores))
+        self.evaluations.iter().find_map(|evaluated| match evaluated {
+            Evaluated::HeldOut(scores) if scores.split == split => Some(scores),
+            Evaluated::HeldOut(_) | Evaluated::Lives(_) => None,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use metadrift_envs::EnvKind;
 
-use super::{file::StudyFile, methods::Method, plan::PresetPlan};
+use super::{file::StudyFile, lives::LivesConfig, methods::Method, plan::PresetPlan};
 
 /// Checks the lists of the file that need no look at presets or methods.
 pub(super) fn check_lists(file: &StudyFile, problems: &mut Vec<String>) {
@@ -29,6 +29,7 @@ pub(super) fn check_lists(file: &StudyFile, problems: &mut Vec<String>) {
     if file.budget.env_steps == 0 || file.budget.presets.values().any(|steps| *steps == 0) {
         problems.push("budget: 0 environment steps train nothing; leave the method out, or name `scratch`".to_owned());
     }
+    problems.extend(file.lives.and_then(LivesConfig::problems));
     if let Some(seed) = file.seeds.iter().find(|seed| **seed > i64::MAX as u64) {
         problems.push(format!("seeds: {seed} is above {}", i64::MAX));
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::lives::LivesConfig;
 use crate::{
     config::{ConfigError, nearest},
     presets,
@@ -39,6 +40,9 @@ pub struct StudyFile {
     /// The protocol of evaluation, the same for all methods.
     #[serde(default)]
     pub evaluation: Evaluation,
+    /// Lives in a world that moves, if they are asked for.
+    #[serde(default)]
+    pub lives: Option<LivesConfig>,
 }
 
 /// A method with settings of its own.
@@ -103,17 +107,30 @@ macro_rules! studies {
     };
 }
 
-studies!("quick", "full", "ns-gym", "cadm", "packer", "actuator-inversion");
+studies!("quick", "full", "lives", "ns-gym", "cadm", "packer", "actuator-inversion");
 
 /// The keys of each table, for the search for unknown ones.
 const KEYS: &[(&str, &[&str])] = &[
     (
         "",
-        &["name", "description", "seeds", "presets", "methods", "method", "baseline", "scale", "budget", "evaluation"],
+        &[
+            "name",
+            "description",
+            "seeds",
+            "presets",
+            "methods",
+            "method",
+            "baseline",
+            "scale",
+            "budget",
+            "evaluation",
+            "lives",
+        ],
     ),
     ("method", &["name", "from", "set", "on"]),
     ("scale", &["zero", "one"]),
     ("budget", &["env_steps", "presets"]),
+    ("lives", &["lives", "episodes", "guard"]),
     ("evaluation", &["tasks", "episodes", "adapt_steps", "seed"]),
 ];
 

@@ -4,12 +4,14 @@ use metadrift_envs::Split;
 
 use super::{
     cell::{CellResult, HeldOutScores, Phase},
+    lives,
     plan::Plan,
     results::{ALL, Row},
     scores::SPLITS,
 };
 use crate::{
     config::Role,
+    live::metrics::Life,
     stats::{
         aggregate::{Matrix, interquartile_mean, iqm, median, optimality_gap, total_mean, worst_decile},
         bootstrap::{Resample, by_task, crossed, crossed_groups, stratified},
@@ -70,6 +72,8 @@ pub(super) struct OnPreset {
     preset: usize,
     split: Split,
     methods: Vec<Scores>,
+    /// The lives of each method, `[methods][seeds][lives]`; empty if there are none.
+    lives: Vec<Vec<Vec<Life>>>,
     /// For each phase the methods at 0 and 1 of the scale, if their gap is one there.
     scale: Vec<Option<(usize, usize)>>,
 }
@@ -81,7 +85,9 @@ impl OnPreset {
         let methods: Vec<Scores> = (0..plan.methods.len()).map(of).collect();
         let holds = |k: usize| plan.scale.filter(|ends| is_gap(plan, &methods, *ends, k));
         let scale = (0..methods[0].returns.len()).map(holds).collect();
-        OnPreset { preset, split, methods, scale }
+        let lives = |method| lives::of_method(plan, found, (method, preset), split);
+        let lives = (0..plan.methods.len()).filter_map(lives).collect();
+        OnPreset { preset, split, methods, lives, scale }
     }
 
     /// Methods at the ends of the scale in phase `k`.
@@ -118,6 +124,14 @@ impl OnPreset {
         };
         let found = values(&whole(size)).into_iter().zip(intervals);
         let mut rows: Vec<Row> = found.map(|(value, ends)| row(value, ends)).collect();
+        if let Some(lives) = self.lives.get(method) {
+            let baseline = plan.baseline.filter(|baseline| *baseline != method).map(|at| &self.lives[at][..]);
+            let values = |drawn: &Resample| lives::values(lives, baseline, drawn);
+            let size = (size.0, lives[0].len());
+            let intervals = crossed(seed, size, |drawn| values(drawn).into_iter().map(|(_, _, value)| value).collect());
+            let found = values(&whole(size)).into_iter().zip(intervals);
+            rows.extend(found.map(|(value, ends)| Row { tasks: size.1, ..row(value, ends) }));
+        }
         let columns = stratified(&by_task(own.last()), seed, interquartile_mean);
         rows.push(row(("iqm_stratified", Some((own.returns.len() - 1) as f64), iqm(own.last())), columns));
         rows

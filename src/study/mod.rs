@@ -13,6 +13,7 @@
 mod cell;
 mod check;
 mod file;
+mod lives;
 mod measure;
 mod methods;
 mod plan;
@@ -25,6 +26,7 @@ mod table;
 
 pub use cell::{CellResult, Evaluated, HeldOutScores, Phase};
 pub use file::{SHIPPED, StudyFile, text};
+pub use lives::{LifeScores, LivesConfig};
 pub use methods::{BUILT_IN, Method};
 pub use plan::{Cell, Plan, StudyError};
 pub use progress::{Progress, training_steps, work};

@@ -12,6 +12,7 @@ use metadrift_agents::{
 
 use super::{
     cell::{CellResult, FILE, Stored, leaves_a_run},
+    lives,
     methods::{Length, Made},
     plan::{Cell, Plan, StudyError},
     scores,
@@ -142,13 +143,14 @@ fn make(
     };
     for &at in group {
         let cell = &plan.cells[at];
-        let (ended, evaluations) = match (&plan.methods[cell.place.0].made, &trained) {
+        let (ended, mut evaluations) = match (&plan.methods[cell.place.0].made, &trained) {
             (Made::Law(law), _) => (("none", 0, 0), scores::of_law(plan, cell, *law)),
             (Made::Policy(_), Some(Policy { agent, ended, iterations, env_steps })) => {
                 ((*ended, *iterations, *env_steps), scores::of_agent(plan, cell, &**agent, actors)?)
             }
             (Made::Policy(_), None) => unreachable!("a policy has a training"),
         };
+        evaluations.extend(lives::of_cell(plan, cell, trained.as_ref().map(|policy| &*policy.agent), actors)?);
         let result = CellResult::new((plan.settings(cell), plan.task_digests(cell)), ended, evaluations);
         let folder = cell.folder(out);
         fs::create_dir_all(&folder).during(|| format!("cannot create {}", folder.display()))?;

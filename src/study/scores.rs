@@ -106,7 +106,8 @@ mod tests {
         learner.save(&mut state);
         learner.load(&state).unwrap();
         let found = of_agent(&plan, cell, &*learner.agent(), 1).unwrap();
-        for (Evaluated::HeldOut(scores), split) in found.iter().zip(SPLITS) {
+        for (evaluated, split) in found.iter().zip(SPLITS) {
+            let Evaluated::HeldOut(scores) = evaluated else { panic!("a study without lives") };
             let (tasks, life) = (tasks(&plan, cell, split), Life::evaluation(&cell.judged));
             for (k, phase) in scores.phases.iter().enumerate() {
                 let idle = returns(cell.judged.env(), &tasks, 2, (life, k), 7, |_, _| Nothing);

@@ -43,6 +43,7 @@ pub fn to_text(results: &Results) -> String {
             for method in &results.methods {
                 text += &line(results, (&method.name, &preset.name, split), steps as f64);
             }
+            text += &lives(results, (&preset.name, split));
         }
     }
     for split in ["in-dist", "ood"] {
@@ -93,6 +94,34 @@ fn line(results: &Results, place: (&str, &str, &str), last: f64) -> String {
     ])
 }
 
+/// The lives of all methods on a preset's split, if there are any.
+fn lives(results: &Results, (preset, split): (&str, &str)) -> String {
+    let columns = |[method, returned, interval, regret, share, recovers, harm]: [&str; 7]| {
+        let line =
+            format!("{method:<NAME$} {returned:>6} {interval:>16} {regret:>7} {share:>9} {recovers:>9} {harm:>7}");
+        line.trim_end().to_owned() + "\n"
+    };
+    let mut text = columns(["lives", "return", "95 % interval", "regret", "relative", "recovers", "harmed"]);
+    for method in &results.methods {
+        let find = |metric| results.find((&method.name, preset, split), metric, None);
+        let Some(returned) = find("live_return") else { return String::new() };
+        let figure = |metric, show: fn(f64) -> String| find(metric).map_or(String::new(), |row| show(row.value));
+        text += &columns([
+            &method.name,
+            &short(returned.value),
+            &format!("[{}, {}]", short(returned.low), short(returned.high)),
+            &figure("live_regret", short),
+            &figure("live_relative_regret", |value| format!("{value:.2}")),
+            &figure(
+                "live_recovery_ticks",
+                |ticks| if ticks.is_finite() { format!("{ticks:.0}") } else { "never".into() },
+            ),
+            &figure("live_harm", |share| format!("{:.1} %", 100.0 * share)),
+        ]);
+    }
+    text
+}
+
 /// A number in at most six characters if it is below 100,000.
 fn short(value: f64) -> String {
     match value.abs() {
@@ -111,6 +140,10 @@ fn legend(results: &Results, seeds: usize) -> String {
     }
     if let Some(baseline) = &results.baseline {
         let _ = write!(text, "\nminus {baseline}: 95 % interval of the difference after, on the same seeds and tasks");
+    }
+    if results.rows.iter().any(|row| row.metric == "live_return") {
+        text += "\nlives: mean return of an episode; regret against full knowledge, and relative to the\nbaseline's; changes \
+                 recovered from; lives that adaptation made worse (docs/living.md)";
     }
     text += "\nintervals: bootstrap of seeds and tasks";
     if seeds < 5 {

@@ -17,6 +17,7 @@ mod drop;
 mod forgetting;
 mod harm;
 mod level;
+mod life;
 mod recovery_episodes;
 pub mod recovery_ticks;
 mod regret;
@@ -26,6 +27,7 @@ pub use detection::Detections;
 pub use drop::Drops;
 pub use harm::Harm;
 pub use level::Level;
+pub use life::Life;
 pub use regret::Regret;
 
 /// A figure over lives.
