@@ -93,7 +93,10 @@ fn learn(
     let guard = policy.opinion();
     let adapted = policy.begin(episode);
     let known = policy.alarms.len();
-    let take = |policy: &mut OnLife<'_>, piece, from| policy.take(piece, episode, from);
+    let take = |policy: &mut OnLife<'_>, piece, from| {
+        policy.take(piece, episode, from);
+        Ok(())
+    };
     let played = plant.perform(episode, every, policy, OnLife::acting, take)?;
     policy.end(episode, played.returned());
     // the same policy with the same random numbers gives the same episode

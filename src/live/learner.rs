@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use metadrift_agents::{
     agent::{Adapts, Agent},
     host_policy::HostPolicy,
-    report::Diverged,
     rollout::Rollout,
 };
 use metadrift_envs::{Purpose, unit_f32};
@@ -41,6 +40,8 @@ pub struct OnLife<'a> {
     guard: Option<Guard>,
     /// True if the adapted policy acts in this episode.
     acts: bool,
+    /// True if the guard's coin decided that.
+    tossed: bool,
     /// True if the policy has adapted since the beginning, or since it forgot.
     has_adapted: bool,
     /// True if a change was noticed since the last adaptation.
@@ -72,6 +73,7 @@ impl<'a> OnLife<'a> {
             detector: learning.detector.map(|d| Detector::new(d, plant.env.spec(), &plant.task.settings)),
             guard: learning.guard.map(Guard::new),
             acts: true,
+            tossed: false,
             has_adapted: false,
             changed: false,
             alarms: Vec::new(),
@@ -86,10 +88,9 @@ impl<'a> OnLife<'a> {
             return episode > 0;
         }
         let word = self.plant.stream(Purpose::Trial, episode).block(0)[0];
-        self.acts = match &self.guard {
-            Some(guard) if self.has_adapted => guard.adapted_acts(unit_f32(word).into()),
-            _ => true,
-        };
+        let guard = self.guard.as_ref().filter(|_| self.has_adapted);
+        self.tossed = guard.is_some();
+        self.acts = guard.is_none_or(|guard| guard.adapted_acts(unit_f32(word).into()));
         self.acts && self.has_adapted
     }
 
@@ -107,17 +108,14 @@ impl<'a> OnLife<'a> {
     }
 
     /// Takes in a piece of an episode that began with its tick `from`, and adapts within the episode if it is to.
-    ///
-    /// # Errors
-    /// None that the life does not outlast; see [`OnLife::end`].
-    pub fn take(&mut self, piece: Rollout, episode: u32, from: u32) -> Result<(), Diverged> {
+    pub fn take(&mut self, piece: Rollout, episode: u32, from: u32) {
         let tick = u64::from(episode) * u64::from(self.plant.horizon) + u64::from(from);
         let steps = piece.num_valid();
         let alarm = self.detector.as_mut().and_then(|detector| detector.steps(&piece.task(0)));
         let piece = match alarm {
             Some(at) => {
                 self.alarms.push(tick + at as u64);
-                self.forget();
+                self.forget(None);
                 piece.without_first(at)
             }
             None => piece,
@@ -132,7 +130,6 @@ impl<'a> OnLife<'a> {
         if self.learning.every > 0 && !over {
             self.adapt(episode, tick + steps);
         }
-        Ok(())
     }
 
     /// Ends an episode with its return.
@@ -140,24 +137,22 @@ impl<'a> OnLife<'a> {
         let end = u64::from(episode + 1) * u64::from(self.plant.horizon);
         if self.detector.as_mut().is_some_and(|detector| detector.episode(returned)) {
             self.alarms.push(end - 1);
-            let last = episode;
-            self.forget();
             // the episode that gave the alarm belongs to the new world
-            self.pieces.retain(|piece| piece.episode == last);
+            self.forget(Some(episode));
         }
-        let judged = self.has_adapted;
-        let rolled = judged && self.guard.as_mut().is_some_and(|guard| guard.see(returned, self.acts));
+        // an episode that began without a coin, or in a world that is no more, tells the guard nothing
+        let rolled = self.tossed && self.guard.as_mut().is_some_and(|guard| guard.see(returned, self.acts));
         self.adapt(episode, end);
         if let (true, Some(entry)) = (rolled, self.log.as_mut().and_then(|log| log.last_mut())) {
             entry.rolled_back = true;
         }
     }
 
-    /// Forgets what was learned of a world that is no more.
-    fn forget(&mut self) {
+    /// Forgets what was learned of a world that is no more, but for the data of episode `but`.
+    fn forget(&mut self, but: Option<u32>) {
         self.agent.return_by(1.0);
-        self.pieces.clear();
-        (self.has_adapted, self.changed) = (false, true);
+        self.pieces.retain(|piece| Some(piece.episode) == but);
+        (self.has_adapted, self.tossed, self.changed) = (false, false, true);
         if let Some(guard) = &mut self.guard {
             guard.renew();
         }
@@ -170,7 +165,8 @@ impl<'a> OnLife<'a> {
         if self.pieces.is_empty() || self.agent.adapts() != Adapts::ByGradient {
             return;
         }
-        let before = self.agent.duplicate();
+        let params = |agent: &dyn Agent| log::digest_of(&agent.policies().params[0]);
+        let before = self.log.as_ref().map(|_| params(&*self.agent));
         self.agent.return_by(self.learning.anchor);
         let data = self.data(episode);
         let taken = (0..self.learning.steps).try_for_each(|_| self.agent.adapt(&data));
@@ -180,15 +176,15 @@ impl<'a> OnLife<'a> {
         }
         self.has_adapted = taken.is_ok();
         let changed = std::mem::take(&mut self.changed);
-        if let Some(log) = &mut self.log {
+        if let (Some(log), Some(before)) = (&mut self.log, before) {
             log.push(Entry {
                 life: self.plant.life,
                 episode,
                 tick,
                 samples: data.num_valid(),
                 data: log::digest(&data.task(0)),
-                before: log::digest_of(&before.policies().params[0]),
-                after: log::digest_of(&self.agent.policies().params[0]),
+                before,
+                after: params(&*self.agent),
                 change: changed,
                 guard: self.guard.as_ref().map(|guard| guard.opinion().name().to_owned()),
                 evidence: self.guard.as_ref().map(Guard::evidence),
