@@ -37,7 +37,7 @@ fn distributions_and_charts_read_back() {
     let chart = layout.at(&[8, 8, 2, 2]).unwrap();
     assert_eq!(
         (chart.text(1), chart.at(&[2]).unwrap().text(1)),
-        ("return before and after adaptation".into(), "^return/pre$".into())
+        ("return before and after adaptation".into(), "^return$".into())
     );
     let found = events[3].at(&[5, 1]).unwrap();
     assert_eq!((found.text(1), plugin(&found).0), ("eval/ood/returns_k1".into(), "histograms".into()));

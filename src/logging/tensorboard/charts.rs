@@ -51,9 +51,10 @@ fn bins(values: &[f64]) -> Vec<[f64; 3]> {
 pub(super) fn layout() -> protobuf::ProtobufResult<Summary_Value> {
     let mut training = Category::new();
     training.set_title("Training".into());
-    training
-        .mut_chart()
-        .push(lines("return before and after adaptation", &["return/pre", "return/post", "return/mean"]));
+    training.mut_chart().push(lines(
+        "return before and after adaptation",
+        &["return", "return/pre", "return/unadapted", "return/post"],
+    ));
     let mut held_out = Category::new();
     held_out.set_title("Held-out tasks".into());
     for split in ["in-dist", "ood"] {
