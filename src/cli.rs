@@ -53,7 +53,7 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Live through long tasks that change, one lane each: the policy learns from what it does
     #[command(after_help = "Examples:\n  metadrift live runs/cartpole-switch/latest --episodes 40\n  \
-        metadrift live runs/cartpole-switch/latest --detector prediction --log adaptations.jsonl\n  \
+        metadrift live runs/cartpole-flip/latest --guard off --log adaptations.jsonl\n  \
         metadrift live --learner adaptive-control --preset cartpole-switch\n  \
         metadrift live --verify adaptations.jsonl")]
     Live(Box<LiveArgs>),

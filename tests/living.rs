@@ -65,6 +65,7 @@ fn a_log_of_adaptations_is_chained() {
     let text = place.expect(0, "live run --lives 3 --episodes 4 --log log.jsonl");
     assert!(text.contains("regret per episode") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(place.expect(0, "live --verify log.jsonl").contains("12 adaptations"));
+    assert!(place.expect(2, "live run --lives 1 --episodes 2 --log log.jsonl").contains("is there already"));
     let path = place.path("log.jsonl");
     let log = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, log.replacen("\"rolled_back\":false", "\"rolled_back\":true", 1)).unwrap();

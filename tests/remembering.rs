@@ -65,7 +65,7 @@ fn an_evaluation_follows_a_life_and_a_trace_shows_it() {
         assert!((1.0..=40.0).contains(&mean("deterministic")) && (1.0..=40.0).contains(&mean("stochastic")));
     }
     // CartPole pays 1 a tick
-    assert_eq!(json["life"]["return_per_tick"], 1.0);
+    assert_eq!(json["life"]["reward_per_tick"], 1.0);
     assert!(json["life"]["changes"].as_u64().unwrap() > 0, "{}", json["life"]);
     let ticks = &json["life"]["recovery_ticks"];
     assert!(ticks["censored"].is_u64() && ticks.get("median").is_some() && ticks.get("p90").is_some(), "{ticks}");

@@ -14,7 +14,7 @@ use crate::{
 /// `live`
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// Folder of the run
+    /// Folder of the run; or --learner with --preset
     #[arg(value_name = "RUN", required_unless_present_any = ["learner", "verify"])]
     pub run: Option<PathBuf>,
     /// Live with this learner's policy before any training instead, such as adaptive-control, which needs none
@@ -70,13 +70,13 @@ pub struct LearningArgs {
     pub steps: Option<u8>,
     /// Way back to the unadapted policy before each adaptation: 1 begins anew, 0 goes on from the last, and a share mixes
     /// them [default: 0]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, value_parser = share)]
     pub anchor: Option<f64>,
     /// Number of the last episodes that an adaptation learns from [default: 1]
     #[arg(long, value_name = "EPISODES", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub window: Option<u32>,
     /// Episodes in which the weight of data halves [default: it does not]
-    #[arg(long, value_name = "EPISODES", value_parser = positive)]
+    #[arg(long, value_name = "EPISODES", allow_negative_numbers = true, value_parser = positive)]
     pub half_life: Option<f64>,
     /// Weigh steps by their probability under the policy that adapts, against that under the one that took them, up to 5
     /// [default: on]
@@ -89,13 +89,13 @@ pub struct LearningArgs {
     #[arg(long, value_name = "TEST")]
     pub test: Option<Test>,
     /// Height of the test's statistic that is an alarm, in standard deviations [default: 40; 5 for returns]
-    #[arg(long, value_name = "HEIGHT", value_parser = positive)]
+    #[arg(long, value_name = "HEIGHT", allow_negative_numbers = true, value_parser = positive)]
     pub threshold: Option<f64>,
     /// Take an adapted policy back once a sequential test shows that it is worse than the unadapted one [default: on]
     #[arg(long, value_name = "on|off")]
     pub guard: Option<Switch>,
     /// Probability that the guard takes back a policy that is never worse, in a whole life [default: 0.05]
-    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true, value_parser = level)]
     pub level: Option<f64>,
 }
 

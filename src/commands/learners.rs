@@ -44,13 +44,7 @@ fn show(name: &str, format: Format) -> Result<()> {
     if let Some(recipe) = recipes::find(name) {
         return show_recipe(recipe, format);
     }
-    let Some(entry) = Kind::from_name(name) else {
-        let names = learners::all().map(|entry| entry.name).chain(recipes::ALL.iter().map(|recipe| recipe.name));
-        let near = nearest(name, names);
-        let near = near.map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
-        let message = format!("there is no learner `{name}`{near} `metadrift learners list` lists them");
-        return Err(ConfigError::NotFound(message).into());
-    };
+    let entry = Kind::from_name(name).ok_or_else(|| unknown(name))?;
     let own: Vec<&Key> = entry.own.map_or_else(Vec::new, |own| own.keys.iter().collect());
     let objects: Vec<Value> = own.iter().map(|key| keys::to_json(key)).collect();
     let unread: Vec<&str> = keys::all().map(|key| key.key).filter(|key| entry.ignores(key)).collect();
@@ -78,6 +72,14 @@ fn show(name: &str, format: Format) -> Result<()> {
         }
         text + "\nAll keys: metadrift config keys\n"
     })
+}
+
+/// The error of a name that is neither a learner's nor a recipe's.
+pub(super) fn unknown(name: &str) -> ConfigError {
+    let names = learners::all().map(|entry| entry.name).chain(recipes::ALL.iter().map(|recipe| recipe.name));
+    let near = nearest(name, names);
+    let near = near.map_or(".".to_owned(), |near| format!("; did you mean `{near}`?"));
+    ConfigError::NotFound(format!("there is no learner `{name}`{near} `metadrift learners list` lists them"))
 }
 
 fn show_recipe(recipe: &Recipe, format: Format) -> Result<()> {

@@ -9,6 +9,8 @@ use metadrift_agents::{
     agent::{Adapts, Agent},
     backend::BackendChoice,
     device::Device,
+    learners::{Kind, recipes},
+    stop,
 };
 use metadrift_envs::NotifyLevel;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use serde_json::json;
 use crate::{
     checkpoint::Which,
     cli::{DetectorName, Format, LearningArgs, LiveArgs, Switch},
-    commands::print,
+    commands::{learners, print},
     config::{Config, ConfigError, Experiment},
     device,
     failure::{During, Result, WrongUsage},
@@ -28,7 +30,7 @@ use crate::{
         log,
         metrics::{self, Subject, Summary},
     },
-    output, presets, registry,
+    message, output, presets, registry,
     run_dir::task_digests,
     train,
     trained::Trained,
@@ -78,7 +80,13 @@ pub fn run(args: &LiveArgs) -> Result<()> {
     if let Some(file) = &args.verify {
         return verify(file);
     }
-    args.log.as_deref().map_or(Ok(()), output::check)?;
+    if let Some(log) = &args.log {
+        output::check(log)?;
+        if log.is_file() {
+            let message = format!("{} is there already: a log is not written over; choose another name", log.display());
+            return Err(WrongUsage(message).into());
+        }
+    }
     let device = device::open(args.compute.device)?;
     let computing = (device, args.compute.backend);
     let (config, agent) = subject(args, computing)?;
@@ -89,32 +97,46 @@ pub fn run(args: &LiveArgs) -> Result<()> {
     let learning = learning(&args.learning, &config, &*agent)?;
     let (lives, episodes, seed) = (args.lives as usize, args.episodes, args.seed);
     let protocol = Protocol { split: args.split, lives, episodes, seed };
-    // hidden unless on a terminal
-    let bar = ProgressBar::new(lives as u64);
+    let learns = learning.unwrap_or(Learning { guard: None, ..Learning::default() });
+    let policies = (Policy::Learning(&*agent, learns), reference.as_deref());
     let mut lived = Vec::with_capacity(lives);
-    let mut printed = Ok(());
-    live::live(
-        &config,
-        (Policy::Learning(&*agent, learning.unwrap_or_default()), reference.as_deref()),
-        &protocol,
-        (args.compute.num_actors(), args.log.is_some()),
-        |life| {
-            if args.format == Format::Json && printed.is_ok() {
-                printed = lines(&life);
-            }
-            lived.push(life);
-            bar.inc(1);
-        },
-    )?;
-    bar.finish_and_clear();
-    printed?;
+    let ended = stop::catch(|| all(args, &config, policies, &protocol, &mut lived));
     let subject = Subject { preset: &config.name, learner: config.learner.name };
-    let summary = metrics::score(&subject, &protocol, learning.as_ref(), &lived);
-    match args.format {
-        Format::Json => print(&(serde_json::to_string(&json!({ "summary": summary }))? + "\n"))?,
-        Format::Text => print(&text::of(&summary, &lived))?,
+    let summary = (!lived.is_empty()).then(|| metrics::score(&subject, &protocol, learning.as_ref(), &lived));
+    if let (Some(file), Some(summary)) = (&args.log, &summary) {
+        keep(file, &config, summary, &lived)?;
     }
-    args.log.as_ref().map_or(Ok(()), |file| keep(file, &config, &summary, &lived))
+    let (Ok(done), Some(summary)) = (ended, summary) else {
+        message::say(&format!("stopped early, after {} of {lives} lives: there is no result", lived.len()));
+        return Ok(());
+    };
+    done?;
+    match args.format {
+        Format::Json => Ok(print(&(serde_json::to_string(&json!({ "summary": summary }))? + "\n"))?),
+        Format::Text => Ok(print(&text::of(&summary, &lived))?),
+    }
+}
+
+/// Lives all lives, and prints their episodes if programs are to read them.
+fn all(
+    args: &LiveArgs,
+    config: &Experiment,
+    policies: (Policy<'_>, Option<&dyn Agent>),
+    protocol: &Protocol,
+    lived: &mut Vec<Lived>,
+) -> Result<()> {
+    // hidden unless on a terminal
+    let bar = ProgressBar::new(protocol.lives as u64);
+    let mut printed = Ok(());
+    live::live(config, policies, protocol, (args.compute.num_actors(), args.log.is_some()), |life| {
+        if args.format == Format::Json && printed.is_ok() {
+            printed = lines(&life);
+        }
+        lived.push(life);
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    printed
 }
 
 /// Prints the episodes of a life, one object a line.
@@ -159,6 +181,9 @@ fn subject(args: &LiveArgs, computing: Computing) -> Result<(Experiment, Box<dyn
         (None, preset) => {
             let name = args.learner.as_ref().expect("the parser asks for one");
             let preset = preset.as_ref().expect("the parser asks for it");
+            if Kind::from_name(name).is_none() && recipes::find(name).is_none() {
+                return Err(learners::unknown(name).into());
+            }
             let config = presets::load_control(preset, &[format!("learner={name}")])?;
             let learner = train::learner(&config, computing.0, computing.1.unwrap_or_default(), 1)?;
             let agent = learner.agent();

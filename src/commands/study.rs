@@ -1,12 +1,14 @@
 //! `study`
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
     process::ExitCode,
     time::Instant,
 };
 
+use indicatif::ProgressBar;
 use metadrift_agents::{
     backend::BackendChoice,
     device::Device,
@@ -15,7 +17,7 @@ use metadrift_agents::{
 };
 use serde_json::{Value, json};
 
-use super::{aligned, print, print_as};
+use super::{aligned, fitted, print, print_as};
 use crate::{
     cli::{Format, StudyArgs, threads},
     failure::{During, Result, WrongUsage, code},
@@ -100,7 +102,7 @@ fn list_methods(format: Format) -> Result<()> {
     let objects: Vec<Value> =
         rows.iter().map(|(name, about, kind)| json!({ "name": name, "about": about, "kind": kind })).collect();
     print_as(format, &objects, || {
-        aligned(&rows.iter().map(|(name, about, _)| [(*name).to_owned(), (*about).to_owned()]).collect::<Vec<_>>())
+        fitted(&rows.iter().map(|(name, about, _)| [(*name).to_owned(), (*about).to_owned()]).collect::<Vec<_>>())
     })
 }
 
@@ -119,10 +121,16 @@ fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
         Some(out) if out.exists() => study::states(plan, out)?.finished.iter().map(Option::is_some).collect(),
         _ => vec![false; plan.cells.len()],
     };
+    let trained = plan.cells.iter().filter(|cell| cell.training.is_some()).map(|cell| cell.place);
+    let trainings = trained.collect::<BTreeSet<_>>().len();
+    say(&format!("measures one iteration of each of {trainings} trainings"));
+    // hidden unless on a terminal
+    let bar = ProgressBar::new(trainings as u64);
     let (mut rows, mut steps, mut total, mut known) = (Vec::new(), 0, 0.0, (usize::MAX, usize::MAX, 0.0));
     for (at, cell) in plan.cells.iter().enumerate() {
         if (known.0, known.1) != cell.place {
             known = (cell.place.0, cell.place.1, pace(cell)?);
+            bar.inc(u64::from(cell.training.is_some()));
         }
         let own = if cell.trained_by == at { study::training_steps(plan, cell) } else { 0 };
         let shared = study::training_steps(plan, cell) > 0 && own == 0;
@@ -132,6 +140,7 @@ fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
         }
         rows.push((cell.name.clone(), own, time / 60.0, finished[at], shared));
     }
+    bar.finish_and_clear();
     let minutes = total / 60.0 / jobs as f64;
     let cells: Vec<Value> = rows
         .iter()

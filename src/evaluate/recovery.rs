@@ -16,8 +16,9 @@ const TOLERANCE: f64 = 0.05;
 /// Performance in a life in a world that moves, with the most likely actions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LifeScore {
-    /// Mean reward per tick.
-    pub return_per_tick: f64,
+    /// Mean reward of a tick, over all ticks that were lived through. Where every tick earns the same, as in CartPole, it says
+    /// nothing: returns of episodes do.
+    pub reward_per_tick: f64,
     /// Number of sudden changes with 20 ticks before and after, over all lanes.
     pub changes: usize,
     /// Mean reward per tick in the window before a change; absent if nothing changes suddenly.
@@ -74,7 +75,7 @@ impl Recoveries {
         let changes = self.times.len();
         let per_change = |sum: f64| (changes > 0).then(|| sum / changes as f64);
         LifeScore {
-            return_per_tick: self.reward / self.ticks as f64,
+            reward_per_tick: self.reward / self.ticks as f64,
             changes,
             before_change: per_change(self.before),
             after_change: per_change(self.after),

@@ -14,13 +14,14 @@ use crate::{
 pub fn of(summary: &Summary, lives: &[Lived]) -> String {
     let protocol = summary.protocol;
     let mut text = format!(
-        "{}, {}: {} {} lives of {} episodes, seed {}\n\n",
+        "{}, {}: {} {} lives of {} episodes, seed {}{}\n\n",
         summary.learner,
         summary.preset,
         protocol.lives,
         protocol.split.name(),
         protocol.episodes,
-        protocol.seed
+        protocol.seed,
+        if summary.learning.is_some() { "; actions are drawn" } else { "" }
     );
     course(lives, &mut text);
     let mut row = |name: &str, shown: Option<String>| {
@@ -49,6 +50,7 @@ pub fn of(summary: &Summary, lives: &[Lived]) -> String {
     row("resilience without adaptation", summary.resilience.map(|share| figure(&share, 3)));
     let harm = &summary.harm;
     row("lives harmed by adaptation", Some(format!("{} ({:.2} %)", harm.lives, 100.0 * harm.rate.value)));
+    row("lives taken back by the guard", summary.taken_back.map(|lives| lives.to_string()));
     if let Some(found) = &summary.detection {
         row("changes noticed", found.noticed.map(|share| figure(&share, 3)));
         row("  ticks to notice", found.delay_ticks.as_ref().map(times));

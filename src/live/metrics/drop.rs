@@ -1,5 +1,5 @@
 //! Losses around a sudden change, against full knowledge and less the loss in the episode before: the jump loss (that of the
-//! episode with the change), the depth of the drop (the largest) and its area (the sum), up to recovery or the next change.
+//! episode with the change), the depth of the drop (the largest) and its area (the sum of those above 0), up to recovery or the next change.
 //! The area is the loss that the change costs in all, as in the robustness evaluations of Real-World RL (Dulac-Arnold et al.
 //! 2021).
 
@@ -29,7 +29,8 @@ pub fn drops(lives: &[Lived], seed: u64) -> Option<Drops> {
             let losses: Vec<f64> = regrets[at..at + length].iter().map(|regret| regret - regrets[at - 1]).collect();
             let end = regrets[at..at + length].iter().position(|regret| *regret <= allowed).unwrap_or(length).max(1);
             let seen = &losses[..end];
-            let figures = [losses[0], seen.iter().copied().fold(f64::MIN, f64::max), seen.iter().sum()];
+            let figures =
+                [losses[0], seen.iter().copied().fold(f64::MIN, f64::max), seen.iter().map(|loss| loss.max(0.0)).sum()];
             of_life
                 .iter_mut()
                 .zip(figures)

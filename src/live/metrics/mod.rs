@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Learning, Lived, Protocol};
+use super::{Learning, Lived, Protocol, guard::Opinion};
 use crate::stats::{
     Censored,
     bootstrap::{Resample, crossed},
@@ -89,6 +89,8 @@ pub struct Summary {
     pub resilience: Option<Figure>,
     /// Lives that adaptation made worse.
     pub harm: Harm,
+    /// Number of lives in which the guard took the adapted policy back; null without a guard.
+    pub taken_back: Option<usize>,
     /// Changes that the detector noticed; null without a detector.
     pub detection: Option<Detections>,
     /// Number of adaptations that were given up, since parameters were not finite.
@@ -124,6 +126,10 @@ pub fn score(subject: &Subject<'_>, protocol: &Protocol, learning: Option<&Learn
         forgetting: forgetting::forgetting(lives, seed),
         resilience: resilience::resilience(lives, seed),
         harm: harm::harm(lives, seed),
+        taken_back: learning.and_then(|learning| learning.guard).map(|_| {
+            let taken = |life: &&Lived| life.slots.iter().any(|slot| slot.guard == Some(Opinion::RolledBack));
+            lives.iter().filter(taken).count()
+        }),
         detection: learning.and_then(|learning| learning.detector).map(|_| detection::detections(lives, seed)),
         diverged: lives.iter().map(|life| life.diverged).sum(),
     }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Figure, Lived};
+use super::{Figure, Lived, regrets};
 
 /// Regrets against full knowledge.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -15,25 +15,33 @@ pub struct Regret {
     pub per_tick: Figure,
     /// Sum of J* - J by the sum of J* - R: 0 for full knowledge, 1 for random actions.
     pub to_random: Option<Figure>,
-    /// Sum of J* - J by that of the unadapted policy, J* - U.
+    /// Sum of J* - J by that of the unadapted policy, J* - U; like the next one, null where that is below 1 % of J* - R.
     pub to_unadapted: Option<Figure>,
     /// Sum of J* - J by that of the policy that this one is compared with, the usual relative regret if it is trained by
     /// domain randomisation.
     pub to_reference: Option<Figure>,
 }
 
+/// Least loss of a comparator, as a share of J* - R, that is a unit.
+const LEAST: f64 = 0.01;
+
 /// The regrets of `lives`; `None` without a controller with full knowledge.
 pub fn regret(lives: &[Lived], seed: u64) -> Option<Regret> {
+    let slots = lives.iter().flat_map(|life| &life.slots);
+    let distance: f64 = slots.filter_map(|slot| Some(slot.oracle? - slot.random)).sum();
     let against = |other: fn(&super::super::Slot) -> Option<f64>| {
         let pair = |life: &Lived| {
             let losses =
                 life.slots.iter().filter_map(|slot| Some((slot.oracle? - slot.returned, slot.oracle? - other(slot)?)));
             losses.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d))
         };
-        Figure::ratio(&lives.iter().map(pair).collect::<Vec<_>>(), seed)
+        let pairs: Vec<(f64, f64)> = lives.iter().map(pair).collect();
+        let enough = pairs.iter().map(|(_, loss)| loss).sum::<f64>() > LEAST * distance;
+        Figure::ratio(&pairs, seed).filter(|_| enough)
     };
-    // against a policy that loses 1 in each slot, the ratio is the mean
-    let per_episode = against(|slot| slot.oracle.map(|oracle| oracle - 1.0))?;
+    let losses: Vec<Vec<f64>> = lives.iter().map(regrets).collect();
+    let pairs: Vec<(f64, f64)> = losses.iter().map(|losses| (losses.iter().sum(), losses.len() as f64)).collect();
+    let per_episode = Figure::ratio(&pairs, seed)?;
     let horizon = f64::from(lives[0].horizon);
     Some(Regret {
         per_episode,
