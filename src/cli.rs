@@ -5,6 +5,7 @@ mod estimators;
 mod live;
 mod optimizer;
 mod reference;
+mod report;
 mod study;
 mod tasks;
 
@@ -21,6 +22,7 @@ pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use live::{DetectorName, LearningArgs, LiveArgs, Switch};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
+pub use report::ReportArgs;
 pub use study::{CompareArgs, RunsCommand, RunsListArgs, ScoreArgs, StudyArgs};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
 
@@ -64,6 +66,10 @@ pub enum Command {
     /// Compare runs on the same held-out tasks: each beside the first, with the intervals of paired differences
     #[command(after_help = "Example:\n  metadrift compare runs/cartpole-flip/a runs/cartpole-flip/b --split ood")]
     Compare(CompareArgs),
+    /// Write a report on runs and studies: one HTML file with tables and figures, for any browser and for print
+    #[command(after_help = "Examples:\n  metadrift report runs/quick --out report.html\n  \
+        metadrift report runs/cartpole-flip/latest --out report.html --assets report")]
+    Report(ReportArgs),
     /// List runs with their state and results
     #[command(subcommand, after_help = "Example:\n  metadrift runs list")]
     Runs(RunsCommand),

@@ -37,6 +37,7 @@ mod published;
 pub mod reference;
 pub mod registry;
 pub mod render;
+pub mod report;
 pub mod rollout;
 pub mod run_dir;
 pub mod session;

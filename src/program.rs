@@ -109,6 +109,7 @@ fn is_long(command: &Command) -> bool {
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
+        Command::Report(_) => false,
         Command::Runs(_) | Command::Presets(_) | Command::Learners(_) | Command::Config(_) | Command::Doctor(_) => {
             false
         }
@@ -139,6 +140,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Resume(args) => return commands::train::resume(args),
         Command::Study(args) => return commands::study::run(args),
         Command::Compare(args) => commands::compare::run(args)?,
+        Command::Report(args) => commands::report::run(args)?,
         Command::Runs(command) => commands::runs::run(command)?,
         Command::Evaluate(args) => commands::evaluate::run(args)?,
         Command::Live(args) => commands::live::run(args)?,

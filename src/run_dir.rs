@@ -26,8 +26,8 @@ pub use manifest::{Manifest, RunState};
 pub(crate) use own::sha256;
 pub use own::{owns, read_own, refuse_links, write_atomic};
 pub use place::Place;
-pub(crate) use provenance::host;
 pub use provenance::{Build, Machine, command_line, task_digests};
+pub(crate) use provenance::{DIGESTED, host};
 
 use error::io_error;
 use own::{identity, open_own};

@@ -28,6 +28,7 @@ mod record;
 mod reference;
 mod remembering;
 mod replay;
+mod report;
 mod resume;
 mod rollouts;
 mod run_dir;

@@ -13,6 +13,7 @@ pub mod manual;
 pub mod optimizer;
 pub mod presets;
 pub mod record;
+pub mod report;
 pub mod runs;
 pub mod score;
 pub mod selftest;

@@ -23,7 +23,7 @@ use crate::{
     failure::{During, Result, WrongUsage, code},
     message::{quoted, say},
     output,
-    study::{self, BUILT_IN, Cell, Plan, Progress, Results},
+    study::{self, BUILT_IN, Cell, Outline, Plan, Progress, Results},
     train::Trainer,
 };
 
@@ -48,12 +48,14 @@ pub fn run(args: &StudyArgs) -> Result<ExitCode> {
 
 /// Makes the missing cells of a study, and its results.
 fn make(what: &str, out: &Path, args: &StudyArgs, jobs: usize) -> Result<ExitCode> {
-    let plan = Plan::read(what)?;
+    let text = study::text(what)?;
+    let plan = Plan::parse(what, &text)?;
     let cells = out.join("cells");
     fs::create_dir_all(&cells).during(|| format!("cannot create {}", cells.display()))?;
     let _lock = lock(out)?;
     let before = study::states(&plan, out)?;
     study::clear(&plan, out, &before.damaged)?;
+    Outline::of(&plan, text).write(out)?;
     let missing = before.missing();
     if !args.quiet {
         let (all, left) = (plan.cells.len(), missing.len());

@@ -69,7 +69,7 @@ fn model(cpuinfo: &str) -> Option<&str> {
 }
 
 /// Number of tasks of a split behind [`task_digests`].
-const DIGESTED: u32 = 16;
+pub(crate) const DIGESTED: u32 = 16;
 
 /// SHA-256 of the first tasks of each split by the run's seed: two runs with the same digest have the same tasks.
 ///

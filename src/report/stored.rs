@@ -1,0 +1,194 @@
+//! The files of a study as they were written. Fields that a report does not draw are left out.
+
+use std::{collections::BTreeMap, io, path::Path};
+
+use serde::{Deserialize, Deserializer};
+
+use super::Digests;
+use crate::{
+    failure::{During, Result},
+    run_dir::{DIGESTED, read_own, sha256},
+};
+
+/// Largest file that is read (B).
+const MAX_BYTES: u64 = 1 << 30;
+/// The form of results that is read.
+const SCHEMA: u32 = 1;
+
+/// `results.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Results {
+    pub schema: u32,
+    pub study: String,
+    pub description: String,
+    pub digest: String,
+    pub evaluation: BTreeMap<String, u64>,
+    pub baseline: Option<String>,
+    pub scale: Option<[String; 2]>,
+    pub methods: Vec<Method>,
+    pub presets: Vec<Preset>,
+    pub rows: Vec<Row>,
+    pub cells: Vec<Cell>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Method {
+    pub name: String,
+    pub about: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Preset {
+    pub name: String,
+    pub description: String,
+    pub role: String,
+    pub env_steps: u64,
+    pub training_box: BTreeMap<String, [f64; 2]>,
+    pub splits: BTreeMap<String, Vec<Task>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Task {
+    pub fingerprint: String,
+    pub values: BTreeMap<String, f64>,
+    pub drifts: Vec<String>,
+}
+
+/// A row of the results; a value that is not finite is NaN.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Row {
+    pub method: String,
+    pub preset: String,
+    pub role: String,
+    pub split: String,
+    pub metric: String,
+    pub at: Option<f64>,
+    #[serde(deserialize_with = "number")]
+    pub value: f64,
+    #[serde(deserialize_with = "number")]
+    pub low: f64,
+    #[serde(deserialize_with = "number")]
+    pub high: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Cell {
+    pub method: String,
+    pub preset: String,
+    pub seed: u64,
+    pub run: Option<String>,
+    pub command: Option<String>,
+    #[serde(flatten)]
+    pub result: CellResult,
+}
+
+/// The result of a cell, in `results.json` and in the cell's own `result.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CellResult {
+    pub settings: BTreeMap<String, String>,
+    pub tasks: BTreeMap<String, String>,
+    pub ended: String,
+    pub iterations: u64,
+    pub env_steps: u64,
+    pub evaluations: Vec<HeldOut>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct HeldOut {
+    pub split: String,
+    pub curve: Vec<Phase>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Phase {
+    pub returns: Vec<f64>,
+    pub unadapted: Vec<f64>,
+}
+
+/// A cell's `result.json`.
+#[derive(Debug, Deserialize)]
+pub struct Sealed {
+    pub cell: CellResult,
+}
+
+/// JSON has no NaN: it is written as null.
+fn number<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
+/// Reads a file of JSON.
+///
+/// # Errors
+/// If it cannot be read or has another form; the error names it.
+pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = read_own(path, MAX_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(io::Error::from).during(|| format!("cannot read {}", path.display()))
+}
+
+impl Results {
+    /// Reads the results of a study.
+    ///
+    /// # Errors
+    /// If they cannot be read, or have the form of another version of the program.
+    pub fn read(path: &Path) -> Result<Self> {
+        let found: Results = read(path)?;
+        if found.schema != SCHEMA {
+            let reason = format!("they have form {}, and this program reads form {SCHEMA}", found.schema);
+            return Err(io::Error::other(reason)).during(|| format!("cannot read the results in {}", path.display()));
+        }
+        Ok(found)
+    }
+
+    /// The row of a metric.
+    pub fn find(&self, (method, preset, split): (&str, &str, &str), metric: &str, at: Option<f64>) -> Option<&Row> {
+        let same = |row: &&Row| {
+            (row.method.as_str(), row.preset.as_str(), row.split.as_str()) == (method, preset, split)
+                && (row.metric.as_str(), row.at) == (metric, at)
+        };
+        self.rows.iter().find(same)
+    }
+
+    /// Digests of the first held-out tasks, as a run's manifest has them for a run of the evaluation's seed.
+    pub fn digests(&self) -> Digests {
+        let seed = self.evaluation.get("seed").copied().unwrap_or(0);
+        let of_preset = |preset: &'_ Preset| -> Vec<((String, u64, String), String)> {
+            let digest = |tasks: &[Task]| {
+                let first = tasks.get(..DIGESTED as usize)?;
+                let bytes = first.iter().map(|task| u64::from_str_radix(&task.fingerprint, 16).map(u64::to_le_bytes));
+                Some(sha256(&bytes.collect::<Result<Vec<[u8; 8]>, _>>().ok()?.concat()))
+            };
+            let known = preset.splits.iter().filter_map(|(split, tasks)| Some((split.clone(), digest(tasks)?)));
+            known.map(|(split, digest)| ((preset.name.clone(), seed, split), digest)).collect()
+        };
+        self.presets.iter().flat_map(of_preset).collect()
+    }
+
+    /// Number of adaptation steps.
+    pub fn steps(&self) -> u64 {
+        self.evaluation.get("adapt_steps").copied().unwrap_or(0)
+    }
+
+    /// Methods that have to find out by themselves what varies: neither the upper end of the scale nor one that observes the
+    /// values of all channels.
+    pub fn competes(&self, method: &str) -> bool {
+        let sees = |cell: &Cell| {
+            cell.method == method
+                && cell.result.settings.get("task.notify.level").is_some_and(|level| level.contains("value"))
+        };
+        self.scale.as_ref().is_none_or(|[_, one]| one != method) && !self.cells.iter().any(sees)
+    }
+
+    /// Returns of each task, the mean over seeds: in the last phase of a life, and of the unadapted policy there.
+    pub fn per_task(&self, (method, preset, split): (&str, &str, &str)) -> Option<[Vec<f64>; 2]> {
+        let cells: Vec<&Cell> =
+            self.cells.iter().filter(|cell| cell.method == method && cell.preset == preset).collect();
+        let last =
+            |cell: &&Cell| cell.result.evaluations.iter().find(|held| held.split == split)?.curve.last().cloned();
+        let phases: Vec<Phase> = cells.iter().filter_map(last).collect();
+        let over_seeds = |of: fn(&Phase) -> &Vec<f64>| -> Vec<f64> {
+            let tasks = phases.iter().map(|phase| of(phase).len()).min().unwrap_or(0);
+            (0..tasks).map(|task| crate::stats::mean(&phases.iter().map(|p| of(p)[task]).collect::<Vec<_>>())).collect()
+        };
+        (!phases.is_empty()).then(|| [over_seeds(|phase| &phase.returns), over_seeds(|phase| &phase.unadapted)])
+    }
+}

@@ -1,0 +1,62 @@
+//! `study.json`: the study that the cells of a folder belong to, written before the first of them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use crate::{
+    failure::{During, Result},
+    output,
+    run_dir::read_own,
+};
+
+/// Name of the file in the study's folder.
+const FILE: &str = "study.json";
+/// Largest file that is read (B).
+const MAX_BYTES: u64 = 64 << 20;
+
+/// The cells of a study and its file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// The study's name.
+    pub study: String,
+    /// One line on what it asks.
+    pub description: String,
+    /// SHA-256 of everything that its results depend on.
+    pub digest: String,
+    /// Names of its cells, which are their folders.
+    pub cells: Vec<String>,
+    /// The text of its file.
+    pub text: String,
+}
+
+impl Outline {
+    /// The outline of a plan that was read from `text`.
+    pub fn of(plan: &Plan, text: String) -> Self {
+        let (study, description) = (plan.file.name.clone(), plan.file.description.clone());
+        let cells = plan.cells.iter().map(|cell| cell.name.clone()).collect();
+        Outline { study, description, digest: plan.digest(), cells, text }
+    }
+
+    /// Writes it into the study's folder.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, out: &Path) -> Result<()> {
+        output::write(&out.join(FILE), (serde_json::to_string_pretty(self)? + "\n").as_bytes())
+    }
+
+    /// The outline in a folder; none if there is no such file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE);
+        if std::fs::symlink_metadata(&path).is_err() {
+            return Ok(None);
+        }
+        let found = serde_json::from_slice(&read_own(&path, MAX_BYTES)?);
+        found.map(Some).map_err(std::io::Error::from).during(|| format!("cannot read {}", path.display()))
+    }
+}
