@@ -66,14 +66,21 @@ fn is_dangerous(c: char) -> bool {
     turns || (c.is_control() && c != '\n' && c != '\t')
 }
 
+/// The path, or other argument that is no option, as a shell and the program read it back, see [`quoted_word`].
+pub fn quoted(argument: impl AsRef<OsStr>) -> String {
+    match argument.as_ref().to_str() {
+        // a name that looks like an option
+        Some(text) if text.starts_with('-') && !text.contains(is_dangerous) => quoted_word(format!("./{text}")),
+        _ => quoted_word(argument),
+    }
+}
+
 /// The argument as a shell reads it back: bare if it needs no quotes, in `'...'`, or in `$'...'` if it holds control
 /// characters or is no UTF-8.
-pub fn quoted(argument: impl AsRef<OsStr>) -> String {
+pub fn quoted_word(argument: impl AsRef<OsStr>) -> String {
     let bytes = argument.as_ref().as_bytes();
     match std::str::from_utf8(bytes) {
         Ok(text) if text.contains(is_dangerous) || text.contains(['\n', '\t']) => ansi_c(bytes),
-        // a name that looks like an option
-        Ok(text) if text.starts_with('-') => quoted(format!("./{text}")),
         Ok(text) if !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c)) => {
             text.to_owned()
         }

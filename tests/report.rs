@@ -103,6 +103,12 @@ fn a_study_with_missing_cells_names_them_and_a_damaged_one_is_refused() {
     let place = place();
     place.expect(0, "study study.toml --out out -q");
     let results = read(&place, "out/results.json");
+    // results of the study as it was before its file was changed
+    let outline = read(&place, "out/study.json");
+    fs::write(place.path("out/study.json"), outline.replace("\"digest\": \"", "\"digest\": \"0")).unwrap();
+    place.expect(0, "report out --out stale.html");
+    assert!(read(&place, "stale.html").contains("belongs to an earlier version of the study"));
+    fs::write(place.path("out/study.json"), outline).unwrap();
     fs::write(place.path("out/results.json"), &results[..results.len() / 2]).unwrap();
     let told = place.expect(4, "report out --out report.html");
     assert!(told.contains("results.json") && !place.path("report.html").exists(), "{told}");

@@ -55,7 +55,7 @@ fn make(what: &str, out: &Path, args: &StudyArgs, jobs: usize) -> Result<ExitCod
     let _lock = lock(out)?;
     let before = study::states(&plan, out)?;
     study::clear(&plan, out, &before.damaged)?;
-    Outline::of(&plan, text).write(out)?;
+    Outline::of(&plan, what, text).write(out)?;
     let missing = before.missing();
     if !args.quiet {
         let (all, left) = (plan.cells.len(), missing.len());

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::{
-    page::{Block, Page},
+    page::{Block, Figure, Page},
     svg,
 };
 use crate::{
@@ -31,7 +31,8 @@ pub fn write_assets(page: &Page, dir: &Path) -> Result<usize> {
         };
         for block in &part.blocks {
             match block {
-                Block::Figure(figure) => write(name(&figure.name) + ".svg", svg::alone(&figure.svg).as_bytes())?,
+                Block::Figure(figure) => picture(&mut write, figure, &name)?,
+                Block::Figures(figures) => figures.iter().try_for_each(|figure| picture(&mut write, figure, &name))?,
                 Block::Table(table) | Block::Folded(table) => {
                     write(name(&table.name) + ".csv", &table.csv()?)?;
                     let text = serde_json::to_string_pretty(&table.json())? + "\n";
@@ -42,6 +43,15 @@ pub fn write_assets(page: &Page, dir: &Path) -> Result<usize> {
         }
     }
     Ok(written.len())
+}
+
+/// Writes a figure as a picture of its own.
+fn picture(
+    write: &mut impl FnMut(String, &[u8]) -> Result<()>,
+    figure: &Figure,
+    name: &impl Fn(&str) -> String,
+) -> Result<()> {
+    write(name(&figure.name) + ".svg", svg::alone(&figure.svg).as_bytes())
 }
 
 /// A name without anything that has a meaning in paths.

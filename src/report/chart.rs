@@ -1,7 +1,7 @@
 //! Line charts with bands, drawn by plotters at twice their size, since it has whole pixels only.
 
 use plotters::{
-    coord::Shift,
+    coord::{Shift, types::RangedCoordf64},
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
@@ -44,6 +44,8 @@ pub struct Chart {
     pub y_label: String,
     /// True if only whole numbers make sense on the horizontal axes.
     pub whole: bool,
+    /// True if it takes half of the page's width.
+    pub half: bool,
     /// The diagrams.
     pub panels: Vec<Panel>,
 }
@@ -51,6 +53,7 @@ pub struct Chart {
 /// Sizes in drawn pixels, of which two are one.
 const WIDTH: u32 = 1720;
 const ALONE: u32 = 1280;
+const HALF: u32 = 980;
 const HEIGHT: u32 = 620;
 const FONT: u32 = 26;
 const ROW: u32 = 40;
@@ -70,7 +73,11 @@ pub(super) fn words(size: u32, anchor: Pos) -> TextStyle<'static> {
 impl Chart {
     /// The picture.
     pub fn svg(&self) -> String {
-        let width = if self.panels.len() > 1 { WIDTH } else { ALONE };
+        let width = match self.panels.len() {
+            1 if self.half => HALF,
+            1 => ALONE,
+            _ => WIDTH,
+        };
         let legend = self.legend(width);
         let rows = legend.iter().map(|(row, ..)| row + 1).max().unwrap_or(0);
         let size = (width, HEIGHT + rows * ROW);
@@ -111,6 +118,8 @@ impl Chart {
             .x_label_area_size(76)
             .y_label_area_size(120)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
+        // a sum of steps misses 0 by a little
+        let exact = |value: f64, (low, high): (f64, f64)| if value.abs() < 1e-9 * (high - low) { 0.0 } else { value };
         let whole =
             |value: &f64| if (value - value.round()).abs() < 1e-9 { short_axis(value.round()) } else { String::new() };
         let few = self.whole && panel.lines.iter().all(|line| line.points.len() <= MARKED);
@@ -125,34 +134,41 @@ impl Chart {
             .y_desc(&self.y_label)
             .x_labels(if few { panel.lines.iter().map(|line| line.points.len()).max().unwrap_or(2) } else { 6 })
             .y_labels(6)
-            .x_label_formatter(&|value: &f64| if few { whole(value) } else { short_axis(*value) })
-            .y_label_formatter(&|value: &f64| short_axis(*value))
+            .x_label_formatter(&|value: &f64| if few { whole(value) } else { short_axis(exact(*value, x)) })
+            .y_label_formatter(&|value: &f64| short_axis(exact(*value, y)))
             .draw()?;
-        for (at, line) in panel.lines.iter().enumerate() {
-            let colour = Colour::line(at).rgb();
-            if !line.band.is_empty() {
-                let ends = line.points.iter().zip(&line.band);
-                let low = ends.clone().map(|((x, _), (low, _))| (*x, *low));
-                let high = ends.rev().map(|((x, _), (_, high))| (*x, *high));
-                let outline: Vec<(f64, f64)> = low.chain(high).filter(|(_, y)| y.is_finite()).collect();
-                chart.draw_series([Polygon::new(outline, colour.mix(0.13).filled())])?;
-            }
-        }
-        for (at, line) in panel.lines.iter().enumerate() {
-            let colour = Colour::line(at).rgb();
-            for piece in pieces(&line.behind) {
-                chart.draw_series([PathElement::new(piece, colour.mix(0.3).stroke_width(2))])?;
-            }
-            for piece in pieces(&line.points) {
-                chart.draw_series([PathElement::new(piece, colour.stroke_width(if at < LINES { 4 } else { 2 }))])?;
-            }
-            if line.points.len() <= MARKED {
-                let marks = line.points.iter().filter(|(_, y)| y.is_finite());
-                chart.draw_series(marks.map(|point| Circle::new(*point, 7, colour.filled())))?;
-            }
-        }
-        Ok(())
+        draw_lines(&panel.lines, &mut chart)
     }
+}
+
+type Axes<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Draws bands, then lines, so that no band covers a line.
+fn draw_lines<'b>(lines: &[Line], chart: &mut Axes<'_, 'b>) -> Drawn<'b> {
+    for (at, line) in lines.iter().enumerate() {
+        let colour = Colour::line(at).rgb();
+        if !line.band.is_empty() {
+            let ends = line.points.iter().zip(&line.band);
+            let low = ends.clone().map(|((x, _), (low, _))| (*x, *low));
+            let high = ends.rev().map(|((x, _), (_, high))| (*x, *high));
+            let outline: Vec<(f64, f64)> = low.chain(high).filter(|(_, y)| y.is_finite()).collect();
+            chart.draw_series([Polygon::new(outline, colour.mix(0.13).filled())])?;
+        }
+    }
+    for (at, line) in lines.iter().enumerate() {
+        let colour = Colour::line(at).rgb();
+        for piece in pieces(&line.behind) {
+            chart.draw_series([PathElement::new(piece, colour.mix(0.3).stroke_width(2))])?;
+        }
+        for piece in pieces(&line.points) {
+            chart.draw_series([PathElement::new(piece, colour.stroke_width(if at < LINES { 4 } else { 2 }))])?;
+        }
+        if line.points.len() <= MARKED {
+            let marks = line.points.iter().filter(|(_, y)| y.is_finite());
+            chart.draw_series(marks.map(|point| Circle::new(*point, 7, colour.filled())))?;
+        }
+    }
+    Ok(())
 }
 
 fn draw_legend<'a>(legend: &[(u32, i32, usize, String)], place: &Area<'a>) -> Drawn<'a> {

@@ -43,6 +43,8 @@ pub enum Block {
     Folded(Table),
     /// A figure.
     Figure(Figure),
+    /// Small figures, two side by side where there is room.
+    Figures(Vec<Figure>),
     /// Words and values.
     Facts(Vec<(&'static str, String)>),
     /// Commands or settings under a title, folded if they are long.
@@ -123,16 +125,21 @@ fn shown(block: &Block) -> Markup {
         Block::Folded(table) => {
             html! { details.paper[table.rows.len() <= PRINTED] { summary { (table.caption) } (table.html()) } }
         }
-        Block::Figure(figure) => html! {
-            figure {
-                div.wide { (PreEscaped(svg::inline(&figure.svg))) }
-                figcaption { (figure.caption) }
-            }
-        },
+        Block::Figure(figure) => drawn(figure),
+        Block::Figures(figures) => html! { div.pairs { @for figure in figures { (drawn(figure)) } } },
         Block::Facts(facts) => html! { dl { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } },
         Block::Code(title, text) if text.lines().count() > OPEN_LINES => html! {
             details.paper { summary { (title) } pre { code { (text) } } }
         },
         Block::Code(title, text) => html! { p.label { (title) } pre { code { (text) } } },
+    }
+}
+
+fn drawn(figure: &Figure) -> Markup {
+    html! {
+        figure {
+            div.wide { (PreEscaped(svg::inline(&figure.svg))) }
+            figcaption { (figure.caption) }
+        }
     }
 }

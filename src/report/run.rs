@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Experiment,
     failure::{During, Result},
-    message::quoted,
+    message::quoted_word,
     presets,
     run_dir::{Manifest, RunState, read_own, task_digests},
     session::read_config,
@@ -39,7 +39,7 @@ pub fn part(dir: &Path) -> Result<(Part, Digests)> {
     blocks.extend(validation(dir)?);
     blocks.extend(metrics.figures());
     blocks.push(Block::Heading("Configuration and commands".to_owned()));
-    let commands = manifest.iter().map(|it| it.command.iter().map(quoted).collect::<Vec<_>>().join(" "));
+    let commands = manifest.iter().map(|it| it.command.iter().map(quoted_word).collect::<Vec<_>>().join(" "));
     blocks.push(Block::Code("The command that started the run".to_owned(), commands.collect()));
     blocks.push(Block::Code("config.toml".to_owned(), text.clone()));
     let digests = manifest.iter().flat_map(|it| &it.tasks).filter(|(split, _)| *split != "train");
@@ -204,14 +204,15 @@ impl Series {
                 x_label: "iteration".to_owned(),
                 y_label: group.clone(),
                 whole: false,
+                half: true,
                 panels: vec![Panel { title: String::new(), lines }],
             };
             known.then(|| {
                 let caption = format!("{}: {how}.", names.join(", "));
-                Block::Figure(Figure { name: format!("training-{group}"), caption, svg: chart.svg() })
+                Figure { name: format!("training-{group}"), caption, svg: chart.svg() }
             })
         };
-        self.groups().into_iter().filter_map(figure).collect()
+        vec![Block::Figures(self.groups().into_iter().filter_map(figure).collect())]
     }
 }
 
@@ -241,7 +242,8 @@ fn validation(dir: &Path) -> Result<Option<Block>> {
         return Ok(None);
     }
     let (x_label, y_label) = ("iteration".to_owned(), "mean return per episode".to_owned());
-    let chart = Chart { title: "Evaluations during training".to_owned(), x_label, y_label, whole: false, panels };
+    let chart =
+        Chart { title: "Evaluations during training".to_owned(), x_label, y_label, whole: false, half: false, panels };
     let caption = "Evaluations during training on held-out tasks, most likely actions. Bands: 95 % bootstrap intervals over tasks.";
     let figure = Figure { name: "validation".to_owned(), caption: caption.to_owned(), svg: chart.svg() };
     Ok(Some(Block::Figure(figure)))
@@ -261,7 +263,8 @@ mod tests {
         assert_eq!(table.points("return/post"), [(1.0, 3.0), (2.0, 5.0)]);
         assert!(table.column("entropy").unwrap().iter().all(|value| value.is_nan()));
         // a figure for the returns, none for what has no value
-        assert_eq!(table.figures().len(), 1);
+        let [Block::Figures(figures)] = &table.figures()[..] else { panic!() };
+        assert_eq!(figures.iter().map(|figure| figure.name.as_str()).collect::<Vec<_>>(), ["training-return"]);
         assert_eq!([49, 50, 150].map(window), [1, 2, 4]);
     }
 }

@@ -197,6 +197,7 @@ impl Evaluation {
             x_label: "adaptation steps".to_owned(),
             y_label: quantity.to_owned(),
             whole: true,
+            half: false,
             panels: vec![Panel { title: String::new(), lines }],
         };
         (self.curve.len() > 1).then(|| Figure {

@@ -169,13 +169,13 @@ impl Results {
     }
 
     /// Methods that have to find out by themselves what varies: neither the upper end of the scale nor one that observes the
-    /// values of all channels.
+    /// values of all channels where others do not.
     pub fn competes(&self, method: &str) -> bool {
-        let sees = |cell: &Cell| {
-            cell.method == method
-                && cell.result.settings.get("task.notify.level").is_some_and(|level| level.contains("value"))
-        };
-        self.scale.as_ref().is_none_or(|[_, one]| one != method) && !self.cells.iter().any(sees)
+        let level = |cell: &Cell| cell.result.settings.get("task.notify.level").cloned().unwrap_or_default();
+        let sees = |cell: &Cell| level(cell).contains("value");
+        let beside = |cell: &Cell| self.cells.iter().any(|other| other.preset == cell.preset && !sees(other));
+        let knows = self.cells.iter().any(|cell| cell.method == method && sees(cell) && beside(cell));
+        self.scale.as_ref().is_none_or(|[_, one]| one != method) && !knows
     }
 
     /// Returns of each task, the mean over seeds: in the last phase of a life, and of the unadapted policy there.
@@ -190,5 +190,47 @@ impl Results {
             (0..tasks).map(|task| crate::stats::mean(&phases.iter().map(|p| of(p)[task]).collect::<Vec<_>>())).collect()
         };
         (!phases.is_empty()).then(|| [over_seeds(|phase| &phase.returns), over_seeds(|phase| &phase.unadapted)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn results(levels: [&str; 3]) -> Results {
+        let cell = |method: &str, level: &str| {
+            let returns = json!({ "returns": [1.0, 3.0], "unadapted": [0.0, 0.0] });
+            let held = json!({ "split": "ood", "curve": [returns] });
+            json!({ "method": method, "preset": "p", "seed": 0, "settings": { "task.notify.level": format!("\"{level}\"") },
+                    "tasks": {}, "ended": "none", "iterations": 0, "env_steps": 0, "evaluations": [held] })
+        };
+        let cells: Vec<_> = ["top", "a", "b"].iter().zip(levels).map(|(method, level)| cell(method, level)).collect();
+        let row = json!({ "method": "a", "preset": "p", "role": "control", "split": "ood", "metric": "mean", "at": 1.0,
+                          "value": 2.0, "low": null, "high": 3.0 });
+        let whole = json!({ "schema": 1, "study": "s", "description": "", "digest": "", "evaluation": { "adapt_steps": 1 },
+                            "baseline": null, "scale": ["b", "top"], "methods": [], "presets": [], "rows": [row],
+                            "cells": cells });
+        serde_json::from_value(whole).unwrap()
+    }
+
+    #[test]
+    fn methods_that_see_more_than_others_do_not_compete() {
+        let found = |levels| ["top", "a", "b"].map(|method| results(levels).competes(method));
+        assert_eq!(found(["none", "value", "none"]), [false, false, true]);
+        assert_eq!(found(["value", "value", "value"]), [false, true, true]);
+    }
+
+    #[test]
+    fn scores_of_a_task_are_means_over_seeds_and_null_is_no_number() {
+        let mut found = results(["none"; 3]);
+        let mut second = found.cells[1].clone();
+        second.result.evaluations[0].curve[0].returns = vec![2.0, 5.0];
+        found.cells.push(second);
+        assert_eq!(found.per_task(("a", "p", "ood")), Some([vec![1.5, 4.0], vec![0.0, 0.0]]));
+        assert_eq!(found.per_task(("a", "p", "in-dist")), None);
+        let row = found.find(("a", "p", "ood"), "mean", Some(1.0)).unwrap();
+        assert!(row.low.is_nan() && row.high == 3.0);
     }
 }

@@ -48,6 +48,7 @@ pub fn curves(results: &Results, preset: &Preset) -> Option<Figure> {
         x_label: "adaptation steps".to_owned(),
         y_label: "mean return per episode".to_owned(),
         whole: true,
+        half: false,
         panels: panels(results, preset, "mean"),
     };
     (results.steps() > 0 && !chart.panels.is_empty()).then(|| Figure {
@@ -72,6 +73,7 @@ pub fn profiles(results: &Results, preset: &Preset) -> Option<Figure> {
         x_label: "tau".to_owned(),
         y_label: "share of scores above tau".to_owned(),
         whole: false,
+        half: false,
         panels,
     };
     (!chart.panels.is_empty()).then(|| Figure {

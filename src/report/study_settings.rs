@@ -7,7 +7,7 @@ use super::{
     stored::{Cell as StudyCell, Results},
     table::{Cell, Table},
 };
-use crate::{message::quoted, study::Outline};
+use crate::study::Outline;
 
 /// Methods, cells, settings and commands.
 pub fn blocks(dir: &Path, results: &Results) -> Vec<Block> {
@@ -29,11 +29,10 @@ pub fn blocks(dir: &Path, results: &Results) -> Vec<Block> {
         blocks.push(Block::Code(format!("Settings on {}", preset.name), text));
     }
     let file = Outline::read(dir).ok().flatten();
-    let again = "metadrift study study.toml --out ".to_owned() + &quoted(dir);
     match file {
         Some(file) => {
-            blocks.push(Block::Code("study.toml".to_owned(), file.text));
-            blocks.push(Block::Code("The command of this study".to_owned(), again));
+            blocks.push(Block::Code("The command of this study".to_owned(), file.command(dir)));
+            blocks.push(Block::Code(format!("The study's file, {}", file.origin), file.text));
         }
         None => {
             blocks.push(Block::Text("The folder does not hold the study's file: an older version made it.".to_owned()))

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     failure::{During, Result},
-    message::{self, quoted},
+    message,
     stats::mean,
     study::Outline,
 };
@@ -75,17 +75,13 @@ pub fn part(dir: &Path) -> Result<Part> {
         notices.push("results.json belongs to an earlier version of the study and is not shown.".to_owned());
     }
     let all = there + missing;
-    let again = format!("metadrift study study.toml --out {}", quoted(dir));
-    let unnamed = || Outline { study: dir.display().to_string(), ..Outline::default() };
-    let Outline { study, description, text, .. } = outline.unwrap_or_else(unnamed);
-    let mut blocks = vec![
-        Block::Table(table),
-        Block::Code("Missing cells".to_owned(), found.missing.join("\n")),
-        Block::Code("This command makes them".to_owned(), again),
-    ];
-    if !text.is_empty() {
-        blocks.push(Block::Code("study.toml".to_owned(), text));
+    let mut blocks = vec![Block::Table(table), Block::Code("Missing cells".to_owned(), found.missing.join("\n"))];
+    if let Some(outline) = &outline {
+        blocks.push(Block::Code("This command makes them".to_owned(), outline.command(dir)));
+        blocks.push(Block::Code(format!("The study's file, {}", outline.origin), outline.text.clone()));
     }
+    let unnamed = || Outline { study: dir.display().to_string(), ..Outline::default() };
+    let Outline { study, description, .. } = outline.unwrap_or_else(unnamed);
     let answer = format!("The study is not finished: {there} of {all} cells are there, {missing} are missing.");
     Ok(Part { kind: "Study", name: study, asked: description, answer, notices, blocks })
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Plan;
 use crate::{
     failure::{During, Result},
+    message::quoted,
     output,
     run_dir::read_own,
 };
@@ -27,16 +28,23 @@ pub struct Outline {
     pub digest: String,
     /// Names of its cells, which are their folders.
     pub cells: Vec<String>,
+    /// The study as the command named it: one of the program, or a file.
+    pub origin: String,
     /// The text of its file.
     pub text: String,
 }
 
 impl Outline {
-    /// The outline of a plan that was read from `text`.
-    pub fn of(plan: &Plan, text: String) -> Self {
+    /// The outline of a plan that was read from `text`, which `origin` names.
+    pub fn of(plan: &Plan, origin: &str, text: String) -> Self {
         let (study, description) = (plan.file.name.clone(), plan.file.description.clone());
-        let cells = plan.cells.iter().map(|cell| cell.name.clone()).collect();
-        Outline { study, description, digest: plan.digest(), cells, text }
+        let (cells, origin) = (plan.cells.iter().map(|cell| cell.name.clone()).collect(), origin.to_owned());
+        Outline { study, description, digest: plan.digest(), cells, origin, text }
+    }
+
+    /// The command that makes the study in folder `dir`, or goes on with it.
+    pub fn command(&self, dir: &Path) -> String {
+        format!("metadrift study {} --out {}", quoted(&self.origin), quoted(dir))
     }
 
     /// Writes it into the study's folder.
