@@ -90,7 +90,25 @@ pub struct CellResult {
     pub ended: String,
     pub iterations: u64,
     pub env_steps: u64,
-    pub evaluations: Vec<HeldOut>,
+    pub evaluations: Vec<Evaluated>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Evaluated {
+    HeldOut(HeldOut),
+    /// Their metrics are among the rows.
+    Lives {},
+}
+
+impl CellResult {
+    /// The scores on held-out tasks of a split.
+    pub fn held_out(&self, split: &str) -> Option<&HeldOut> {
+        self.evaluations.iter().find_map(|evaluated| match evaluated {
+            Evaluated::HeldOut(held) if held.split == split => Some(held),
+            Evaluated::HeldOut(_) | Evaluated::Lives {} => None,
+        })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -182,8 +200,7 @@ impl Results {
     pub fn per_task(&self, (method, preset, split): (&str, &str, &str)) -> Option<[Vec<f64>; 2]> {
         let cells: Vec<&Cell> =
             self.cells.iter().filter(|cell| cell.method == method && cell.preset == preset).collect();
-        let last =
-            |cell: &&Cell| cell.result.evaluations.iter().find(|held| held.split == split)?.curve.last().cloned();
+        let last = |cell: &&Cell| cell.result.held_out(split)?.curve.last().cloned();
         let phases: Vec<Phase> = cells.iter().filter_map(last).collect();
         let over_seeds = |of: fn(&Phase) -> &Vec<f64>| -> Vec<f64> {
             let tasks = phases.iter().map(|phase| of(phase).len()).min().unwrap_or(0);
@@ -202,9 +219,10 @@ mod tests {
     fn results(levels: [&str; 3]) -> Results {
         let cell = |method: &str, level: &str| {
             let returns = json!({ "returns": [1.0, 3.0], "unadapted": [0.0, 0.0] });
-            let held = json!({ "split": "ood", "curve": [returns] });
+            let held = json!({ "kind": "held-out", "split": "ood", "curve": [returns] });
+            let lives = json!({ "kind": "lives", "split": "ood", "lives": [] });
             json!({ "method": method, "preset": "p", "seed": 0, "settings": { "task.notify.level": format!("\"{level}\"") },
-                    "tasks": {}, "ended": "none", "iterations": 0, "env_steps": 0, "evaluations": [held] })
+                    "tasks": {}, "ended": "none", "iterations": 0, "env_steps": 0, "evaluations": [lives, held] })
         };
         let cells: Vec<_> = ["top", "a", "b"].iter().zip(levels).map(|(method, level)| cell(method, level)).collect();
         let row = json!({ "method": "a", "preset": "p", "role": "control", "split": "ood", "metric": "mean", "at": 1.0,
@@ -226,7 +244,8 @@ mod tests {
     fn scores_of_a_task_are_means_over_seeds_and_null_is_no_number() {
         let mut found = results(["none"; 3]);
         let mut second = found.cells[1].clone();
-        second.result.evaluations[0].curve[0].returns = vec![2.0, 5.0];
+        let Evaluated::HeldOut(held) = &mut second.result.evaluations[1] else { panic!("it is the second") };
+        held.curve[0].returns = vec![2.0, 5.0];
         found.cells.push(second);
         assert_eq!(found.per_task(("a", "p", "ood")), Some([vec![1.5, 4.0], vec![0.0, 0.0]]));
         assert_eq!(found.per_task(("a", "p", "in-dist")), None);

@@ -135,6 +135,7 @@ fn of_preset(results: &Results, preset: &Preset) -> Vec<Block> {
     blocks.extend(figure(curves(results, preset)));
     blocks.extend(figure(profiles(results, preset)));
     blocks.extend(figure(heat(results, preset)));
+    blocks.extend(SPLITS.iter().filter_map(|(split, _)| lives(results, preset, split)).map(Block::Table));
     for (split, words) in SPLITS {
         blocks.push(Block::Folded(worst(results, preset, (split, words))));
     }
@@ -185,6 +186,44 @@ fn scores(results: &Results, preset: &Preset, (split, words): (&str, &str)) -> T
         table.mark(column, |method| results.competes(method));
     }
     table
+}
+
+/// The columns of a table of lives, each with its metric.
+const LIVES: [(&str, &str); 7] = [
+    ("return", "live_return"),
+    ("worst tenth", "live_worst_decile"),
+    ("gain", "live_gain"),
+    ("regret", "live_regret"),
+    ("relative regret", "live_relative_regret"),
+    ("recovered", "live_recovered"),
+    ("harmed", "live_harm"),
+];
+
+/// Lives on one lane, if the study has them.
+fn lives(results: &Results, preset: &Preset, split: &str) -> Option<Table> {
+    let find = |method: &str, metric: &str| results.find((method, &preset.name, split), metric, None);
+    let there: Vec<(&str, &str)> = LIVES
+        .into_iter()
+        .filter(|(_, metric)| results.methods.iter().any(|it| find(&it.name, metric).is_some()))
+        .collect();
+    if there.is_empty() {
+        return None;
+    }
+    let row = |method: &str| {
+        let cell = |(_, metric): &(&str, &str)| {
+            find(method, metric).map_or(Cell::default(), |row| Cell::interval(row.value, [row.low, row.high]))
+        };
+        std::iter::once(Cell::text(method)).chain(there.iter().map(cell)).collect()
+    };
+    Some(Table {
+        name: format!("lives-{}-{split}", preset.name),
+        caption: format!("{}, {split}: long lives on one lane", preset.name),
+        head: std::iter::once("method".to_owned()).chain(there.iter().map(|(name, _)| (*name).to_owned())).collect(),
+        rows: results.methods.iter().map(|method| row(&method.name)).collect(),
+        note: "Mean return of an episode; gain over the same policy unadapted; regret against full knowledge, and relative to the \
+               baseline's; share of sudden changes recovered from before the next; share of lives that adaptation made worse."
+            .to_owned(),
+    })
 }
 
 fn legend(results: &Results) -> String {

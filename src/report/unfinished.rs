@@ -98,7 +98,7 @@ fn folders(dir: &Path) -> Result<Vec<String>> {
 fn row(name: &str, cell: &CellResult) -> Vec<Cell> {
     let mut row = vec![Cell::text(name), Cell::text(&cell.ended)];
     for (split, _) in SPLITS {
-        let held = cell.evaluations.iter().find(|held| held.split == split);
+        let held = cell.held_out(split);
         let ends = held.and_then(|held| held.curve.first().zip(held.curve.last()));
         let score = |returns: Option<&Vec<f64>>| returns.map_or(Cell::default(), |returns| Cell::number(mean(returns)));
         row.extend([score(ends.map(|(first, _)| &first.returns)), score(ends.map(|(_, last)| &last.returns))]);
