@@ -10,6 +10,8 @@ use metadrift_agents::{
     tch_backend::TchBackend,
 };
 
+/// Roundings that may add up on the way to a gradient.
+const ROUNDINGS: f64 = 30.0;
 const CLIPPED: OuterLoss = OuterLoss::Clipped(ClippedLoss { clip_eps: 0.2, ent_coef: 0.05 });
 
 /// The layouts of the other tests, the default ones, one without hidden layers, and some of awkward widths.
@@ -62,14 +64,19 @@ fn assert_agreement(
     }
     assert_same_statistics(&native_stats, &stats, &what);
 
-    // in f32 they agree within 1e-4, but for three steps of a wild policy, where tch's own error is as large
+    // in f32 they agree within 1e-4, but for three steps of a wild policy, which blow up any rounding: there the limit is the
+    // error of tch, or what a rounding of the parameters alone does to the exact gradient, times the number of roundings on the way
+    let rounded: Vec<f64> = at.iter().map(|p| p * (1.0 + f64::from(f32::EPSILON * rng.normal()))).collect();
+    let (moved, _, _) = native.meta_gradient(&rounded, &alpha, &mut prepared, &objective);
+    let rounding = distance(&moved, &gradient);
     let mut prepared = native.prepare(&collected, &data);
     let (single, _, _) = native.meta_gradient(&theta, &rates, &mut prepared, &objective);
     let mut uploaded = tch.upload(&collected, &data);
     let (tch_single, _, _) = tch.meta_gradient(&theta, &rates, &mut uploaded, &objective);
     let error = distance(&wide(&single), &expected);
     let tch_error = distance(&wide(&tch_single), &expected);
-    assert!(error <= 1e-4_f64.max(3.0 * tch_error), "{what}: {error:e}, tch {tch_error:e}");
+    let limit = 1e-4_f64.max(3.0 * tch_error).max(ROUNDINGS * rounding);
+    assert!(error <= limit, "{what}: {error:e}, tch {tch_error:e}, rounded parameters {rounding:e}");
 }
 
 fn assert_same_statistics(native: &ObjectiveStats, tch: &ObjectiveStats, what: &str) {
