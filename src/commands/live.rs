@@ -106,11 +106,12 @@ pub fn run(args: &LiveArgs) -> Result<()> {
     if let (Some(file), Some(summary)) = (&args.log, &summary) {
         keep(file, &config, summary, &lived)?;
     }
-    let (Ok(done), Some(summary)) = (ended, summary) else {
+    let Ok(done) = ended else {
         message::say(&format!("stopped early, after {} of {lives} lives: there is no result", lived.len()));
         return Ok(());
     };
     done?;
+    let summary = summary.expect("a life was asked for");
     match args.format {
         Format::Json => Ok(print(&(serde_json::to_string(&json!({ "summary": summary }))? + "\n"))?),
         Format::Text => Ok(print(&text::of(&summary, &lived))?),
