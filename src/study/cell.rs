@@ -6,7 +6,7 @@ use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lives::{LifeScores, LivesConfig},
+    lives::{LifeScores, LivesConfig, learning_settings},
     methods::{Length, Made},
     plan::{Cell, Plan},
 };
@@ -144,6 +144,9 @@ impl Plan {
         };
         all.insert("study.law".into(), law);
         all.extend(self.file.lives.into_iter().flat_map(LivesConfig::settings));
+        if let (Made::Policy(policy), Some(_)) = (&self.methods[cell.place.0].made, self.file.lives) {
+            all.extend(learning_settings(&policy.learning));
+        }
         all.insert("study.adapts".into(), adapts.to_string());
         all.insert("study.evaluation_seed".into(), self.file.evaluation.seed.to_string());
         all
@@ -243,7 +246,7 @@ fn digest_of(result: &CellResult) -> String {
     sha256(serde_json::to_string(result).expect("a result has a JSON form").as_bytes())
 }
 
-/// True if the training of a cell is the study's budget: it leaves a run.
+/// True if the training of a cell leaves one run.
 pub(super) fn leaves_a_run(cell: &Cell) -> bool {
-    cell.training.as_ref().is_some_and(|(_, length)| *length != Length::None)
+    cell.training.as_ref().is_some_and(|(_, length)| !matches!(length, Length::None | Length::Each))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::lives::LivesConfig;
+use super::lives::{LifeLearning, LivesConfig};
 use crate::{
     config::{ConfigError, nearest},
     presets,
@@ -58,6 +58,9 @@ pub struct OwnMethod {
     /// Further settings on an environment or a preset, by its name.
     #[serde(default)]
     pub on: BTreeMap<String, Vec<String>>,
+    /// Its way of learning in lives.
+    #[serde(default)]
+    pub live: LifeLearning,
 }
 
 /// Ends of the scale of normalised scores.
@@ -107,7 +110,7 @@ macro_rules! studies {
     };
 }
 
-studies!("quick", "full", "lives", "ns-gym", "cadm", "packer", "actuator-inversion");
+studies!("quick", "full", "lives", "bounds", "ns-gym", "cadm", "packer", "actuator-inversion");
 
 /// The keys of each table, for the search for unknown ones.
 const KEYS: &[(&str, &[&str])] = &[
@@ -127,7 +130,8 @@ const KEYS: &[(&str, &[&str])] = &[
             "lives",
         ],
     ),
-    ("method", &["name", "from", "set", "on"]),
+    ("method", &["name", "from", "set", "on", "live"]),
+    ("method.live", &["steps", "anchor", "window", "half_life", "importance"]),
     ("scale", &["zero", "one"]),
     ("budget", &["env_steps", "presets"]),
     ("lives", &["lives", "episodes", "guard"]),
@@ -162,18 +166,9 @@ pub fn parse(text: &str) -> (Option<StudyFile>, Vec<String>) {
     };
     let mut problems = Vec::new();
     for (section, known) in KEYS {
-        match section {
-            &"" => remove_unknown(&mut table, "", known, &mut problems),
-            name => match table.get_mut(*name) {
-                Some(Value::Table(inner)) => remove_unknown(inner, &format!("{name}."), known, &mut problems),
-                Some(Value::Array(list)) => {
-                    for item in list.iter_mut().filter_map(Value::as_table_mut) {
-                        remove_unknown(item, &format!("{name}."), known, &mut problems);
-                    }
-                }
-                _ => {}
-            },
-        }
+        let before = if section.is_empty() { String::new() } else { format!("{section}.") };
+        let path: Vec<&str> = section.split('.').filter(|part| !part.is_empty()).collect();
+        in_tables(&mut table, &path, &mut |inner| remove_unknown(inner, &before, known, &mut problems));
     }
     match StudyFile::deserialize(table) {
         Ok(file) => (Some(file), problems),
@@ -181,6 +176,18 @@ pub fn parse(text: &str) -> (Option<StudyFile>, Vec<String>) {
             problems.push(error.to_string().trim_end().to_owned());
             (None, problems)
         }
+    }
+}
+
+/// Calls `visit` with every table at a path below `table`: one in an array is one for each of its elements.
+fn in_tables(table: &mut Table, path: &[&str], visit: &mut dyn FnMut(&mut Table)) {
+    let Some((name, rest)) = path.split_first() else { return visit(table) };
+    match table.get_mut(*name) {
+        Some(Value::Table(inner)) => in_tables(inner, rest, visit),
+        Some(Value::Array(list)) => {
+            list.iter_mut().filter_map(Value::as_table_mut).for_each(|inner| in_tables(inner, rest, visit));
+        }
+        _ => {}
     }
 }
 
@@ -202,12 +209,13 @@ mod tests {
     #[test]
     fn all_problems_of_the_form_are_told_at_once() {
         let text = "name = \"x\"\nseed = [1]\nseeds = [1]\npresets = []\nmethods = []\n[budget]\nenv_step = 1\n\
-                    env_steps = 2\n[[method]]\nname = \"m\"\nfrom = \"ppo\"\nsets = []\n";
+                    env_steps = 2\n[[method]]\nname = \"m\"\nfrom = \"ppo\"\nsets = []\nlive = { anker = 1 }\n";
         let (file, problems) = parse(text);
         assert_eq!(file.unwrap().budget.env_steps, 2);
         let expected = [
             "unknown key `seed`; did you mean `seeds`?",
             "unknown key `method.sets`; did you mean `set`?",
+            "unknown key `method.live.anker`; did you mean `anchor`?",
             "unknown key `budget.env_step`; did you mean `env_steps`?",
         ];
         assert_eq!(problems, expected);

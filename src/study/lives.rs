@@ -56,6 +56,60 @@ impl LivesConfig {
     }
 }
 
+/// The way in which a method learns in its lives, where a study says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LifeLearning {
+    /// Gradient steps of an adaptation.
+    pub steps: Option<usize>,
+    /// Way back to the unadapted policy before an adaptation.
+    pub anchor: Option<f32>,
+    /// Number of the last episodes that an adaptation learns from.
+    pub window: Option<u32>,
+    /// Episodes in which the weight of data halves.
+    pub half_life: Option<f64>,
+    /// True if steps count by their probability under the policy that adapts.
+    pub importance: Option<bool>,
+}
+
+impl LifeLearning {
+    /// The way of learning `usual` with what is said here in its place.
+    pub fn over(self, usual: Learning) -> Learning {
+        Learning {
+            steps: self.steps.unwrap_or(usual.steps),
+            anchor: self.anchor.unwrap_or(usual.anchor),
+            window: self.window.unwrap_or(usual.window),
+            half_life: self.half_life.unwrap_or(usual.half_life),
+            importance: self.importance.unwrap_or(usual.importance),
+            ..usual
+        }
+    }
+
+    /// Values that are not legal: the ranges are those of the options of `live`.
+    pub fn problems(self) -> Vec<&'static str> {
+        let wrong = [
+            (self.steps.is_some_and(|steps| !(1..=100).contains(&steps)), "live.steps is 1 to 100"),
+            (self.anchor.is_some_and(|share| !(0.0..=1.0).contains(&share)), "live.anchor is 0 to 1"),
+            (self.window.is_some_and(|window| !(1..=1000).contains(&window)), "live.window is 1 to 1000"),
+            (self.half_life.is_some_and(|half| !(half > 0.0 && half.is_finite())), "live.half_life is above 0"),
+        ];
+        wrong.into_iter().filter(|(is, _)| *is).map(|(_, problem)| problem).collect()
+    }
+}
+
+/// The settings of a way of learning that a cell's result depends on, by their keys.
+pub fn learning_settings(learning: &Learning) -> BTreeMap<String, String> {
+    let Learning { steps, anchor, window, half_life, importance, .. } = learning;
+    let all = [
+        ("steps", steps.to_string()),
+        ("anchor", anchor.to_string()),
+        ("window", window.to_string()),
+        ("half_life", half_life.to_string()),
+        ("importance", importance.to_string()),
+    ];
+    all.into_iter().map(|(key, value)| (format!("study.live.{key}"), value)).collect()
+}
+
 /// The lives of a cell on a split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LifeScores {
@@ -71,11 +125,13 @@ pub struct LifeScores {
 /// If an adapted policy is not finite.
 pub(super) fn of_cell(plan: &Plan, cell: &Cell, agent: Option<&dyn Agent>, actors: usize) -> Result<Vec<Evaluated>> {
     let Some(asked) = plan.file.lives else { return Ok(Vec::new()) };
-    let learning = Learning { guard: Learning::default().guard.filter(|_| asked.guard), ..Learning::default() };
     let policy = match (&plan.methods[cell.place.0].made, agent) {
         (Made::Law(Law::Controller), _) => Policy::Controller,
         (Made::Law(Law::Random), _) => Policy::Random,
-        (Made::Policy(made), Some(agent)) if made.adapts => Policy::Learning(agent, learning),
+        (Made::Policy(made), Some(agent)) if made.adapts => {
+            let guard = made.learning.guard.filter(|_| asked.guard);
+            Policy::Learning(agent, Learning { guard, ..made.learning })
+        }
         (Made::Policy(_), agent) => Policy::Fixed(agent.expect("a policy was made")),
     };
     let mut all = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use metadrift_agents::learners::{self, Kind, recipes};
 
 use super::{file::OwnMethod, plan::PresetPlan};
-use crate::{config::nearest, message::quoted};
+use crate::{config::nearest, live::Learning, message::quoted};
 
 /// A method of a study.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,8 @@ pub struct Policy {
     pub length: Length,
     /// True if it is scored after adaptation; else the policy as it was trained is scored on the same ticks.
     pub adapts: bool,
+    /// Its way of learning in lives, but for the guard, which the study decides.
+    pub learning: Learning,
 }
 
 /// The tasks of a training.
@@ -69,6 +71,8 @@ pub enum Length {
     Budget,
     /// The learner's own number of iterations, for one that learns nothing.
     Own,
+    /// The study's budget for each held-out task, on which a policy of its own is trained.
+    Each,
     /// None: the first weights.
     None,
 }
@@ -87,6 +91,7 @@ pub struct BuiltIn {
     tasks: Tasks,
     length: Length,
     adapts: bool,
+    anchor: f32,
 }
 
 /// A method by plain PPO that does not adapt.
@@ -100,6 +105,7 @@ const fn ppo(name: &'static str, about: &'static str) -> BuiltIn {
         tasks: Tasks::Preset,
         length: Length::Budget,
         adapts: false,
+        anchor: 0.0,
     }
 }
 
@@ -114,6 +120,10 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { tasks: Tasks::Base, ..ppo("nominal", "Plain PPO trained on the unperturbed task alone, not adapted") },
     ppo("ppo", "Plain PPO trained on all tasks (domain randomisation), not adapted"),
     BuiltIn {
+        length: Length::Each,
+        ..ppo("specialist", "A policy by plain PPO for each held-out task, trained on it alone, not adapted")
+    },
+    BuiltIn {
         sets: &["task.notify.level=value"],
         ..ppo("oracle", "Plain PPO that observes the true values of all channels, not adapted")
     },
@@ -121,7 +131,15 @@ pub const BUILT_IN: &[BuiltIn] = &[
         sets: &["policy.window=4"],
         ..ppo("windowed", "Plain PPO that sees the last 4 transitions, not adapted")
     },
-    BuiltIn { adapts: true, ..ppo("fine-tune", "The policy of `ppo`, adapted by gradient steps") },
+    BuiltIn {
+        adapts: true,
+        anchor: 1.0,
+        ..ppo("fine-tune", "The policy of `ppo`, adapted by gradient steps; in lives from itself each time")
+    },
+    BuiltIn {
+        adapts: true,
+        ..ppo("tracking", "The same, but that in lives it goes on from its last adaptation, as PPO that never ends")
+    },
     BuiltIn {
         adapts: true,
         length: Length::None,
@@ -155,6 +173,7 @@ impl BuiltIn {
                 tasks: self.tasks,
                 length: self.length,
                 adapts: self.adapts,
+                learning: Learning { anchor: self.anchor, ..Learning::default() },
             }),
         };
         Method { name: self.name.to_owned(), about: self.about.to_owned(), made }
@@ -188,6 +207,7 @@ pub fn find(name: &str) -> Result<Method, String> {
         tasks: Tasks::Preset,
         length: Length::Budget,
         adapts: true,
+        learning: Learning::default(),
     };
     Ok(Method { name: name.to_owned(), about: about.to_owned(), made: Made::Policy(policy) })
 }
@@ -215,6 +235,8 @@ pub fn own(asked: &OwnMethod) -> Result<Method, Vec<String>> {
         }
     }
     policy.sets = laid_over(&policy.sets, &asked.set);
+    policy.learning = asked.live.over(policy.learning);
+    problems.extend(asked.live.problems().into_iter().map(|problem| format!("method `{}`: {problem}", asked.name)));
     for (place, sets) in &asked.on {
         let before = policy.on.entry(place.clone()).or_default();
         *before = laid_over(before, sets);
@@ -231,7 +253,7 @@ pub fn own(asked: &OwnMethod) -> Result<Method, Vec<String>> {
 impl Policy {
     /// The command that makes its training, if one does: the tasks of `nominal` have no short form.
     pub fn command(&self, on: &PresetPlan, seed: u64) -> Option<String> {
-        if self.tasks == Tasks::Base || self.length == Length::None {
+        if self.tasks == Tasks::Base || matches!(self.length, Length::None | Length::Each) {
             return None;
         }
         let limit =
@@ -264,6 +286,7 @@ fn laid_over(below: &[String], above: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::lives::LifeLearning;
 
     #[test]
     fn names_are_those_of_methods_learners_and_recipes() {
@@ -273,21 +296,25 @@ mod tests {
         assert_eq!(find("oracel").unwrap_err(), "unknown method `oracel`; did you mean `oracle`?");
         // the built-in `ppo` is the policy as it was trained, `fine-tune` the same one adapted
         let policy = |name| if let Made::Policy(policy) = find(name).unwrap().made { policy } else { panic!() };
-        assert_eq!(Policy { adapts: true, ..policy("ppo") }, policy("fine-tune"));
+        assert_eq!(Policy { adapts: true, ..policy("ppo") }, policy("tracking"));
+        assert_eq!((policy("tracking").learning.anchor, policy("fine-tune").learning.anchor), (0.0, 1.0));
     }
 
     #[test]
     fn settings_are_laid_over_those_of_the_method_that_they_start_from() {
         let on = BTreeMap::from([("pendulum".to_owned(), vec!["ppo.gamma=0.9".to_owned()])]);
-        let asked = OwnMethod { name: "mine".into(), from: "ppo".into(), set: vec!["ppo.outer_lr=1".into()], on };
+        let live = LifeLearning { window: Some(4), ..LifeLearning::default() };
+        let asked = OwnMethod { name: "mine".into(), from: "ppo".into(), set: vec!["ppo.outer_lr=1".into()], on, live };
         let Made::Policy(policy) = own(&asked).unwrap().made else { panic!() };
         let sets = policy.sets_on("pendulum", "pendulum-flip");
         assert!(sets.contains(&"ppo.gamma=0.9".to_owned()) && !sets.contains(&"ppo.gamma=0.95".to_owned()), "{sets:?}");
         assert_eq!(policy.sets_on("cartpole", "x"), ["ppo.outer_lr=1"]);
+        assert_eq!(policy.learning, Learning { window: 4, ..Learning::default() });
         let wrong = OwnMethod {
             set: vec!["seed=1".into(), "task.horizon=9".into(), "task.notify.level=value".into()],
+            live: LifeLearning { anchor: Some(2.0), window: Some(0), ..live },
             ..asked
         };
-        assert_eq!(own(&wrong).unwrap_err().len(), 2);
+        assert_eq!(own(&wrong).unwrap_err().len(), 4);
     }
 }

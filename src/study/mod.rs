@@ -23,6 +23,7 @@ mod results;
 mod run;
 mod scores;
 mod shown;
+mod specialists;
 mod table;
 
 pub use cell::{CellResult, Evaluated, HeldOutScores, Phase};

@@ -8,6 +8,7 @@ use super::{
     check::{check_lists, check_methods, check_places},
     file::{self, Evaluation, StudyFile},
     methods::{self, Law, Length, Made, Method, Policy, Tasks},
+    specialists,
 };
 use crate::{
     config::{Config, ConfigError, Experiment},
@@ -135,7 +136,12 @@ impl Plan {
         let mut plan = Plan { file, presets, methods, baseline, scale, cells: Vec::new() };
         for place in (0..plan.presets.len()).flat_map(|preset| (0..plan.methods.len()).map(move |m| (m, preset))) {
             match plan.cells_of(place) {
-                Ok(cells) => plan.cells.extend(cells),
+                Ok(cells) => {
+                    let problem = cells.first().and_then(|cell| specialists::problem(&plan, cell));
+                    let (method, preset) = (&plan.methods[place.0].name, &plan.presets[place.1].name);
+                    problems.extend(problem.map(|why| format!("method `{method}` on {preset}: {why}")));
+                    plan.cells.extend(cells);
+                }
                 Err(found) => problems.extend(found),
             }
         }
@@ -218,7 +224,9 @@ fn training(policy: &Policy, on: &PresetPlan, seed: u64) -> Result<Experiment, C
 fn with_sets(policy: &Policy, on: &PresetPlan, seed: u64, own: &[String]) -> Result<Experiment, ConfigError> {
     let mut sets = vec![format!("learner={}", policy.learner), format!("seed={seed}")];
     match policy.length {
-        Length::Budget => sets.extend([format!("iterations={UNLIMITED}"), format!("max_env_steps={}", on.env_steps)]),
+        Length::Budget | Length::Each => {
+            sets.extend([format!("iterations={UNLIMITED}"), format!("max_env_steps={}", on.env_steps)])
+        }
         Length::None => sets.push("iterations=1".to_owned()),
         Length::Own => {}
     }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     cell::CellResult,
+    methods::Length,
     plan::{Cell, Plan},
     scores::SPLITS,
 };
@@ -82,7 +83,13 @@ pub fn work(plan: &Plan, at: usize) -> u64 {
 /// Planned environment steps of a cell's training.
 pub fn training_steps(plan: &Plan, cell: &Cell) -> u64 {
     let limited = cell.training.as_ref().is_some_and(|(config, _)| config.max_env_steps > 0);
-    if limited { plan.presets[cell.place.1].env_steps } else { 0 }
+    if limited { plan.presets[cell.place.1].env_steps * policies(plan, cell) } else { 0 }
+}
+
+/// Number of policies of a cell: specialists are one for each held-out task.
+fn policies(plan: &Plan, cell: &Cell) -> u64 {
+    let specialists = matches!(cell.training, Some((_, Length::Each)));
+    if specialists { (plan.file.evaluation.tasks * SPLITS.len()) as u64 } else { 1 }
 }
 
 /// Environment steps of a cell's evaluations, at most: likeliest and sampled actions, and those of the unadapted policy.
@@ -90,7 +97,8 @@ fn evaluation_steps(plan: &Plan, cell: &Cell) -> u64 {
     let asked = plan.file.evaluation;
     let phase = Life::evaluation(&cell.judged).phase_steps as u64;
     let phases = 2 * (2 * asked.adapt_steps as u64 + 1);
-    (asked.tasks * asked.episodes) as u64 * phase * phases * SPLITS.len() as u64
+    let splits = if policies(plan, cell) > 1 { 1 } else { SPLITS.len() as u64 };
+    (asked.tasks * asked.episodes) as u64 * phase * phases * splits * policies(plan, cell)
 }
 
 /// Mean returns on held-out tasks of the training distribution, before and after adaptation.

@@ -1,6 +1,10 @@
 //! The work of a study: the cells that are missing, several at a time, each saved as soon as it is done.
 
-use std::{fs, path::Path, sync::Mutex};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 use metadrift_agents::{
     agent::Agent,
@@ -15,7 +19,7 @@ use super::{
     lives,
     methods::{Length, Made},
     plan::{Cell, Plan, StudyError},
-    scores,
+    scores, specialists,
 };
 use crate::{
     checkpoint::Which,
@@ -59,7 +63,10 @@ pub fn states(plan: &Plan, out: &Path) -> Result<State> {
             Stored::Finished(found) => state.finished[at] = Some(*found),
             Stored::Damaged(reason) => state.damaged.push((at, reason)),
             Stored::Foreign(reason) => foreign.push(format!("{}: {reason}", cell.folder(out).display())),
-            Stored::Missing => foreign.extend(foreign_run(cell, out)),
+            Stored::Missing => {
+                let runs = runs(plan, cell, out)?;
+                foreign.extend(runs.iter().filter_map(|(dir, asked)| foreign_run(dir, asked)));
+            }
         }
     }
     if foreign.is_empty() {
@@ -69,14 +76,20 @@ pub fn states(plan: &Plan, out: &Path) -> Result<State> {
     Err(StudyError { origin: out.display().to_string(), problems: foreign }.into())
 }
 
+/// Folder and configuration of each training of a cell.
+fn runs(plan: &Plan, cell: &Cell, out: &Path) -> Result<Vec<(PathBuf, Experiment)>> {
+    let own = cell.training.iter().filter(|_| leaves_a_run(cell));
+    let own = own.map(|(config, _)| (cell.folder(out).join("run"), config.clone()));
+    let of_specialists = specialists::trainings(plan, cell, out)?.into_iter();
+    Ok(own.chain(of_specialists.map(|training| (training.dir, training.config))).collect())
+}
+
 /// The reason why a training that was begun for a cell is not the one that the study asks for, if it is not.
-fn foreign_run(cell: &Cell, out: &Path) -> Option<String> {
-    let dir = cell.folder(out).join("run");
-    let (asked, _) = cell.training.as_ref()?;
-    if !leaves_a_run(cell) || !RunDir::is_run(&dir) {
+fn foreign_run(dir: &Path, asked: &Experiment) -> Option<String> {
+    if !RunDir::is_run(dir) {
         return None;
     }
-    let stored = read_config(&dir).ok()?; // one that cannot be read is damaged, and made anew
+    let stored = read_config(dir).ok()?; // one that cannot be read is damaged, and made anew
     let differing = stored.differences(asked);
     let (key, there, now) = differing.first()?;
     Some(format!("{}: the run there has other settings: {key} is {there} there and {now} in the study", dir.display()))
@@ -131,12 +144,13 @@ fn make(
 ) -> Result<()> {
     let first = &plan.cells[group[0]];
     let trained = match &first.training {
-        None => None,
+        None | Some((_, Length::Each)) => None,
         Some((_, Length::None)) => Some(untrained(first, actors)?),
         Some(_) => {
             let cell = &plan.cells[first.trained_by];
             message::set_prefix(&format!("{}: ", cell.name));
-            let policy = trained(cell, out, actors);
+            let (config, _) = cell.training.as_ref().expect("the caller looked");
+            let policy = trained_in(&cell.folder(out).join("run"), config, actors);
             message::set_prefix("");
             Some(policy?)
         }
@@ -148,7 +162,7 @@ fn make(
             (Made::Policy(_), Some(Policy { agent, ended, iterations, env_steps })) => {
                 ((*ended, *iterations, *env_steps), scores::of_agent(plan, cell, &**agent, actors)?)
             }
-            (Made::Policy(_), None) => unreachable!("a policy has a training"),
+            (Made::Policy(_), None) => specialists::evaluated(plan, cell, out, actors)?,
         };
         evaluations.extend(lives::of_cell(plan, cell, trained.as_ref().map(|policy| &*policy.agent), actors)?);
         let result = CellResult::new((plan.settings(cell), plan.task_digests(cell)), ended, evaluations);
@@ -161,11 +175,11 @@ fn make(
 }
 
 /// A policy to be evaluated.
-struct Policy {
-    agent: Box<dyn Agent>,
-    ended: &'static str,
-    iterations: u64,
-    env_steps: u64,
+pub(super) struct Policy {
+    pub agent: Box<dyn Agent>,
+    pub ended: &'static str,
+    pub iterations: u64,
+    pub env_steps: u64,
 }
 
 /// The first weights of a cell's policy.
@@ -175,10 +189,8 @@ fn untrained(cell: &Cell, actors: usize) -> Result<Policy> {
     Ok(Policy { agent: learner.agent(), ended: "none", iterations: 0, env_steps: 0 })
 }
 
-/// Trains the policy of a cell, or goes on with its training; one that is done is only opened.
-fn trained(cell: &Cell, out: &Path, actors: usize) -> Result<Policy> {
-    let (config, _) = cell.training.as_ref().expect("the caller looked");
-    let dir = cell.folder(out).join("run");
+/// Trains a policy in folder `dir`, or goes on with its training; one that is done is only opened.
+pub(super) fn trained_in(dir: &Path, config: &Experiment, actors: usize) -> Result<Policy> {
     let options = RunOptions {
         device: DeviceChoice::Cpu,
         backend: Some(BackendChoice::Native),
@@ -187,11 +199,11 @@ fn trained(cell: &Cell, out: &Path, actors: usize) -> Result<Policy> {
         data: None,
         quiet: true,
     };
-    let ended = if collapsed_before(&dir) { COLLAPSED } else { train_to_the_end(config, &dir, &options)? };
+    let ended = if collapsed_before(dir) { COLLAPSED } else { train_to_the_end(config, dir, &options)? };
     if ended != "finished" {
         message::warn(&format!("the training {ended}; its last good policy is evaluated"));
     }
-    let policy = Trained::open(&dir, Which::Last, Device::Cpu, Some(BackendChoice::Native), actors)?;
+    let policy = Trained::open(dir, Which::Last, Device::Cpu, Some(BackendChoice::Native), actors)?;
     let checkpoint = crate::checkpoint::choose(&dir.join("checkpoints"), Which::Last)?.0;
     let env_steps = checkpoint.state().value("env_steps")?;
     Ok(Policy { agent: policy.agent, ended, iterations: policy.iteration, env_steps })

@@ -41,16 +41,29 @@ pub(super) fn digests(cell: &Cell, tasks: &[Task]) -> Vec<String> {
 /// If an adapted policy is not finite, or there is not enough memory.
 pub(super) fn of_agent(plan: &Plan, cell: &Cell, agent: &dyn Agent, actors: usize) -> Result<Vec<Evaluated>> {
     let adapts = matches!(&plan.methods[cell.place.0].made, Made::Policy(policy) if policy.adapts);
-    let mut all = Vec::new();
-    for split in SPLITS {
-        let protocol = plan.protocol(split);
-        let arithmetic = Arithmetic::of(&cell.judged, agent.computes_by(), Device::Cpu, actors)?;
-        memory::evaluation(&cell.judged, protocol.tasks, protocol.episodes, arithmetic).check()?;
-        let tasks = tasks(plan, cell, split);
-        let found = evaluate_on(&cell.judged, agent, actors, &protocol, &tasks)?;
-        all.push(Evaluated::HeldOut(HeldOutScores::of(&found, split, digests(cell, &tasks), adapts)));
-    }
-    Ok(all)
+    SPLITS
+        .into_iter()
+        .map(|split| of_agent_on(plan, cell, agent, (split, adapts), actors).map(Evaluated::HeldOut))
+        .collect()
+}
+
+/// The scores of a policy on a split, after adaptation or, if it does not adapt, as it is.
+///
+/// # Errors
+/// If an adapted policy is not finite, or there is not enough memory.
+pub(super) fn of_agent_on(
+    plan: &Plan,
+    cell: &Cell,
+    agent: &dyn Agent,
+    (split, adapts): (Split, bool),
+    actors: usize,
+) -> Result<HeldOutScores> {
+    let protocol = plan.protocol(split);
+    let arithmetic = Arithmetic::of(&cell.judged, agent.computes_by(), Device::Cpu, actors)?;
+    memory::evaluation(&cell.judged, protocol.tasks, protocol.episodes, arithmetic).check()?;
+    let tasks = tasks(plan, cell, split);
+    let found = evaluate_on(&cell.judged, agent, actors, &protocol, &tasks)?;
+    Ok(HeldOutScores::of(&found, split, digests(cell, &tasks), adapts))
 }
 
 /// The evaluations of a law without training.
