@@ -174,6 +174,9 @@ fn make(
     Ok(())
 }
 
+/// The end of a training, its iterations and its environment steps.
+pub(super) type End = (&'static str, u64, u64);
+
 /// A policy to be evaluated.
 pub(super) struct Policy {
     pub agent: Box<dyn Agent>,

@@ -8,7 +8,7 @@ use super::{
     cell::{Evaluated, HeldOutScores, Phase},
     methods::Length,
     plan::{Cell, Plan},
-    run::{Policy, trained_in},
+    run::{End, Policy, trained_in},
     scores::{self, SPLITS},
 };
 use crate::{
@@ -73,7 +73,7 @@ pub(super) fn evaluated(
     cell: &Cell,
     out: &Path,
     actors: usize,
-) -> Result<((&'static str, u64, u64), Vec<Evaluated>)> {
+) -> Result<(End, Vec<Evaluated>)> {
     let mut all: Vec<HeldOutScores> = Vec::new();
     let mut summed = ("finished", 0, 0);
     for Training { split, dir, config } in trainings(plan, cell, out)? {
