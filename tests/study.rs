@@ -86,6 +86,37 @@ fn a_study_goes_on_after_any_end_to_the_same_bytes() {
 }
 
 #[test]
+fn specialists_are_trained_once_for_each_held_out_task() {
+    let place = place();
+    let methods =
+        ["\"random\", \"controller\", \"ppo\", \"fine-tune\"", "\"random\", \"controller\", \"ppo\", \"specialist\""];
+    let text = STUDY.split("[[method]]").next().unwrap().replace(methods[0], methods[1]).replace("[3, 4]", "[3]");
+    fs::write(place.path("study.toml"), text.replace("tasks = 4", "tasks = 2").replace("12_000", "6_000")).unwrap();
+    let cell = |out: &str| place.path(out).join("cells/specialist--tiny--s3");
+    let told = place.expect(0, "study study.toml --dry-run --out whole");
+    assert!(told.contains("30000 environment steps"), "four specialists and one for all: {told}");
+    place.expect(0, "study study.toml --out whole -q");
+    for run in ["run-in-dist-0", "run-in-dist-1", "run-ood-0", "run-ood-1"] {
+        assert!(cell("whole").join(run).join("config.toml").exists(), "{run}");
+    }
+    // killed in the third training, the study goes on with it
+    assert_eq!(stopped(&place, "KILL", || cell("cut").join("run-ood-0/checkpoints").exists()), None);
+    let checkpoints = || -> Vec<_> {
+        let all = fs::read_dir(cell("cut").join("run-in-dist-0/checkpoints")).unwrap().map(Result::unwrap);
+        all.map(|entry| (entry.file_name(), entry.metadata().unwrap().modified().unwrap())).collect()
+    };
+    let trained = checkpoints();
+    place.expect(0, "study study.toml --out cut -q");
+    assert_eq!(checkpoints(), trained, "the first training is over");
+    assert_eq!(results(&place.path("cut")), results(&place.path("whole")));
+    // the trainings of another budget are not taken for this study's
+    fs::remove_file(cell("cut").join("result.json")).unwrap();
+    let text = fs::read_to_string(place.path("study.toml")).unwrap();
+    fs::write(place.path("study.toml"), text.replace("6_000", "7_000")).unwrap();
+    assert!(place.expect(3, "study study.toml --out cut").contains("run-ood-1: the run there has other settings"));
+}
+
+#[test]
 fn lives_are_scored_beside_held_out_tasks() {
     let place = place();
     let text = STUDY.replace("[evaluation]", "[lives]\nlives = 3\nepisodes = 4\n[evaluation]");
@@ -217,7 +248,7 @@ fn all_mistakes_of_a_study_are_told_before_any_training() {
         "unknown method `randm`; did you mean `random`?",
         "did you mean `cartpole-flip`?",
         "sinusoid",
-        "`pppo` is none of the study's methods",
+        "baseline: `pppo` is none of the study's methods",
         "did you mean `inner_lr`?",
         "ppo.clip_eps = 3",
     ] {

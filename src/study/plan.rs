@@ -125,14 +125,17 @@ impl Plan {
         check_methods(&methods, problems);
         let presets: Vec<PresetPlan> = file.presets.iter().filter_map(|name| preset(&file, name, problems)).collect();
         check_places(&file, &presets, problems);
-        let mut index = |name: &String| {
+        let mut index = |key: &str, name: &String| {
             let at = methods.iter().position(|method| method.name == *name);
             let known = at.is_some() || file.methods.contains(name);
-            (!known).then(|| problems.push(format!("`{name}` is none of the study's methods")));
+            (!known).then(|| problems.push(format!("{key}: `{name}` is none of the study's methods")));
             at
         };
-        let baseline = file.baseline.as_ref().and_then(&mut index);
-        let scale = file.scale.as_ref().and_then(|scale| Some((index(&scale.zero)?, index(&scale.one)?)));
+        let baseline = file.baseline.as_ref().and_then(|name| index("baseline", name));
+        let scale = file
+            .scale
+            .as_ref()
+            .and_then(|scale| Some((index("scale.zero", &scale.zero)?, index("scale.one", &scale.one)?)));
         let mut plan = Plan { file, presets, methods, baseline, scale, cells: Vec::new() };
         for place in (0..plan.presets.len()).flat_map(|preset| (0..plan.methods.len()).map(move |m| (m, preset))) {
             match plan.cells_of(place) {
