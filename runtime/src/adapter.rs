@@ -3,11 +3,12 @@
 use crate::{
     advantage::prepare_own,
     batch::{Batch, Trajectories},
+    fault::{Fault, check},
     form::Adaptation,
     kernels::{data::Samples, isa::Isa, pass::Pass},
     layout::Layout,
     loss::InnerLoss,
-    policy::{End, Fault, Policy, check},
+    policy::{End, Policy},
     prelude::*,
 };
 

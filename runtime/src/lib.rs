@@ -21,6 +21,7 @@ pub mod baseline;
 pub mod batch;
 mod bytes;
 pub mod context;
+mod fault;
 mod form;
 pub mod host_policy;
 pub mod inputs;
@@ -33,6 +34,8 @@ mod math;
 mod policy;
 mod prelude;
 pub mod recurrent;
+#[doc(hidden)]
+pub mod sources;
 mod uniforms;
 pub mod vector_math;
 pub mod vectors;
@@ -41,8 +44,9 @@ pub mod window;
 #[doc(hidden)]
 pub use adapter::descend;
 pub use adapter::{Adapted, Adapter};
+pub use fault::Fault;
 pub use form::{Adaptation, Form, Malformed, VERSION};
-pub use policy::{End, Fault, Policy};
+pub use policy::{End, Policy};
 pub use uniforms::uniforms;
 
 /// The example of the README, compiled.

@@ -9,7 +9,7 @@ use core::arch::x86_64::*;
 /// Number of partial sums of an inner product, and of rows that are added together.
 pub const GROUP: usize = 16;
 
-/// [`Scalar::dots`](super::Scalar::dots) with 512-bit vectors.
+/// [`Scalar::dots`](super::scalar::Scalar::dots) with 512-bit vectors.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 pub fn dots_avx512(rows: &[f32], w: &[f32]) -> [f32; GROUP] {
