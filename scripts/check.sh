@@ -1,7 +1,8 @@
 #!/bin/sh
-# All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside.
+# All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
+# exports.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example.
+# scripts, package, clippy, docs, test, torch, example, export.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,7 @@ run() { # name, command...
     fi
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example
+[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -36,6 +37,7 @@ for step; do
         run example sh scripts/example.sh
         run example-torch sh scripts/example.sh --features torch
         ;;
+    export) run export sh scripts/export.sh ;;
     package) run package cargo package --workspace --no-verify --allow-dirty --locked --quiet ;;
     *) echo "[check] no such step: $step" >&2; exit 2 ;;
     esac

@@ -3,6 +3,7 @@
 mod bench;
 mod estimators;
 mod evaluate;
+mod export;
 mod live;
 mod optimizer;
 mod reference;
@@ -21,6 +22,7 @@ use crate::{checkpoint::Which, device::DeviceChoice};
 pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use evaluate::EvaluateArgs;
+pub use export::{ExportArgs, ExportFormat};
 pub use live::{DetectorName, LearningArgs, LiveArgs, Switch};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
@@ -61,6 +63,9 @@ pub enum Command {
         metadrift live --learner adaptive-control --preset cartpole-switch\n  \
         metadrift live --verify adaptations.jsonl")]
     Live(Box<LiveArgs>),
+    /// Write a run's policy and its adaptation as files for other programs: Rust, C, and test vectors
+    #[command(after_help = "Example:\n  metadrift export runs/cartpole-flip/latest --to flip --format c")]
+    Export(ExportArgs),
     /// Compare methods on presets and seeds under equal budgets; the same command goes on where it stopped
     #[command(after_help = "Examples:\n  metadrift study quick --out runs/quick\n  \
         metadrift study quick --show > my.toml\n  metadrift study my.toml --out runs/mine --dry-run")]

@@ -104,7 +104,7 @@ fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {
         Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Live(_) => true,
-        Command::Score(_) | Command::Record(_) => true,
+        Command::Score(_) | Command::Record(_) | Command::Export(_) => true,
         Command::Study(_) | Command::Compare(_) => true,
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
@@ -144,6 +144,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Runs(command) => commands::runs::run(command)?,
         Command::Evaluate(args) => commands::evaluate::run(args)?,
         Command::Live(args) => commands::live::run(args)?,
+        Command::Export(args) => commands::export::run(args)?,
         Command::Estimators(args) => commands::estimators::run(args)?,
         Command::Optimizer(command) => commands::optimizer::run(command)?,
         Command::Score(args) => commands::score::run(args)?,

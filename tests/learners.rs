@@ -105,7 +105,7 @@ fn demand(settings: &Settings) -> Demand {
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let best = layout.initial(settings.policy.init, 0.0, &mut rng);
+    let best = settings.policy.init.draw(&layout, 0.0, &mut rng);
     let backend = backend::open(backend, layout, device, 0, threads)?;
     let estimator = Estimator::new(&settings.ppo, threads);
     let config: ClimberConfig = own(&settings.own);

@@ -12,6 +12,7 @@ mod double_integrator;
 mod estimators;
 mod event_file;
 mod examples;
+mod export;
 mod facts;
 mod faults;
 mod folders;

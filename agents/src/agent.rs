@@ -6,9 +6,10 @@ use crate::{
     advantage::{Estimate, Estimator},
     backend::{Backend, BackendChoice},
     batch::Batch,
+    deployed::{Deployed, Descent, NotDeployed},
     inner_rule::{Memory, Rule},
     inputs::Normalizer,
-    layout::{CONTEXT, Layout},
+    layout::{CONTEXT, Core, Layout},
     objective::InnerLoss,
     report::Diverged,
     rollout::Rollout,
@@ -64,6 +65,14 @@ pub trait Agent: Send {
 
     /// The arithmetic that it computes by.
     fn computes_by(&self) -> BackendChoice;
+
+    /// The policy before adaptation, for a runtime outside of the program.
+    ///
+    /// # Errors
+    /// In words, what such a runtime does not have.
+    fn deployed(&self) -> Result<Deployed, NotDeployed> {
+        Err(NotDeployed("this learner's policies need the whole program"))
+    }
 
     /// A copy in the same state.
     fn duplicate(&self) -> Box<dyn Agent>;
@@ -228,6 +237,18 @@ impl Agent for Adaptive {
         self.backend.choice()
     }
 
+    fn deployed(&self) -> Result<Deployed, NotDeployed> {
+        if !self.rule.is_empty() {
+            return Err(NotDeployed("its steps of adaptation follow a learned rule (maml.update_rule = \"learned\")"));
+        }
+        if self.values.is_some() {
+            return Err(NotDeployed("it adapts by a value network (maml.baseline = \"network\")"));
+        }
+        let (loss, Estimator { gamma, gae_lambda, .. }) = (self.inner, self.estimator);
+        let descent = Some(Descent { loss, gamma, gae_lambda, rates: self.rates.clone() });
+        Ok(Deployed { layout: self.layout.clone(), params: self.start.clone(), descent })
+    }
+
     fn duplicate(&self) -> Box<dyn Agent> {
         Box::new(self.clone())
     }
@@ -272,6 +293,13 @@ impl Agent for Remembering {
 
     fn computes_by(&self) -> BackendChoice {
         BackendChoice::Native
+    }
+
+    fn deployed(&self) -> Result<Deployed, NotDeployed> {
+        if self.layout.core() == Core::Model {
+            return Err(NotDeployed("it is a model of the environment with an observer, not a network"));
+        }
+        Ok(Deployed { layout: self.layout.clone(), params: self.start.clone(), descent: None })
     }
 
     fn duplicate(&self) -> Box<dyn Agent> {

@@ -15,38 +15,39 @@ pub enum Init {
     /// Independent normal weights, see [`Layout::init`].
     #[default]
     Normal,
-    /// Orthogonal weights, see [`Layout::orthogonal`].
+    /// Orthogonal weights, see [`orthogonal`].
     Orthogonal,
 }
 
-impl Layout {
-    /// Fresh parameters `[num_params]` drawn from `rng`; a Gaussian policy has the log standard deviation `log_std`.
-    pub fn initial(&self, init: Init, log_std: f32, rng: &mut StreamRng) -> Vec<f32> {
+impl Init {
+    /// Fresh parameters `[num_params]` of `layout`, drawn from `rng`; a Gaussian policy has the log standard deviation
+    /// `log_std`.
+    pub fn draw(self, layout: &Layout, log_std: f32, rng: &mut StreamRng) -> Vec<f32> {
         let normal = || StandardNormal.sample(rng);
-        match init {
-            Init::Normal => self.init(log_std, normal),
-            Init::Orthogonal => self.orthogonal(log_std, normal),
+        match self {
+            Init::Normal => layout.init(log_std, normal),
+            Init::Orthogonal => orthogonal(layout, log_std, normal),
         }
     }
+}
 
-    /// Fresh parameters `[num_params]`: the weights of a layer are an orthogonal matrix, or its first rows or columns, times
-    /// sqrt(2); times 0.01 in a policy's last layer, times 1 in that of a network without a distribution. Biases are zero,
-    /// `log_std` is as given. `normal` draws from N(0, 1). (Saxe et al. 2014, arXiv 1312.6120; the factors are those of
-    /// Huang et al. 2022, "The 37 implementation details of proximal policy optimization".)
-    pub fn orthogonal(&self, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
-        let mut params = vec![0.0; self.num_params()];
-        let parts = if self.parts().is_empty() { slice::from_ref(self) } else { self.parts() };
-        let gains = parts.iter().flat_map(|part| {
-            let last = if part.is_plain() { 1.0 } else { 0.01 };
-            (1..=part.num_layers()).map(move |layer| if layer < part.num_layers() { SQRT_2 } else { last })
-        });
-        for (pair, gain) in self.blocks().chunks_exact(2).zip(gains) {
-            fill(&pair[0], gain, &mut params, &mut normal);
-        }
-        self.set_log_std(log_std, &mut params);
-        self.set_added(&mut params, normal);
-        params
+/// Fresh parameters `[num_params]`: the weights of a layer are an orthogonal matrix, or its first rows or columns, times
+/// sqrt(2); times 0.01 in a policy's last layer, times 1 in that of a network without a distribution. Biases are zero,
+/// `log_std` is as given. `normal` draws from N(0, 1). (Saxe et al. 2014, arXiv 1312.6120; the factors are those of
+/// Huang et al. 2022, "The 37 implementation details of proximal policy optimization".)
+pub fn orthogonal(layout: &Layout, log_std: f32, mut normal: impl FnMut() -> f32) -> Vec<f32> {
+    let mut params = vec![0.0; layout.num_params()];
+    let parts = if layout.parts().is_empty() { slice::from_ref(layout) } else { layout.parts() };
+    let gains = parts.iter().flat_map(|part| {
+        let last = if part.is_plain() { 1.0 } else { 0.01 };
+        (1..=part.num_layers()).map(move |layer| if layer < part.num_layers() { SQRT_2 } else { last })
+    });
+    for (pair, gain) in layout.blocks().chunks_exact(2).zip(gains) {
+        fill(&pair[0], gain, &mut params, &mut normal);
     }
+    layout.set_log_std(log_std, &mut params);
+    layout.set_added(&mut params, normal);
+    params
 }
 
 /// Writes `gain` times a matrix with orthonormal rows, or columns if it has fewer of these, to the place of `weights`.
@@ -97,7 +98,7 @@ mod tests {
     use crate::layout::Head;
 
     fn drawn(layout: &Layout, seed: u64) -> Vec<f32> {
-        layout.initial(Init::Orthogonal, -0.5, &mut Stream::new(seed, Purpose::Init).rng())
+        Init::Orthogonal.draw(layout, -0.5, &mut Stream::new(seed, Purpose::Init).rng())
     }
 
     /// Checks that rows or columns of the weights, whichever are fewer, are orthogonal and have length `gain`.
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn gram_and_schmidt_by_hand() {
         let mut draws = [3.0, 4.0, 1.0, 0.0].into_iter();
-        let params = Layout::plain(2, &[], 2).orthogonal(0.0, || draws.next().unwrap());
+        let params = orthogonal(&Layout::plain(2, &[], 2), 0.0, || draws.next().unwrap());
         // (3, 4) / 5 is the first column; (1, 0) - 0.6 (0.6, 0.8) has length 0.8
         for (found, expected) in params.iter().zip([0.6, 0.8, 0.8, -0.6, 0.0, 0.0]) {
             assert!((found - expected).abs() < 1e-7, "{params:?}");

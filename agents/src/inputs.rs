@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use metadrift_runtime::inputs::Normalizer;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,24 +14,6 @@ use crate::{
 const NAME: &str = "obs_statistics";
 /// Added to a variance, so that an observation that never changes becomes 0.
 const FLOOR: f64 = 1e-8;
-
-/// Shift and factor of every number of an observation, as they stand at some time: (x - mean) / sqrt(variance + 1e-8).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Normalizer {
-    mean: Vec<f32>,
-    factor: Vec<f32>,
-}
-
-impl Normalizer {
-    /// Normalises `obs` `[samples, obs_dim]`.
-    pub fn apply(&self, obs: &mut [f32]) {
-        for obs in obs.chunks_exact_mut(self.mean.len()) {
-            for ((x, mean), factor) in obs.iter_mut().zip(&self.mean).zip(&self.factor) {
-                *x = (*x - mean) * factor;
-            }
-        }
-    }
-}
 
 /// Count, mean and squared distances to the mean of all observations of training so far, for `policy.normalize_obs`; an
 /// evaluation adds nothing to them. They are those of VecNormalize (OpenAI Baselines; NormalizeObservation in Gymnasium), except
@@ -75,9 +58,9 @@ impl Moments {
     /// The normaliser of these statistics; `None` before the first observation.
     pub fn normalizer(&self) -> Option<Arc<Normalizer>> {
         let factor = |squares: &f64| (1.0 / (squares / self.count as f64 + FLOOR).sqrt()) as f32;
-        let now = || Normalizer {
-            mean: self.mean.iter().map(|mean| *mean as f32).collect(),
-            factor: self.squares.iter().map(factor).collect(),
+        let now = || {
+            let mean = self.mean.iter().map(|mean| *mean as f32).collect();
+            Normalizer::new(mean, self.squares.iter().map(factor).collect())
         };
         (self.count > 0).then(|| Arc::new(now()))
     }

@@ -11,23 +11,21 @@
 //! lives. A latent [`context`] is encoded before a policy, and trained by [`native::PredictionGradients`].
 //!
 //! Parameters are flat `f32` vectors everywhere, laid out by [`layout::Layout`]; tensors stay inside `tch_backend`.
-//! This crate knows no environment.
+//! This crate knows no environment. Acting and one step of adaptation are in the crate `metadrift-runtime`, which deployed
+//! policies run on; its modules appear here under their names.
 
 pub mod adam;
 pub mod advantage;
 pub mod agent;
 pub mod backend;
-pub mod baseline;
 pub mod batch;
-pub mod context;
+pub mod deployed;
 mod descent;
 pub mod device;
-pub mod host_policy;
 pub mod init;
 pub mod inner_rule;
 pub mod inputs;
 pub mod keys;
-pub mod layout;
 pub mod learner;
 pub mod learners;
 pub mod memory;
@@ -37,7 +35,6 @@ pub mod objective;
 pub mod optimizer;
 pub mod params;
 pub mod ranges;
-pub mod recurrent;
 pub mod report;
 mod risk;
 pub mod rollout;
@@ -52,4 +49,5 @@ pub mod threads;
 mod trust_region;
 pub mod update_rule;
 pub mod value;
-pub mod vector_math;
+
+pub use metadrift_runtime::{self as runtime, baseline, context, host_policy, layout, recurrent, vector_math, window};

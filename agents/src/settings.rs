@@ -131,6 +131,14 @@ impl Default for RolloutConfig {
     }
 }
 
+/// The activations by name; [`Activation`] itself belongs to a crate without dependencies.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Activation", rename_all = "kebab-case")]
+enum ActivationName {
+    Tanh,
+    Relu,
+}
+
 /// The policy network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -138,7 +146,7 @@ pub struct PolicyConfig {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
     /// The function between the layers, of the networks beside the policy, too.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", with = "ActivationName")]
     pub activation: Activation,
     /// The distribution of the first weights, of the networks beside the policy, too.
     #[serde(skip_serializing_if = "is_default")]

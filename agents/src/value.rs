@@ -131,7 +131,7 @@ impl Baseline {
         }
         let layout = layout(maml, ground.layout.obs_dim()).with_activation(ground.layout.activation());
         let mut rng = Stream::new(*seed, Purpose::Init).task(1).rng();
-        let params = layout.initial(settings.policy.init, 0.0, &mut rng);
+        let params = settings.policy.init.draw(&layout, 0.0, &mut rng);
         let network = Network::new(backend::open(ground.backend, layout, ground.device, 0, 1)?, params);
         let shared = Shared::new(network, maml, (ppo.gamma, ppo.max_grad_norm), *seed);
         Ok(Baseline::Network(Box::new(shared)))

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod context;
+mod deployed;
 mod inner_rule;
 mod lives;
 #[cfg(feature = "torch")]

@@ -46,6 +46,8 @@ pub enum BenchPart {
     Policy,
     /// Seconds per meta-iteration, by backend and phase
     MetaIteration,
+    /// Time of a deployed policy to act and to adapt: mean, 99.99 %, maximum
+    Runtime,
     /// Training steps per second of a recurrent policy, by phase
     Rl2,
     /// Meta-iterations with increasing numbers of tasks

@@ -4,6 +4,7 @@ mod env_step;
 mod meta_iteration;
 mod policy;
 mod rl2;
+mod runtime;
 mod scaling;
 mod subject;
 mod time_to_result;
@@ -26,13 +27,15 @@ use crate::{
 const LANES: [usize; 4] = [1, 64, 1024, 16384];
 /// Measurements of each rate.
 const REPEATS: usize = 5;
+/// Ticks of a deployed policy in each repeat.
+const TICKS: usize = 200_000;
 /// Approximate duration of a measurement.
 const REPEAT_TIME: Duration = Duration::from_millis(60);
 
 /// One figure.
 #[derive(Debug, PartialEq, Serialize)]
 struct Row {
-    /// Part: `env_step`, `policy`, `meta_iteration`, `rl2`, `scaling`, `time_to_result`, `memory`.
+    /// Part: `env_step`, `policy`, `meta_iteration`, `runtime`, `rl2`, `scaling`, `time_to_result`, `memory`.
     bench: &'static str,
     env: &'static str,
     /// Number of lanes, or of the units that `variant` names.
@@ -119,6 +122,10 @@ fn measure(part: BenchPart, args: &BenchArgs, device: Device, show: &impl Fn(Vec
                 message::say(&format!("[bench] {}: meta-iterations on {}", subject.name(), place(device, threads)));
                 show(meta_iteration::measure(&subject, device, backend, threads)?)?;
             }
+        }
+        BenchPart::Runtime => {
+            message::say("[bench] a deployed policy 64-64, 1 thread");
+            SUBJECTS.iter().try_for_each(|subject| show(runtime::measure(subject, TICKS)))?;
         }
         BenchPart::Rl2 => {
             message::say(&format!("[bench] training of RL² on {}", place(Device::Cpu, threads)));
@@ -236,5 +243,8 @@ mod tests {
         }
         let rows = policy::measure(&[1, 20], quick);
         assert!(rows.len() == 2 && rows.iter().all(|row| row.min > 0.0), "{rows:?}");
+        let rows = runtime::measure(&SUBJECTS[0], 1000);
+        assert!(rows.len() == 4 && rows.iter().all(|row| row.min > 0.0), "{rows:?}");
+        assert!(rows[0].value <= rows[1].value && rows[1].value <= rows[2].value, "{rows:?}");
     }
 }

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod env;
 pub mod estimators;
 pub mod evaluate;
+pub mod export;
 pub mod learners;
 pub mod live;
 pub mod manual;

@@ -63,7 +63,8 @@ impl Phase {
         }
     }
 
-    fn stream(&self, purpose: Purpose, task: u32) -> Stream {
+    /// The stream of task `task` for `purpose`.
+    pub fn stream(&self, purpose: Purpose, task: u32) -> Stream {
         Stream::new(self.seed, purpose).iteration(self.iteration).phase(self.index).task(task)
     }
 }

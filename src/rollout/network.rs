@@ -6,9 +6,9 @@ use metadrift_agents::{
     report::Diverged,
     rollout::Row,
 };
-use metadrift_envs::{ActionSpace, Batch, EnvSpec, LaneStreams, Stream};
+use metadrift_envs::{Batch, EnvSpec, LaneStreams, Stream};
 
-use super::steps::Actor;
+use super::{steps::Actor, window};
 
 /// The choice of actions from a policy's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Actions {
 
 /// Factor from a policy's unit actions to the commands of `spec`.
 pub fn scale(spec: &EnvSpec) -> f32 {
-    if let ActionSpace::Box { bound, .. } = spec.action { bound as f32 } else { 1.0 }
+    window::commands(spec).scale()
 }
 
 /// A policy over the lanes that still run, with its work space.

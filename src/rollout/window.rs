@@ -1,15 +1,11 @@
 //! A window on the last transitions, appended to the observations of a policy that looks back.
 
+use metadrift_agents::window::{Commands, Window};
 use metadrift_envs::{ActionSpace, Batch, Clocks, EnvSpec, StepView, Task, WrongState};
-
-/// Factor on the change of a reading in one step, which is small beside the reading.
-const CHANGE: f32 = 5.0;
-/// Factor on a reward.
-const REWARD: f32 = 0.1;
 
 /// Number of values that a window of `length` transitions appends to an observation of the environment `spec`.
 pub fn width(spec: &EnvSpec, length: usize) -> usize {
-    length * Window::of(spec).width()
+    length * of(spec).width()
 }
 
 /// `batch` of the environment `spec`, its observations followed by the last `length` transitions, newest first. Of each
@@ -21,7 +17,7 @@ pub fn looking_back(batch: Box<dyn Batch>, spec: &EnvSpec, length: usize, past: 
     if length == 0 {
         return batch;
     }
-    let window = Window::of(spec);
+    let window = of(spec);
     let lanes = batch.episode_step().len();
     let width = batch.obs_dim() + length * window.width();
     let mut all = LookingBack {
@@ -43,45 +39,16 @@ pub fn of_lane(batch: &dyn Batch, lane: usize, width: usize) -> Vec<f32> {
     batch.obs()[end - width..end].to_vec()
 }
 
-/// The sizes of a transition.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    readings: usize,
-    space: ActionSpace,
+/// The window on transitions of the environment `spec`.
+pub(crate) fn of(spec: &EnvSpec) -> Window {
+    Window { readings: spec.obs_dim(), commands: commands(spec) }
 }
 
-impl Window {
-    fn of(spec: &EnvSpec) -> Window {
-        Window { readings: spec.obs_dim(), space: spec.action }
-    }
-
-    fn width(&self) -> usize {
-        let parts = self.space.act_dim();
-        self.readings + parts + 1 + 2 * parts * self.readings
-    }
-
-    /// A command in units of a full one.
-    fn unit(&self, command: f32) -> f32 {
-        match self.space {
-            ActionSpace::Discrete(count) => 2.0 * command / (count - 1) as f32 - 1.0,
-            ActionSpace::Box { bound, .. } => (command / bound as f32).clamp(-1.0, 1.0),
-        }
-    }
-
-    /// Writes a transition to `out`, `[width]`.
-    fn write(&self, before: &[f32], after: &[f32], action: &[f32], reward: f32, out: &mut [f32]) {
-        let n = self.readings;
-        let (changes, rest) = out.split_at_mut(n);
-        for (k, change) in changes.iter_mut().enumerate() {
-            *change = CHANGE * (after[k] - before[k]);
-        }
-        let (commands, rest) = rest.split_at_mut(action.len());
-        commands.iter_mut().zip(action).for_each(|(unit, command)| *unit = self.unit(*command));
-        rest[0] = REWARD * reward;
-        for (products, unit) in rest[1..].chunks_exact_mut(2 * n).zip(&*commands) {
-            let factors = changes.iter().chain(&before[..n]);
-            products.iter_mut().zip(factors).for_each(|(product, factor)| *product = unit * factor);
-        }
+/// The commands of the environment `spec`.
+pub(crate) fn commands(spec: &EnvSpec) -> Commands {
+    match spec.action {
+        ActionSpace::Discrete(count) => Commands::Choices(count),
+        ActionSpace::Box { dim, bound } => Commands::Vector { dim, bound: bound as f32 },
     }
 }
 
@@ -144,13 +111,12 @@ impl Batch for LookingBack {
         let StepView { next_obs, reward, terminated, truncated } = out;
         let view = StepView { next_obs: &mut self.inner, reward: &mut *reward, terminated, truncated };
         self.batch.step(actions, view);
-        let (own, width, parts) = (self.batch.obs_dim(), self.window.width(), self.window.space.act_dim());
+        let (own, width, parts) = (self.batch.obs_dim(), self.window.width(), self.window.commands.act_dim());
         for (lane, past) in self.past.chunks_exact_mut(self.length * width).enumerate() {
-            past.copy_within(..(self.length - 1) * width, width);
             let of_lane = lane * own..(lane + 1) * own;
             let (before, after) = (&self.before[of_lane.clone()], &self.inner[of_lane]);
             let action = &actions[lane * parts..(lane + 1) * parts];
-            self.window.write(before, after, action, reward[lane], &mut past[..width]);
+            self.window.write(before, after, action, reward[lane], self.window.shift(past));
         }
         LookingBack::join(&self.inner, &self.past, next_obs, reward.len());
         self.show();

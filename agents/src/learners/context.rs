@@ -198,10 +198,10 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let predictor = predictor(settings, layout.head());
     let value = Layout::plain(policy.obs_dim(), &config.value_hidden, 1).with_activation(layout.activation());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let deployed = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
+    let deployed = settings.policy.init.draw(&layout, settings.policy.init_log_std, &mut rng);
     let (of_encoder, of_policy) = deployed.split_at(encoder.num_params());
-    let params = [of_encoder, &predictor.initial(settings.policy.init, 0.0, &mut rng)].concat();
-    let of_value = value.initial(settings.policy.init, 0.0, &mut rng);
+    let params = [of_encoder, &settings.policy.init.draw(&predictor, 0.0, &mut rng)].concat();
+    let of_value = settings.policy.init.draw(&value, 0.0, &mut rng);
     let network = |layout: &Layout, params: Vec<f32>| {
         Ok(Network::new(backend::open(backend, layout.clone(), device, 0, 1)?, params))
     };

@@ -218,7 +218,7 @@ fn memory(settings: &Settings, sizes: &Sizes) -> Taken {
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
     let Ground { layout, device, backend, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let params = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
+    let params = settings.policy.init.draw(&layout, settings.policy.init_log_std, &mut rng);
     let policy = Network::new(backend::open(backend, layout, device, 0, 1)?, params);
     let (seed, plan) = (settings.seed, settings.plan());
     Ok(Box::new(DistillWindow { policy, config: of(settings), ppo: settings.ppo.clone(), seed, plan }))

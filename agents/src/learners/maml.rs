@@ -183,7 +183,7 @@ impl Maml {
         let Ground { layout, device, backend, threads, .. } = ground;
         let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
         let (log_std, maml) = label_log_std(settings);
-        let theta = layout.initial(settings.policy.init, log_std, &mut rng);
+        let theta = settings.policy.init.draw(&layout, log_std, &mut rng);
         let moments = settings.policy.moments(&layout);
         let backend = backend::open(backend, layout, device, settings.maml.tasks_per_chunk, threads)?;
         let labelled = settings.examples.is_some();

@@ -250,7 +250,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let value = Layout::plain(layout.obs_dim(), &config.value_hidden, 1).with_activation(layout.activation());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let mut network = |layout: Layout, values: bool| {
-        let params = layout.initial(settings.policy.init, settings.policy.init_log_std, &mut rng);
+        let params = settings.policy.init.draw(&layout, settings.policy.init_log_std, &mut rng);
         let mut network = Network::new(backend::open(backend, layout.clone(), device, 0, 1)?, params);
         if let Some(rule) = &config.optimizer_weights {
             network.optimizer = Optimizer::Learned(Learned::new(Arc::new(rule.clone()), &layout, values));

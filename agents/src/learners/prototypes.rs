@@ -316,7 +316,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     }
     let embedding = embedding(settings, layout.obs_dim());
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let params = embedding.initial(settings.policy.init, 0.0, &mut rng);
+    let params = settings.policy.init.draw(&embedding, 0.0, &mut rng);
     let (adam, ppo) = (Adam::new(params.len()), settings.ppo.clone());
     Ok(Box::new(Prototypes { layout, embedding, params, adam, ppo, threads, spaces: Vec::new() }))
 }

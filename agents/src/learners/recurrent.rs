@@ -251,7 +251,7 @@ pub(super) fn build(settings: &Settings, ground: Ground, imitate: u64) -> Result
     let config: RecurrentConfig = own(&settings.own);
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
-    let params = layout.initial(Init::Normal, settings.policy.init_log_std, &mut rng);
+    let params = Init::Normal.draw(&layout, settings.policy.init_log_std, &mut rng);
     Ok(Box::new(Recurrent {
         adam: Adam::new(params.len()),
         params,

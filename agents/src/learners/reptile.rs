@@ -191,7 +191,7 @@ fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBack
     let Ground { layout, device, backend, threads, .. } = ground;
     let mut rng = Stream::new(settings.seed, Purpose::Init).rng();
     let (log_std, maml) = label_log_std(settings);
-    let theta = layout.initial(settings.policy.init, log_std, &mut rng);
+    let theta = settings.policy.init.draw(&layout, log_std, &mut rng);
     let moments = settings.policy.moments(&layout);
     let inner = if settings.examples.is_some() { InnerLoss::Score } else { InnerLoss::LVC };
     let backend = backend::open(backend, layout, device, maml.tasks_per_chunk, threads)?;

@@ -3,45 +3,29 @@
 //! never leave the caches. The tch backend is the reference; `tests/native.rs` holds the two together.
 
 mod backend;
-mod buffer;
 mod context;
-mod data;
-mod dots;
-mod gates;
-mod gemm;
-mod gru;
-mod head;
-mod isa;
 mod lives;
-mod mlp;
-mod net;
 mod ppo;
-mod products;
 mod prototypes;
-mod scalar;
 mod task;
-mod tile;
-mod wide_dots;
 
 pub use context::{PredictionGradients, Transitions};
-pub(crate) use gemm::gram;
-pub(crate) use gru::{GruNet, GruShape, GruState, forward as remember, head as answer};
-pub(crate) use isa::{Isa, Width, with_isa};
 pub use lives::{LifeGradients, PreparedLives};
-pub(crate) use mlp::forward;
-pub(crate) use net::{Net, Shape, State};
+use metadrift_runtime::descend;
+pub use metadrift_runtime::kernels::scalar::Scalar;
+use metadrift_runtime::kernels::{data, gru, head, isa, mlp, net, pass, scalar, tile};
+pub(crate) use metadrift_runtime::{kernels::isa::Isa, with_isa};
 pub use ppo::Minibatches;
 pub use prototypes::{Labelled, PrototypeGradients, cross_entropy, prototypes};
-pub use scalar::Scalar;
 pub use task::TaskGradient;
-pub(crate) use tile::{Column, TILE};
 
 use std::sync::Arc;
 
 use self::{
     data::Samples,
     head::Sums,
-    task::{Loss, Task, TaskData},
+    pass::Loss,
+    task::{Task, TaskData},
 };
 use crate::{
     batch::{Batch, MetaBatch},
@@ -99,10 +83,7 @@ impl NativeBackend {
         support: &[Batch<U>],
     ) -> Vec<Vec<T>> {
         let gradients = self.gradients(inner, params, support);
-        let step = |(params, gradient): (&Vec<T>, Vec<T>)| {
-            params.iter().zip(rates).zip(&gradient).map(|((p, r), g)| *p - *r * *g).collect()
-        };
-        params.iter().zip(gradients).map(step).collect()
+        params.iter().zip(gradients).map(|(params, gradient)| descend(params, rates, &gradient)).collect()
     }
 
     /// Gradient of the inner loss of every task, `[tasks, num_params]`.
@@ -212,7 +193,7 @@ impl<T: Scalar> Task<T> {
     #[inline(always)]
     fn answer_body(&mut self, ask: Ask<'_, T>) {
         match ask {
-            Ask::Gradient { params, data, loss, answer } => *answer = self.gradient(params, data, &loss, None),
+            Ask::Gradient { params, data, loss, answer } => *answer = self.pass.gradient(params, data, &loss, None),
             Ask::Meta { at, task, objective, answer } => *answer = self.meta_gradient(at, task, objective),
         }
     }

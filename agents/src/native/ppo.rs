@@ -1,12 +1,6 @@
 //! Gradients on the minibatches of plain PPO: many short passes over a few hundred samples of one network.
 
-use super::{
-    Ask, NativeBackend,
-    data::Samples,
-    head::Sums,
-    scalar::Scalar,
-    task::{Loss, Task},
-};
+use super::{Ask, NativeBackend, data::Samples, head::Sums, pass::Loss, scalar::Scalar, task::Task};
 use crate::{
     batch::Batch,
     objective::{ClippedLoss, ObjectiveStats},

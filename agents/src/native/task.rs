@@ -6,28 +6,22 @@ mod life;
 use std::sync::Arc;
 
 use super::{
-    data::{Samples, total},
-    head::{HeadLoss, Outputs, Slopes, Sums},
+    data::Samples,
+    head::{Outputs, Slopes, Sums},
     isa::Isa,
-    mlp::Work,
-    net::{Gradient, Net, Shape, State},
+    net::{Gradient, Net, State},
+    pass::{Loss, Old, Pass},
     scalar::Scalar,
-    tile::{Column, TILE},
 };
 use crate::{
     layout::Layout,
-    objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
+    objective::{InnerLoss, Objective, OuterLoss},
     params::Point,
 };
 
 /// Work space for computations on one network.
 pub(super) struct Task<T> {
-    layout: Layout,
-    shape: Shape,
-    work: Work<T>,
-    head: HeadLoss<T>,
-    /// State of passes that no Hessian follows.
-    state: State<T>,
+    pub pass: Pass<T>,
     /// States of the inner passes, which the Hessians reuse, `[inner_steps, tiles]`.
     kept: Vec<Vec<State<T>>>,
 }
@@ -54,63 +48,23 @@ impl<T: Scalar> TaskData<T> {
     }
 }
 
-/// The distributions of the meta-policy that collected the data, on the states before adaptation.
-#[derive(Debug)]
-pub(super) struct Old<T> {
-    /// Head outputs, `[tiles, outputs]`.
-    out: Vec<Vec<Column<T>>>,
-    /// Free parameters of the head.
-    log_std: Vec<T>,
-}
-
-impl<T> Old<T> {
-    fn of(&self, tile: usize) -> Outputs<'_, T> {
-        Outputs { out: &self.out[tile], log_std: &self.log_std }
-    }
-}
-
-/// The loss to differentiate, a mean over the samples but where it says otherwise.
-pub(super) enum Loss<'a, T> {
-    /// The inner loss.
-    Inner(InnerLoss),
-    /// The sampling term with the credit, and PPO's clipping range; a sum over the samples.
-    Sampling(T, f64),
-    /// The outer loss: minus PPO's clipped gain, minus the entropy bonus.
-    Clipped(&'a ClippedLoss),
-    /// Distance of the policy from the collecting one: r - 1 - log r.
-    Divergence,
-    /// Minus the log-likelihood of the actions, each times its advantage.
-    Likelihood,
-    /// KL(old || parameters), times a coefficient.
-    Kl(&'a Old<T>, T),
-    /// Half the squared distance of the first output from `advantage`.
-    Squared,
-}
-
 /// Gradient by the meta-parameters, by the rates, by the weights of a learned rule, and the six sums of `ObjectiveStats`.
 pub type TaskGradient<T> = ([Vec<T>; 3], [f64; 6]);
 
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
-        let shape = Shape::new(layout);
-        let work = Work::new(&shape, isa);
-        let state = State::new(&shape);
-        Task { layout: layout.clone(), work, head: HeadLoss::new(layout.head()), state, kept: Vec::new(), shape }
+        Task { pass: Pass::new(layout, isa), kept: Vec::new() }
     }
 
     pub fn isa(&self) -> Isa {
-        self.work.isa
-    }
-
-    fn net(&self, flat: &[T]) -> Net<T> {
-        Net::new(&self.layout, &self.shape, flat)
+        self.pass.work.isa
     }
 
     /// The old meta-policy's distributions on the states before adaptation; `kept` are the states of the inner passes
     /// at `theta`.
     #[inline(always)]
     fn old(&mut self, theta: &[T], task: &TaskData<T>, kept: &[Vec<State<T>>]) -> Old<T> {
-        let net = self.net(&task.collected);
+        let net = self.pass.net(&task.collected);
         let states = task.states();
         let out = match kept.first() {
             // in the first outer epoch, the first pass had this very policy
@@ -120,8 +74,8 @@ impl<T: Scalar> Task<T> {
             _ => {
                 let mut out = Vec::with_capacity(states.tiles());
                 for tile in 0..states.tiles() {
-                    self.work.forward(&net, states.obs(tile), states.in_tile(tile), &mut self.state);
-                    out.push(self.state.out.clone());
+                    self.pass.work.forward(&net, states.obs(tile), states.in_tile(tile), &mut self.pass.state);
+                    out.push(self.pass.state.out.clone());
                 }
                 out
             }
@@ -129,51 +83,8 @@ impl<T: Scalar> Task<T> {
         Old { out, log_std: net.log_std }
     }
 
-    /// Gradient of `loss` at `params`, `[num_params]`, and its sums. Keeps each tile's state in `kept`, if given.
-    #[inline(always)]
-    pub fn gradient(
-        &mut self,
-        params: &[T],
-        data: &Samples<T>,
-        loss: &Loss<'_, T>,
-        mut kept: Option<&mut Vec<State<T>>>,
-    ) -> (Vec<T>, Sums) {
-        let net = self.net(params);
-        let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
-        let mut sums = Sums::default();
-        for tile in 0..data.tiles() {
-            let x = data.obs(tile);
-            let n = data.in_tile(tile);
-            let state = match &mut kept {
-                Some(kept) => &mut kept[tile],
-                None => &mut self.state,
-            };
-            self.work.forward(&net, x, n, state);
-            let o = Outputs { out: &state.out, log_std: &net.log_std };
-            let mut d = Slopes { out: &mut state.d_out, log_std: &mut gradient.log_std };
-            match loss {
-                Loss::Inner(inner) => self.head.inner(*inner, o, data, tile, d, &mut sums),
-                Loss::Sampling(credit, clip_eps) => {
-                    self.head.sampling(o, (data, tile), *credit, *clip_eps, d, &mut sums);
-                }
-                Loss::Clipped(loss) => self.head.clipped(o, (data, tile), data.weight, loss, d, &mut sums),
-                Loss::Divergence => self.head.divergence(o, (data, tile), d, &mut sums),
-                Loss::Likelihood => self.head.likelihood(o, data, tile, data.weight, d, &mut sums),
-                Loss::Kl(old, coef) => {
-                    d.out.iter_mut().for_each(|column| column.fill(T::ZERO));
-                    self.head.add_kl(*coef, old.of(tile), o, (data, tile), &mut d, &mut sums);
-                }
-                Loss::Squared => squared(&state.out[0], data, tile, &mut state.d_out[0], &mut sums),
-            }
-            self.work.backward(&net, x, n, state, &mut gradient);
-        }
-        let mut gradient = gradient.flat(&self.layout, &self.shape);
-        self.layout.pull_back(params, &mut gradient);
-        (gradient, sums)
-    }
-
     /// Hessian of the inner loss at `params` times `direction`, minus `coef` times the gradient of KL(old || params) on
-    /// the same states if `old` is given; and that KL. `kept` and `here` come from [`gradient`](Self::gradient).
+    /// the same states if `old` is given; and that KL. `kept` and `here` come from [`Pass::gradient`].
     #[inline(always)]
     fn hessian_vector(
         &mut self,
@@ -183,27 +94,27 @@ impl<T: Scalar> Task<T> {
         (kept, here): (&[State<T>], &[T]),
         old: Option<(&Old<T>, T)>,
     ) -> (Vec<T>, f64) {
-        let (net, along) = (self.net(params), Net::change(&self.layout, &self.shape, params, direction));
+        let (net, along) = (self.pass.net(params), Net::change(&self.pass.layout, &self.pass.shape, params, direction));
         let across = self.across(inner, (&net, &along), data, kept);
-        let mut gradient = Gradient::zero(&self.shape, net.log_std.len());
+        let mut gradient = Gradient::zero(&self.pass.shape, net.log_std.len());
         let mut sums = Sums::default();
         for (tile, state) in kept.iter().enumerate().take(data.tiles()) {
             let x = data.obs(tile);
             let n = data.in_tile(tile);
-            let work = &mut self.work;
+            let work = &mut self.pass.work;
             work.r_forward(&net, &along, x, n, state);
             let o = Outputs { out: &state.out, log_std: &net.log_std };
             let r = Outputs { out: &work.r_out, log_std: &along.log_std };
             let rd = Slopes { out: &mut work.rd_out, log_std: &mut gradient.log_std };
-            self.head.r_inner(inner, (o, r), (data, tile), across.get(tile), rd);
+            self.pass.head.r_inner(inner, (o, r), (data, tile), across.get(tile), rd);
             if let Some((old, coef)) = old {
                 let mut rd = Slopes { out: &mut work.rd_out, log_std: &mut gradient.log_std };
-                self.head.add_kl(-coef, old.of(tile), o, (data, tile), &mut rd, &mut sums);
+                self.pass.head.add_kl(-coef, old.of(tile), o, (data, tile), &mut rd, &mut sums);
             }
             work.r_backward(&net, &along, x, n, state, &mut gradient);
         }
-        let mut product = gradient.flat(&self.layout, &self.shape);
-        self.layout.pull_change_back((params, direction), here, &mut product);
+        let mut product = gradient.flat(&self.pass.layout, &self.pass.shape);
+        self.pass.layout.pull_change_back((params, direction), here, &mut product);
         (product, sums.kl)
     }
 
@@ -215,7 +126,7 @@ impl<T: Scalar> Task<T> {
             OuterLoss::Likelihood => (Loss::Likelihood, task.weight),
             OuterLoss::Divergence => (Loss::Divergence, 1.0),
         };
-        let (mut gradient, sums) = self.gradient(phi, &task.query, &loss, None);
+        let (mut gradient, sums) = self.pass.gradient(phi, &task.query, &loss, None);
         if weight != 1.0 {
             gradient.iter_mut().for_each(|g| *g = *g * T::of(weight));
         }
@@ -277,13 +188,13 @@ impl<T: Scalar> Task<T> {
             }
             if let (OuterLoss::Clipped(outer), true) = (&objective.outer, task.credit != 0.0) {
                 let sampling = Loss::Sampling(T::of(task.credit), outer.clip_eps);
-                let (gradient, sums) = self.gradient(&life.phis[k], &task.supports[k], &sampling, None);
+                let (gradient, sums) = self.pass.gradient(&life.phis[k], &task.supports[k], &sampling, None);
                 sampled += sums.loss;
                 v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             }
         }
         if objective.first_order || steps == 0 {
-            let (gradient, sums) = self.gradient(at.policy, task.states(), &Loss::Kl(old, coef), None);
+            let (gradient, sums) = self.pass.gradient(at.policy, task.states(), &Loss::Kl(old, coef), None);
             v.iter_mut().zip(&gradient).for_each(|(v, g)| *v += *g);
             kl += sums.kl;
         }
@@ -291,19 +202,4 @@ impl<T: Scalar> Task<T> {
         let loss = adapted + objective.kl_coef * kl + sampled;
         ([v, by_rates, life.by_rule()], [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
     }
-}
-
-/// Half the squared distance of the first output from its target.
-#[inline(always)]
-fn squared<T: Scalar>(out: &Column<T>, data: &Samples<T>, tile: usize, d_out: &mut Column<T>, sums: &mut Sums) {
-    let target = &data.advantage[tile];
-    let n = data.in_tile(tile);
-    let mut square = [T::ZERO; TILE];
-    *d_out = [T::ZERO; TILE];
-    for s in 0..n {
-        let error = out[s] - target[s];
-        d_out[s] = data.weight * error;
-        square[s] = T::of(0.5) * data.weight * error * error;
-    }
-    sums.loss += total(&square).to_f64();
 }

@@ -9,6 +9,7 @@ use crate::{
     audit::{self, Audit},
     cli::Format,
     commands::{aligned, print_as},
+    config::Experiment,
     course::{Course, budget, range, switches},
     failure::Result,
     life::Life,
@@ -46,7 +47,7 @@ struct SplitDescription {
 
 /// A channel that differs from the unperturbed environment.
 #[derive(Serialize)]
-struct Row {
+pub(in crate::commands) struct Row {
     channel: String,
     unit: &'static str,
     role: Role,
@@ -80,11 +81,8 @@ pub fn run(what: &str, format: Format) -> Result<()> {
     let spec = config.env().spec();
     let mut splits = Vec::new();
     for split in Split::ALL {
-        let distribution = config.tasks(split);
-        let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
         let life = Life::of(&config, split);
-        memory::series(DRAWN, life.ticks()).check()?;
-        let channels = rows(&tasks, &channels(spec), Course::of(life));
+        let channels = differing(&config, split)?;
         splits.push(SplitDescription { split, phases: life.phases, phase_steps: life.phase_steps, channels });
     }
     let audit = audit::stored(&config.name);
@@ -93,6 +91,18 @@ pub fn run(what: &str, format: Format) -> Result<()> {
     let description = config.description.clone();
     let found = Description { name, description, env: spec.name, horizon, drawn: DRAWN, splits, audit };
     print_as(format, &found, || found.to_text(what))
+}
+
+/// The channels that differ from the unperturbed environment in tasks of `split`, with the values that they take.
+///
+/// # Errors
+/// If the courses of their values do not fit into memory.
+pub(in crate::commands) fn differing(config: &Experiment, split: Split) -> Result<Vec<Row>> {
+    let distribution = config.tasks(split);
+    let tasks: Vec<Task> = (0..DRAWN).map(|index| distribution.sample(config.seed, 0, index)).collect();
+    let life = Life::of(config, split);
+    memory::series(DRAWN, life.ticks()).check()?;
+    Ok(rows(&tasks, &channels(config.env().spec()), Course::of(life)))
 }
 
 impl Description {

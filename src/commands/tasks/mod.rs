@@ -7,6 +7,8 @@ mod laws;
 mod plot;
 mod sample;
 
+pub(in crate::commands) use describe::differing;
+
 use crate::{cli::TasksCommand, failure::Result};
 
 /// Runs the command.

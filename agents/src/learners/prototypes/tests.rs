@@ -29,8 +29,9 @@ fn answers_are_by_the_distances_in_the_embedding() {
     let layout = Layout::new(3, &[5, 4], Head::Categorical(3)).with_activation(activation);
     let embedding = Layout::plain(3, &[5, 4], 6).with_activation(activation);
     let mut rng = Stream::new(1, Purpose::Init).rng();
-    let mut params =
-        embedding.orthogonal(0.0, || rand_distr::Distribution::sample(&rand_distr::StandardNormal, &mut rng));
+    let mut params = crate::init::orthogonal(&embedding, 0.0, || {
+        rand_distr::Distribution::sample(&rand_distr::StandardNormal, &mut rng)
+    });
     // the bias of the embedding moves all of it
     params.iter_mut().rev().take(6).zip(1..).for_each(|(bias, k)| *bias = 0.3 * k as f32);
     let agent = Nearest { layout, embedding, params, policies: Vec::new() };

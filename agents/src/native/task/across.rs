@@ -34,11 +34,11 @@ impl<T: Scalar> Task<T> {
         let (mut slopes, mut changes) = (Vec::with_capacity(data.len), Vec::with_capacity(data.len));
         for (tile, state) in kept.iter().enumerate().take(data.tiles()) {
             let n = data.in_tile(tile);
-            self.work.r_forward(net, along, data.obs(tile), n, state);
+            self.pass.work.r_forward(net, along, data.obs(tile), n, state);
             let o = Outputs { out: &state.out, log_std: &net.log_std };
-            let r = Outputs { out: &self.work.r_out, log_std: &along.log_std };
-            slopes.extend_from_slice(&self.head.inner_slope(inner, o, data, tile)[..n]);
-            changes.extend_from_slice(&self.head.r_log_prob(o, r, data.action(tile))[..n]);
+            let r = Outputs { out: &self.pass.work.r_out, log_std: &along.log_std };
+            slopes.extend_from_slice(&self.pass.head.inner_slope(inner, o, data, tile)[..n]);
+            changes.extend_from_slice(&self.pass.head.r_log_prob(o, r, data.action(tile))[..n]);
         }
         columns(&meet(&slopes, &changes, &data.episodes, T::of(lambda)))
     }

@@ -1,9 +1,9 @@
 //! The inner loop of a task, and the way back through its steps.
 
-use super::{Loss, Task};
+use super::Task;
 use crate::{
     inner_rule::{Back, Memory, Rule},
-    native::{data::Samples, net::State, scalar::Scalar},
+    native::{data::Samples, net::State, pass::Loss, scalar::Scalar},
     objective::InnerLoss,
     params::Point,
 };
@@ -40,13 +40,13 @@ impl<T: Scalar> Task<T> {
     ) -> Life<'a, T> {
         let mut phi = at.policy.to_vec();
         let learned = |rule| Learned { rule, memories: Vec::new(), back: Back::new(phi.len()) };
-        let rule = Rule::new(&self.layout, at.rule).map(learned);
+        let rule = Rule::new(&self.pass.layout, at.rule).map(learned);
         let mut memory = Memory::new(rule.as_ref().map_or(0, |_| phi.len()));
         let [phis, gradients, directions] = [const { Vec::new() }; 3];
         let mut life = Life { phis, gradients, directions, loss: 0.0, rule };
         for (support, kept) in supports.iter().zip(kept) {
-            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.shape));
-            let (gradient, sums) = self.gradient(&phi, support, &Loss::Inner(inner), Some(kept));
+            kept.resize_with(kept.len().max(support.tiles()), || State::new(&self.pass.shape));
+            let (gradient, sums) = self.pass.gradient(&phi, support, &Loss::Inner(inner), Some(kept));
             life.loss += sums.loss;
             let direction = match &mut life.rule {
                 None => gradient.clone(),

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Exports a small run, and checks what is written by its vectors: the crate by cargo, the C sources by a C compiler.
+set -eu
+cd "$(dirname "$0")/.."
+root=$PWD
+target=${CARGO_TARGET_DIR:-$root/target}
+cargo build --locked -p metadrift -p metadrift-runtime-c
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cd "$place"
+small="--set rollout.num_tasks=4 --set rollout.num_envs=4"
+for learner in maml rl2 distill-window; do
+    "$target/debug/metadrift" train cartpole-flip --learner $learner --run-dir $learner --iterations 1 $small -q --no-evaluate
+    "$target/debug/metadrift" export $learner --to out-$learner >told
+    (
+        cd out-$learner/c
+        "${CC:-cc}" -std=c99 -O1 -Wall -Werror -o check check.c policy.c "$target/debug/libmetadrift_c.a" -lpthread -ldl -lm
+        ./check ../vectors
+    )
+    # the runtime of this repository in place of a published one
+    (
+        cd out-$learner/rust
+        CARGO_TARGET_DIR="$target/exported" cargo test --offline --quiet \
+            --config "patch.crates-io.metadrift-runtime.path=\"$root/runtime\""
+    )
+done
+cargo check --quiet --manifest-path "$root/Cargo.toml" -p metadrift-runtime --no-default-features
+echo "[export] exported crates and C sources compute what training did" >&2

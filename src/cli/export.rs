@@ -1,0 +1,42 @@
+//! Arguments of `export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::checkpoint::Which;
+
+/// `export`
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Folder to write, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Sources for a language beside the policy itself, its description and its test vectors
+    #[arg(long, value_enum, default_value = "all")]
+    pub format: ExportFormat,
+    /// Checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
+    #[arg(long, value_name = "STEP|best|last", default_value = "last")]
+    pub checkpoint: Which,
+}
+
+/// Sources that `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A crate with the policy inside
+    Rust,
+    /// A header, the policy as an array, and a program that checks them
+    C,
+    /// All of these
+    All,
+}
+
+impl ExportFormat {
+    /// True if the sources of `other` are asked for.
+    pub fn has(self, other: ExportFormat) -> bool {
+        self == other || self == ExportFormat::All
+    }
+}

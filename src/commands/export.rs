@@ -1,0 +1,131 @@
+//! `export RUN --to DIR`
+
+mod form;
+mod sources;
+mod spec;
+mod vectors;
+
+use std::{fs, io, path::Path};
+
+use metadrift_agents::{device::Device, runtime::Form};
+use serde_json::Value;
+
+use self::{spec::Origin, vectors::Vectors};
+use crate::{
+    cli::{ExportArgs, ExportFormat, threads},
+    commands::print,
+    failure::{During, Result, WrongUsage},
+    files::{folder, plain},
+    message,
+    run_dir::{self, Manifest, RunState},
+    trained::Trained,
+};
+
+/// Name of the policy's file.
+const POLICY: &str = "policy.bin";
+
+/// Everything that an export holds.
+struct Export {
+    form: Form,
+    /// The policy's file.
+    policy: Vec<u8>,
+    spec: Value,
+    vectors: Vectors,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the run has no valid checkpoint, its policy cannot leave the program, or the folder cannot be written.
+pub fn run(args: &ExportArgs) -> Result<()> {
+    check_folder(&args.to)?;
+    let trained = Trained::open(&args.run, args.checkpoint, Device::Cpu, None, threads(None))?;
+    let origin = origin(&args.run, &trained);
+    let Trained { config, agent, .. } = &trained;
+    let form = form::form(config, &**agent)?;
+    let policy = form.to_bytes();
+    let spec = spec::spec(config, &origin, &form, &policy)?;
+    let vectors = vectors::vectors(config, &**agent)?;
+    let export = Export { form, policy, spec, vectors };
+    write(&export, args).during(|| format!("cannot write {}", args.to.display()))?;
+    Ok(print(&told(&export, args))?)
+}
+
+/// Refuses a folder that holds something, or belongs to a run.
+fn check_folder(to: &Path) -> Result<()> {
+    let refused = |reason: &str| Err(WrongUsage(format!("--to {}: {reason}", to.display())).into());
+    if run_dir::owns(&to.join(POLICY)) {
+        return refused("this is the folder of a run; choose another one");
+    }
+    match fs::read_dir(to).map(|mut names| names.next().is_some()) {
+        Ok(true) => refused("there is something in it; choose a new or empty folder"),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => tempfile::tempfile_in(folder(to))
+            .map(drop)
+            .map_err(plain)
+            .during(|| format!("cannot write {}", to.display())),
+        Err(error) => Err(error).during(|| format!("cannot write {}", to.display())),
+    }
+}
+
+/// The training behind the policy; says so if it is not complete.
+fn origin(run: &Path, trained: &Trained) -> Origin {
+    let run = run.display().to_string();
+    let iteration = trained.iteration;
+    let state = Manifest::read(&trained.dir).map(|manifest| manifest.state);
+    let finished = matches!(state, Ok(RunState::Finished)) && iteration >= trained.config.iterations;
+    if !finished {
+        let planned = trained.config.iterations;
+        let why = match state {
+            Err(error) => format!("its manifest cannot be read ({error})"),
+            Ok(RunState::Failed { message }) => format!("it failed: {message}"),
+            Ok(_) => "the run is not finished, or an earlier checkpoint is chosen".to_owned(),
+        };
+        message::warn(&format!("{run}: the policy of iteration {iteration} of {planned}; {why}"));
+    }
+    Origin { run, iteration, finished }
+}
+
+/// Writes all files, or none: into a folder beside, which is then renamed.
+fn write(export: &Export, args: &ExportArgs) -> io::Result<()> {
+    let beside = tempfile::Builder::new().prefix(".export-").tempdir_in(folder(&args.to)).map_err(plain)?;
+    let place = beside.path().join("export");
+    let mut files: Vec<(String, Vec<u8>)> = vec![
+        (POLICY.into(), export.policy.clone()),
+        ("spec.json".into(), (serde_json::to_string_pretty(&export.spec)? + "\n").into_bytes()),
+        ("vectors/likely.csv".into(), export.vectors.likely.clone().into_bytes()),
+        ("vectors/drawn.csv".into(), export.vectors.drawn.clone().into_bytes()),
+    ];
+    files.extend(export.vectors.adapted.clone().map(|text| ("vectors/adapted.csv".into(), text.into_bytes())));
+    if args.format.has(ExportFormat::Rust) {
+        files.extend(sources::rust(export));
+    }
+    if args.format.has(ExportFormat::C) {
+        files.extend(sources::c(export));
+    }
+    for (name, bytes) in files {
+        let path = place.join(name);
+        fs::create_dir_all(folder(&path))?;
+        fs::write(path, bytes)?;
+    }
+    let _ = fs::remove_dir(&args.to); // only an empty one goes
+    fs::rename(place, &args.to)
+}
+
+/// What was written, in words.
+fn told(export: &Export, args: &ExportArgs) -> String {
+    let to = args.to.display();
+    let kind = match &export.form.adaptation {
+        Some(adaptation) => format!("adapts by gradient steps, each from {} episodes", adaptation.episodes),
+        None => "adapts while it acts".to_owned(),
+    };
+    let mut text = format!("{to}: a policy of {} bytes that {kind}\n", export.policy.len());
+    text += "  spec.json  policy.bin  vectors/\n";
+    if args.format.has(ExportFormat::Rust) {
+        text += "  rust/  a crate; `cargo test` in it checks it by the vectors\n";
+    }
+    if args.format.has(ExportFormat::C) {
+        text += "  c/     metadrift.h, policy.c; check.c checks them by the vectors\n";
+    }
+    text
+}

@@ -1,0 +1,136 @@
+//! `metadrift export` as a user runs it: what is exported computes what training did, for every kind of policy.
+
+use std::{fs, path::Path};
+
+use metadrift_agents::runtime::{Policy, vectors};
+use serde_json::Value;
+
+use crate::command::Place;
+
+fn spec(place: &Place, dir: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(place.path(dir).join("spec.json")).unwrap()).unwrap()
+}
+
+/// Checks an export by its vectors, with the runtime alone; gives the number of commands.
+fn check(dir: &Path) -> usize {
+    let read = |name: &str| fs::read_to_string(dir.join("vectors").join(name));
+    let mut policy = Policy::from_bytes(&fs::read(dir.join("policy.bin")).unwrap()).unwrap();
+    let adapted = read("adapted.csv").ok();
+    assert_eq!(policy.adaptation().is_some(), adapted.is_some());
+    let (likely, drawn) = (read("likely.csv").unwrap(), read("drawn.csv").unwrap());
+    vectors::check(&mut policy, &likely, &drawn, adapted.as_deref()).unwrap()
+}
+
+#[test]
+fn every_kind_of_policy_is_exported_to_the_bit() {
+    let place = Place::new();
+    let cases = [
+        ("maml", "--learner maml"),
+        ("normal", "--learner maml --set policy.normalize_obs=true --set policy.activation=\"relu\""),
+        ("cavia", "--learner maml --set maml.adapts=\"context\""),
+        ("lora", "--learner maml --set maml.adapts=\"low-rank\" --set maml.estimator=\"score\""),
+        ("seeing", "--learner maml --set policy.window=3"),
+        ("reptile", "--learner reptile"),
+        ("ppo", "--learner ppo"),
+        ("rl2", "--learner rl2"),
+        ("window", "--learner distill-window"),
+        ("context", "--learner context"),
+    ];
+    for (name, options) in cases {
+        place.expect(0, &format!("train tiny.toml {options} --iterations 1 --no-evaluate --run-dir {name}"));
+        place.expect(0, &format!("export {name} --to {name}-out"));
+        let ticks = check(&place.path(&format!("{name}-out")));
+        assert!(ticks >= 30, "{name}: {ticks}");
+    }
+}
+
+#[test]
+fn a_vector_of_numbers_is_exported_with_its_limits() {
+    let place = Place::new();
+    let pendulum = "name = \"swing\"\niterations = 1\ntask.env = \"pendulum\"\ntask.horizon = 25\n\
+        task.observe_actions = 1\nrollout = { num_tasks = 2, num_envs = 3 }\npolicy.hidden = [6]\n\
+        task.vary.mass = { law = \"uniform\", low = 0.8, high = 1.2 }\n";
+    fs::write(place.path("swing.toml"), pendulum).unwrap();
+    for (name, options) in [("free", ""), ("state", "--set policy.log_std=\"state\""), ("rl2", "--learner rl2")] {
+        place.expect(0, &format!("train swing.toml {options} --no-evaluate --run-dir {name}"));
+        place.expect(0, &format!("export {name} --to {name}-out --format c"));
+        assert!(check(&place.path(&format!("{name}-out"))) >= 25, "{name}");
+    }
+    let spec = spec(&place, "free-out");
+    let names: Vec<&str> =
+        spec["observations"].as_array().unwrap().iter().map(|o| o["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cos_theta", "sin_theta", "theta_dot", "command0_before1"]);
+    assert_eq!((&spec["actions"]["smallest"], &spec["actions"]["largest"]), (&(-2.0).into(), &2.0.into()));
+    // Pendulum-v1's time of a step
+    assert_eq!((&spec["sample_period"]["value"], &spec["sample_period"]["unit"]), (&0.05.into(), &"s".into()));
+    let mass = spec["training_ranges"].as_array().unwrap().iter().find(|row| row["channel"] == "mass").unwrap();
+    assert!(mass["lowest"].as_f64().unwrap() >= 0.8 && mass["highest"].as_f64().unwrap() <= 1.2, "{mass}");
+}
+
+#[test]
+fn the_folder_holds_what_the_format_asks_for() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 2 --no-evaluate --run-dir run");
+    let told = place.expect(0, "export run --to all");
+    assert!(told.contains("4 episodes") && told.contains("rust/") && told.contains("check.c"), "{told}");
+    assert!(told.lines().all(|line| line.len() <= 80), "{told}");
+    let spec = spec(&place, "all");
+    assert_eq!((&spec["origin"]["iteration"], &spec["origin"]["finished"]), (&2.into(), &true.into()));
+    assert_eq!((&spec["learner"], &spec["adaptation"]["episodes_per_step"]), (&"maml".into(), &4.into()));
+    let policy = fs::read(place.path("all/policy.bin")).unwrap();
+    assert_eq!(fs::read(place.path("all/rust/src/policy.bin")).unwrap(), policy);
+    // the array in C is the same file
+    let array = fs::read_to_string(place.path("all/c/policy.c")).unwrap();
+    let inside = &array[array.find('{').unwrap() + 1..array.find('}').unwrap()];
+    let bytes =
+        inside.split(',').map(str::trim).filter(|byte| !byte.is_empty()).map(|byte| byte.parse::<u8>().unwrap());
+    assert_eq!(bytes.collect::<Vec<u8>>(), policy);
+    place.expect(0, "export run --to crate --format rust");
+    place.expect(0, "export run --to library --format c");
+    assert!(!place.path("crate/c").exists() && !place.path("library/rust").exists());
+    // the same run gives the same bytes
+    assert_eq!(fs::read(place.path("crate/policy.bin")).unwrap(), policy);
+}
+
+#[test]
+fn what_the_runtime_does_not_have_is_refused_and_nothing_is_written() {
+    let place = Place::new();
+    for (name, options, why) in [
+        ("rule", "--set maml.update_rule=\"learned\"", "learned rule"),
+        ("values", "--set maml.baseline=\"network\"", "value network"),
+        ("model", "--learner adaptive-control", "a model of the environment"),
+    ] {
+        place.expect(0, &format!("train tiny.toml {options} --iterations 1 --no-evaluate --run-dir {name}"));
+        let told = place.expect(3, &format!("export {name} --to out"));
+        assert!(told.contains("cannot be exported") && told.contains(why), "{told}");
+        assert!(!place.path("out").exists());
+    }
+}
+
+#[test]
+fn a_run_that_is_not_whole_says_so() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 4 --no-evaluate --run-dir run");
+    let told = place.expect(0, "export run --checkpoint 2 --to early");
+    assert!(told.contains("the policy of iteration 2 of 4"), "{told}");
+    assert_eq!(spec(&place, "early")["origin"]["finished"], false);
+    let params = |step: u64| place.path("run").join(format!("checkpoints/step-{step:08}/params.safetensors"));
+    fs::write(params(4), "damaged").unwrap();
+    let told = place.expect(0, "export run --to damaged");
+    assert!(told.contains("skipped a damaged checkpoint") && told.contains("iteration 2 of 4"), "{told}");
+    fs::write(params(2), "damaged").unwrap();
+    place.expect(4, "export run --to none");
+    assert!(!place.path("none").exists());
+}
+
+#[test]
+fn the_folder_must_be_new_or_empty() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 1 --no-evaluate --run-dir run");
+    fs::create_dir(place.path("empty")).unwrap();
+    place.expect(0, "export run --to empty --format c");
+    assert!(place.expect(2, "export run --to empty").contains("new or empty"));
+    assert!(place.expect(2, "export run --to run").contains("folder"));
+    place.expect(4, "export run --to no/such/place");
+    place.expect(4, "export nowhere --to out");
+}
