@@ -69,7 +69,7 @@ fn facts(config: &Experiment, manifest: Option<&Manifest>, metrics: &Series) -> 
     let mut facts = vec![
         ("state", state(manifest)),
         ("preset", config.name.clone()),
-        ("learner", config.learner.name.to_owned()),
+        ("learner", config.method().to_owned()),
         ("seed", config.seed.to_string()),
         ("iterations", format!("{} of {}", whole(last("iteration")), config.iterations)),
         ("environment steps", whole(last("env_steps"))),
