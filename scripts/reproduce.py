@@ -1,4 +1,5 @@
-"""Trains and evaluates whatever a table of results needs, and writes the table into docs/results.md.
+"""Trains and evaluates whatever a table of results needs, and writes the table into docs/results.md; those of the quick study and
+its figures go into README.md and docs.
 
     scripts/reproduce.sh                                   everything, about two hours on two cores
     scripts/reproduce.sh --only sinusoid                   one table
@@ -145,7 +146,27 @@ TABLES = {
         },
     ),
     "estimators": ("Estimators of the meta-gradient, by enumeration", "estimators", {"p1": [], "p2": []}),
+    "quick-study": ("README: methods of the quick study", "readme", {}),
+    "adaptation-figure": ("docs/adaptation.svg: adaptation curves of the quick study", "readme", {}),
+    "life-figure": ("docs/life.svg: a life in a world that turns around", "readme", {}),
 }
+# Lives of the figure.
+LIFE = ["--lives", 21, "--episodes", 30, "--anchor", 1, "--detector", "prediction"]
+# The world of the life: CartPole whose actuator turns around every ten episodes.
+TURNING = """name = "cartpole-turn"
+description = "CartPole whose actuator turns around every ten episodes"
+role = "adaptation"
+task.env = "cartpole"
+task.horizon = 500
+
+[task.drift.actuator_gain]
+kind = "square"
+mean = 0.0
+amplitude = { law = "uniform", low = 0.7, high = 1.3 }
+period = 20
+phase = "random"
+clock = "adapt_round"
+"""
 
 
 def program(*arguments):
@@ -279,6 +300,64 @@ def table(name, options):
     return "\n".join([f"## {title}", "", f"`scripts/reproduce.sh --only {name}`", "", *lines]) + "\n"
 
 
+def study(options):
+    """The folder of the quick study; cells that are there already are not made again."""
+    folder = options.out.resolve() / "quick"
+    program("study", "quick", "--out", folder, "-q")
+    return folder
+
+
+def study_table(options):
+    """Methods of the quick study on held-out tasks: means with the 95 % intervals that redraw seeds and tasks."""
+    found = json.loads((study(options) / "results.json").read_text())
+    rows = {(row["preset"], row["method"], row["metric"], row["at"]): row for row in found["rows"] if row["split"] == "in-dist"}
+
+    def cell(*place):
+        row = rows.get(place)
+        if row is None:
+            return ""
+        return f"{row['value']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+
+    last = found["evaluation"]["adapt_steps"]
+    presets = [preset["name"] for preset in found["presets"]]
+    head = ["method"] + [f"{preset}{what}" for preset in presets for what in (", before", ", after", f", minus {found['baseline']}")]
+    lines = [head, ["---"] * len(head)]
+    for method in (method["name"] for method in found["methods"]):
+        places = [(preset, method, metric, at) for preset in presets for metric, at in (("mean", 0), ("mean", last), ("difference", last))]
+        lines.append([method, *(cell(*place) for place in places)])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def figure(source, name, options):
+    """Puts a figure of the report on `source` into docs."""
+    assets = options.out.resolve() / f"{name}-assets"
+    program("report", source, "--out", options.out.resolve() / f"{name}.html", "--assets", assets)
+    picture = "curves-cartpole-flip.svg" if name == "adaptation" else "life-median.svg"
+    (ROOT / "docs" / f"{name}.svg").write_text((assets / picture).read_text())
+
+
+def life(options):
+    """Lives of MAML's policy of the quick study, seed 0, in the world that turns around."""
+    run = study(options) / "cells" / "maml--cartpole-flip--s0" / "run"
+    world, lives = options.out.resolve() / "turning.toml", options.out.resolve() / "life.jsonl"
+    world.write_text(TURNING)
+    lives.write_text(program("live", run, "--preset", world, *LIFE, "--format", "json"))
+    return lives
+
+
+def readme(name, options):
+    """Makes what README.md shows of the quick study."""
+    if name == "adaptation-figure":
+        figure(study(options), "adaptation", options)
+    elif name == "life-figure":
+        figure(life(options), "life", options)
+    else:
+        text = (ROOT / "README.md").read_text()
+        begin, end = (f"<!-- {word} -->\n" for word in (f"{name}: written by scripts/reproduce.py", f"end of {name}"))
+        before, rest = text.split(begin)
+        (ROOT / "README.md").write_text(before + begin + study_table(options) + "\n" + end + rest.split(end)[1])
+
+
 START = """# Results
 
 Each table is written by the command above it: seeds, environment steps, seconds of training, and means over held-out tasks with
@@ -305,15 +384,19 @@ def main():
     parser.add_argument("--list", action="store_true", help="list the tables")
     options = parser.parse_args()
     if options.list:
-        print("\n".join(f"{name:14} {title}" for name, (title, _, _) in TABLES.items()))
+        print("\n".join(f"{name:18} {title}" for name, (title, _, _) in TABLES.items()))
         return
     names = [options.only] if options.only else list(TABLES)
     without = [name for name in names if TABLES[name][1] == "data" and not options.data]
     if without:
         parser.error(f"{', '.join(without)}: the data are not part of metadrift; name their folder with --data (docs/few-shot.md)")
+    options.out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        write({name: table(name, options)})
-        print(f"reproduce: {name} is in {RESULTS.relative_to(ROOT)}", file=sys.stderr)
+        if TABLES[name][1] == "readme":
+            readme(name, options)
+        else:
+            write({name: table(name, options)})
+        print(f"reproduce: {name} is done", file=sys.stderr)
 
 
 if __name__ == "__main__":

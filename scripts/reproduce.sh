@@ -1,6 +1,6 @@
 #!/bin/sh
 # Reproduces results: whole tables, or rows of one preset.
-#   scripts/reproduce.sh [--only NAME] [--seeds N...] [--data DIR]    writes docs/results.md (--help, --list)
+#   scripts/reproduce.sh [--only NAME] [--seeds N...] [--data DIR]    writes docs/results.md, or its part of README.md (--help, --list)
 #   scripts/reproduce.sh PRESET [SEED...]    prints the rows of the README's table, e.g. cartpole-flip 0 1 2
 # Runs go to runs/reproduce (--out DIR, or OUT=DIR for a preset, elsewhere); one that is there already is only evaluated again.
 set -eu

@@ -19,6 +19,7 @@ mod evaluation;
 mod experiment;
 mod flat;
 mod ranges;
+mod recipe;
 mod rule;
 mod set;
 mod traces;

@@ -24,6 +24,7 @@ use crate::{
     train::{Report, Trainer},
 };
 
+mod conclusion;
 mod diagnosis;
 mod shown;
 mod stored;
@@ -311,9 +312,7 @@ impl Session {
         let scalars: Vec<_> = found.scalars.iter().map(|(name, value)| (&name[..], *value)).collect();
         logger.evaluation(at, &scalars, &found.distributions);
         let improved = self.best.is_none_or(|best| found.candidate.score > best.score);
-        if improved {
-            self.best = Some(found.candidate);
-        }
+        self.best = if improved { Some(found.candidate) } else { self.best };
         Ok(improved)
     }
 

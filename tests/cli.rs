@@ -18,7 +18,7 @@ fn from_train_to_evaluate() {
     }
     let name = fs::read_link(&run).unwrap();
     let events = fs::read_dir(place.path("runs/tb/tiny").join(&name)).unwrap();
-    assert_eq!(events.count(), 1);
+    assert_eq!(events.count(), 2, "the training, and the evaluation after it");
     assert!(told.contains("tensorboard --logdir runs/tb\n"), "{told}");
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!((&manifest["state"], &manifest["seed"]), (&"finished".into(), &3.into()));

@@ -23,6 +23,15 @@ fn a_life_is_told_episode_by_episode_and_is_the_same_for_any_number_of_threads()
         assert_eq!((line["life"].as_u64(), line["episode"].as_u64()), (Some(k as u64 / 6), Some(k as u64 % 6)));
         // a slot has the 100 ticks of the time limit, and the privileged controller fails in none
         assert_eq!((line["tick"].as_u64(), line["oracle_return"].as_f64()), (Some(k as u64 % 6 * 100), Some(100.0)));
+        // a gain of its own in each slot, and another one at every sudden change and nowhere else
+        let gains = line["parameters"]["actuator_gain"].as_array().unwrap();
+        let start = k as u64 % 6 * 100;
+        let ticks: Vec<u64> = gains.iter().map(|point| point[0].as_u64().unwrap()).collect();
+        let switches: Vec<u64> = serde_json::from_value(line["switches"].clone()).unwrap();
+        assert_eq!((ticks[0], line["switched"].as_bool()), (start, Some(!switches.is_empty())));
+        let sudden: Vec<u64> = ticks[1..].iter().copied().chain((switches.contains(&start)).then_some(start)).collect();
+        assert_eq!(sudden.len(), switches.len(), "{line}");
+        assert!(switches.iter().all(|tick| sudden.contains(tick)) && line["adaptations"].is_array(), "{line}");
         // nothing is adapted before the first episode, which is then that of the unadapted policy
         if k % 6 == 0 {
             assert_eq!((&line["adapted"], &line["return"]), (&false.into(), &line["unadapted_return"]));

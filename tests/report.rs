@@ -47,10 +47,11 @@ fn check(page: &str) {
             if name == "style" {
                 rest = &rest[rest.find("</style>").expect("a style ends")..];
             }
-            open.extend((name != "meta").then_some(name));
+            open.extend((!["meta", "img"].contains(&name)).then_some(name));
         }
     }
     assert!(open.is_empty(), "{open:?}");
+    let page = page.replace("src=\"data:image/gif;base64,", "");
     for foreign in ["<script", "http:", "https:", "url(", "@import", "src=", "<link"] {
         assert!(!page.contains(foreign), "{foreign}");
     }
@@ -155,6 +156,17 @@ fn a_run_has_its_curves_and_its_evaluations_or_the_commands_that_make_them() {
     let least = least.map(|value| value.as_f64().unwrap()).fold(f64::INFINITY, f64::min);
     let first = read(&place, &format!("files/{worst}")).lines().nth(1).unwrap().to_owned();
     assert_eq!(first.split(',').nth(2).unwrap().parse::<f64>().unwrap(), least);
+    // the film is the same in the page and as a file: two scenes side by side
+    let split = stored_stem(&place);
+    let film = fs::read(place.path(&format!("files/replay-{split}.gif"))).unwrap();
+    assert_eq!((&film[..6], &film[6..10]), (&b"GIF89a"[..], &[0x20, 0x03, 0x2C, 0x01][..]), "800 by 300");
+    let text = page.split_once("src=\"data:image/gif;base64,").unwrap().1.split_once('"').unwrap().0;
+    assert!(
+        text.len() == film.len().div_ceil(3) * 4 && text.len() < 1_500_000 && text.starts_with("R0lGODlh"),
+        "{}",
+        text.len()
+    );
+    assert!(page.contains("without adaptation: return") && page.contains("after adaptation: return"));
     // a changed preset is named, and the file of a run is not overwritten
     let config = read(&place, "run/config.toml");
     fs::write(place.path("run/config.toml"), config.replace("1.3", "1.4")).unwrap();
@@ -166,6 +178,35 @@ fn a_run_has_its_curves_and_its_evaluations_or_the_commands_that_make_them() {
     );
     assert!(changed.contains("cannot be drawn by this program"));
     place.expect(2, "report run --out run/metrics.csv");
+}
+
+/// Name of the run's only evaluation.
+fn stored_stem(place: &Place) -> String {
+    let files = fs::read_dir(place.path("run/eval")).unwrap().map(|file| file.unwrap().path());
+    let json = files.into_iter().find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
+    json.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn lives_have_their_numbers_and_two_of_them_on_an_axis_of_time() {
+    let place = Place::new();
+    place.expect(0, "train cartpole-switch --iterations 1 --set rollout.num_tasks=4 --run-dir run --no-evaluate");
+    let told = place.expect(0, "live run --lives 3 --episodes 6 --detector prediction --format json");
+    fs::write(place.path("life.jsonl"), &told).unwrap();
+    place.expect(0, "report life.jsonl run --out report.html --assets files");
+    let page = read(&place, "report.html");
+    check(&page);
+    let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    let mean = last["summary"]["mean_return"]["value"].as_f64().unwrap();
+    assert!(page.contains(&format!("maml returns {mean:.1} [")) && page.contains("sum of regrets"), "{mean}");
+    for life in ["median", "worst"] {
+        let picture = read(&place, &format!("files/1-life-life-{life}.svg"));
+        assert!(picture.contains("actuator_gain") && picture.contains("full knowledge"), "{picture}");
+    }
+    let cut = told.trim_end().rsplit_once('\n').unwrap().0;
+    fs::write(place.path("cut.jsonl"), cut).unwrap();
+    let told = place.expect(4, "report cut.jsonl --out no.html");
+    assert!(told.contains("cut.jsonl") && told.contains("the command was stopped"), "{told}");
 }
 
 #[test]

@@ -229,6 +229,16 @@ fn cells_of_another_study_or_preset_are_named_and_never_mixed() {
     changed("seeds = [3, 4]", "seeds = [3, 4, 5]");
     let told = place.expect(0, "study study.toml --out out --dry-run");
     assert!(told.matches("finished").count() == 10 && told.contains("15 cells, 24000 environment steps"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 80) && !told.contains(" 0 min"), "{told}");
+    // the list has the results of cells
+    let list: Value = serde_json::from_str(&place.expect(0, "runs list out --format json")).unwrap();
+    let cell = fs::read_to_string(place.path("out/cells/mine--tiny--s3/result.json")).unwrap();
+    let cell: Value = serde_json::from_str(&cell).unwrap();
+    let last = cell["cell"]["evaluations"][0]["curve"].as_array().unwrap().last().unwrap();
+    let returns: Vec<f64> = serde_json::from_value(last["returns"].clone()).unwrap();
+    let run = |run: &&Value| run["run"].as_str().unwrap().contains("mine--tiny--s3");
+    let listed = list.as_array().unwrap().iter().find(run).map(|run| run["last"].as_f64().unwrap());
+    assert!((listed.unwrap() - returns.iter().sum::<f64>() / returns.len() as f64).abs() < 1e-9);
 }
 
 #[test]
@@ -279,6 +289,8 @@ fn runs_are_listed_and_compared_on_the_same_tasks() {
     );
     assert!(run("a")["last"].is_f64() && run("a")["best"].is_f64() && run("b")["last"].is_null());
     assert_eq!((&run("c")["state"], &run("c")["iterations"]), (&"interrupted".into(), &1.into()));
+    let told = place.expect(0, "runs list");
+    assert!(told.contains("runs/tiny/a\n") && told.lines().all(|line| line.chars().count() <= 80), "{told}");
     let stored = fs::metadata(place.path("runs/tiny/a/eval/in-dist.json")).unwrap().modified().unwrap();
     let compared = place.expect(0, "compare runs/tiny/a runs/tiny/b --format json");
     let compared: Value = serde_json::from_str(&compared).unwrap();

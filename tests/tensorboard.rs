@@ -7,7 +7,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::event_file::{Message, events, files, scalars};
+use crate::{
+    command::Place,
+    event_file::{Message, events, files, scalars},
+};
 use metadrift::logging::{At, Feed, Hparam, Logger, Outcome, Sink, Start, TensorBoard, XAxis};
 
 fn now() -> f64 {
@@ -43,6 +46,25 @@ fn distributions_and_charts_read_back() {
     assert_eq!((found.text(1), plugin(&found).0), ("eval/ood/returns_k1".into(), "histograms".into()));
     let tensor = found.at(&[8]).unwrap();
     assert_eq!((events[3].int(2), tensor.int(1)), (5, 2), "DT_DOUBLE at step 5");
+}
+
+#[test]
+fn a_training_ends_with_its_evaluation_and_a_film() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --run-dir run -q");
+    let found = fs::read(place.path("run/eval/in-dist.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&found).unwrap();
+    let all: Vec<Message> = files(&place.path("run/tb")).iter().flat_map(|file| events(file)).collect();
+    let points: Vec<(u64, String, f32)> = all.iter().flat_map(scalars).collect();
+    let mean = found["curve"][1]["deterministic"]["mean"].as_f64().unwrap() as f32;
+    assert!(points.contains(&(6, "final/in-dist/return_k1".into(), mean)), "{points:?}");
+    let value = |tag: &str| all.iter().find(|event| event.at(&[5, 1]).is_some_and(|it| it.text(1) == tag)).unwrap();
+    let text = value("evaluation").at(&[5, 1, 8]).unwrap().text(8);
+    assert!(text.contains(&format!("returns {mean:.1} [")) && text.contains("| steps | mean |"), "{text}");
+    let film = value("replay of the worst task");
+    let image = film.at(&[5, 1, 4]).unwrap();
+    assert_eq!((film.int(2), image.int(1), image.int(2), image.int(3)), (6, 300, 800, 3), "step, height, width, RGB");
+    assert!(image.bytes(4).unwrap().starts_with(b"GIF89a"));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use clap::Args;
 /// `report`
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Folders of runs and studies, in the order of the report
-    #[arg(value_name = "RUN|STUDY", required = true)]
+    /// Folders of runs and studies, and files with the output of `live --format json`, in the order of the report
+    #[arg(value_name = "RUN|STUDY|LIVES", required = true)]
     pub folders: Vec<PathBuf>,
     /// The file to write. It needs no network and no other file
     #[arg(long, value_name = "FILE.html")]

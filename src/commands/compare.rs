@@ -45,6 +45,7 @@ struct StoredScore {
 struct Line {
     run: PathBuf,
     preset: String,
+    /// The learner, or the recipe that the run has the settings of.
     learner: &'static str,
     seed: u64,
     iteration: u64,
@@ -95,7 +96,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         lines.push(Line {
             run: path.clone(),
             preset: run.config.name.clone(),
-            learner: run.config.learner.name,
+            learner: run.config.method(),
             seed: run.config.seed,
             iteration: run.iteration,
             adapt_steps,

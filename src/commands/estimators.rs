@@ -9,7 +9,12 @@ use crate::{
     commands::print,
     estimators::{self, Bed, Estimator, Sampling, Spread, problem::DataSets},
     failure::{Result, WrongUsage},
-    output, plot,
+    output,
+    report::{
+        chart::{Line, Panel},
+        stack::Stack,
+        svg,
+    },
 };
 
 /// Data sets beyond which an enumeration would take minutes.
@@ -303,19 +308,19 @@ fn csv(rows: &[Row]) -> Result<Vec<u8>> {
 fn picture(args: &EstimatorsArgs, bed: &Bed) -> String {
     let all: Vec<Vec<Row>> = (1..=args.episodes).map(|episodes| measure(args, bed, episodes)).collect();
     let panel = |title: &str, of: &dyn Fn(&Row) -> Option<f64>| {
-        let line = |at: usize| plot::Line {
-            name: all[0][at].estimator.to_owned(),
-            points: all.iter().filter_map(|rows| Some((f64::from(rows[at].episodes), of(&rows[at])?))).collect(),
-            switches: Vec::new(),
+        let line = |at: usize| {
+            let points = all.iter().filter_map(|rows| Some((f64::from(rows[at].episodes), of(&rows[at])?)));
+            Line::new(all[0][at].estimator.to_owned(), points.collect(), Vec::new())
         };
-        plot::Panel { title: title.to_owned(), lines: (0..all[0].len()).map(line).collect() }
+        Panel { title: title.to_owned(), lines: (0..all[0].len()).map(line).collect() }
     };
-    let panels = [
+    let panels = vec![
         panel("relative error of the mean to the gradient it aims at", &|row| row.rel_error),
         panel("standard deviation of one estimate, as a power of ten", &|row| Some(row.sd.log10())),
     ];
     let steps = args.inner_steps;
     let plural = if steps == 1 { "" } else { "s" };
     let title = format!("Estimators of the meta-gradient on {}, {steps} inner step{plural}", args.problem.text());
-    plot::svg(&title, "episodes of each step", &panels)
+    let x_label = "episodes of each step".to_owned();
+    svg::alone(&Stack { title, x_label, panels, ..Stack::default() }.svg())
 }

@@ -13,7 +13,6 @@ use metadrift_agents::{
     stop,
 };
 use metadrift_envs::NotifyLevel;
-use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -24,9 +23,9 @@ use crate::{
     device,
     failure::{During, Result, WrongUsage},
     live::{
-        self, Learning, Lived, Policy, Protocol, Slot,
+        self, Learning, Lived, Policy, Protocol,
         detector::{Detection, Watch},
-        guard::Opinion,
+        event::Event,
         log,
         metrics::{self, Subject, Summary},
     },
@@ -35,42 +34,6 @@ use crate::{
     train,
     trained::Trained,
 };
-
-/// An episode, in the shape of its JSON form.
-#[derive(Serialize)]
-struct Line {
-    life: u32,
-    episode: usize,
-    tick: u64,
-    r#return: f64,
-    oracle_return: Option<f64>,
-    unadapted_return: f64,
-    reference_return: Option<f64>,
-    random_return: f64,
-    switched: bool,
-    detected: bool,
-    guard: Option<Opinion>,
-    adapted: bool,
-}
-
-impl Line {
-    fn new(life: &Lived, (episode, slot): (usize, &Slot)) -> Line {
-        Line {
-            life: life.life,
-            episode,
-            tick: episode as u64 * u64::from(life.horizon),
-            r#return: slot.returned,
-            oracle_return: slot.oracle,
-            unadapted_return: slot.unadapted,
-            reference_return: slot.reference,
-            random_return: slot.random,
-            switched: !slot.switches.is_empty(),
-            detected: !slot.alarms.is_empty(),
-            guard: slot.guard,
-            adapted: slot.adapted,
-        }
-    }
-}
 
 /// Runs the command.
 ///
@@ -113,7 +76,10 @@ pub fn run(args: &LiveArgs) -> Result<()> {
     done?;
     let summary = summary.expect("a life was asked for");
     match args.format {
-        Format::Json => Ok(print(&(serde_json::to_string(&json!({ "summary": summary }))? + "\n"))?),
+        Format::Json => {
+            let last = json!({ "summary": summary, "run": args.run });
+            Ok(print(&(serde_json::to_string(&last)? + "\n"))?)
+        }
         Format::Text => Ok(print(&text::of(&summary, &lived))?),
     }
 }
@@ -133,7 +99,8 @@ fn all(
         if args.format == Format::Json && printed.is_ok() {
             printed = lines(&life);
         }
-        lived.push(life);
+        // what was printed takes much room
+        lived.push(Lived { courses: Vec::new(), ..life });
         bar.inc(1);
     })?;
     bar.finish_and_clear();
@@ -143,8 +110,8 @@ fn all(
 /// Prints the episodes of a life, one object a line.
 fn lines(life: &Lived) -> Result<()> {
     let mut text = Vec::new();
-    for slot in life.slots.iter().enumerate() {
-        serde_json::to_writer(&mut text, &Line::new(life, slot))?;
+    for (episode, slot) in life.slots.iter().enumerate() {
+        serde_json::to_writer(&mut text, &Event::new(life, episode, slot))?;
         writeln!(text).expect("memory takes all");
     }
     Ok(print(&String::from_utf8(text).expect("JSON is text"))?)

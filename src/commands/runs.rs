@@ -15,6 +15,7 @@ use crate::{
     failure::{During, Result},
     run_dir::{Manifest, RunState, read_own},
     session::read_config,
+    stats::mean,
 };
 
 /// Folders below the one that is listed in which runs are looked for: `quick/cells/CELL/run`.
@@ -27,6 +28,7 @@ const MAX_BYTES: u64 = 256 << 20;
 struct Line {
     run: PathBuf,
     preset: String,
+    /// The learner, or the recipe that the run has the settings of.
     learner: String,
     seed: u64,
     /// `running` (or killed), `finished`, `interrupted`, `failed`, or `damaged` if its files cannot be read.
@@ -86,7 +88,7 @@ fn line(run: &Path) -> Line {
     Line {
         run: run.to_owned(),
         preset: config.as_ref().map_or(String::new(), |config| config.name.clone()),
-        learner: config.as_ref().map_or(String::new(), |config| config.learner.name.to_owned()),
+        learner: config.as_ref().map_or(String::new(), |config| config.method().to_owned()),
         seed: config.as_ref().map_or(0, |config| config.seed),
         state,
         iterations: steps.iter().map(|(step, _)| *step).max().unwrap_or(0),
@@ -96,13 +98,24 @@ fn line(run: &Path) -> Line {
     }
 }
 
-/// The result in `eval/in-dist.json`.
+/// The result in `eval/in-dist.json`, or in that of the study's cell that the run belongs to.
 fn last(run: &Path) -> Option<f64> {
-    let bytes = read_own(&run.join("eval").join("in-dist.json"), MAX_BYTES).ok()?;
-    let found: Value = serde_json::from_slice(&bytes).ok()?;
+    let read = |path: PathBuf| serde_json::from_slice::<Value>(&read_own(&path, MAX_BYTES).ok()?).ok();
+    let Some(found) = read(run.join("eval").join("in-dist.json")) else {
+        return of_cell(&read(run.parent()?.join("result.json"))?);
+    };
     let point = found.get("curve")?.as_array()?.last()?;
     let returns = point.get("deterministic").and_then(|score| score.get("mean")?.as_f64());
     returns.or_else(|| Some(-point.get("loss")?.get("mean")?.as_f64()?))
+}
+
+/// The mean return on held-out tasks of the training distribution, after the last step, in the result of a study's cell.
+fn of_cell(result: &Value) -> Option<f64> {
+    let all = result["cell"]["evaluations"].as_array()?;
+    let found = all.iter().find(|it| it["kind"] == "held-out" && it["split"] == "in-dist")?;
+    let returns = found["curve"].as_array()?.last()?["returns"].as_array()?;
+    let returns: Vec<f64> = returns.iter().map(Value::as_f64).collect::<Option<_>>()?;
+    (!returns.is_empty()).then(|| mean(&returns))
 }
 
 /// The largest return in `evaluations.csv` on held-out tasks of the training distribution, after the last step.
@@ -116,17 +129,16 @@ fn best(run: &Path) -> Option<f64> {
     values.max_by(f64::total_cmp)
 }
 
-/// The list for people.
+/// The list for people: the folder of each run, and the rest in columns below it, so that no folder is broken.
 fn text(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "there are no runs here; `metadrift train PRESET` makes one\n".to_owned();
     }
-    let head = ["run", "learner", "seed", "state", "iterations", "last", "best", "started"].map(str::to_owned);
+    let head = ["  learner", "seed", "state", "iterations", "last", "best", "started"].map(str::to_owned);
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
     let row = |line: &Line| {
         [
-            line.run.display().to_string(),
-            line.learner.clone(),
+            format!("  {}", line.learner),
             line.seed.to_string(),
             line.state.to_owned(),
             line.iterations.to_string(),
@@ -135,5 +147,8 @@ fn text(lines: &[Line]) -> String {
             line.started.get(..16).unwrap_or_default().replace('T', " "),
         ]
     };
-    aligned(&std::iter::once(head).chain(lines.iter().map(row)).collect::<Vec<_>>())
+    let table = aligned(&std::iter::once(head).chain(lines.iter().map(row)).collect::<Vec<_>>());
+    let (head, rows) = table.split_once('\n').unwrap_or_default();
+    let runs = lines.iter().zip(rows.lines()).map(|(line, row)| format!("{}\n{row}\n", line.run.display()));
+    format!("run\n{head}\n{}", runs.collect::<String>())
 }

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, TryLockError},
     path::Path,
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use indicatif::ProgressBar;
@@ -21,6 +21,7 @@ use super::{aligned, fitted, print, print_as};
 use crate::{
     cli::{Format, StudyArgs, threads},
     failure::{During, Result, WrongUsage, code},
+    logging::progress::duration,
     message::{quoted, say},
     output,
     study::{self, BUILT_IN, Cell, Outline, Plan, Progress, Results},
@@ -144,6 +145,7 @@ fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
     }
     bar.finish_and_clear();
     let minutes = total / 60.0 / jobs as f64;
+    let about = |minutes: f64| duration(Duration::from_secs_f64(60.0 * minutes));
     let cells: Vec<Value> = rows
         .iter()
         .map(|(name, steps, minutes, finished, _)| json!({ "cell": name, "env_steps": steps, "minutes": minutes, "finished": finished }))
@@ -152,16 +154,18 @@ fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
     print_as(args.format, &object, || {
         let state = |finished: bool, shared: bool| match (finished, shared) {
             (true, _) => "finished",
-            (false, true) => "trained with another cell",
+            (false, true) => "shared",
             (false, false) => "",
         };
         let row = |(name, steps, minutes, finished, shared): &(String, u64, f64, bool, bool)| {
-            [name.clone(), format!("{steps} steps"), format!("{minutes:.1} min"), state(*finished, *shared).to_owned()]
+            [name.clone(), format!("{steps} steps"), about(*minutes), state(*finished, *shared).to_owned()]
         };
         let table = aligned(&rows.iter().map(row).collect::<Vec<_>>());
         format!(
-            "{table}{} cells, {steps} environment steps, about {minutes:.0} minutes, {jobs} cells at a time\n",
-            rows.len()
+            "{table}{} cells, {steps} environment steps, about {}, {jobs} cells at a time\n{}",
+            rows.len(),
+            about(minutes),
+            if rows.iter().any(|row| row.4) { "shared: the training is that of another cell\n" } else { "" }
         )
     })
 }

@@ -21,7 +21,7 @@ use crate::{
     failure::{During, Result, WrongUsage, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
-    presets, registry,
+    presets, registry, report,
     run_dir::{Place, RunDir},
     session::{Ended, RUNS, RunOptions, Session, read_config, read_config_with},
 };
@@ -181,7 +181,7 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let mut evaluation = None;
     if evaluates {
-        match stop::catch(|| judge(&session, Split::InDist, None)) {
+        match stop::catch(|| judge_at_the_end(&session, ended)) {
             Ok(found) => evaluation = Some(found?),
             Err(Stopped(signal)) => {
                 say(&format!("evaluation stopped; the training is saved. Evaluate it with: metadrift evaluate {run}"));
@@ -206,6 +206,20 @@ fn judge(session: &Session, split: Split, tasks: Option<usize>) -> Result<HeldOu
     let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
     let found = held_out(config, (&*trainer.agent(), trainer.iteration()), session.num_actors(), &protocol)?;
     keep(session.path(), &protocol.file_stem(config), &found)?;
+    Ok(found)
+}
+
+/// Evaluates and, if the training is over, adds the result to TensorBoard. The tags are not those of evaluations during
+/// training, which have tasks of their own.
+fn judge_at_the_end(session: &Session, ended: Ended) -> Result<HeldOut> {
+    let split = Split::InDist;
+    let found = judge(session, split, None)?;
+    if matches!(ended, Ended::Finished | Ended::Solved) && !session.has_nothing_to_do() {
+        let (text, film) = report::summary(session.path(), session.trainer().config(), split.name())?;
+        let tag = |(name, value): (String, f64)| (name.replacen("eval/", "final/", 1), value);
+        let figures: Vec<_> = found.scalars().into_iter().map(tag).collect();
+        session.conclude(&figures, &text, film.as_ref().map(|gif| (&gif.bytes[..], gif.size)));
+    }
     Ok(found)
 }
 

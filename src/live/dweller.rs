@@ -38,6 +38,8 @@ pub struct Episode {
     pub unadapted: f64,
     /// Ticks at which a change was noticed.
     pub alarms: Vec<u64>,
+    /// Ticks before which the policy adapted.
+    pub adaptations: Vec<u64>,
     /// The guard's opinion at the beginning.
     pub guard: Option<Opinion>,
     /// True if an adapted policy acted.
@@ -71,7 +73,8 @@ impl<'a> Dweller<'a> {
             Dweller::Oracle => oracle(plant, episode).expect("the caller has looked"),
             Dweller::Chance => random(plant, episode),
         };
-        Ok(Episode { unadapted: played.returned(), played, alarms: Vec::new(), guard: None, adapted: false })
+        let (alarms, adaptations) = (Vec::new(), Vec::new());
+        Ok(Episode { unadapted: played.returned(), played, alarms, adaptations, guard: None, adapted: false })
     }
 
     /// The number of adaptations that were given up, and the log, at the end of the life.
@@ -92,7 +95,7 @@ fn learn(
 ) -> Result<Episode, Diverged> {
     let guard = policy.opinion();
     let adapted = policy.begin(episode);
-    let known = policy.alarms.len();
+    let known = (policy.alarms.len(), policy.adaptations.len());
     let take = |policy: &mut OnLife<'_>, piece, from| {
         policy.take(piece, episode, from);
         Ok(())
@@ -101,7 +104,8 @@ fn learn(
     policy.end(episode, played.returned());
     // the same policy with the same random numbers gives the same episode
     let unadapted = if adapted { alone.play(plant, episode)?.returned() } else { played.returned() };
-    Ok(Episode { played, unadapted, alarms: policy.alarms[known..].to_vec(), guard, adapted })
+    let alarms = policy.alarms[known.0..].to_vec();
+    Ok(Episode { played, unadapted, alarms, adaptations: policy.adaptations[known.1..].to_vec(), guard, adapted })
 }
 
 /// A policy that does not learn from its life, and remembers nothing from one episode to the next.

@@ -10,7 +10,7 @@
 //! Returns are scaled to the range of those seen before in the life and cut off at its ends: the test is of returns so
 //! scaled.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Probability that the unadapted policy acts while nothing is known.
 const TRIAL: f64 = 0.5;
@@ -22,7 +22,7 @@ const STAKES: [f64; 3] = [0.2, 0.5, 0.9];
 const FIRST: f64 = 0.8;
 
 /// The guard's opinion of the adapted policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Opinion {
     /// Not enough is known: both policies act, by a coin.

@@ -48,6 +48,8 @@ pub struct OnLife<'a> {
     changed: bool,
     /// Ticks at which a change was noticed.
     pub alarms: Vec<u64>,
+    /// Ticks before which the policy adapted.
+    pub adaptations: Vec<u64>,
     /// The adaptations, if they are logged.
     pub log: Option<Vec<Entry>>,
     /// Number of adaptations that were given up, since parameters were not finite.
@@ -77,6 +79,7 @@ impl<'a> OnLife<'a> {
             has_adapted: false,
             changed: false,
             alarms: Vec::new(),
+            adaptations: Vec::new(),
             log: logs.then(Vec::new),
             diverged: 0,
         }
@@ -175,6 +178,7 @@ impl<'a> OnLife<'a> {
             self.diverged += 1;
         }
         self.has_adapted = taken.is_ok();
+        self.adaptations.extend(taken.is_ok().then_some(tick));
         let changed = std::mem::take(&mut self.changed);
         if let (Some(log), Some(before)) = (&mut self.log, before) {
             log.push(Entry {

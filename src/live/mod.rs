@@ -1,6 +1,6 @@
 //! A life in a world that moves: one lane that runs on while its world drifts, and a policy that learns from what it does.
 //!
-//! `plant` has the world of a life, `dweller` who lives it, `learner` a policy that learns on it, with its [`detector`] of changes and its
+//! `plant` has the world of a life, [`course`] the way it moves, `dweller` who lives it, `learner` a policy that learns on it, with its [`detector`] of changes and its
 //! [`guard`];
 //! [`metrics`] says how a set of lives went, and [`log`] keeps the adaptations.
 
@@ -8,13 +8,12 @@ use metadrift_agents::{agent::Agent, report::Diverged, stop, threads::run_jobs};
 use metadrift_envs::{Split, Task};
 use serde::Serialize;
 
-use crate::{
-    config::Experiment,
-    evaluate::{REPORTED, jumps},
-};
+use crate::{config::Experiment, evaluate::REPORTED};
 
+pub mod course;
 pub mod detector;
 mod dweller;
+pub mod event;
 pub mod guard;
 mod learner;
 pub mod log;
@@ -22,6 +21,7 @@ pub mod metrics;
 mod plant;
 mod prediction;
 
+use course::{Course, Moves};
 use detector::Detection;
 use dweller::{Alone, Dweller};
 use guard::Opinion;
@@ -93,6 +93,8 @@ pub struct Slot {
     pub switches: Vec<u64>,
     /// Ticks at which the detector gave an alarm.
     pub alarms: Vec<u64>,
+    /// Ticks before which the policy adapted.
+    pub adaptations: Vec<u64>,
     /// Values of the drifting channels at the beginning.
     pub regime: Vec<f64>,
     /// The guard's opinion at the beginning.
@@ -112,6 +114,8 @@ pub struct Lived {
     pub slots: Vec<Slot>,
     /// Ticks from each sudden change until rewards were as before, or, where the flag is false, to the next change or the end.
     pub recoveries: Vec<(usize, bool)>,
+    /// The parameters of its world.
+    pub courses: Vec<Course>,
     /// Adaptations that were given up, since parameters were not finite.
     pub diverged: usize,
     /// The adaptations, if they are logged.
@@ -177,7 +181,7 @@ fn one(
     mut reference: Option<Alone>,
     episodes: u32,
 ) -> Result<Lived, Diverged> {
-    let (switches, regimes) = moves(&plant, episodes);
+    let Moves { switches, regimes, courses } = Moves::of(&plant, episodes);
     let mut slots = Vec::with_capacity(episodes as usize);
     let mut ticks = Vec::new();
     for episode in 0..episodes {
@@ -194,6 +198,7 @@ fn one(
             random: dweller::random(&plant, episode).returned(),
             switches: switches.iter().copied().filter(|tick| range.contains(tick)).collect(),
             alarms: lived.alarms,
+            adaptations: lived.adaptations,
             regime: regimes[episode as usize].clone(),
             guard: lived.guard,
             adapted: lived.adapted,
@@ -205,25 +210,10 @@ fn one(
         horizon: plant.horizon,
         slots,
         recoveries: metrics::recovery_ticks::times(&ticks, &switches),
+        courses,
         diverged,
         log,
     })
-}
-
-/// Ticks at which the world changes suddenly, and the values of the drifting channels at the beginning of each slot.
-fn moves(plant: &Plant<'_>, episodes: u32) -> (Vec<u64>, Vec<Vec<f64>>) {
-    let drifts = &plant.task.drifts;
-    let horizon = u64::from(plant.horizon);
-    if drifts.is_empty() {
-        return (Vec::new(), vec![Vec::new(); episodes as usize]);
-    }
-    let at = |tick: u64| {
-        let values = plant.task.values_on(&plant.clocks(tick));
-        drifts.iter().map(|drift| values[drift.channel]).collect::<Vec<f64>>()
-    };
-    let values: Vec<Vec<f64>> = (0..u64::from(episodes) * horizon).map(at).collect();
-    let switches = jumps(&values).into_iter().map(|tick| tick as u64).collect();
-    (switches, values.into_iter().step_by(plant.horizon as usize).collect())
 }
 
 /// Adds the ticks of a slot, as (reward, failed): a lane that has ended early earns nothing while it waits.

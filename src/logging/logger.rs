@@ -67,6 +67,13 @@ impl Logger {
         logger
     }
 
+    /// The event files of a run whose training is over, for what comes after it.
+    pub fn after(tb: &Path, axis: XAxis) -> Self {
+        let mut logger = Self::new();
+        logger.add_on(axis, Feed::Both, TensorBoard::new(tb, Start::New));
+        logger
+    }
+
     /// Adds a sink and opens it.
     pub fn add(&mut self, feed: Feed, sink: impl Sink + Send + 'static) {
         self.add_on(XAxis::Iteration, feed, sink);
@@ -119,6 +126,11 @@ impl Logger {
     /// Logs a text in Markdown, such as the configuration.
     pub fn text(&mut self, tag: &str, markdown: &str) {
         self.each(1, |sink| sink.text(tag, markdown));
+    }
+
+    /// Logs a film, a GIF of `size` (pixels), at the step of the latest values.
+    pub fn film(&mut self, tag: &str, gif: &[u8], size: (u16, u16)) {
+        self.each(1, |sink| sink.film(tag, gif, size));
     }
 
     /// Logs the settings of the run, by which TensorBoard compares runs.

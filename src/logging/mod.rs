@@ -8,6 +8,7 @@
 //!                                   +-- both ------------> tb/events.out.tfevents...
 //! evaluation(iteration, values) --------+----------------> evaluations.csv              byte-equal after a resume
 //!                                       +----------------> tb/events.out.tfevents...
+//! evaluation at the end, its summary, a film --------------> tb/events.out.tfevents...
 //! ```
 //!
 //! Values that depend on the clock (seconds, steps per second) are `timing` and stay out of the two metrics files, so
@@ -60,6 +61,11 @@ pub trait Sink {
 
     /// Writes which scalars belong into one chart. Sinks without charts ignore it.
     fn charts(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes a film, a GIF of `size` (pixels), at the step of the latest scalars. Sinks without pictures ignore it.
+    fn film(&mut self, _tag: &str, _gif: &[u8], _size: (u16, u16)) -> io::Result<()> {
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! Event files for TensorBoard: scalars, distributions, text, hparams, the page of custom scalars. A resumed run rewrites them up to the iteration it resumes
-//! from.
+//! Event files for TensorBoard: scalars, distributions, text, films, hparams, the page of custom scalars. A resumed run rewrites
+//! them up to the iteration it resumes from.
 //!
 //! Only the record writer of tensorboard-rs is used, with the messages of tensorboard-proto. The crate's own file
 //! writer panics on a full disk in a separate thread, which ends the process, overwrites a file that another writer
@@ -204,6 +204,18 @@ impl Sink for TensorBoard {
         self.write(charts::layout().map_err(io::Error::other)?)
     }
 
+    /// TensorBoard hands the bytes of an image to the browser as they are, which plays a GIF.
+    fn film(&mut self, tag: &str, gif: &[u8], size: (u16, u16)) -> io::Result<()> {
+        let mut value = Summary_Value::new();
+        value.set_tag(tag.to_owned());
+        let image = value.mut_image();
+        image.set_width(size.0.into());
+        image.set_height(size.1.into());
+        image.set_colorspace(RGB);
+        image.set_encoded_image_string(gif.to_vec());
+        self.write(value)
+    }
+
     /// Only a finished run gets an end: TensorBoard keeps the first it reads, and any other run may be resumed.
     fn end(&mut self, outcome: Outcome) -> io::Result<()> {
         if outcome != Outcome::Finished {
@@ -221,6 +233,9 @@ impl Sink for TensorBoard {
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 }
+
+/// The colour space of pictures: red, green, blue.
+const RGB: i32 = 3;
 
 /// The first record of every event file.
 fn file_version() -> io::Result<Vec<u8>> {

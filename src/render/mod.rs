@@ -1,6 +1,7 @@
 //! Pictures without a display: a canvas with anti-aliased shapes, a small font, and the scenes of the environments.
 
 mod font;
+pub mod frames;
 pub mod scene;
 pub mod strip;
 

@@ -46,6 +46,11 @@ impl Painter {
         Painter { env, channels: channels(env.spec()), shown }
     }
 
+    /// True if the environment has a scene of its own, and not only bars for its state.
+    pub fn has_scene(env: EnvKind) -> bool {
+        matches!(env, EnvKind::CartPole | EnvKind::Pendulum | EnvKind::Navigation | EnvKind::NavigationRotated)
+    }
+
     /// A picture of `moment` under a `title`.
     pub fn paint(&self, moment: &Moment, title: &str) -> Canvas {
         let mut canvas = Canvas::new(SIZE.0, SIZE.1, PAPER);

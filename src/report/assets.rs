@@ -1,4 +1,4 @@
-//! Figures as SVG, tables as CSV and JSON, each a file of its own.
+//! Figures as SVG, films as GIF, tables as CSV and JSON, each a file of its own.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     output,
 };
 
-/// Writes the figures and tables of a page into folder `dir`, and counts the files. Names of several parts begin with that
+/// Writes the figures, films and tables of a page into folder `dir`, and counts the files. Names of several parts begin with that
 /// of theirs.
 ///
 /// # Errors
@@ -33,6 +33,7 @@ pub fn write_assets(page: &Page, dir: &Path) -> Result<usize> {
             match block {
                 Block::Figure(figure) => picture(&mut write, figure, &name)?,
                 Block::Figures(figures) => figures.iter().try_for_each(|figure| picture(&mut write, figure, &name))?,
+                Block::Film(film, _, gif) => write(name(film) + ".gif", &gif.bytes)?,
                 Block::Table(table) | Block::Folded(table) => {
                     write(name(&table.name) + ".csv", &table.csv()?)?;
                     let text = serde_json::to_string_pretty(&table.json())? + "\n";

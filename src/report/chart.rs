@@ -22,6 +22,17 @@ pub struct Line {
     pub band: Vec<(f64, f64)>,
     /// Thin points behind the line: the values before smoothing.
     pub behind: Vec<(f64, f64)>,
+    /// Points that are marked.
+    pub dots: Vec<(f64, f64)>,
+}
+
+impl Line {
+    /// A line with a band, all points marked if they are few.
+    pub fn new(name: String, points: Vec<(f64, f64)>, band: Vec<(f64, f64)>) -> Self {
+        let few = points.len() <= MARKED;
+        let dots = if few { points.iter().copied().filter(|(_, y)| y.is_finite()).collect() } else { Vec::new() };
+        Line { name, points, band, behind: Vec::new(), dots }
+    }
 }
 
 /// A diagram with its own vertical axis.
@@ -51,19 +62,19 @@ pub struct Chart {
 }
 
 /// Sizes in drawn pixels, of which two are one.
-const WIDTH: u32 = 1720;
+pub(super) const WIDTH: u32 = 1720;
 const ALONE: u32 = 1280;
 const HALF: u32 = 980;
 const HEIGHT: u32 = 620;
-const FONT: u32 = 26;
-const ROW: u32 = 40;
+pub(super) const FONT: u32 = 26;
+pub(super) const ROW: u32 = 40;
 /// Width of a letter.
 const LETTER: f64 = 13.5;
 /// Points of a line up to which each is marked.
 const MARKED: usize = 12;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+pub(super) type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// Words of a colour.
 pub(super) fn words(size: u32, anchor: Pos) -> TextStyle<'static> {
@@ -78,7 +89,8 @@ impl Chart {
             1 => ALONE,
             _ => WIDTH,
         };
-        let legend = self.legend(width);
+        let first = self.panels.first().map(|panel| panel.lines.as_slice()).unwrap_or_default();
+        let legend = legend(first, (20.0, 20.0), width);
         let rows = legend.iter().map(|(row, ..)| row + 1).max().unwrap_or(0);
         let size = (width, HEIGHT + rows * ROW);
         let mut drawn = String::new();
@@ -93,21 +105,6 @@ impl Chart {
             root.present().expect("a text takes any picture");
         }
         themed(&drawn, &self.title, size)
-    }
-
-    /// Row, x and line of each entry.
-    fn legend(&self, width: u32) -> Vec<(u32, i32, usize, String)> {
-        let first = self.panels.first().map(|panel| panel.lines.as_slice()).unwrap_or_default();
-        let (mut row, mut x, mut entries) = (0, 20.0, Vec::new());
-        for (at, line) in first.iter().enumerate().filter(|(_, line)| !line.name.is_empty()) {
-            let long = 84.0 + LETTER * line.name.chars().count() as f64;
-            if x + long > f64::from(width) && x > 20.0 {
-                (row, x) = (row + 1, 20.0);
-            }
-            entries.push((row, x as i32, at, line.name.clone()));
-            x += long;
-        }
-        if entries.len() > 1 { entries } else { Vec::new() }
     }
 
     fn draw<'a>(&self, panel: &Panel, place: &Area<'a>) -> Drawn<'a> {
@@ -141,10 +138,25 @@ impl Chart {
     }
 }
 
+/// Row, x and line of each entry of a legend whose first row begins at `start` and the others at `left`; none for a single
+/// line.
+pub(super) fn legend(lines: &[Line], (start, left): (f64, f64), width: u32) -> Vec<(u32, i32, usize, String)> {
+    let (mut row, mut x, mut entries) = (0, start, Vec::new());
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty()) {
+        let long = 84.0 + LETTER * line.name.chars().count() as f64;
+        if x + long > f64::from(width) && x > left {
+            (row, x) = (row + 1, left);
+        }
+        entries.push((row, x as i32, at, line.name.clone()));
+        x += long;
+    }
+    if entries.len() > 1 { entries } else { Vec::new() }
+}
+
 type Axes<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Draws bands, then lines, so that no band covers a line.
-fn draw_lines<'b>(lines: &[Line], chart: &mut Axes<'_, 'b>) -> Drawn<'b> {
+/// Draws bands, then lines, so that no band covers a line, the first line on top.
+pub(super) fn draw_lines<'b>(lines: &[Line], chart: &mut Axes<'_, 'b>) -> Drawn<'b> {
     for (at, line) in lines.iter().enumerate() {
         let colour = Colour::line(at).rgb();
         if !line.band.is_empty() {
@@ -155,7 +167,7 @@ fn draw_lines<'b>(lines: &[Line], chart: &mut Axes<'_, 'b>) -> Drawn<'b> {
             chart.draw_series([Polygon::new(outline, colour.mix(0.13).filled())])?;
         }
     }
-    for (at, line) in lines.iter().enumerate() {
+    for (at, line) in lines.iter().enumerate().rev() {
         let colour = Colour::line(at).rgb();
         for piece in pieces(&line.behind) {
             chart.draw_series([PathElement::new(piece, colour.mix(0.3).stroke_width(2))])?;
@@ -163,15 +175,12 @@ fn draw_lines<'b>(lines: &[Line], chart: &mut Axes<'_, 'b>) -> Drawn<'b> {
         for piece in pieces(&line.points) {
             chart.draw_series([PathElement::new(piece, colour.stroke_width(if at < LINES { 4 } else { 2 }))])?;
         }
-        if line.points.len() <= MARKED {
-            let marks = line.points.iter().filter(|(_, y)| y.is_finite());
-            chart.draw_series(marks.map(|point| Circle::new(*point, 7, colour.filled())))?;
-        }
+        chart.draw_series(line.dots.iter().map(|point| Circle::new(*point, 7, colour.filled())))?;
     }
     Ok(())
 }
 
-fn draw_legend<'a>(legend: &[(u32, i32, usize, String)], place: &Area<'a>) -> Drawn<'a> {
+pub(super) fn draw_legend<'a>(legend: &[(u32, i32, usize, String)], place: &Area<'a>) -> Drawn<'a> {
     for (row, x, at, name) in legend {
         let y = (row * ROW + ROW / 2) as i32;
         let colour = Colour::line(*at).rgb();
@@ -185,7 +194,7 @@ fn draw_legend<'a>(legend: &[(u32, i32, usize, String)], place: &Area<'a>) -> Dr
 }
 
 /// A number at an axis: without the zeros that end a fraction.
-fn short_axis(value: f64) -> String {
+pub(super) fn short_axis(value: f64) -> String {
     let text = short(value);
     if text.contains('.') && !text.contains('e') {
         return text.trim_end_matches('0').trim_end_matches('.').to_owned();
@@ -200,7 +209,7 @@ fn pieces(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
 }
 
 /// Ranges of both axes: those of all finite values, with a margin of 5 % above and below, and of 2 % at the sides.
-fn ranges(panel: &Panel) -> ((f64, f64), (f64, f64)) {
+pub(super) fn ranges(panel: &Panel) -> ((f64, f64), (f64, f64)) {
     let points = panel.lines.iter().flat_map(|line| line.points.iter().chain(&line.behind));
     let bands = panel.lines.iter().flat_map(|line| &line.band).flat_map(|(low, high)| [*low, *high]);
     let x = widened(points.clone().map(|(x, _)| *x), 0.02);

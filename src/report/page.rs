@@ -1,8 +1,10 @@
 //! The document: parts made of tables, figures and text, and its HTML. maud escapes every text that comes from files.
 
+use base64ct::{Base64, Encoding};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{svg, table::Table};
+use crate::film::Gif;
 
 /// A document.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +47,8 @@ pub enum Block {
     Figure(Figure),
     /// Small figures, two side by side where there is room.
     Figures(Vec<Figure>),
+    /// A film under its name, and the text below it.
+    Film(String, String, Gif),
     /// Words and values.
     Facts(Vec<(&'static str, String)>),
     /// Commands or settings under a title, folded if they are long.
@@ -127,6 +131,13 @@ fn shown(block: &Block) -> Markup {
         }
         Block::Figure(figure) => drawn(figure),
         Block::Figures(figures) => html! { div.pairs { @for figure in figures { (drawn(figure)) } } },
+        Block::Film(name, caption, gif) => html! {
+            figure {
+                img src=(format!("data:image/gif;base64,{}", Base64::encode_string(&gif.bytes))) alt=(name)
+                    width=(gif.size.0) height=(gif.size.1);
+                figcaption { (caption) }
+            }
+        },
         Block::Facts(facts) => html! { dl { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } },
         Block::Code(title, text) if text.lines().count() > OPEN_LINES => html! {
             details.paper { summary { (title) } pre { code { (text) } } }

@@ -69,7 +69,7 @@ fn facts(config: &Experiment, manifest: Option<&Manifest>, metrics: &Series) -> 
     let mut facts = vec![
         ("state", state(manifest)),
         ("preset", config.name.clone()),
-        ("learner", config.learner.name.to_owned()),
+        ("learner", config.method().to_owned()),
         ("seed", config.seed.to_string()),
         ("iterations", format!("{} of {}", whole(last("iteration")), config.iterations)),
         ("environment steps", whole(last("env_steps"))),
@@ -194,7 +194,7 @@ impl Series {
             let points = self.points(name);
             let short = name.split_once('/').map_or(name.as_str(), |(_, rest)| rest);
             let behind = if window > 1 { points.clone() } else { Vec::new() };
-            Line { name: short.to_owned(), points: smoothed(&points, window), band: Vec::new(), behind }
+            Line { behind, ..Line::new(short.to_owned(), smoothed(&points, window), Vec::new()) }
         };
         let figure = |(group, names): (String, Vec<String>)| {
             let lines: Vec<Line> = names.iter().map(line).collect();
@@ -232,7 +232,7 @@ fn validation(dir: &Path) -> Result<Option<Block>> {
                 |which: &str| table.points(&format!("eval/{split}/return_{which}_k{k}")).into_iter().map(|(_, y)| y);
             let band = end("low").zip(end("high")).collect();
             let points = table.points(&format!("{start}{k}"));
-            Line { name: format!("after {k} steps"), points, band, behind: Vec::new() }
+            Line::new(format!("after {k} steps"), points, band)
         };
         let lines: Vec<Line> = steps.iter().map(line).collect();
         (!lines.is_empty()).then(|| Panel { title: split.to_owned(), lines })

@@ -8,13 +8,14 @@ use serde::Deserialize;
 use super::{
     chart::{Chart, Line, Panel},
     page::{Block, Figure},
-    stored,
+    replay, stored,
     table::{Cell, Table, short},
 };
 use crate::{
     config::Experiment,
-    evaluate::REPORTED,
+    evaluate::{Protocol, REPORTED},
     failure::{During, Result},
+    film::Gif,
     message::quoted,
 };
 
@@ -28,6 +29,8 @@ struct Evaluation {
     iteration: Option<u64>,
     seed: u64,
     tasks: usize,
+    #[serde(default)]
+    lanes: usize,
     #[serde(default)]
     fingerprints: Vec<String>,
     curve: Vec<Point>,
@@ -94,8 +97,33 @@ pub fn blocks(dir: &Path, config: &Experiment) -> Result<(Vec<Block>, String)> {
     }
     let first = found.iter().find(|(stem, _)| stem == "in-dist").or(found.first());
     let answer = first.map_or(String::new(), |(stem, evaluation)| evaluation.answer(stem));
-    let blocks = found.iter().flat_map(|(stem, evaluation)| evaluation.blocks(stem, config)).collect();
-    Ok((blocks, answer))
+    let shown = first.map(|(stem, _)| stem.clone());
+    let of = |(stem, evaluation): &(String, Evaluation)| {
+        let film = (Some(stem) == shown.as_ref()).then(|| evaluation.replay(dir, stem, config)).flatten();
+        evaluation.blocks(stem, config).into_iter().chain(film).collect::<Vec<_>>()
+    };
+    Ok((found.iter().flat_map(of).collect(), answer))
+}
+
+/// The answer and the table of the evaluation `stem`, as Markdown, and the film of its worst task.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn summary(dir: &Path, config: &Experiment, stem: &str) -> Result<(String, Option<Gif>)> {
+    let found: Evaluation = stored::read(&dir.join("eval").join(format!("{stem}.json")))?;
+    let text = format!("{}\n\n{}", found.answer(stem), found.table(stem).markdown());
+    Ok(match found.replay(dir, stem, config) {
+        Some(Block::Film(_, caption, gif)) => (format!("{text}\n{caption}\n"), Some(gif)),
+        Some(Block::Text(reason)) => (format!("{text}\n{reason}\n"), None),
+        _ => (text, None),
+    })
+}
+
+/// Tasks by their scores, the worst first.
+fn order(score: &Score) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..score.returns.len()).collect();
+    order.sort_by(|a, b| score.returns[*a].total_cmp(&score.returns[*b]).then(a.cmp(b)));
+    order
 }
 
 /// The files of JSON in a folder, the shortest name first; none if there is no folder.
@@ -187,7 +215,7 @@ impl Evaluation {
                 self.curve.iter().enumerate().filter_map(|(k, point)| Some((k as f64, of(point)?))).collect();
             let points = values.iter().map(|(k, (mean, _))| (*k, *mean)).collect();
             let band = values.iter().map(|(_, (_, [low, high]))| (*low, *high)).collect();
-            (!values.is_empty()).then(|| Line { name: name.to_owned(), points, band, behind: Vec::new() })
+            (!values.is_empty()).then(|| Line::new(name.to_owned(), points, band))
         };
         let lines: Vec<Line> = ways.into_iter().filter_map(line).collect();
         let losses = self.curve.iter().any(|point| point.loss.is_some());
@@ -216,8 +244,7 @@ impl Evaluation {
         let names: Vec<String> = channels(config.env().spec()).into_iter().map(|channel| channel.name).collect();
         let varies = |at: &usize| tasks.iter().any(|task| task.values[*at] != tasks[0].values[*at]);
         let varying: Vec<usize> = (0..names.len()).filter(varies).collect();
-        let mut order: Vec<usize> = (0..score.returns.len()).collect();
-        order.sort_by(|a, b| score.returns[*a].total_cmp(&score.returns[*b]).then(a.cmp(b)));
+        let order = order(score);
         let row = |at: usize| {
             let of = |values: &[f64]| values.get(at).map_or(Cell::text("–"), |value| Cell::number(*value));
             let mut row = vec![Cell { text: at.to_string(), ..Cell::number(at as f64) }];
@@ -238,6 +265,16 @@ impl Evaluation {
             rows: order.into_iter().take(WORST).map(row).collect(),
             note: if tasks.is_empty() { unknown } else { known }.to_owned(),
         })
+    }
+
+    /// The replay of the worst task; none on examples, or if its task cannot be drawn.
+    fn replay(&self, dir: &Path, stem: &str, config: &Experiment) -> Option<Block> {
+        let score = self.curve.last()?.deterministic.as_ref()?;
+        let tasks = self.drawn(config);
+        let task = tasks.get(*order(score).first()?)?;
+        let (episodes, adapt_steps) = (self.lanes, self.curve.len() - 1);
+        let protocol = Protocol { split: self.split, tasks: 1, episodes, adapt_steps, seed: self.seed, draw: REPORTED };
+        Some(replay::block(dir, (stem, config), task, (&protocol, self.iteration)))
     }
 
     /// The tasks of the evaluation; none if this program draws others.

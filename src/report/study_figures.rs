@@ -22,12 +22,8 @@ fn lines(results: &Results, preset: &Preset, split: &str, metric: &str) -> Vec<L
         let mut rows: Vec<(f64, &Row)> =
             results.rows.iter().filter(same).filter_map(|row| Some((row.at?, row))).collect();
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Line {
-            name: name.clone(),
-            points: rows.iter().map(|(at, row)| (*at, row.value)).collect(),
-            band: rows.iter().map(|(_, row)| (row.low, row.high)).collect(),
-            behind: Vec::new(),
-        }
+        let points = rows.iter().map(|(at, row)| (*at, row.value)).collect();
+        Line::new(name.clone(), points, rows.iter().map(|(_, row)| (row.low, row.high)).collect())
     };
     results.methods.iter().map(|method| of_method(&method.name)).collect()
 }

@@ -134,6 +134,15 @@ impl Table {
         writer.into_inner().map_err(|error| error.into_error().into())
     }
 
+    /// The table as Markdown, with its note.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let cell = |cell: &Cell| format!("{} {}", cell.text, cell.within).trim().replace('|', "\\|");
+        let rows = self.rows.iter().map(|row| line(&row.iter().map(cell).collect::<Vec<_>>()));
+        let rule = vec!["---".to_owned(); self.head.len()];
+        format!("{}{}{}\n{}\n", line(&self.head), line(&rule), rows.collect::<String>(), self.note)
+    }
+
     /// The table with its caption and note.
     pub fn html(&self) -> Markup {
         let is_text = |column: usize| self.rows.iter().all(|row| row[column].numbers.is_empty());
@@ -187,5 +196,7 @@ mod tests {
         assert_eq!(csv, "method,mean,mean low,mean high\n<b>&,0.3333333333333333,0.25,0.5\n");
         assert_eq!(table.json()[0]["mean high"], 0.5);
         assert!(table.html().into_string().contains("&lt;b&gt;&amp;"));
+        let markdown = table.markdown();
+        assert!(markdown.starts_with("| method | mean |\n| --- | --- |\n| <b>& | 0.33 [0.25, 0.50] |\n"), "{markdown}");
     }
 }

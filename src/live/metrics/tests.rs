@@ -13,6 +13,7 @@ fn life(returns: &[f64], unadapted: &[f64], switched: &[usize], regimes: &[f64])
         random: 0.0,
         switches: if switched.contains(&e) { vec![20 * e as u64 + 3] } else { Vec::new() },
         alarms: Vec::new(),
+        adaptations: Vec::new(),
         regime: vec![regimes[e]],
         guard: None,
         adapted: true,
@@ -22,6 +23,7 @@ fn life(returns: &[f64], unadapted: &[f64], switched: &[usize], regimes: &[f64])
         horizon: 20,
         slots: (0..returns.len()).map(slot).collect(),
         recoveries: Vec::new(),
+        courses: Vec::new(),
         diverged: 0,
         log: Vec::new(),
     }
