@@ -154,7 +154,7 @@ fn live(policy: &mut Policy, adapter: &mut Adapter, (rollout, trained): (&mut Ro
     let slab = &mut slabs[0];
     for lane in 0..envs {
         let start = number(seed as usize * 100 + lane);
-        let mut point = Point { at: [0.8 * start, 0.3], gain: if seed % 2 == 0 { 1.0 } else { -1.0 } };
+        let mut point = Point { at: [0.8 * start, 0.3], gain: if seed.is_multiple_of(2) { 1.0 } else { -1.0 } };
         for t in 0..steps {
             let before = point.at;
             let noise = uniforms(seed, (lane * steps + t) as u64);

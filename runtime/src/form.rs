@@ -205,7 +205,7 @@ impl Form {
         let own = self.layout.obs_dim().checked_sub(past).ok_or(Malformed::Invalid("the window"))?;
         let fits = match self.layout.core() {
             Core::Feedforward | Core::Model => true,
-            Core::Recurrent { .. } => past == 0 && self.adaptation.is_none(),
+            Core::Recurrent { .. } => self.adaptation.is_none(),
             Core::Context { own: sees, .. } => sees == own && self.adaptation.is_none(),
         };
         let fits = fits && self.readings > 0 && self.readings <= own;

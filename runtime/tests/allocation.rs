@@ -60,6 +60,7 @@ fn kinds() -> Vec<Form> {
         form(Layout::new(3 + 22, &[32], Head::StateGaussian(1)).looking_back(2), bound),
         form(Layout::context((3, 3 + 22), &[16], 2, &[32], Head::Gaussian(1)).looking_back(2), bound),
         form(Layout::recurrent(3, 32, 32, Head::Gaussian(1)), bound),
+        form(Layout::recurrent(3 + 11, 32, 32, Head::Gaussian(1)).looking_back(1), bound),
     ]
 }
 

@@ -46,7 +46,7 @@ pub enum BenchPart {
     Policy,
     /// Seconds per meta-iteration, by backend and phase
     MetaIteration,
-    /// Time of a deployed policy to act and to adapt: mean, 99.99 %, maximum
+    /// Time of a deployed policy to act (mean, median, 99.99 %, maximum) and to adapt
     Runtime,
     /// Training steps per second of a recurrent policy, by phase
     Rl2,

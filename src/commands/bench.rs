@@ -244,7 +244,7 @@ mod tests {
         let rows = policy::measure(&[1, 20], quick);
         assert!(rows.len() == 2 && rows.iter().all(|row| row.min > 0.0), "{rows:?}");
         let rows = runtime::measure(&SUBJECTS[0], 1000);
-        assert!(rows.len() == 4 && rows.iter().all(|row| row.min > 0.0), "{rows:?}");
-        assert!(rows[0].value <= rows[1].value && rows[1].value <= rows[2].value, "{rows:?}");
+        assert!(rows.len() == 5 && rows.iter().all(|row| row.min > 0.0), "{rows:?}");
+        assert!(rows[1].value <= rows[2].value && rows[2].value <= rows[3].value, "{rows:?}");
     }
 }

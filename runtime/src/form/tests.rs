@@ -10,6 +10,7 @@ fn forms() -> Vec<Form> {
         (Layout::new(3, &[7], Head::StateGaussian(1)).with_low_rank(2), 3, vector(1)),
         (Layout::new(3, &[7], Head::Gaussian(1)).with_context(3), 2, vector(1)),
         (Layout::recurrent(4, 6, 9, Head::Categorical(2)), 4, Commands::Choices(2)),
+        (Layout::recurrent(3 + 11, 6, 9, Head::Gaussian(1)).looking_back(1), 3, vector(1)),
         // two transitions of 3 + 1 + 1 + 6 values behind the observation
         (Layout::new(3 + 22, &[9], Head::Gaussian(1)).looking_back(2), 3, vector(1)),
         (Layout::context((3, 3 + 22), &[5], 2, &[9], Head::Gaussian(1)).looking_back(2), 3, vector(1)),

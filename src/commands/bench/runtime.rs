@@ -34,13 +34,14 @@ pub(super) fn measure(subject: &Subject, ticks: usize) -> Vec<Row> {
     };
     let (readings, commands) = (spec.obs_dim(), window::commands(spec));
     let mut policy = Policy::new(Form { layout, readings, commands, params, adaptation: Some(adaptation) });
-    let acting: Vec<[f64; 3]> = (0..REPEATS).map(|_| act(&mut policy, ticks)).collect();
+    let acting: Vec<[f64; 4]> = (0..REPEATS).map(|_| act(&mut policy, ticks)).collect();
     let row = |variant, n, unit, of: Vec<f64>| Row::new(("runtime", spec.name, variant, unit), n, 1, of);
     let column = |k: usize| acting.iter().map(|times| times[k]).collect();
     vec![
         row("act mean", 1, "us", column(0)),
-        row("99.99 %", 1, "us", column(1)),
-        row("act max", 1, "us", column(2)),
+        row("act median", 1, "us", column(1)),
+        row("99.99 %", 1, "us", column(2)),
+        row("act max", 1, "us", column(3)),
         row("adapt", EPISODES * HORIZON, "ms", (0..REPEATS).map(|_| adapt(&mut policy)).collect()),
     ]
 }
@@ -50,8 +51,8 @@ fn observe(tick: usize, observation: &mut [f32]) {
     observation.iter_mut().enumerate().for_each(|(k, x)| *x = ((tick * 37 + k * 11) % 101) as f32 / 50.0 - 1.0);
 }
 
-/// Mean, 99.99 % and maximum of the time to act (us), over `ticks` ticks.
-fn act(policy: &mut Policy, ticks: usize) -> [f64; 3] {
+/// Mean, median, 99.99 % and maximum of the time to act (us), over `ticks` ticks.
+fn act(policy: &mut Policy, ticks: usize) -> [f64; 4] {
     let (mut observation, mut command) = (vec![0.0; policy.obs_dim()], vec![0.0; policy.act_dim()]);
     let mut times = Vec::with_capacity(ticks);
     for tick in 0..ticks {
@@ -63,7 +64,8 @@ fn act(policy: &mut Policy, ticks: usize) -> [f64; 3] {
         done.expect("a finite observation has a command");
     }
     times.sort_by(f64::total_cmp);
-    [times.iter().sum::<f64>() / ticks as f64, times[(ticks - 1) * 9999 / 10000], times[ticks - 1]]
+    let at = |share: usize| times[(ticks - 1) * share / 10_000];
+    [times.iter().sum::<f64>() / ticks as f64, at(5_000), at(9_999), at(10_000)]
 }
 
 /// Time of one step of adaptation to whole episodes (ms).
