@@ -103,7 +103,8 @@ fn register(own: &[Own]) -> Result<(), String> {
 fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {
-        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Live(_) => true,
+        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Adapt(_) => true,
+        Command::Live(_) => true,
         Command::Score(_) | Command::Record(_) => true,
         Command::Study(_) | Command::Compare(_) => true,
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
@@ -143,6 +144,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Report(args) => commands::report::run(args)?,
         Command::Runs(command) => commands::runs::run(command)?,
         Command::Evaluate(args) => commands::evaluate::run(args)?,
+        Command::Adapt(args) => commands::adapt::run(args)?,
         Command::Live(args) => commands::live::run(args)?,
         Command::Estimators(args) => commands::estimators::run(args)?,
         Command::Optimizer(command) => commands::optimizer::run(command)?,

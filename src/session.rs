@@ -34,7 +34,7 @@ pub use validation::Best;
 
 use diagnosis::Diagnosis;
 use shown::{headline, hparams, progress_line, slowness};
-use stored::extended;
+use stored::{extended, refuse_adapted};
 use validation::{BEST, is_due, validate};
 
 /// The folder of all runs for which the user chooses no folder.
@@ -129,6 +129,7 @@ impl Session {
         checkpoint::remove_leftovers(&run.checkpoints())?;
         let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;
         skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+        refuse_adapted(dir, &chosen)?;
         if let Some(iterations) = iterations {
             config = extended(&config, iterations, chosen.step)?;
         }

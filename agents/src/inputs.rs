@@ -22,6 +22,11 @@ pub struct Normalizer {
 }
 
 impl Normalizer {
+    /// The mean and the factor of every number of an observation, `[obs_dim]` each.
+    pub fn parts(&self) -> (&[f32], &[f32]) {
+        (&self.mean, &self.factor)
+    }
+
     /// Normalises `obs` `[samples, obs_dim]`.
     pub fn apply(&self, obs: &mut [f32]) {
         for obs in obs.chunks_exact_mut(self.mean.len()) {

@@ -25,6 +25,7 @@ mod prediction;
 use detector::Detection;
 use dweller::{Alone, Dweller};
 use guard::Opinion;
+pub use learner::log_probs;
 use plant::{Plant, Played};
 
 /// The lives that are lived.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use metadrift_agents::ranges::check;
+use metadrift_agents::{agent::is_adapted, ranges::check};
 
 use crate::{
+    checkpoint::Checkpoint,
     config::{ConfigError, Experiment},
     failure::{During, Result, WrongUsage, code},
     message,
@@ -74,4 +75,19 @@ pub(super) fn extended(config: &Experiment, iterations: u64, done: u64) -> Resul
     let legal = "at least as many as the run has done";
     check("iterations", iterations, iterations >= done, legal).map_err(ConfigError::from)?;
     Ok(config.with_iterations(iterations)?)
+}
+
+/// Refuses to train the policy of an adapted folder, which would lose the adaptation.
+///
+/// # Errors
+/// If `dir` is one.
+pub(super) fn refuse_adapted(dir: &Path, chosen: &Checkpoint) -> Result<(), WrongUsage> {
+    if !is_adapted(&chosen.state()) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} holds an adapted policy: resume the run that it was adapted from, or go on with `metadrift adapt`",
+        dir.display()
+    );
+    Err(WrongUsage(message))
 }
