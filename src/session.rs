@@ -34,7 +34,7 @@ pub use validation::Best;
 
 use diagnosis::Diagnosis;
 use shown::{headline, hparams, progress_line, slowness};
-use stored::{extended, refuse_adapted};
+use stored::{extended, to_resume};
 use validation::{BEST, is_due, validate};
 
 /// The folder of all runs for which the user chooses no folder.
@@ -127,9 +127,7 @@ impl Session {
         let mut config = read_config_with(run.path(), options.data.as_deref())?;
         warn_of_changes(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
-        let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;
-        skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
-        refuse_adapted(dir, &chosen)?;
+        let chosen = to_resume(&run, which)?;
         if let Some(iterations) = iterations {
             config = extended(&config, iterations, chosen.step)?;
         }

@@ -9,11 +9,11 @@ use crate::config::nearest;
 ///
 /// # Errors
 /// [`LogError`], the first column that is missing, unknown, twice there or in another place.
-pub(super) fn check(record: &StringRecord, form: &Form<'_>) -> Result<(), LogError> {
+pub(super) fn check(record: &StringRecord, line: u64, form: &Form<'_>) -> Result<(), LogError> {
     let names = &form.columns.names;
     // some editors begin a file with a byte order mark
     let found: Vec<&str> = record.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
-    let error = |column: &str, problem: String| Err(form.error(1, Some(column), problem));
+    let error = |column: &str, problem: String| Err(form.error(line, Some(column), problem));
     let all = || names.join(",");
     for (at, name) in found.iter().enumerate() {
         if !names.iter().any(|known| known == name) {

@@ -62,7 +62,9 @@ pub struct Form<'a> {
 /// # Errors
 /// [`LogError`], the first fault.
 pub fn read(text: &[u8], form: &Form<'_>) -> Result<Log, LogError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+    // so that lines are counted as an editor counts them
+    let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\r').collect();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text[..]);
     let mut rows = Rows { form, steps: Vec::new(), episodes: 0, open: None, known: HashSet::new() };
     let mut record = StringRecord::new();
     let mut line = 0;
@@ -74,9 +76,10 @@ pub fn read(text: &[u8], form: &Form<'_>) -> Result<Log, LogError> {
         if !more {
             break;
         }
+        let is_first = line == 0;
         line = record.position().map_or(line + 1, csv::Position::line);
-        if line == 1 {
-            header::check(&record, form)?;
+        if is_first {
+            header::check(&record, line, form)?;
         } else {
             rows.add(&record, line)?;
         }
@@ -206,6 +209,11 @@ impl Rows<'_> {
         }
         let Columns { obs_dim, act_dim, .. } = *self.form.columns;
         let longest = self.steps.iter().map(|step| step.number as usize + 1).max().unwrap_or(0);
+        if longest * self.episodes > MOST {
+            let problem =
+                format!("{} episodes of up to {longest} steps are too many at once; divide the log", self.episodes);
+            return Err(self.form.error(line, None, problem));
+        }
         let shape = Shape { tasks: 1, steps: longest, envs: self.episodes, obs_dim, act_dim };
         let mut data = Rollout::new(shape, self.form.horizon).with_own_obs(self.form.own_obs);
         let mut lines = vec![0; longest * self.episodes];
@@ -231,6 +239,9 @@ impl Rows<'_> {
 /// The form of an end, for messages.
 const ENDS: &str = "its last row has the last observation, no action, no reward, and `terminated` or `truncated` in \
                     column end";
+
+/// Most steps of all episodes, if all were as long as the longest: more would not fit into the memory of small machines.
+const MOST: usize = 1 << 25;
 
 /// Share of a step by which its time may differ: clocks jitter.
 const JITTER: f64 = 0.1;

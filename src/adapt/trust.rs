@@ -20,8 +20,8 @@ use crate::{
 pub const TASKS: usize = 200;
 /// Share of the tasks of training that are as near to another one as the threshold.
 pub const LEVEL: f64 = 0.975;
-/// Smallest threshold: predictions that differ by a thousandth of the variance of changes make no other world.
-pub const FLOOR: f64 = 1e-3;
+/// Smallest threshold, as a share of the variance of changes: predictions that differ by less make no other world.
+pub const FLOOR: f64 = 1e-5;
 /// Most lanes on each task, whatever the length of the log.
 const MOST_LANES: usize = 64;
 /// Ridge, in units of a feature's variance.

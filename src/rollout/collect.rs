@@ -134,7 +134,7 @@ fn continue_numbered(
     assert_eq!((tasks.len(), policies.params.len()), (rollout.shape().tasks, rollout.shape().tasks));
     let mut outcomes = vec![Ok(()); tasks.len()];
     let places = numbers.iter().zip(memories.iter_mut().zip(&mut outcomes));
-    let jobs = tasks.iter().zip(&policies.params[..]).zip(rollout.slabs()).zip(places).collect();
+    let jobs = tasks.iter().zip(policies.params).zip(rollout.slabs()).zip(places).collect();
     run_jobs(jobs, collection.num_actors, |(((task, params), slab), (number, (memories, outcome))): Job<'_>| {
         *outcome = collect(collection, (*number, task), (policies.layout, params), phase, memories, slab);
     });

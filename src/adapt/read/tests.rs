@@ -107,7 +107,7 @@ fn every_fault_has_its_line_and_column() {
             "0,0.15,",
             "log, line 3, column time: 0.15 after the row before, where a step takes 0.05: a gap, or",
         ),
-        ("0,0.1,", "0,0.05,", "log, line 4, column time: 0 after the row before"),
+        ("\n0,0.1,", "\n0,0.05,", "log, line 4, column time: 0 after the row before"),
         ("0,0.05,", "0,inf,", "log, line 3, column time: `inf` is not a finite number"),
         ("0,0.05,", "0.5,0.05,", "log, line 3, column episode: `0.5` is not a whole number"),
         (",,,truncated", ",1,,truncated", "log, line 4, column action_0: the row that ends an episode has the last"),
