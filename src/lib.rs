@@ -29,6 +29,7 @@ pub mod live;
 pub mod logging;
 pub mod memory;
 pub mod message;
+pub mod onnx;
 pub mod optimizer;
 pub mod output;
 pub mod plot;

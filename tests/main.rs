@@ -23,6 +23,7 @@ mod logging_files;
 mod manual;
 mod messages;
 mod mutated_config;
+mod onnx;
 mod optimizer;
 mod policies;
 mod record;
