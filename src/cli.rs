@@ -1,5 +1,6 @@
 //! The command line.
 
+mod adapt;
 mod bench;
 mod estimators;
 mod evaluate;
@@ -19,6 +20,7 @@ use metadrift_envs::Split;
 
 use crate::{checkpoint::Which, device::DeviceChoice};
 
+pub use adapt::AdaptArgs;
 pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use evaluate::EvaluateArgs;
@@ -57,6 +59,12 @@ pub enum Command {
     /// Evaluate a run on held-out tasks, before and after adaptation
     #[command(after_help = "Example:\n  metadrift evaluate runs/cartpole-flip/latest --split ood --adapt-steps 3")]
     Evaluate(EvaluateArgs),
+    /// Adapt a run's policy to logged episodes of a real plant, and say what changed and whether to trust it
+    #[command(
+        after_help = "Examples:\n  metadrift adapt runs/cartpole-flip/latest --episodes log.csv --out adapted\n  \
+        metadrift adapt adapted --episodes more.csv --out adapted-2\n\ndocs/adapt.md has the form of a log."
+    )]
+    Adapt(AdaptArgs),
     /// Live through long tasks that change, one lane each: the policy learns from what it does
     #[command(after_help = "Examples:\n  metadrift live runs/cartpole-switch/latest --episodes 40\n  \
         metadrift live runs/cartpole-flip/latest --guard off --log adaptations.jsonl\n  \

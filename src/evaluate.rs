@@ -21,12 +21,14 @@ mod held_out;
 mod recovery;
 mod report;
 mod success;
+mod support;
 mod timing;
 
 pub use held_out::{HeldOut, held_out};
 use recovery::Recoveries;
 pub use recovery::{Change, LifeScore, changes, jumps, recovered};
 pub use report::{At, Episode, Evaluation, Point, Score};
+pub use support::support;
 pub use timing::{DecisionTime, decision_time};
 
 /// The tasks and the effort of an evaluation.

@@ -7,6 +7,7 @@
 // messages go through `message`: the loss of the terminal must not end a run
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod adapt;
 pub mod audit;
 pub mod check;
 pub mod checkpoint;
@@ -29,6 +30,7 @@ pub mod live;
 pub mod logging;
 pub mod memory;
 pub mod message;
+pub mod onnx;
 pub mod optimizer;
 pub mod output;
 pub mod presets;

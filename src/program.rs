@@ -103,8 +103,8 @@ fn register(own: &[Own]) -> Result<(), String> {
 fn is_long(command: &Command) -> bool {
     use crate::cli::{EnvCommand, TasksCommand};
     match command {
-        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Live(_) => true,
-        Command::Score(_) | Command::Record(_) | Command::Export(_) => true,
+        Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Adapt(_) => true,
+        Command::Live(_) | Command::Score(_) | Command::Record(_) | Command::Export(_) => true,
         Command::Study(_) | Command::Compare(_) => true,
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
@@ -143,6 +143,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Report(args) => commands::report::run(args)?,
         Command::Runs(command) => commands::runs::run(command)?,
         Command::Evaluate(args) => commands::evaluate::run(args)?,
+        Command::Adapt(args) => commands::adapt::run(args)?,
         Command::Live(args) => commands::live::run(args)?,
         Command::Export(args) => commands::export::run(args)?,
         Command::Estimators(args) => commands::estimators::run(args)?,

@@ -35,7 +35,7 @@ pub use validation::Best;
 
 use diagnosis::Diagnosis;
 use shown::{headline, hparams, progress_line, slowness};
-use stored::extended;
+use stored::{extended, to_resume};
 use validation::{BEST, is_due, validate};
 
 /// The folder of all runs for which the user chooses no folder.
@@ -128,8 +128,7 @@ impl Session {
         let mut config = read_config_with(run.path(), options.data.as_deref())?;
         warn_of_changes(run.path())?;
         checkpoint::remove_leftovers(&run.checkpoints())?;
-        let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;
-        skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+        let chosen = to_resume(&run, which)?;
         if let Some(iterations) = iterations {
             config = extended(&config, iterations, chosen.step)?;
         }

@@ -8,7 +8,7 @@ use std::{
 use metadrift_agents::{agent::Agent, backend::BackendChoice, device::Device};
 
 use crate::{
-    checkpoint::{self, Which},
+    checkpoint::{self, Checkpoint, Which},
     config::Experiment,
     failure::Result,
     message,
@@ -27,6 +27,8 @@ pub struct Trained {
     pub agent: Box<dyn Agent>,
     /// Number of training iterations of the policy.
     pub iteration: u64,
+    /// The checkpoint itself.
+    pub checkpoint: Checkpoint,
 }
 
 impl Trained {
@@ -65,6 +67,8 @@ impl Trained {
         let backend = backend.map_or_else(|| Manifest::backend_of(&dir), Ok)?;
         let mut learner = train::learner(&config, device, backend, actors)?;
         learner.load(&checkpoint.state())?;
-        Ok(Trained { dir, config, agent: learner.agent(), iteration: checkpoint.step })
+        let mut agent = learner.agent();
+        agent.go_on(&checkpoint.state())?;
+        Ok(Trained { dir, config, agent, iteration: checkpoint.step, checkpoint })
     }
 }

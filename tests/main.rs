@@ -1,6 +1,7 @@
 //! The tests of the program in one binary, since every binary more compiles the library's generic code again. Those that
 //! change their whole process, or look at all its children, are binaries of their own (Cargo.toml).
 
+mod adapting;
 mod characters;
 mod checkpoint;
 mod checkpoint_crash;
@@ -23,6 +24,7 @@ mod logging_files;
 mod manual;
 mod messages;
 mod mutated_config;
+mod onnx;
 mod optimizer;
 mod policies;
 mod record;

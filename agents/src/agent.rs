@@ -1,5 +1,8 @@
 //! The policy as it is deployed: one path for training, evaluation and films.
 
+mod progress;
+mod remembering;
+
 use std::sync::Arc;
 
 use crate::{
@@ -15,9 +18,14 @@ use crate::{
     rollout::Rollout,
     settings::{MamlConfig, Subset},
     source::Policies,
+    state::{Misfit, State},
     threads::run_jobs,
     value::Values,
 };
+
+use progress::Progress;
+pub use progress::is_adapted;
+pub use remembering::Remembering;
 
 /// The means by which an agent adapts to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +74,7 @@ pub trait Agent: Send {
     /// The arithmetic that it computes by.
     fn computes_by(&self) -> BackendChoice;
 
-    /// The policy before adaptation, for a runtime outside of the program.
+    /// The policy before it adapts to any task, for a runtime outside of the program.
     ///
     /// # Errors
     /// In words, what such a runtime does not have.
@@ -76,6 +84,19 @@ pub trait Agent: Send {
 
     /// A copy in the same state.
     fn duplicate(&self) -> Box<dyn Agent>;
+
+    /// Stores the point that the adaptation to the first task has come to, for [`Agent::go_on`]. Policies that take no
+    /// gradient steps have come nowhere.
+    fn keep(&self, _state: &mut State) {}
+
+    /// Begins every task from now on at the point that [`Agent::keep`] stored in `state`; a state without one changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the point belongs to another policy.
+    fn go_on(&mut self, _state: &State) -> Result<(), Misfit> {
+        Ok(())
+    }
 }
 
 /// An agent that takes one step down the inner loss on each phase, along its gradient or by a learned rule: the same routine
@@ -94,6 +115,8 @@ pub struct Adaptive {
     taken: usize,
     /// The policy before adaptation, `[num_params]`.
     start: Vec<f32>,
+    /// The point that tasks begin at, if it is not `start`.
+    from: Option<Progress>,
     /// Step size of each parameter, `[num_params]`.
     rates: Vec<f32>,
     /// Weights of a learned rule, `[update_rule::WEIGHTS]`; empty for gradient steps.
@@ -125,6 +148,7 @@ impl Adaptive {
             values: None,
             taken: 0,
             start,
+            from: None,
             rates,
             rule: Vec::new(),
             adapted: Vec::new(),
@@ -172,7 +196,7 @@ impl Adaptive {
     /// [`Diverged`] if an adapted parameter is not finite.
     pub fn step(&mut self, support: &[Batch]) -> Result<(), Diverged> {
         if self.anchored.is_some() {
-            self.begin(support.len());
+            self.begin_at(None, support.len());
         }
         for _ in 0..self.anchored.unwrap_or(1) {
             self.step_on(support);
@@ -181,6 +205,14 @@ impl Adaptive {
             Diverged::check(params, "an adapted parameter", || format!("task {task}"))?;
         }
         Ok(())
+    }
+
+    /// Takes up `tasks` tasks at `point`, or at the start.
+    fn begin_at(&mut self, point: Option<Progress>, tasks: usize) {
+        let Progress { params, memory, taken } = point.unwrap_or_else(|| Progress::none(&self.start, &self.rule));
+        self.adapted = vec![params; tasks];
+        self.memories = memory.map_or_else(Vec::new, |memory| vec![memory; tasks]);
+        self.taken = taken;
     }
 
     fn step_on(&mut self, support: &[Batch]) {
@@ -204,10 +236,7 @@ type StepJob<'a> = ((&'a mut Vec<f32>, &'a mut Memory<f32>), &'a Vec<f32>);
 
 impl Agent for Adaptive {
     fn begin(&mut self, tasks: usize) {
-        self.adapted = vec![self.start.clone(); tasks];
-        let remembered = if self.rule.is_empty() { 0 } else { tasks };
-        self.memories = vec![Memory::new(self.start.len()); remembered];
-        self.taken = 0;
+        self.begin_at(self.from.clone(), tasks);
     }
 
     fn policies(&self) -> Policies<'_> {
@@ -224,8 +253,9 @@ impl Agent for Adaptive {
         if share >= 1.0 {
             return self.begin(self.adapted.len());
         }
+        let start = self.from.as_ref().map_or(&self.start, |from| &from.params);
         for params in &mut self.adapted {
-            params.iter_mut().zip(&self.start).for_each(|(param, start)| *param += share * (start - *param));
+            params.iter_mut().zip(start).for_each(|(param, start)| *param += share * (start - *param));
         }
     }
 
@@ -244,66 +274,27 @@ impl Agent for Adaptive {
         if self.values.is_some() {
             return Err(NotDeployed("it adapts by a value network (maml.baseline = \"network\")"));
         }
+        if self.anchored.is_some() {
+            return Err(NotDeployed("its steps of adaptation all begin at the trained policy, and weigh what later ones did"));
+        }
         let (loss, Estimator { gamma, gae_lambda, .. }) = (self.inner, self.estimator);
         let descent = Some(Descent { loss, gamma, gae_lambda, rates: self.rates.clone() });
-        Ok(Deployed { layout: self.layout.clone(), params: self.start.clone(), descent })
+        let params = self.from.as_ref().map_or(&self.start, |from| &from.params).clone();
+        Ok(Deployed { layout: self.layout.clone(), params, descent })
     }
 
     fn duplicate(&self) -> Box<dyn Agent> {
         Box::new(self.clone())
     }
-}
 
-/// A policy that adapts while it acts, the same for every task: by a memory, which belongs to the lanes that it acts for, or
-/// by the last transitions, which it sees.
-#[derive(Clone, Debug)]
-pub struct Remembering {
-    layout: Layout,
-    /// `[tasks][num_params]`, all equal.
-    params: Vec<Vec<f32>>,
-    start: Vec<f32>,
-}
-
-impl Remembering {
-    /// The policy `params` `[num_params]`, without tasks.
-    pub fn new(layout: Layout, params: Vec<f32>) -> Self {
-        Remembering { layout, params: Vec::new(), start: params }
-    }
-}
-
-impl Agent for Remembering {
-    fn begin(&mut self, tasks: usize) {
-        self.params = vec![self.start.clone(); tasks];
+    fn keep(&self, state: &mut State) {
+        let memory = self.memories.first().cloned();
+        Progress { params: self.adapted[0].clone(), memory, taken: self.taken }.save(state);
     }
 
-    fn policies(&self) -> Policies<'_> {
-        Policies { layout: &self.layout, params: &self.params }
-    }
-
-    /// Nothing: it has adapted while it acted.
-    fn adapt(&mut self, _seen: &Rollout) -> Result<(), Diverged> {
+    fn go_on(&mut self, state: &State) -> Result<(), Misfit> {
+        self.from = Progress::loaded(state, self.start.len(), !self.rule.is_empty())?;
         Ok(())
-    }
-
-    fn return_by(&mut self, _share: f32) {}
-
-    fn adapts(&self) -> Adapts {
-        Adapts::ByMemory
-    }
-
-    fn computes_by(&self) -> BackendChoice {
-        BackendChoice::Native
-    }
-
-    fn deployed(&self) -> Result<Deployed, NotDeployed> {
-        if self.layout.core() == Core::Model {
-            return Err(NotDeployed("it is a model of the environment with an observer, not a network"));
-        }
-        Ok(Deployed { layout: self.layout.clone(), params: self.start.clone(), descent: None })
-    }
-
-    fn duplicate(&self) -> Box<dyn Agent> {
-        Box::new(self.clone())
     }
 }
 

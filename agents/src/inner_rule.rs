@@ -60,6 +60,16 @@ impl<T: Scalar> Memory<T> {
         Memory { rows: vec![T::ZERO; ROWS * count], steps: 0 }
     }
 
+    /// Its numbers `[ROWS, num_params]` and the number of steps taken.
+    pub(crate) fn parts(&self) -> (&[T], i32) {
+        (&self.rows, self.steps)
+    }
+
+    /// The memory that [`Memory::parts`] took apart.
+    pub(crate) fn of_parts(rows: Vec<T>, steps: i32) -> Self {
+        Memory { rows, steps }
+    }
+
     /// The factors that remove the initial bias of m and v in the next step.
     fn corrections(&self) -> [T; 2] {
         [BETA_1, BETA_2].map(|beta| T::of(1.0 / (1.0 - beta.powi(self.steps + 1))))

@@ -193,6 +193,9 @@ pub(crate) fn mode(head: Head, out: &[f32], action: &mut [f32]) {
     }
 }
 
+/// Half the logarithm of 2 pi.
+const HALF_LOG_TAU: f32 = 0.918_938_5;
+
 /// Number of lanes drawn for at once.
 const LANES: usize = 32;
 
@@ -281,7 +284,6 @@ impl Draw {
     /// block of uniforms, a fixed number of draws. Adds its log-probability.
     #[inline(always)]
     fn gaussian(&mut self, k: usize, mean: Lanes, Spread { log_std, std, inverse }: Spread) {
-        const HALF_LOG_TAU: f32 = 0.918_938_5;
         let [a, b] = [&self.uniforms[k / 2 * 2], &self.uniforms[k / 2 * 2 + 1]];
         for lane in 0..LANES {
             let radius = (-2.0 * vector_math::ln(1.0 - a[lane])).sqrt();

@@ -130,7 +130,8 @@ pub enum EnvCommand {
     },
     /// Write every step of a task to a CSV file: parameters, events, state, observation, action, reward
     #[command(
-        after_help = "Example:\n  metadrift env trace cartpole-drift --task ood/3 --policy oracle --out trace.csv"
+        after_help = "Examples:\n  metadrift env trace cartpole-drift --task ood/3 --policy oracle --out trace.csv\n  \
+        metadrift env trace cartpole-flip --run RUN --task in-dist/3 --episodes 20 --out log.csv"
     )]
     Trace(TraceArgs),
     /// Run action sequences in f64 and print states, observations, rewards and terminations as JSON lines
@@ -207,6 +208,11 @@ pub struct TraceArgs {
     /// Folder of a run whose policy acts, by its most likely actions; it adapts as in an evaluation
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
+    /// Write a log for `metadrift adapt` instead: this many episodes (lanes) of the run's policy as it is, with drawn actions,
+    /// those that an evaluation adapts on. A folder adapted k times goes on in phase k
+    #[arg(long, value_name = "N", requires = "run", conflicts_with_all = ["steps", "policy"],
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub episodes: Option<u32>,
     /// Number of steps [default: as many as training takes in a task]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub steps: Option<u32>,

@@ -23,7 +23,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     args.out.as_deref().map_or(Ok(()), output::check)?;
     let actors = args.compute.num_actors();
     let device = device::open(args.compute.device)?;
-    let Trained { dir, config, agent, iteration } =
+    let Trained { dir, config, agent, iteration, .. } =
         Trained::open_with(&args.run, args.checkpoint, device, (args.compute.backend, actors), args.data.as_deref())?;
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {

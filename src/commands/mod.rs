@@ -1,5 +1,6 @@
 //! The commands, from arguments to output.
 
+pub mod adapt;
 pub mod bench;
 pub mod compare;
 pub mod config;

@@ -221,7 +221,7 @@ impl<'a> OnLife<'a> {
 }
 
 /// Log-probabilities of all actions of `data` under `policy`, `[steps, envs]`; padding has those of no action.
-fn log_probs(policy: &HostPolicy, data: &Rollout) -> Vec<f32> {
+pub fn log_probs(policy: &HostPolicy, data: &Rollout) -> Vec<f32> {
     let data = data.task(0);
     let rows = data.reward.len();
     let mut out = vec![0.0; rows * policy.outputs()];

@@ -25,6 +25,7 @@ use course::{Course, Moves};
 use detector::Detection;
 use dweller::{Alone, Dweller};
 use guard::Opinion;
+pub use learner::log_probs;
 use plant::{Plant, Played};
 
 /// The lives that are lived.

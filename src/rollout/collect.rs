@@ -1,6 +1,7 @@
 //! Collection of one phase of several tasks: a job per task on a queue.
 
 use metadrift_agents::{
+    layout::Layout,
     report::Diverged,
     rollout::{Rollout, Row, Slab},
     settings::Episodes,
@@ -102,22 +103,52 @@ pub fn continue_all(
     memories: &mut [Memories],
     rollout: &mut Rollout,
 ) -> Result<(), Diverged> {
+    let numbers: Vec<u32> = (0..tasks.len() as u32).collect();
+    continue_numbered(collection, (tasks, &numbers), policies, phase, memories, rollout)
+}
+
+/// [`collect_all`] for tasks of a longer list: each has the random streams of its place there, `task.id.index`.
+///
+/// # Errors
+/// As [`continue_all`].
+pub fn collect_listed(
+    collection: &Collection,
+    tasks: &[Task],
+    policies: Policies<'_>,
+    phase: &Phase,
+    rollout: &mut Rollout,
+) -> Result<(), Diverged> {
+    let numbers: Vec<u32> = tasks.iter().map(|task| task.id.index).collect();
+    let mut memories = vec![Memories::new(); tasks.len()];
+    continue_numbered(collection, (tasks, &numbers), policies, phase, &mut memories, rollout)
+}
+
+/// [`continue_all`] with the numbers of the tasks in the names of random streams, `[tasks]`.
+fn continue_numbered(
+    collection: &Collection,
+    (tasks, numbers): (&[Task], &[u32]),
+    policies: Policies<'_>,
+    phase: &Phase,
+    memories: &mut [Memories],
+    rollout: &mut Rollout,
+) -> Result<(), Diverged> {
     assert_eq!((tasks.len(), policies.params.len()), (rollout.shape().tasks, rollout.shape().tasks));
     let mut outcomes = vec![Ok(()); tasks.len()];
-    let jobs = tasks.iter().zip(rollout.slabs()).zip(memories.iter_mut().zip(&mut outcomes)).enumerate().collect();
-    run_jobs(jobs, collection.num_actors, |(index, ((task, slab), (memories, outcome))): Job<'_>| {
-        *outcome = collect(collection, (index, task), policies, phase, memories, slab);
+    let places = numbers.iter().zip(memories.iter_mut().zip(&mut outcomes));
+    let jobs = tasks.iter().zip(policies.params).zip(rollout.slabs()).zip(places).collect();
+    run_jobs(jobs, collection.num_actors, |(((task, params), slab), (number, (memories, outcome))): Job<'_>| {
+        *outcome = collect(collection, (*number, task), (policies.layout, params), phase, memories, slab);
     });
     outcomes.into_iter().collect()
 }
 
-type Job<'a> = (usize, ((&'a Task, Slab<'a>), (&'a mut Memories, &'a mut Result<(), Diverged>)));
+type Job<'a> = (((&'a Task, &'a Vec<f32>), Slab<'a>), (&'a u32, (&'a mut Memories, &'a mut Result<(), Diverged>)));
 
 /// Collects one task into `slab`. The policy acts for live lanes only, not for those that are done.
 fn collect(
     collection: &Collection,
-    (index, task): (usize, &Task),
-    policies: Policies<'_>,
+    (index, task): (u32, &Task),
+    policy: (&Layout, &[f32]),
     phase: &Phase,
     memories: &mut Memories,
     mut slab: Slab<'_>,
@@ -126,18 +157,17 @@ fn collect(
     let envs = slab.envs;
     let steps = slab.steps();
     let start = Clocks { task: phase.start.task + u64::from(task.id.index), ..phase.start };
-    let resets = phase.stream(phase.resets, index as u32);
+    let resets = phase.stream(phase.resets, index);
     let env = collection.env.dynamics().batch(&[(task, envs)], collection.horizon, resets, start);
-    let width = window::width(collection.env.spec(), policies.layout.window());
+    let width = window::width(collection.env.spec(), policy.0.window());
     let (remembered, past): (Memories, Memories) = memories
         .iter()
         .map(|memory| memory.split_at(memory.len() - width))
         .map(|(a, b)| (a.to_vec(), b.to_vec()))
         .unzip();
-    let mut env = looking_back(env, collection.env.spec(), policies.layout.window(), &past);
-    let draws = phase.stream(phase.draws, index as u32);
+    let mut env = looking_back(env, collection.env.spec(), policy.0.window(), &past);
+    let draws = phase.stream(phase.draws, index);
     let place = || format!("task {index}, phase {}", phase.index);
-    let policy = (policies.layout, &policies.params[index][..]);
     let mut policy = actor(policy, (collection.env.spec(), envs), phase.actions, draws, &place, &remembered);
     let rest = Rest::new(envs, phase.episodes);
     let mut valid = Valid { steps: vec![steps as u32; envs], rest, width, windows: vec![None; envs] };

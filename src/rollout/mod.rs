@@ -16,8 +16,8 @@ mod tasks;
 pub mod window;
 
 pub use actors::actor;
-pub use collect::{Collection, Phase, collect_all, continue_all};
+pub use collect::{Collection, Phase, collect_all, collect_listed, continue_all};
 pub use lanes::{GROUP, Lanes};
 pub use lives::Lives;
-pub use network::{Actions, Network};
+pub use network::{Actions, Network, scale};
 pub use tasks::TaskLives;

@@ -39,8 +39,15 @@ pub fn refuse_links(dir: &Path) -> Result<(), RunDirError> {
 }
 
 /// The files of a run, without its folders.
-const FILES: [&str; 6] =
-    ["config.toml", "manifest.json", "metrics.csv", "metrics.jsonl", "timing.csv", "evaluations.csv"];
+const FILES: [&str; 7] = [
+    "config.toml",
+    "manifest.json",
+    "metrics.csv",
+    "metrics.jsonl",
+    "timing.csv",
+    "evaluations.csv",
+    "adaptations.jsonl",
+];
 
 /// Says whether a file written at `path` would replace one that a run needs.
 pub fn owns(path: &Path) -> bool {

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use metadrift_agents::ranges::check;
+use metadrift_agents::{agent::is_adapted, ranges::check};
 
 use crate::{
+    checkpoint::{self, Checkpoint, Which},
     config::{ConfigError, Experiment},
     failure::{During, Result, WrongUsage, code},
     message,
-    run_dir::{Manifest, RunDirError, read_own, task_digests},
+    run_dir::{Manifest, RunDir, RunDirError, read_own, task_digests},
 };
 
 /// The configuration stored in run folder `dir`. Callers that use the run also call [`warn_of_changes`].
@@ -74,4 +75,22 @@ pub(super) fn extended(config: &Experiment, iterations: u64, done: u64) -> Resul
     let legal = "at least as many as the run has done";
     check("iterations", iterations, iterations >= done, legal).map_err(ConfigError::from)?;
     Ok(config.with_iterations(iterations)?)
+}
+
+/// The checkpoint `which` of a training run; damaged ones that are newer are warned of. The policy of an adapted folder is
+/// not trained: that would lose the adaptation.
+///
+/// # Errors
+/// If there is no such checkpoint, or it holds an adapted policy.
+pub(super) fn to_resume(run: &RunDir, which: Which) -> Result<Checkpoint> {
+    let (chosen, skipped) = checkpoint::choose(&run.checkpoints(), which)?;
+    skipped.iter().for_each(|s| message::warn(&format!("skipped a damaged checkpoint: {s}")));
+    if !is_adapted(&chosen.state()) {
+        return Ok(chosen);
+    }
+    let message = format!(
+        "{} holds an adapted policy: resume the run that it was adapted from, or go on with `metadrift adapt`",
+        run.shown().display()
+    );
+    Err(WrongUsage(message).into())
 }

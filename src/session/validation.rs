@@ -1,5 +1,6 @@
 //! Evaluation on held-out tasks during training, and the best checkpoint by it.
 
+use metadrift_agents::state::State;
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,11 @@ impl Best {
     /// The best checkpoint in a checkpoint's state; `None` if no evaluation came before it.
     pub(super) fn of(state: &serde_json::Value) -> Option<Best> {
         state.get(BEST).and_then(|best| Best::deserialize(best).ok())
+    }
+
+    /// Takes the best checkpoint out of a checkpoint's state that stands alone.
+    pub fn forget(state: &mut State) {
+        state.values.remove(BEST);
     }
 }
 

@@ -1,8 +1,6 @@
 //! Log-probabilities of actions that were taken before.
 
-use core::f32::consts::TAU;
-
-use super::HostPolicy;
+use super::{HALF_LOG_TAU, HostPolicy};
 use crate::{
     layout::{Head, LOG_STD},
     vector_math::{exp, ln},
@@ -31,8 +29,8 @@ impl HostPolicy {
     }
 }
 
-/// Logarithm of the density of a normal variable at `distance` from its mean.
+/// Logarithm of the density of a normal variable at `distance` from its mean: the bits that a draw of the action had.
 fn normal(distance: f32, log_std: f32) -> f32 {
     let z = distance * exp(-log_std);
-    -0.5 * (z * z) - log_std - 0.5 * ln(TAU)
+    -0.5 * z * z - log_std - HALF_LOG_TAU
 }

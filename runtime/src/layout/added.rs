@@ -57,6 +57,11 @@ impl Layout {
         &self.added
     }
 
+    /// The products as places in [`Layout::blocks`]: the block that each is added to, its left and its right factor.
+    pub fn products(&self) -> impl Iterator<Item = [usize; 3]> + '_ {
+        self.added.iter().map(|added| [added.to, added.left, added.right])
+    }
+
     /// Sets the factors' first values, `params` `[num_params]`, so that each product is 0 and its derivative by the factor that
     /// is 0 is not: the context and the right factors of low rank are 0, the others normal with variance 1 / rows.
     pub fn set_added(&self, params: &mut [f32], mut normal: impl FnMut() -> f32) {

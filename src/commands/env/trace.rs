@@ -1,5 +1,7 @@
 //! `env trace PRESET --task ID --out FILE.csv`
 
+mod log;
+
 use std::path::Path;
 
 use metadrift_agents::{agent::Adapts, device::Device};
@@ -37,6 +39,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let spec = env.spec();
     let (split, iteration, index) = parse_task(&args.task)?;
     let task = config.tasks(split).sample(args.seed, iteration, index);
+    if let (Some(run), Some(episodes)) = (&args.run, args.episodes) {
+        return log::write(&config, run, args, (episodes as usize, iteration), &task);
+    }
     let life = Life::of(&config, split);
     let drawn_before = u64::from(iteration) * config.rollout.num_tasks as u64;
     let limit = args.steps.map_or(u64::MAX, u64::from);
