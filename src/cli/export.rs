@@ -15,7 +15,7 @@ pub struct ExportArgs {
     /// Folder to write, which must be new or empty
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
-    /// Sources for a language beside the policy itself, its description and its test vectors
+    /// Forms beside the policy itself, its description and its test vectors
     #[arg(long, value_enum, default_value = "all")]
     pub format: ExportFormat,
     /// Checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
@@ -23,19 +23,21 @@ pub struct ExportArgs {
     pub checkpoint: Which,
 }
 
-/// Sources that `export` writes.
+/// Forms that `export` writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     /// A crate with the policy inside
     Rust,
     /// A header, the policy as an array, and a program that checks them
     C,
+    /// Graphs of the policy and of its adaptation step, with cases to check them by
+    Onnx,
     /// All of these
     All,
 }
 
 impl ExportFormat {
-    /// True if the sources of `other` are asked for.
+    /// True if `other` is asked for.
     pub fn has(self, other: ExportFormat) -> bool {
         self == other || self == ExportFormat::All
     }

@@ -16,7 +16,7 @@ use crate::{
     commands::print,
     failure::{During, Result, WrongUsage},
     files::{folder, plain},
-    message,
+    message, onnx,
     run_dir::{self, Manifest, RunState},
     trained::Trained,
 };
@@ -47,7 +47,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let spec = spec::spec(config, &origin, &form, &policy)?;
     let vectors = vectors::vectors(config, &**agent)?;
     let export = Export { form, policy, spec, vectors };
-    write(&export, args).during(|| format!("cannot write {}", args.to.display()))?;
+    write(&export, &trained, args)?;
     Ok(print(&told(&export, args))?)
 }
 
@@ -87,9 +87,24 @@ fn origin(run: &Path, trained: &Trained) -> Origin {
 }
 
 /// Writes all files, or none: into a folder beside, which is then renamed.
-fn write(export: &Export, args: &ExportArgs) -> io::Result<()> {
-    let beside = tempfile::Builder::new().prefix(".export-").tempdir_in(folder(&args.to)).map_err(plain)?;
+fn write(export: &Export, trained: &Trained, args: &ExportArgs) -> Result<()> {
+    let during = || format!("cannot write {}", args.to.display());
+    let beside = tempfile::Builder::new().prefix(".export-").tempdir_in(folder(&args.to)).map_err(plain).during(during)?;
     let place = beside.path().join("export");
+    write_files(export, &place, args).during(during)?;
+    if args.format.has(ExportFormat::Onnx) {
+        let graphs = place.join("onnx");
+        fs::create_dir(&graphs).during(during)?;
+        if let Some(reason) = onnx::write(trained, &graphs)?.no_adaptation.filter(|_| export.form.adaptation.is_some()) {
+            message::warn(&format!("there is no onnx/adapt.onnx: {reason}"));
+        }
+    }
+    let _ = fs::remove_dir(&args.to); // only an empty one goes
+    fs::rename(place, &args.to).during(during)
+}
+
+/// Writes the files but for the graphs.
+fn write_files(export: &Export, place: &Path, args: &ExportArgs) -> io::Result<()> {
     let mut files: Vec<(String, Vec<u8>)> = vec![
         (POLICY.into(), export.policy.clone()),
         ("spec.json".into(), (serde_json::to_string_pretty(&export.spec)? + "\n").into_bytes()),
@@ -108,8 +123,7 @@ fn write(export: &Export, args: &ExportArgs) -> io::Result<()> {
         fs::create_dir_all(folder(&path))?;
         fs::write(path, bytes)?;
     }
-    let _ = fs::remove_dir(&args.to); // only an empty one goes
-    fs::rename(place, &args.to)
+    Ok(())
 }
 
 /// What was written, in words.
@@ -126,6 +140,9 @@ fn told(export: &Export, args: &ExportArgs) -> String {
     }
     if args.format.has(ExportFormat::C) {
         text += "  c/     metadrift.h, policy.c; check.c checks them by the vectors\n";
+    }
+    if args.format.has(ExportFormat::Onnx) {
+        text += "  onnx/  graphs of the policy and its adaptation step, with cases to check them by\n";
     }
     text
 }
