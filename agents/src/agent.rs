@@ -12,7 +12,7 @@ use crate::{
     deployed::{Deployed, Descent, NotDeployed},
     inner_rule::{Memory, Rule},
     inputs::Normalizer,
-    layout::{CONTEXT, Core, Layout},
+    layout::{CONTEXT, Layout},
     objective::InnerLoss,
     report::Diverged,
     rollout::Rollout,
@@ -275,7 +275,9 @@ impl Agent for Adaptive {
             return Err(NotDeployed("it adapts by a value network (maml.baseline = \"network\")"));
         }
         if self.anchored.is_some() {
-            return Err(NotDeployed("its steps of adaptation all begin at the trained policy, and weigh what later ones did"));
+            return Err(NotDeployed(
+                "its steps of adaptation all begin at the trained policy, and weigh what later ones did",
+            ));
         }
         let (loss, Estimator { gamma, gae_lambda, .. }) = (self.inner, self.estimator);
         let descent = Some(Descent { loss, gamma, gae_lambda, rates: self.rates.clone() });

@@ -89,13 +89,15 @@ fn origin(run: &Path, trained: &Trained) -> Origin {
 /// Writes all files, or none: into a folder beside, which is then renamed.
 fn write(export: &Export, trained: &Trained, args: &ExportArgs) -> Result<()> {
     let during = || format!("cannot write {}", args.to.display());
-    let beside = tempfile::Builder::new().prefix(".export-").tempdir_in(folder(&args.to)).map_err(plain).during(during)?;
+    let beside =
+        tempfile::Builder::new().prefix(".export-").tempdir_in(folder(&args.to)).map_err(plain).during(during)?;
     let place = beside.path().join("export");
     write_files(export, &place, args).during(during)?;
     if args.format.has(ExportFormat::Onnx) {
         let graphs = place.join("onnx");
         fs::create_dir(&graphs).during(during)?;
-        if let Some(reason) = onnx::write(trained, &graphs)?.no_adaptation.filter(|_| export.form.adaptation.is_some()) {
+        if let Some(reason) = onnx::write(trained, &graphs)?.no_adaptation.filter(|_| export.form.adaptation.is_some())
+        {
             message::warn(&format!("there is no onnx/adapt.onnx: {reason}"));
         }
     }
