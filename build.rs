@@ -27,7 +27,7 @@ fn provenance() {
         println!("cargo::rustc-env=METADRIFT_COMMIT={commit}{}", if changed { "-dirty" } else { "" });
     }
     // files that may have changed since
-    for path in ["src", "agents/src", "envs/src", "random/src", "presets", "Cargo.lock", "build.rs"] {
+    for path in ["src", "agents/src", "envs/src", "random/src", "runtime/src", "presets", "Cargo.lock", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // these change with each commit and checkout; a missing path would make cargo run this script always

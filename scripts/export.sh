@@ -8,9 +8,8 @@ cargo build --locked -p metadrift -p metadrift-runtime-c
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
-small="--set rollout.num_tasks=4 --set rollout.num_envs=4"
 for learner in maml rl2 distill-window; do
-    "$target/debug/metadrift" train cartpole-flip --learner $learner --run-dir $learner --iterations 1 $small -q --no-evaluate
+    "$target/debug/metadrift" train cartpole-flip --learner $learner --run-dir $learner --iterations 1 -q --no-evaluate
     "$target/debug/metadrift" export $learner --to out-$learner >told
     (
         cd out-$learner/c

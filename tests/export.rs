@@ -52,7 +52,7 @@ fn a_vector_of_numbers_is_exported_with_its_limits() {
         task.vary.mass = { law = \"uniform\", low = 0.8, high = 1.2 }\n";
     fs::write(place.path("swing.toml"), pendulum).unwrap();
     for (name, options) in [("free", ""), ("state", "--set policy.log_std=\"state\""), ("rl2", "--learner rl2")] {
-        place.expect(0, &format!("train swing.toml {options} --no-evaluate --run-dir {name}"));
+        place.expect(0, &format!("train swing.toml {options} --iterations 1 --no-evaluate --run-dir {name}"));
         place.expect(0, &format!("export {name} --to {name}-out --format c"));
         assert!(check(&place.path(&format!("{name}-out"))) >= 25, "{name}");
     }
