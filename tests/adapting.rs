@@ -8,7 +8,7 @@ use metadrift::{
     evaluate::{Protocol, adapt, evaluate, support},
     trained::Trained,
 };
-use metadrift_agents::device::Device;
+use metadrift_agents::{device::Device, runtime};
 use metadrift_envs::{Split, Task};
 
 use crate::command::Place;
@@ -110,6 +110,10 @@ fn an_adaptation_is_told_verified_and_used_like_a_run() {
     ] {
         place.expect(0, used);
     }
+    // an export has the adapted policy
+    place.expect(0, "export first --to out --format rust");
+    let exported = runtime::Policy::from_bytes(&fs::read(place.path("out/policy.bin")).unwrap()).unwrap();
+    assert!(bits(exported.start()) == bits(&after));
     assert!(place.expect(2, "resume first").contains("holds an adapted policy"));
     assert!(place.expect(2, "adapt run --episodes log.csv --out first").contains("there is something already"));
     assert!(

@@ -60,6 +60,7 @@ fn a_vector_of_numbers_is_exported_with_its_limits() {
     let names: Vec<&str> =
         spec["observations"].as_array().unwrap().iter().map(|o| o["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["cos_theta", "sin_theta", "theta_dot", "command0_before1"]);
+    assert_eq!(spec["observations"][3]["column"], "obs_action_0_before_1");
     assert_eq!((&spec["actions"]["smallest"], &spec["actions"]["largest"]), (&(-2.0).into(), &2.0.into()));
     // Pendulum-v1's time of a step
     assert_eq!((&spec["sample_period"]["value"], &spec["sample_period"]["unit"]), (&0.05.into(), &"s".into()));
@@ -87,7 +88,13 @@ fn the_folder_holds_what_the_format_asks_for() {
     assert_eq!(bytes.collect::<Vec<u8>>(), policy);
     place.expect(0, "export run --to crate --format rust");
     place.expect(0, "export run --to library --format c");
+    place.expect(0, "export run --to graphs --format onnx");
     assert!(!place.path("crate/c").exists() && !place.path("library/rust").exists());
+    assert!(!place.path("graphs/c").exists() && !place.path("crate/onnx").exists());
+    for file in ["policy.onnx", "adapt.onnx", "adapt.cases.json"] {
+        assert!(place.path("graphs/onnx").join(file).exists(), "{file}");
+        assert!(place.path("all/onnx").join(file).exists(), "{file}");
+    }
     // the same run gives the same bytes
     assert_eq!(fs::read(place.path("crate/policy.bin")).unwrap(), policy);
 }

@@ -144,7 +144,7 @@ fn told(export: &Export, args: &ExportArgs) -> String {
         text += "  c/     metadrift.h, policy.c; check.c checks them by the vectors\n";
     }
     if args.format.has(ExportFormat::Onnx) {
-        text += "  onnx/  graphs of the policy and its adaptation step, with cases to check them by\n";
+        text += "  onnx/  graphs of policy and adaptation, with cases to check them by\n";
     }
     text
 }

@@ -1,11 +1,12 @@
 //! `spec.json`: what a controller around an exported policy has to know.
 
 use metadrift_agents::runtime::{Form, VERSION, window::Commands};
-use metadrift_envs::{EnvSpec, NotifyLevel, Split, TaskSettings, channel_index, channels};
+use metadrift_envs::{EnvSpec, NotifyLevel, Split, TaskSettings, channels};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    adapt::{Columns, period_channel},
     commands::tasks::differing,
     config::Experiment,
     failure::Result,
@@ -47,7 +48,7 @@ pub(super) fn spec(config: &Experiment, origin: &Origin, form: &Form, policy: &[
         "task_digests": task_digests(config)?,
         "policy": { "file": super::POLICY, "bytes": policy.len(), "sha256": sha256(policy) },
         "sample_period": period(config).map(|(seconds, unit)| json!({ "value": seconds, "unit": unit })),
-        "observations": observations(env, &settings),
+        "observations": named(observations(env, &settings), &Columns::of(config)),
         "actions": actions(env, form.commands),
         "horizon": Life::evaluation(config).horizon,
         "adapts": if remembers { "by memory, while it acts" } else { "by gradient steps" },
@@ -56,10 +57,19 @@ pub(super) fn spec(config: &Experiment, origin: &Origin, form: &Form, policy: &[
     }))
 }
 
+/// The observations, each with its column in the logs that `adapt` reads.
+fn named(observations: Vec<Value>, columns: &Columns) -> Vec<Value> {
+    let with_column = |(k, mut observation): (usize, Value)| {
+        observation["column"] = columns.observation(k).into();
+        observation
+    };
+    observations.into_iter().enumerate().map(with_column).collect()
+}
+
 /// Duration of a step, if all tasks of training have the same, and its unit.
 fn period(config: &Experiment) -> Option<(f64, &'static str)> {
     let spec = config.env().spec();
-    let channel = ["tau", "dt"].into_iter().find_map(|name| channel_index(spec, name).ok())?;
+    let channel = period_channel(spec)?;
     let value = |index| config.tasks(Split::Train).sample(config.seed, 0, index).values[channel];
     let first = value(0);
     (1..16).all(|index| value(index) == first).then(|| (first, channels(spec)[channel].unit))
