@@ -40,7 +40,7 @@ def train(program, run, seed, options):
 
 def transcript(lines):
     """The first line, one in which adaptation begins to work, and the last, without the values that differ from run to run."""
-    chosen = [lines[0], lines[min(29, len(lines) - 1)], lines[-1]]
+    chosen = [lines[0], lines[len(lines) // 4], lines[-1]]
     rows = [re.sub(r"(  kl \S+).*", r"\1  …", line) for line in dict.fromkeys(chosen)]
     return BEGIN + "```\n" + "\n".join(rows) + "\n```\n" + END
 
