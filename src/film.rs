@@ -54,7 +54,7 @@ pub struct Gif {
     pub size: (u16, u16),
     /// Number of frames.
     pub frames: usize,
-    /// What is to be seen, from the left: title and outcome.
+    /// The panels, from the left: title and outcome.
     pub told: Vec<(String, String)>,
 }
 

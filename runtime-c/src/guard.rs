@@ -1,4 +1,4 @@
-//! What stands between C and the library: codes and messages, pointers that may be null, panics.
+//! The layer between C and the library: codes and messages, pointers that may be null, panics.
 
 use std::{
     cell::RefCell,

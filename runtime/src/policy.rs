@@ -57,7 +57,7 @@ pub struct Policy {
     start: Vec<f32>,
     pub(crate) adaptation: Option<Adaptation>,
     network: Network,
-    /// What the network sees: the observation, and behind it the last transitions, newest first, `[obs_dim]`.
+    /// Input of the network: the observation, and behind it the last transitions, newest first, `[obs_dim]`.
     seen: Vec<f32>,
     /// The last transitions after the outcome, `[window, width]`.
     past: Vec<f32>,

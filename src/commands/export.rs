@@ -128,7 +128,7 @@ fn write_files(export: &Export, place: &Path, args: &ExportArgs) -> io::Result<(
     Ok(())
 }
 
-/// What was written, in words.
+/// The files that were written, in words.
 fn told(export: &Export, args: &ExportArgs) -> String {
     let to = args.to.display();
     let kind = match &export.form.adaptation {

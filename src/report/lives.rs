@@ -166,7 +166,7 @@ fn picture(title: String, life: &[Event]) -> Stack {
     Stack { title, x_label: "tick of the life".to_owned(), panels, rows: rows(life, ends), rules }
 }
 
-/// What policy, detector and guard did.
+/// The doings of policy, detector and guard.
 fn rows(life: &[Event], ends: impl Fn(&Event) -> (f64, f64)) -> Vec<Row> {
     let row = |name: &str, of: &dyn Fn(&Event) -> bool| Row {
         name: name.to_owned(),

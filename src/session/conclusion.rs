@@ -1,4 +1,4 @@
-//! What comes after a training: its evaluation in TensorBoard.
+//! The end of a training: its evaluation in TensorBoard.
 
 use super::Session;
 use crate::{
