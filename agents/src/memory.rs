@@ -3,7 +3,7 @@
 /// Copies of a network's parameters, whatever the data: optimiser, checkpoint and its text.
 const COPIES: u128 = 20;
 /// Copies of the parameters per thread: prepared networks, gradients, work space.
-const COPIES_PER_THREAD: u128 = 10;
+const COPIES_PER_THREAD: u128 = 13;
 /// Copies of the parameters per task: the collecting policy, the adapted one, its gradients.
 const COPIES_PER_TASK: u128 = 4;
 /// Memory of the advantage estimate per sample of the task in progress (B).

@@ -34,7 +34,7 @@ use crate::{
     trained::Trained,
 };
 
-/// The files that [`write`] wrote.
+/// The files that [`write()`] wrote.
 #[derive(Debug)]
 pub struct Written {
     /// Their paths.
