@@ -148,11 +148,8 @@ fn make(
         Some((_, Length::None)) => Some(untrained(first, actors)?),
         Some(_) => {
             let cell = &plan.cells[first.trained_by];
-            message::set_prefix(&format!("{}: ", cell.name));
             let (config, _) = cell.training.as_ref().expect("the caller looked");
-            let policy = trained_in(&cell.folder(out).join("run"), config, actors);
-            message::set_prefix("");
-            Some(policy?)
+            Some(trained_in(&cell.folder(out).join("run"), &cell.name, config, actors)?)
         }
     };
     for &at in group {
@@ -192,8 +189,16 @@ fn untrained(cell: &Cell, actors: usize) -> Result<Policy> {
     Ok(Policy { agent: learner.agent(), ended: "none", iterations: 0, env_steps: 0 })
 }
 
-/// Trains a policy in folder `dir`, or goes on with its training; one that is done is only opened.
-pub(super) fn trained_in(dir: &Path, config: &Experiment, actors: usize) -> Result<Policy> {
+/// Trains a policy in folder `dir`, or goes on with its training; one that is done is only opened. Warnings begin with the
+/// name of its cell.
+pub(super) fn trained_in(dir: &Path, cell: &str, config: &Experiment, actors: usize) -> Result<Policy> {
+    message::set_prefix(&format!("{cell}: "));
+    let policy = train_or_open(dir, config, actors);
+    message::set_prefix("");
+    policy
+}
+
+fn train_or_open(dir: &Path, config: &Experiment, actors: usize) -> Result<Policy> {
     let options = RunOptions {
         device: DeviceChoice::Cpu,
         backend: Some(BackendChoice::Native),

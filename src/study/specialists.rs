@@ -72,7 +72,7 @@ pub(super) fn evaluated(plan: &Plan, cell: &Cell, out: &Path, actors: usize) -> 
     let mut all: Vec<HeldOutScores> = Vec::new();
     let mut summed = ("finished", 0, 0);
     for Training { split, dir, config } in trainings(plan, cell, out)? {
-        let Policy { agent, ended, iterations, env_steps } = trained_in(&dir, &config, actors)?;
+        let Policy { agent, ended, iterations, env_steps } = trained_in(&dir, &cell.name, &config, actors)?;
         summed = (if ended == "finished" { summed.0 } else { ended }, summed.1 + iterations, summed.2 + env_steps);
         // every specialist meets all tasks, so that its own comes with the ticks and states that other methods have
         let found = scores::of_agent_on(plan, cell, &*agent, (split, false), actors)?;
