@@ -20,6 +20,10 @@ run() { # name, command...
     fi
 }
 
+with_torch() { # arguments of cargo test
+    cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked "$@"
+}
+
 [ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export
 for step; do
     case $step in
@@ -31,8 +35,11 @@ for step; do
         ;;
     docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
     test) run test cargo test --workspace --locked ;;
-    # the other crates know no libtorch
-    torch) run torch cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked ;;
+    # the other crates know no libtorch, and most of the program's tests meet none
+    torch)
+        run torch with_torch --lib --bins --test agents --test learners --test memory_estimate
+        run torch-program with_torch --test program cli:: double_integrator:: learning:: resume:: sizes::
+        ;;
     example)
         run example sh scripts/example.sh
         run example-torch sh scripts/example.sh --features torch

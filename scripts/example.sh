@@ -8,6 +8,11 @@ root=$PWD
 LD_LIBRARY_PATH=${LIBTORCH:-$root/.libtorch/torch}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
+# without optimisation our crates take a third of the time, and the trainings below are tiny
+set -- --config profile.dev.opt-level=0 "$@"
+for crate in metadrift metadrift-agents metadrift-envs metadrift-random metadrift-runtime; do
+    set -- --config "profile.dev.package.$crate.opt-level=0" "$@"
+done
 cargo build --locked --manifest-path examples/own_environment/Cargo.toml "$@"
 program=$CARGO_TARGET_DIR/debug/own-environment
 place=$(mktemp -d)

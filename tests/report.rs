@@ -94,6 +94,13 @@ fn a_study_has_its_answer_its_numbers_and_its_figures() {
     }
     let table: serde_json::Value = serde_json::from_str(&read(&place, "files/scores-tiny-in-dist.json")).unwrap();
     assert_eq!(table.as_array().unwrap().len(), 4);
+    // the best method is filmed on its worst task of those that all methods meet
+    assert!(best[0] != "random", "{best:?}");
+    let film = fs::read(place.path("files/replay-tiny-in-dist.gif")).unwrap();
+    assert!(film.starts_with(b"GIF89a"));
+    let table: serde_json::Value = serde_json::from_str(&read(&place, "files/worst-tiny-in-dist.json")).unwrap();
+    assert!(table.as_array().unwrap().iter().any(|row| row["method"] == best[0]), "{table}");
+    assert!(page.contains(&format!("The worst task of tiny-in-dist with {}, seed 3, number ", best[0])));
     // the same input gives the same bytes
     place.expect(0, "report out --out again.html");
     assert!(read(&place, "again.html") == page);

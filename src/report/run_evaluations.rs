@@ -119,10 +119,10 @@ pub fn summary(dir: &Path, config: &Experiment, stem: &str) -> Result<(String, O
     })
 }
 
-/// Tasks by their scores, the worst first.
-fn order(score: &Score) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..score.returns.len()).collect();
-    order.sort_by(|a, b| score.returns[*a].total_cmp(&score.returns[*b]).then(a.cmp(b)));
+/// Tasks by their returns, the worst first.
+pub(super) fn worst_first(returns: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..returns.len()).collect();
+    order.sort_by(|a, b| returns[*a].total_cmp(&returns[*b]).then(a.cmp(b)));
     order
 }
 
@@ -244,7 +244,7 @@ impl Evaluation {
         let names: Vec<String> = channels(config.env().spec()).into_iter().map(|channel| channel.name).collect();
         let varies = |at: &usize| tasks.iter().any(|task| task.values[*at] != tasks[0].values[*at]);
         let varying: Vec<usize> = (0..names.len()).filter(varies).collect();
-        let order = order(score);
+        let order = worst_first(&score.returns);
         let row = |at: usize| {
             let of = |values: &[f64]| values.get(at).map_or(Cell::text("–"), |value| Cell::number(*value));
             let mut row = vec![Cell { text: at.to_string(), ..Cell::number(at as f64) }];
@@ -271,7 +271,7 @@ impl Evaluation {
     fn replay(&self, dir: &Path, stem: &str, config: &Experiment) -> Option<Block> {
         let score = self.curve.last()?.deterministic.as_ref()?;
         let tasks = self.drawn(config);
-        let task = tasks.get(*order(score).first()?)?;
+        let task = tasks.get(*worst_first(&score.returns).first()?)?;
         let (episodes, adapt_steps) = (self.lanes, self.curve.len() - 1);
         let protocol = Protocol { split: self.split, tasks: 1, episodes, adapt_steps, seed: self.seed, draw: REPORTED };
         Some(replay::block(dir, (stem, config), task, (&protocol, self.iteration)))

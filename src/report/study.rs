@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     page::{Block, Figure, Part},
+    replay,
+    run_evaluations::worst_first,
     stored::{Preset, Results, Row},
     study_figures::{curves, heat, profiles},
     table::{Cell, Table, short},
@@ -20,7 +22,7 @@ pub fn part(dir: &Path, results: &Results, mut notices: Vec<String>) -> Part {
     notices.extend(troubled(results));
     let mut blocks = vec![facts(results)];
     for preset in &results.presets {
-        blocks.extend(of_preset(results, preset));
+        blocks.extend(of_preset(dir, results, preset));
     }
     blocks.extend(overall(results));
     blocks.extend(super::study_settings::blocks(dir, results));
@@ -85,19 +87,23 @@ fn troubled(results: &Results) -> Option<String> {
         .then(|| format!("These trainings did not finish; their last good policies count: {}.", names.join("; ")))
 }
 
-/// The answer: on each preset the competing method with the largest difference to the baseline, or with the largest mean.
+/// The competing method with the largest difference to the baseline, or with the largest mean where there is none; the first
+/// of equals.
+fn best<'a>(results: &'a Results, preset: &Preset) -> Option<&'a Row> {
+    let metric = if results.baseline.is_some() { "difference" } else { "mean" };
+    let rows = results.rows.iter().filter(|row| {
+        (row.preset.as_str(), row.split.as_str(), row.metric.as_str()) == (&preset.name, "in-dist", metric)
+            && row.at == Some(results.steps() as f64)
+            && results.competes(&row.method)
+    });
+    rows.filter(|row| row.value.is_finite()).rev().max_by(|a, b| a.value.total_cmp(&b.value))
+}
+
+/// The answer: the best method on each preset.
 fn answer(results: &Results) -> String {
     let steps = results.steps();
-    let last = Some(steps as f64);
-    let metric = if results.baseline.is_some() { "difference" } else { "mean" };
     let of_preset = |preset: &Preset| {
-        let rows = results.rows.iter().filter(|row| {
-            (row.preset.as_str(), row.split.as_str(), row.metric.as_str()) == (&preset.name, "in-dist", metric)
-                && row.at == last
-                && results.competes(&row.method)
-        });
-        let best = rows.filter(|row| row.value.is_finite()).max_by(|a, b| a.value.total_cmp(&b.value))?;
-        let Row { method, value, low, high, .. } = best;
+        let Row { method, value, low, high, .. } = best(results, preset)?;
         let within = format!("[{}, {}]", short(*low), short(*high));
         Some(match &results.baseline {
             None => format!("on {} {method} is best with a return of {} {within}", preset.name, short(*value)),
@@ -123,7 +129,7 @@ fn answer(results: &Results) -> String {
     )
 }
 
-fn of_preset(results: &Results, preset: &Preset) -> Vec<Block> {
+fn of_preset(dir: &Path, results: &Results, preset: &Preset) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(format!("{} ({})", preset.name, preset.role))];
     if !preset.description.is_empty() {
         blocks.push(Block::Text(preset.description.clone()));
@@ -135,6 +141,7 @@ fn of_preset(results: &Results, preset: &Preset) -> Vec<Block> {
     blocks.extend(figure(curves(results, preset)));
     blocks.extend(figure(profiles(results, preset)));
     blocks.extend(figure(heat(results, preset)));
+    blocks.extend(best(results, preset).and_then(|best| replay::of_study(dir, results, preset, &best.method)));
     blocks.extend(SPLITS.iter().filter_map(|(split, _)| lives(results, preset, split)).map(Block::Table));
     for (split, words) in SPLITS {
         blocks.push(Block::Folded(worst(results, preset, (split, words))));
@@ -243,8 +250,7 @@ fn worst(results: &Results, preset: &Preset, (split, words): (&str, &str)) -> Ta
     let mut rows = Vec::new();
     for method in &results.methods {
         let Some([returns, unadapted]) = results.per_task((&method.name, &preset.name, split)) else { continue };
-        let mut order: Vec<usize> = (0..returns.len().min(tasks.len())).collect();
-        order.sort_by(|a, b| returns[*a].total_cmp(&returns[*b]).then(a.cmp(b)));
+        let order = worst_first(&returns[..returns.len().min(tasks.len())]);
         for at in order.into_iter().take(WORST) {
             let task = &tasks[at];
             let values =
