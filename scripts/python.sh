@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds the wheel with the profile dev, installs it into an environment of its own, and runs its tests; the smallest of all
-# ways to a policy is one of them: from the wheel to a trained one with a single command.
+# Builds the wheel with the profile dev, installs it into an environment of its own, and runs its tests.
 # Without a package index there is nothing to test with: continuous integration then fails, and other machines skip it.
 set -eu
 cd "$(dirname "$0")/.."

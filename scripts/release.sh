@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 folder=$profile
 [ "$profile" != dev ] || folder=debug
+machine=$(rustc -vV | sed -n 's/^host: //p')
 version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 say() { echo "[release] $1" >&2; }
 
@@ -36,17 +37,18 @@ if pip install "$(grep '^ziglang==' python/release.txt)"; then
 else
     say "without zig: the wheel is for machines with the glibc of this one, or a newer one"
 fi
-# $linker without quotes: two words or three
-PATH=$environment/bin:$PATH maturin build --quiet --locked --profile "$profile" --manifest-path python/Cargo.toml $linker --out "$to"
+# $linker without quotes: two words or three. With the machine named, wheel and program are compiled from the same parts.
+PATH=$environment/bin:$PATH maturin build --quiet --locked --profile "$profile" --target "$machine" $linker \
+    --compression-level 9 --manifest-path python/Cargo.toml --out "$to"
 
 say "program"
-cargo build --locked --profile "$profile" -p metadrift
+cargo build --locked --profile "$profile" --target "$machine" -p metadrift
 name=metadrift-$version-$(uname -m)-linux
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 mkdir -p "$place/$name/completions" "$place/$name/man"
 program=$place/$name/metadrift
-strip -o "$program" "$target/$folder/metadrift"
+strip -o "$program" "$target/$machine/$folder/metadrift"
 for shell in bash zsh fish elvish powershell; do "$program" completions $shell >"$place/$name/completions/metadrift.$shell"; done
 "$program" man "$place/$name/man" >/dev/null
 cp README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$place/$name"

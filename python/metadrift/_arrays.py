@@ -7,6 +7,8 @@ try:
 except ImportError as missing:
     raise ImportError("this part of metadrift needs numpy: pip install metadrift[numpy]") from missing
 
+__all__ = ["np", "of_shape"]
+
 
 def of_shape(name: str, value: Any, shape: tuple[int, ...], kinds: str, dtype: Any) -> "np.ndarray[Any, Any]":
     """Return ``value`` as a C-contiguous array of ``dtype``; refuse another shape, or a dtype of none of ``kinds``.
@@ -22,4 +24,5 @@ def of_shape(name: str, value: Any, shape: tuple[int, ...], kinds: str, dtype: A
     return np.ascontiguousarray(array, dtype)
 
 
+# the names of dtypes in errors; unsigned integers are integers
 KINDS = {"b": "bool", "i": "an integer type", "f": "a float type"}

@@ -71,6 +71,12 @@ class _Lanes:
         return values
 
 
+def _refuse_options(options: "dict[str, Any] | None", known: tuple[str, ...]) -> None:
+    for name in options or ():
+        if name not in known:
+            raise ValueError(f"options: there is no {name!r}; known are: {', '.join(known) or 'none'}")
+
+
 def _fresh_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
 
@@ -109,6 +115,7 @@ class Env(gymnasium.Env):
 
     def reset(self, *, seed: "int | None" = None, options: "dict[str, Any] | None" = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode: the first one of a seed's first task, or the next one."""
+        _refuse_options(options, ())
         super().reset(seed=seed)
         if seed is not None or not self._begun:
             self._lanes.start(_fresh_seed() if seed is None else seed)
@@ -171,6 +178,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         A list of seeds is mixed into one.
         """
         lanes = self._lanes
+        _refuse_options(options, ("reset_mask",))
         if isinstance(seed, Sequence):
             if len(seed) != self.num_envs or None in seed:
                 raise ValueError(f"seed: a list of seeds has {self.num_envs} whole numbers, one for each machine")

@@ -220,6 +220,8 @@ class Refusals(unittest.TestCase):
         self.refuses(ValueError, r"lane 1: action 2 is not in Discrete", env.step, np.array([0, 2]))
         self.refuses(ValueError, "lane 0: action -1", env.step, np.array([-1, 0]))
         self.refuses(TypeError, "reset_mask.*dtype int64 where bool", env.reset, options={"reset_mask": np.array([1, 0])})
+        self.refuses(ValueError, "there is no 'mask'; known are: reset_mask", env.reset, options={"mask": 1})
+        self.refuses(ValueError, "known are: none", Env("cartpole-flip").reset, options={"low": 1})
         self.refuses(ValueError, "reset_mask", env.reset, seed=1, options={"reset_mask": np.array([True, False])})
         self.refuses(ValueError, "seed: 18446744073709551616 must be", env.reset, seed=2**64)
         self.refuses(ValueError, "seed: a list", env.reset, seed=[1])
