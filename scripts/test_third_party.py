@@ -23,6 +23,13 @@ class Licences(unittest.TestCase):
         for name in "proptest", "criterion", "metadrift-envs":
             self.assertNotIn(name, names)
 
+    def test_the_list_of_the_wheel_has_what_its_module_links(self):
+        names = [name for name, _, _ in third_party.crates("metadrift-python", "")]
+        for name in "pyo3", "clap":
+            self.assertIn(name, names)
+        for name in "tch", "torch-sys", "criterion":
+            self.assertNotIn(name, names)
+
 
 if __name__ == "__main__":
     unittest.main()

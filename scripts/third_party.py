@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes THIRD-PARTY.md: the crates that the program is built from and the libraries it loads, with their licences.
+"""Writes THIRD-PARTY.md: the crates that the program is built from and the libraries it loads, with their licences; and
+python/THIRD-PARTY.md, the crates of the wheel, which goes into it.
 
-    python3 scripts/third_party.py           writes the file
-    python3 scripts/third_party.py --check   exits 1 if it is out of date
+    python3 scripts/third_party.py           writes the files
+    python3 scripts/third_party.py --check   exits 1 if one is out of date
 
 The list comes from `cargo metadata` and scripts/libtorch.lock. A crate whose licence is not permissive is an error.
 """
@@ -14,7 +15,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILE = ROOT / "THIRD-PARTY.md"
 PERMISSIVE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC", "MIT", "Unicode-3.0",
               "Unlicense", "Zlib"}
 
@@ -43,6 +43,15 @@ The texts are in the sources that cargo keeps (`cargo vendor` collects them).
 {crates}"""
 
 
+WHEEL = """# Third-party software
+
+This file is generated: `python3 scripts/third_party.py`. The module of this wheel is compiled from these crates.
+
+| crate | version | licence |
+|---|---|---|
+{crates}"""
+
+
 def permissive(licence):
     """True if every required part of a licence expression can be met by a permissive licence."""
     text = re.sub(r"\s+WITH\s+\S+", "", licence).replace("/", " OR ").strip()
@@ -53,15 +62,15 @@ def permissive(licence):
     return all(any(one.strip() in PERMISSIVE for one in part.split(" OR ")) for part in text.split(" AND "))
 
 
-def crates():
-    """Packages that `metadrift` links, with libtorch, without those for its build and its tests: name, version, licence."""
-    command = ["cargo", "metadata", "--format-version=1", "--locked", "--features=metadrift/torch",
+def crates(package="metadrift", features="metadrift/torch"):
+    """Packages that `package` links, without those for its build and its tests: name, version, licence."""
+    command = ["cargo", "metadata", "--format-version=1", "--locked", f"--features={features}",
                "--filter-platform=x86_64-unknown-linux-gnu"]
     metadata = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     ours = set(metadata["workspace_members"])
-    pending, seen = [one for one in ours if packages[one]["name"] == "metadrift"], set()
+    pending, seen = [one for one in ours if packages[one]["name"] == package], set()
     while pending:
         here = pending.pop()
         if here not in seen:
@@ -78,24 +87,28 @@ def libraries():
             for name, version in pinned]
 
 
-def document():
-    table = lambda rows: "".join(f"| {name} | {version} | {licence} |\n" for name, version, licence in rows)
-    linked = crates()
-    bad = [f"{name}: {licence}" for name, _, licence in linked if not permissive(licence)]
+def table(rows):
+    return "".join(f"| {name} | {version} | {licence} |\n" for name, version, licence in rows)
+
+
+def documents():
+    """The files and their texts."""
+    linked, of_wheel = crates(), crates("metadrift-python", "")
+    bad = [f"{name}: {licence}" for name, _, licence in linked + of_wheel if not permissive(licence)]
     if bad:
         sys.exit("not a permissive licence: " + ", ".join(bad))
-    return HEAD.format(libraries=table(libraries()), crates=table(linked))
+    return {ROOT / "THIRD-PARTY.md": HEAD.format(libraries=table(libraries()), crates=table(linked)),
+            ROOT / "python/THIRD-PARTY.md": WHEEL.format(crates=table(of_wheel))}
 
 
 def main(arguments):
-    text = document()
-    if arguments == ["--check"]:
-        if not FILE.exists() or FILE.read_text() != text:
-            sys.exit(f"{FILE.name} is out of date; run: python3 scripts/third_party.py")
-    elif arguments:
+    if arguments not in ([], ["--check"]):
         sys.exit(__doc__)
-    else:
-        FILE.write_text(text)
+    for file, text in documents().items():
+        if not arguments:
+            file.write_text(text)
+        elif not file.exists() or file.read_text() != text:
+            sys.exit(f"{file.relative_to(ROOT)} is out of date; run: python3 scripts/third_party.py")
 
 
 if __name__ == "__main__":

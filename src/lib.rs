@@ -49,4 +49,4 @@ pub mod study;
 pub mod train;
 pub mod trained;
 
-pub use program::{Own, main_with, own, own_learner};
+pub use program::{Own, main_as, main_with, own, own_learner};

@@ -1,6 +1,6 @@
 //! The `metadrift` program, also as the body of programs with environments of their own.
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 use metadrift_agents::{
@@ -15,7 +15,7 @@ use crate::{
     cli::{Cli, Command},
     commands, device,
     failure::{self, Coded, WorkerPanic, code},
-    message, signals,
+    message, run_dir, signals,
 };
 
 /// An addition for [`main_with`].
@@ -52,6 +52,12 @@ pub fn own_learner(entry: &'static Entry) -> Own {
 /// }
 /// ```
 pub fn main_with(own: &[Own]) -> ExitCode {
+    main_as(own, std::env::args_os().collect())
+}
+
+/// [`main_with`] for a command line that is not the process's own: the program's name, then its arguments. A process runs
+/// one.
+pub fn main_as(own: &[Own], command_line: Vec<OsString>) -> ExitCode {
     if let Err(reason) = register(own) {
         message::say(&format!("error: {reason}"));
         return ExitCode::from(code::CONFIG);
@@ -59,10 +65,11 @@ pub fn main_with(own: &[Own]) -> ExitCode {
     // SAFETY: no thread has been started yet.
     unsafe { device::prepare() };
     signals::ignore_file_size_limit();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(command_line.iter()) {
         Ok(cli) => cli,
         Err(usage) => return show_usage(&usage),
     };
+    run_dir::set_command_line(command_line);
     if is_long(&cli.command)
         && let Err(error) = signals::watch()
     {

@@ -26,7 +26,7 @@ pub use manifest::{Manifest, RunState};
 pub(crate) use own::sha256;
 pub use own::{owns, read_own, refuse_links, write_atomic};
 pub use place::Place;
-pub use provenance::{Build, Machine, command_line, task_digests};
+pub use provenance::{Build, Machine, command_line, set_command_line, task_digests};
 pub(crate) use provenance::{DIGESTED, host};
 
 use error::io_error;

@@ -5,10 +5,10 @@ use std::{fmt::Debug, marker::PhantomData};
 use metadrift_random::Stream;
 
 use crate::{
-    engine::vec_env::{StepView, VecEnv, WrongState},
+    engine::vec_env::{Autoreset, StepError, StepView, VecEnv, WrongState},
     physics::{
         env::{Array, Env},
-        spec::EnvSpec,
+        spec::{ActionSpace, EnvSpec},
     },
     replay::{Initial, Trajectory, replay_flat},
     tasks::{clock::Clocks, distribution::TaskDistribution, error::TaskError, task::Task},
@@ -23,10 +23,10 @@ pub trait Dynamics: Sync {
     fn state_dim(&self) -> usize;
 
     /// The batch of [`VecEnv::new`].
-    fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Batch>;
+    fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Lanes>;
 
     /// The batch of [`VecEnv::renewable`].
-    fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Batch>;
+    fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Lanes>;
 
     /// The trajectory of [`crate::replay_kind`] with the values of all channels, `[channels]`.
     ///
@@ -41,6 +41,12 @@ pub trait Dynamics: Sync {
 
     /// The readings of healthy sensors in `state`, `[observations]`.
     fn readings(&self, values: &[f64], state: &[f64]) -> Vec<f64>;
+
+    /// The largest magnitudes of the readings of healthy sensors, `[observations]`: see [`Env::reach`].
+    fn reach(&self, values: &[f64]) -> Vec<f64>;
+
+    /// The largest magnitudes of commands, `[act_dim]`.
+    fn largest_command(&self, values: &[f64]) -> Vec<f64>;
 
     /// The initial state for four uniform numbers in [0, 1), `[state_dim]`.
     fn initial(&self, values: &[f64], uniform: [f64; 4]) -> Vec<f64>;
@@ -61,6 +67,14 @@ pub trait Batch: Send {
 
     /// Copies the physical state of a lane to `out`, `[state_dim]`.
     fn copy_state(&self, lane: usize, out: &mut Vec<f32>);
+}
+
+/// A [`VecEnv`] of some environment as programs in other languages use it; every method is the one of the same name.
+#[allow(missing_docs)]
+pub trait Lanes: Batch + Sync {
+    fn try_step(&mut self, actions: &[f32], out: StepView<'_>) -> Result<(), StepError>;
+    fn reset_lanes(&mut self, mask: &[bool]);
+    fn set_autoreset(&mut self, autoreset: Autoreset);
 }
 
 struct Of<E>(PhantomData<fn() -> E>);
@@ -85,11 +99,11 @@ impl<E: Env> Dynamics for Of<E> {
         E::State::<f32>::LEN
     }
 
-    fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Batch> {
+    fn batch(&self, tasks: &[(&Task, usize)], horizon: u32, stream: Stream, start: Clocks) -> Box<dyn Lanes> {
         Box::new(VecEnv::<E>::new(tasks, horizon, stream, start))
     }
 
-    fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Batch> {
+    fn renewable(&self, tasks: &[Task], all: &TaskDistribution, horizon: u32, stream: Stream) -> Box<dyn Lanes> {
         Box::new(VecEnv::<E>::renewable(tasks, all, horizon, stream))
     }
 
@@ -109,6 +123,22 @@ impl<E: Env> Dynamics for Of<E> {
 
     fn readings(&self, values: &[f64], state: &[f64]) -> Vec<f64> {
         E::observe(&E::params(|index| values[index]), E::State::from_fn(|k| state[k])).as_ref().to_vec()
+    }
+
+    fn reach(&self, values: &[f64]) -> Vec<f64> {
+        E::reach(&E::params(|index| values[index])).as_ref().to_vec()
+    }
+
+    fn largest_command(&self, values: &[f64]) -> Vec<f64> {
+        let params = E::params(|index| values[index]);
+        let actions: Vec<f64> = match E::SPEC.action {
+            ActionSpace::Discrete(count) => (0..count).map(|action| action as f64).collect(),
+            ActionSpace::Box { .. } => vec![f64::MIN, f64::MAX],
+        };
+        let commands = actions.into_iter().map(|action| E::command(&params, E::Action::from_fn(|_| action)));
+        commands.fold(vec![0.0; E::SPEC.act_dim()], |largest, command| {
+            largest.iter().zip(command.as_ref()).map(|(most, part)| most.max(part.abs())).collect()
+        })
     }
 
     fn initial(&self, values: &[f64], uniform: [f64; 4]) -> Vec<f64> {
@@ -156,5 +186,19 @@ impl<E: Env> Batch for VecEnv<E> {
     fn copy_state(&self, lane: usize, out: &mut Vec<f32>) {
         out.clear();
         out.extend_from_slice(self.state(lane).as_ref());
+    }
+}
+
+impl<E: Env> Lanes for VecEnv<E> {
+    fn try_step(&mut self, actions: &[f32], out: StepView<'_>) -> Result<(), StepError> {
+        self.try_step(actions, out)
+    }
+
+    fn reset_lanes(&mut self, mask: &[bool]) {
+        self.reset_lanes(mask);
+    }
+
+    fn set_autoreset(&mut self, autoreset: Autoreset) {
+        self.set_autoreset(autoreset);
     }
 }

@@ -46,6 +46,7 @@
 #[macro_use]
 mod kind;
 
+mod bounds;
 pub mod dynamics;
 pub mod engine;
 pub mod gymnasium_seed;
@@ -55,7 +56,8 @@ pub mod tasks;
 
 pub use metadrift_random::{self as rng, Purpose, Stream, StreamRng, unit_f32};
 
-pub use dynamics::{Batch, Dynamics, dynamics};
+pub use bounds::obs_bounds;
+pub use dynamics::{Batch, Dynamics, Lanes, dynamics};
 pub use engine::{
     appendix::obs_dim,
     streams::LaneStreams,

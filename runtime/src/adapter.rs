@@ -109,14 +109,40 @@ impl Adapter {
     /// Makes room for `steps` steps, and forgets those recorded before; the parameters stay as they are.
     pub fn resize(&mut self, steps: usize) {
         self.clear();
+        self.room = 0;
+        self.grow(steps);
+    }
+
+    /// Makes room for `steps` more steps, and keeps those recorded before.
+    pub fn grow(&mut self, steps: usize) {
         let (obs_dim, act_dim) = (self.layout.obs_dim(), self.layout.head().act_dim());
-        self.obs.reserve(steps * obs_dim);
-        self.next_obs.reserve(steps * obs_dim);
-        self.action.reserve(steps * act_dim);
-        self.log_prob.reserve(steps);
-        self.reward.reserve(steps);
-        self.end.reserve(steps);
-        self.room = steps;
+        self.room += steps;
+        let more = self.room - self.end.len();
+        self.obs.reserve(more * obs_dim);
+        self.next_obs.reserve(more * obs_dim);
+        self.action.reserve(more * act_dim);
+        self.log_prob.reserve(more);
+        self.reward.reserve(more);
+        self.end.reserve(more);
+    }
+
+    /// Moves the recorded steps of `other`, an adapter for a policy of the same form, behind its own: machines of one kind
+    /// learn together. An episode that goes on at its end counts as stopped.
+    ///
+    /// # Panics
+    /// If the policies are of other shapes.
+    pub fn append(&mut self, other: &mut Adapter) {
+        assert!(self.layout == other.layout, "policies of other shapes");
+        if let Some(last) = other.end.last_mut().filter(|end| **end == End::Going) {
+            *last = End::Stopped;
+        }
+        self.obs.append(&mut other.obs);
+        self.next_obs.append(&mut other.next_obs);
+        self.action.append(&mut other.action);
+        self.log_prob.append(&mut other.log_prob);
+        self.reward.append(&mut other.reward);
+        self.end.append(&mut other.end);
+        self.room = self.room.max(self.end.len());
     }
 
     /// Takes in the outcome of the last command, which [`Policy::sample`] must have drawn, and hands it to the policy; see
@@ -145,6 +171,11 @@ impl Adapter {
     /// Number of steps recorded since the last adaptation.
     pub fn recorded(&self) -> usize {
         self.end.len()
+    }
+
+    /// Number of steps that there is room for.
+    pub fn room(&self) -> usize {
+        self.room
     }
 
     /// Forgets the steps recorded since the last adaptation.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use self::{spec::Origin, vectors::Vectors};
 use crate::{
+    checkpoint::Which,
     cli::{ExportArgs, ExportFormat, threads},
     commands::print,
     failure::{During, Result, WrongUsage},
@@ -31,6 +32,15 @@ struct Export {
     policy: Vec<u8>,
     spec: Value,
     vectors: Vectors,
+}
+
+/// The policy of a run's checkpoint, as an export has it in `policy.bin`.
+///
+/// # Errors
+/// If the run has no valid checkpoint, or its policy cannot leave the program.
+pub fn policy(run: &Path, which: Which) -> Result<Form> {
+    let trained = Trained::open(run, which, Device::Cpu, None, threads(None))?;
+    form::form(&trained.config, &*trained.agent)
 }
 
 /// Runs the command.

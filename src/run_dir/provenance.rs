@@ -1,7 +1,7 @@
 //! Provenance of a run's results: the program's build, the machine, the tasks. If all of these are the same, so are the
 //! bytes.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, ffi::OsString, fs, sync::OnceLock};
 
 use metadrift_agents::{native, settings::Shots};
 use metadrift_envs::Split;
@@ -52,9 +52,18 @@ impl Machine {
     }
 }
 
-/// The arguments of this process; invalid UTF-8 in them is replaced.
+/// The command line of the program, if it is not the process's own.
+static COMMAND_LINE: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Names the command line of the program; the first call counts.
+pub fn set_command_line(arguments: Vec<OsString>) {
+    let _ = COMMAND_LINE.set(arguments);
+}
+
+/// The command line of the program; invalid UTF-8 in it is replaced.
 pub fn command_line() -> Vec<String> {
-    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    let arguments = COMMAND_LINE.get().cloned().unwrap_or_else(|| std::env::args_os().collect());
+    arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// Name of this machine; empty if the system does not tell.

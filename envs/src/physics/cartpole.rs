@@ -226,6 +226,14 @@ impl Env for CartPole {
         Transition { state: next, reward: p.reward(next, terminated), terminated }
     }
 
+    /// Position and angle within twice the limits that end an episode, as in Gymnasium.
+    #[inline(always)]
+    fn reach<R: Real>(p: &CartPoleParams<R>) -> [R; 4] {
+        let infinite = R::from_f64(f64::INFINITY);
+        let within = |limit: R, initial: R| (limit + limit).max(initial);
+        [within(p.x_limit, p.init[0]), infinite, within(p.theta_limit, p.init[2]), infinite]
+    }
+
     /// The state itself.
     #[inline(always)]
     fn observe<R: Real>(_params: &CartPoleParams<R>, state: [R; 4]) -> [R; 4] {

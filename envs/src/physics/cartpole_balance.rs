@@ -253,6 +253,12 @@ impl Env for CartPoleBalance {
         Transition { state: next, reward: upright * centred * slow * gentle, terminated: false }
     }
 
+    #[inline(always)]
+    fn reach<R: Real>(_params: &CartPoleBalanceParams<R>) -> [R; 5] {
+        let [one, infinite] = [1.0, f64::INFINITY].map(R::from_f64);
+        [infinite, one, one, infinite, infinite]
+    }
+
     /// Position, cosine and sine of the angle, and both velocities.
     #[inline(always)]
     fn observe<R: Real>(_params: &CartPoleBalanceParams<R>, [x, x_dot, theta, theta_dot]: [R; 4]) -> [R; 5] {

@@ -98,6 +98,11 @@ impl Env for ComplexOde {
         Transition { state: [next], reward, terminated: false }
     }
 
+    #[inline(always)]
+    fn reach<R: Real>(p: &ComplexOdeParams<R>) -> [R; 1] {
+        [p.x_limit.max(p.init_x)]
+    }
+
     /// The state itself.
     #[inline(always)]
     fn observe<R: Real>(_params: &ComplexOdeParams<R>, state: [R; 1]) -> [R; 1] {

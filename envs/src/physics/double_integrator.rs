@@ -145,6 +145,12 @@ impl Env for DoubleIntegrator {
         Transition { state: [x, y, x_dot, y_dot], reward, terminated: false }
     }
 
+    #[inline(always)]
+    fn reach<R: Real>(p: &DoubleIntegratorParams<R>) -> [R; 4] {
+        let distance = p.position_limit.max(p.init[0]).max(p.init[1]);
+        [distance, distance, p.velocity_limit, p.velocity_limit]
+    }
+
     /// The state itself.
     #[inline(always)]
     fn observe<R: Real>(_params: &DoubleIntegratorParams<R>, state: [R; 4]) -> [R; 4] {

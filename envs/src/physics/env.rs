@@ -87,6 +87,14 @@ pub trait Env: 'static {
         applied: Self::Action<R>,
     ) -> Transition<Self::State<R>, R>;
 
+    /// The largest magnitude of each reading of healthy sensors in an episode, its last observation included; infinite
+    /// where nothing limits it. It may only grow with the parameters.
+    #[inline(always)]
+    fn reach<R: Real>(params: &Self::Params<R>) -> Self::Obs<R> {
+        let _ = params;
+        Self::Obs::from_fn(|_| R::from_f64(f64::INFINITY))
+    }
+
     /// The readings of healthy sensors in a state.
     fn observe<R: Real>(params: &Self::Params<R>, state: Self::State<R>) -> Self::Obs<R>;
 }

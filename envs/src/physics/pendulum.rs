@@ -161,6 +161,12 @@ impl Env for Pendulum {
         Transition { state: [new_theta, new_theta_dot], reward: -cost, terminated: false }
     }
 
+    #[inline(always)]
+    fn reach<R: Real>(p: &PendulumParams<R>) -> [R; 3] {
+        let one = R::from_f64(1.0);
+        [one, one, p.max_speed.max(p.init_speed)]
+    }
+
     /// Cosine and sine of the angle with the sensor's offset, and the angular velocity (rad/s).
     #[inline(always)]
     fn observe<R: Real>(p: &PendulumParams<R>, [theta, theta_dot]: [R; 2]) -> [R; 3] {

@@ -144,6 +144,16 @@ pub fn channels(spec: &EnvSpec) -> Vec<Channel> {
     params.chain(actuator).chain(sensors).collect()
 }
 
+/// The default of a channel, without the list of all with their names.
+pub(crate) fn default_value(spec: &EnvSpec, channel: usize) -> f64 {
+    let layout = ChannelLayout::new(spec);
+    match channel {
+        _ if channel < layout.actuator => spec.params[channel].default,
+        _ if channel < layout.sensors => ACTUATOR[channel - layout.actuator].3,
+        _ => SENSOR[(channel - layout.sensors) % sensor::COUNT].3,
+    }
+}
+
 /// The index of a channel by name.
 pub fn channel_index(spec: &EnvSpec, name: &str) -> Result<usize, TaskError> {
     channel_at(spec, name, name)
@@ -187,4 +197,19 @@ pub(crate) struct Entry<T> {
     pub path: String,
     pub channel: usize,
     pub what: T,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EnvKind;
+
+    #[test]
+    fn the_default_of_a_channel_is_that_of_the_list() {
+        for kind in EnvKind::ALL {
+            let all = channels(kind.spec());
+            let defaults: Vec<f64> = (0..all.len()).map(|channel| default_value(kind.spec(), channel)).collect();
+            assert_eq!(defaults, all.iter().map(|channel| channel.default).collect::<Vec<_>>(), "{kind:?}");
+        }
+    }
 }

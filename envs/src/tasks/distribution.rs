@@ -95,8 +95,8 @@ impl TaskDistribution {
         drawn.find(passes).expect("one in a hundred passed when the distribution was made")
     }
 
-    /// The channels that a task may set or let drift.
-    pub(crate) fn touched(&self) -> Vec<usize> {
+    /// The channels that a task may set or let drift, in no order, some of them several times.
+    pub fn touched(&self) -> Vec<usize> {
         let of_plan = |plan: &Plan| {
             let vary = plan.vary.iter().map(|e| e.channel);
             let drift = plan.drift.iter().map(|e| e.channel);

@@ -7,7 +7,7 @@ use crate::{
     engine::{faults::Scene, moving::Drifting},
     physics::env::Env,
     tasks::{
-        channel::channels,
+        channel::{channels, default_value},
         clock::{Clock, Clocks},
         distribution::TaskDistribution,
         task::Task,
@@ -34,9 +34,11 @@ impl<E: Env> VecEnv<E> {
     /// If the batch was not made by [`VecEnv::renewable`], or the task is none of its distribution.
     pub fn renew(&mut self, lane: usize, task: &Task) {
         assert!(self.moving.is_empty() && self.task[lane] as usize == lane, "lanes that share a task or its clock");
-        for (channel, description) in channels(&E::SPEC).iter().enumerate() {
-            let plain = task.values[channel] == description.default && task.drifts.iter().all(|d| d.channel != channel);
-            assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", description.name);
+        for channel in 0..Self::LAYOUT.count {
+            let plain = task.values[channel] == default_value(&E::SPEC, channel);
+            let plain = plain && task.drifts.iter().all(|drift| drift.channel != channel);
+            let name = || channels(&E::SPEC).swap_remove(channel).name;
+            assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", name());
         }
         self.born[lane] = self.ticks;
         self.episodes[lane] = 0;

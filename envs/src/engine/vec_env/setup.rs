@@ -101,6 +101,11 @@ impl<E: Env> VecEnv<E> {
         VecEnv { autoreset, ..self }
     }
 
+    /// Chooses another [`Autoreset`].
+    pub fn set_autoreset(&mut self, autoreset: Autoreset) {
+        self.autoreset = autoreset;
+    }
+
     /// Sets up the next `lanes` lanes.
     fn add_task(&mut self, task: &Task, lanes: usize, stream: Stream, position: u32) {
         let first = self.streams.len();

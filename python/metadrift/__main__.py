@@ -1,0 +1,5 @@
+"""The program, as ``python -m metadrift``."""
+
+from . import main
+
+main()
