@@ -1,8 +1,8 @@
 #!/bin/sh
 # All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
-# exports, the wheel for Python.
+# exports, pages, the wheel for Python.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example, export, python.
+# scripts, package, clippy, docs, test, torch, example, export, page, python.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ with_torch() { # arguments of cargo test
     cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked "$@"
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export python
+[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export page python
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -45,6 +45,7 @@ for step; do
         run example-torch sh scripts/example.sh --features torch
         ;;
     export) run export sh scripts/export.sh ;;
+    page) run page sh scripts/page.sh check ;;
     python) run python sh scripts/python.sh ;;
     # the module for Python goes out as a wheel
     package) run package cargo package --workspace --exclude metadrift-python --no-verify --allow-dirty --locked --quiet ;;
