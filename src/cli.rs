@@ -11,6 +11,7 @@ mod reference;
 mod report;
 mod study;
 mod tasks;
+mod tune;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -31,6 +32,7 @@ pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, M
 pub use report::ReportArgs;
 pub use study::{CompareArgs, RunsCommand, RunsListArgs, ScoreArgs, StudyArgs};
 pub use tasks::{AuditArgs, EnvCommand, PolicyChoice, RecordArgs, TasksCommand, TraceArgs};
+pub use tune::TuneArgs;
 
 /// Meta-reinforcement learning on control tasks whose dynamics drift.
 #[derive(Debug, Parser)]
@@ -79,6 +81,16 @@ pub enum Command {
     #[command(after_help = "Examples:\n  metadrift study quick --out runs/quick\n  \
         metadrift study quick --show > my.toml\n  metadrift study my.toml --out runs/mine --dry-run")]
     Study(StudyArgs),
+    /// Search for settings: trials proposed one after the other, those that do well trained further. The journal is Optuna's
+    #[command(after_help = "Examples:\n  metadrift tune rates.toml --out runs/rates --dry-run\n  \
+        metadrift tune rates.toml --out runs/rates\n  \
+        metadrift train runs/rates/best.toml\n\nrates.toml:\n  \
+        [tune]\n  name = \"rates\"\n  base = \"cartpole-flip\"\n  trials = 30\n  \
+        halving = { first = 10 }\n\n  \
+        [tune.space]\n  \"maml.inner_lr\" = { low = 0.01, high = 1.0, log = true }\n  \
+        \"ppo.outer_epochs\" = { low = 1, high = 10 }\n  \
+        \"policy.activation\" = [\"tanh\", \"relu\"]\n\ndocs/tuning.md explains all keys.")]
+    Tune(TuneArgs),
     /// Compare runs on the same held-out tasks: each beside the first, with the intervals of paired differences
     #[command(after_help = "Example:\n  metadrift compare runs/cartpole-flip/a runs/cartpole-flip/b --split ood")]
     Compare(CompareArgs),

@@ -18,6 +18,7 @@ mod error;
 mod evaluation;
 mod experiment;
 mod flat;
+pub(crate) mod form;
 mod ranges;
 mod recipe;
 mod rule;

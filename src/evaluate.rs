@@ -182,6 +182,12 @@ pub fn adapt(
     Ok(agent)
 }
 
+/// Environment steps of an evaluation, at most: likeliest and sampled actions, and those of the unadapted policy.
+pub(crate) fn evaluation_steps(config: &Experiment, protocol: &Protocol) -> u64 {
+    let phases = 2 * (2 * protocol.adapt_steps as u64 + 1);
+    (protocol.tasks * protocol.episodes) as u64 * Life::evaluation(config).phase_steps as u64 * phases
+}
+
 /// Length of the observations of `agent`.
 fn obs_dim(agent: &dyn Agent) -> usize {
     agent.policies().layout.obs_dim()

@@ -152,6 +152,11 @@ impl<T, E: Into<Failure>> During<T> for std::result::Result<T, E> {
     }
 }
 
+/// Problems of a file, one to a line, each with a dash.
+pub(crate) fn listed(problems: &[String]) -> String {
+    problems.iter().map(|problem| format!("  - {}", problem.replace('\n', "\n    "))).collect::<Vec<_>>().join("\n")
+}
+
 /// The first error of the operating system among an error and its causes.
 fn io_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
     causes(error).find_map(|error| error.downcast_ref())

@@ -48,5 +48,6 @@ pub mod stats;
 pub mod study;
 pub mod train;
 pub mod trained;
+pub mod tune;
 
 pub use program::{Own, main_as, main_with, own, own_learner};

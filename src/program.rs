@@ -112,7 +112,7 @@ fn is_long(command: &Command) -> bool {
     match command {
         Command::Train(_) | Command::Resume(_) | Command::Evaluate(_) | Command::Adapt(_) => true,
         Command::Live(_) | Command::Score(_) | Command::Record(_) | Command::Export(_) => true,
-        Command::Study(_) | Command::Compare(_) => true,
+        Command::Study(_) | Command::Tune(_) | Command::Compare(_) => true,
         Command::Bench(_) | Command::Selftest(_) | Command::Estimators(_) | Command::Optimizer(_) => true,
         Command::Tasks(command) => matches!(command, TasksCommand::Audit(_)),
         Command::Env(command) => matches!(command, EnvCommand::Trace(_)),
@@ -146,6 +146,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Train(args) => return commands::train::train(args),
         Command::Resume(args) => return commands::train::resume(args),
         Command::Study(args) => return commands::study::run(args),
+        Command::Tune(args) => return commands::tune::run(args),
         Command::Compare(args) => commands::compare::run(args)?,
         Command::Report(args) => commands::report::run(args)?,
         Command::Runs(command) => commands::runs::run(command)?,

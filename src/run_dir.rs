@@ -22,6 +22,7 @@ use std::{
 };
 
 pub use error::RunDirError;
+pub(crate) use manifest::rfc3339;
 pub use manifest::{Manifest, RunState};
 pub(crate) use own::sha256;
 pub use own::{owns, read_own, refuse_links, write_atomic};

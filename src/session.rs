@@ -7,7 +7,6 @@ use std::{
 };
 
 use metadrift_agents::{
-    backend::BackendChoice,
     device::Device,
     stop::{self, Stopped},
 };
@@ -15,7 +14,7 @@ use metadrift_agents::{
 use crate::{
     checkpoint::{self, Which},
     config::Experiment,
-    device::{self, DeviceChoice},
+    device,
     failure::{Collapsed, During, Result, WorkerPanic},
     guard::Fall,
     logging::{At, Logger, Outcome, Progress},
@@ -26,10 +25,13 @@ use crate::{
 
 mod conclusion;
 mod diagnosis;
+pub mod kept;
+mod options;
 mod shown;
 mod stored;
 mod validation;
 
+pub use options::{Ended, RunOptions};
 pub use stored::{read_config, read_config_with, warn_of_changes};
 pub use validation::Best;
 
@@ -42,36 +44,6 @@ use validation::{BEST, is_due, validate};
 pub const RUNS: &str = "runs";
 /// Length up to which an iteration counts as short: after a short one, a signal lets the next one end.
 const SHORT: Duration = Duration::from_millis(500);
-
-/// Options of a run that do not change its results (but for the device, in the last digits).
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// The device of the gradients.
-    pub device: DeviceChoice,
-    /// Backend of the learner; `None` leaves it to the program, or to the choice at the start of the run.
-    pub backend: Option<BackendChoice>,
-    /// Number of threads that step environments and compute gradients.
-    pub actors: usize,
-    /// Training time after which the run saves and stops, at the end of an iteration.
-    pub max_time: Option<Duration>,
-    /// Folder of the data of examples, if they are no longer where the run had them.
-    pub data: Option<PathBuf>,
-    /// True if only warnings and errors are printed.
-    pub quiet: bool,
-}
-
-/// The reason why a run stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// All iterations, or environment steps, are done.
-    Finished,
-    /// The mean return at which the run stops is reached.
-    Solved,
-    /// `--max-time` is over; the run is saved.
-    TimeUp,
-    /// This signal came; the run is saved.
-    Signal(i32),
-}
 
 /// A run under way: its trainer, its folder, its manifest.
 pub struct Session {
@@ -237,7 +209,7 @@ impl Session {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.head());
         let mut said = false;
-        while !self.trainer.is_over() && !self.trainer.solved() {
+        while !self.trainer.is_over() && !self.trainer.solved() && !self.is_far_enough() {
             let report = match self.iterate()? {
                 Ok(report) => report,
                 Err(Stopped(signal)) => {
@@ -264,6 +236,7 @@ impl Session {
                 Some(signal) => Some(Ended::Signal(signal)),
                 None if self.trainer.solved() => Some(Ended::Solved),
                 None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
+                None if self.is_far_enough() && !self.trainer.is_over() => Some(Ended::Paused),
                 None => None,
             };
             let planned = self.trainer.is_over() || done.is_multiple_of(config.checkpoint.every);
@@ -276,7 +249,16 @@ impl Session {
             }
         }
         diagnosis.warnings().iter().for_each(|warning| progress.warn(warning));
-        Ok(if self.trainer.solved() { Ended::Solved } else { Ended::Finished })
+        Ok(match (self.trainer.solved(), self.trainer.is_over()) {
+            (true, _) => Ended::Solved,
+            (false, true) => Ended::Finished,
+            (false, false) => Ended::Paused,
+        })
+    }
+
+    /// True if the iteration at which this process is to stop is done.
+    fn is_far_enough(&self) -> bool {
+        self.options.until.is_some_and(|until| self.trainer.iteration() >= until)
     }
 
     /// Reports a fall, after which the trainer is back in its best state; the last one ends the run.

@@ -1,5 +1,7 @@
 //! A training run in memory: a learner and the source of its experience.
 
+use std::time::Instant;
+
 use metadrift_agents::{
     agent::Agent,
     backend::{BackendChoice, NoBackend},
@@ -19,6 +21,7 @@ use crate::{
     config::Experiment,
     control::observer,
     examples::Examples,
+    failure,
     guard::{Fall, Guard},
     life::Life,
     registry,
@@ -43,6 +46,17 @@ pub fn learner(
     let channels = channels.iter().map(|spread| spread.to_numbers()).collect();
     let ground = Ground { layout, device, backend, threads, channels };
     (config.learner.build)(config.settings(), ground)
+}
+
+/// Seconds of an environment step of training, by one iteration on one thread of this machine.
+///
+/// # Errors
+/// If the backend is not available, or the iteration diverges.
+pub fn pace(config: &Experiment) -> failure::Result<f64> {
+    let mut trainer = Trainer::new(config.clone(), Device::Cpu, BackendChoice::Native, 1)?;
+    let began = Instant::now();
+    trainer.iterate()?;
+    Ok(began.elapsed().as_secs_f64() / trainer.env_steps().max(1) as f64)
 }
 
 /// The training run that a configuration asks for; a [`Checkpoint`] holds its state between iterations.

@@ -43,3 +43,4 @@ mod task_lists;
 mod tasks;
 mod tensorboard;
 mod torture;
+mod tune;

@@ -50,8 +50,15 @@ impl Victim {
 
     /// Resumes as a user would: the same command again.
     fn go_on(&self) {
-        let options =
-            RunOptions { device: DeviceChoice::Cpu, backend: None, actors: 1, max_time: None, data: None, quiet: true };
+        let options = RunOptions {
+            device: DeviceChoice::Cpu,
+            backend: None,
+            actors: 1,
+            max_time: None,
+            until: None,
+            data: None,
+            quiet: true,
+        };
         let session = if RunDir::is_run(&self.run()) {
             Session::resume(&self.run(), Which::Last, Some(4), options)
         } else {

@@ -75,6 +75,8 @@ pub enum Purpose {
     EvaluationSensor = 21,
     /// Notifications of a change during evaluation.
     EvaluationNotification = 22,
+    /// Values that a search proposes for its trials.
+    Proposal = 23,
 }
 
 /// Iterations, tasks and envs are numbered below this (2^24).

@@ -22,6 +22,7 @@ pub mod selftest;
 pub mod study;
 pub mod tasks;
 pub mod train;
+pub mod tune;
 
 use std::borrow::Cow;
 

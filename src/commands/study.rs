@@ -5,13 +5,11 @@ use std::{
     fs::{self, File, TryLockError},
     path::Path,
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use indicatif::ProgressBar;
 use metadrift_agents::{
-    backend::BackendChoice,
-    device::Device,
     learners::{self, recipes},
     stop::Stopped,
 };
@@ -25,7 +23,7 @@ use crate::{
     message::{quoted, say},
     output,
     study::{self, BUILT_IN, Cell, Outline, Plan, Progress, Results},
-    train::Trainer,
+    train,
 };
 
 /// Runs the command.
@@ -109,13 +107,10 @@ fn list_methods(format: Format) -> Result<()> {
     })
 }
 
-/// Seconds of a step of a cell's training, by one iteration on this machine; 0 without a training.
+/// Seconds of a step of a cell's training; 0 without a training.
 fn pace(cell: &Cell) -> Result<f64> {
     let Some((config, _)) = &cell.training else { return Ok(0.0) };
-    let mut trainer = Trainer::new(config.clone(), Device::Cpu, BackendChoice::Native, 1)?;
-    let began = Instant::now();
-    trainer.iterate().during(|| format!("cell {}", cell.name))?;
-    Ok(began.elapsed().as_secs_f64() / trainer.env_steps().max(1) as f64)
+    train::pace(config).during(|| format!("cell {}", cell.name))
 }
 
 /// Lists the cells of a study with their environment steps and an estimate of their time.

@@ -92,7 +92,7 @@ pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
 
 fn options(compute: &ComputeArgs, max_time: Option<Duration>, quiet: bool, data: Option<PathBuf>) -> RunOptions {
     let ComputeArgs { device, backend, .. } = *compute;
-    RunOptions { device, backend, actors: compute.num_actors(), max_time, data, quiet }
+    RunOptions { device, backend, actors: compute.num_actors(), max_time, until: None, data, quiet }
 }
 
 /// The place of the run; a generated name contains the settings of the command line.
@@ -145,6 +145,7 @@ impl Outcome {
             Ended::Finished => "finished",
             Ended::Solved => "solved",
             Ended::TimeUp => "time_up",
+            Ended::Paused => "paused",
             Ended::Signal(_) => "interrupted",
         };
         let iteration = session.trainer().iteration();

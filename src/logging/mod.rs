@@ -19,6 +19,7 @@
 
 pub mod files;
 mod logger;
+pub mod pieces;
 pub mod progress;
 pub mod tensorboard;
 

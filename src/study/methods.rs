@@ -220,7 +220,7 @@ pub fn find(name: &str) -> Result<Method, String> {
 /// Parts of a configuration that the study decides, so that no method's settings may.
 const OF_STUDY: &[&str] = &["name", "seed", "learner", "iterations", "max_env_steps", "evaluation", "task", "examples"];
 /// Keys below those that a method may set: they change what it sees, not what it does.
-const SEEN: &[&str] = &["task.notify.level", "task.observe_actions"];
+pub(crate) const SEEN: &[&str] = &["task.notify.level", "task.observe_actions"];
 
 /// The method that a study describes.
 ///

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, ConfigError, Experiment},
     control::privileged,
     evaluate::{Protocol, REPORTED},
-    failure::{Coded, code},
+    failure::{Coded, code, listed},
     presets,
     run_dir::sha256,
 };
@@ -24,16 +24,12 @@ const UNLIMITED: u32 = metadrift_envs::rng::MAX_INDEX;
 
 /// A study that cannot be run as it is.
 #[derive(Debug, thiserror::Error)]
-#[error("study {origin}: {} problem{}; nothing was trained\n{}", problems.len(), if problems.len() == 1 { "" } else { "s" }, list(problems))]
+#[error("study {origin}: {} problem{}; nothing was trained\n{}", problems.len(), if problems.len() == 1 { "" } else { "s" }, listed(problems))]
 pub struct StudyError {
     /// The file, or the name of a study of the program.
     pub origin: String,
     /// All problems.
     pub problems: Vec<String>,
-}
-
-fn list(problems: &[String]) -> String {
-    problems.iter().map(|problem| format!("  - {}", problem.replace('\n', "\n    "))).collect::<Vec<_>>().join("\n")
 }
 
 impl Coded for StudyError {

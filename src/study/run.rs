@@ -22,15 +22,11 @@ use super::{
     scores, specialists,
 };
 use crate::{
-    checkpoint::Which,
     config::Experiment,
-    device::DeviceChoice,
-    failure::{During, Failure, Result, code},
+    failure::{During, Failure, Result},
     message,
-    run_dir::{Manifest, Place, RunDir, RunState},
-    session::{Ended, RunOptions, Session, read_config},
+    session::kept::{self, End},
     train,
-    trained::Trained,
 };
 
 /// The state of a study's cells on the disk.
@@ -65,7 +61,7 @@ pub fn states(plan: &Plan, out: &Path) -> Result<State> {
             Stored::Foreign(reason) => foreign.push(format!("{}: {reason}", cell.folder(out).display())),
             Stored::Missing => {
                 let runs = runs(plan, cell, out)?;
-                foreign.extend(runs.iter().filter_map(|(dir, asked)| foreign_run(dir, asked)));
+                foreign.extend(runs.iter().filter_map(|(dir, asked)| kept::foreign(dir, asked)));
             }
         }
     }
@@ -82,17 +78,6 @@ fn runs(plan: &Plan, cell: &Cell, out: &Path) -> Result<Vec<(PathBuf, Experiment
     let own = own.map(|(config, _)| (cell.folder(out).join("run"), config.clone()));
     let of_specialists = specialists::trainings(plan, cell, out)?.into_iter();
     Ok(own.chain(of_specialists.map(|training| (training.dir, training.config))).collect())
-}
-
-/// The reason why a training that was begun for a cell is not the one that the study asks for, if it is not.
-fn foreign_run(dir: &Path, asked: &Experiment) -> Option<String> {
-    if !RunDir::is_run(dir) {
-        return None;
-    }
-    let stored = read_config(dir).ok()?; // one that cannot be read is damaged, and made anew
-    let differing = stored.differences(asked);
-    let (key, there, now) = differing.first()?;
-    Some(format!("{}: the run there has other settings: {key} is {there} there and {now} in the study", dir.display()))
 }
 
 /// Makes the cells that are missing, `jobs` at a time, and tells `done` of each. Returns early at a signal.
@@ -172,7 +157,7 @@ fn make(
 }
 
 /// The end of a training, its iterations and its environment steps.
-pub(super) type End = (&'static str, u64, u64);
+pub(super) type Summary = (&'static str, u64, u64);
 
 /// A policy to be evaluated.
 pub(super) struct Policy {
@@ -199,75 +184,13 @@ pub(super) fn trained_in(dir: &Path, cell: &str, config: &Experiment, actors: us
 }
 
 fn train_or_open(dir: &Path, config: &Experiment, actors: usize) -> Result<Policy> {
-    let options = RunOptions {
-        device: DeviceChoice::Cpu,
-        backend: Some(BackendChoice::Native),
-        actors,
-        max_time: None,
-        data: None,
-        quiet: true,
-    };
-    let ended = if collapsed_before(dir) { COLLAPSED } else { train_to_the_end(config, dir, &options)? };
-    if ended != "finished" {
-        message::warn(&format!("the training {ended}; its last good policy is evaluated"));
+    let ended = kept::go_on(dir, config, actors, None)?;
+    if ended != End::Finished {
+        message::warn(&format!("the training {}; its last good policy is evaluated", ended.word()));
     }
-    let policy = Trained::open(dir, Which::Last, Device::Cpu, Some(BackendChoice::Native), actors)?;
-    let checkpoint = crate::checkpoint::choose(&dir.join("checkpoints"), Which::Last)?.0;
-    let env_steps = checkpoint.state().value("env_steps")?;
-    Ok(Policy { agent: policy.agent, ended, iterations: policy.iteration, env_steps })
-}
-
-/// The end of a training whose policy collapsed for good.
-const COLLAPSED: &str = "collapsed";
-
-/// True if the run in `dir` ended by a collapse: it would go on if it was resumed.
-fn collapsed_before(dir: &Path) -> bool {
-    let state = Manifest::read(dir).map(|manifest| manifest.state);
-    matches!(state, Ok(RunState::Failed { message }) if message.contains("Training has collapsed"))
-}
-
-/// Trains, and says in a word how it ended.
-fn train_to_the_end(config: &Experiment, dir: &Path, options: &RunOptions) -> Result<&'static str> {
-    match open(config, dir, options)?.run() {
-        Ok(Ended::Signal(signal)) => std::panic::resume_unwind(Box::new(Stopped(signal))),
-        Ok(_) => Ok("finished"),
-        Err(error) if error.code() == code::DIVERGED => Ok("diverged"),
-        Err(error) if error.code() == code::COLLAPSED => Ok(COLLAPSED),
-        Err(error) => Err(error).during(|| format!("cell {}", dir.display())),
-    }
-}
-
-/// The session of a training, new or resumed. A run that is damaged beyond use is set aside, said, and begun anew.
-fn open(config: &Experiment, dir: &Path, options: &RunOptions) -> Result<Session> {
-    let begin = || Session::begin(config.clone(), &Place::Folder(dir.to_owned()), options.clone());
-    if RunDir::is_run(dir) {
-        // one that another process trains in is not damaged
-        RunDir::open(dir)?;
-        match Session::resume(dir, Which::Last, None, options.clone()) {
-            Ok(session) => return Ok(session),
-            Err(error) if error.code() == code::FILE || error.code() == code::CONFIG => {
-                set_aside(dir, &error)?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match begin() {
-        // the folder is not empty, and holds no run
-        Err(error) if error.code() == code::USAGE => {
-            set_aside(dir, &error)?;
-            begin()
-        }
-        begun => begun,
-    }
-}
-
-/// Renames a damaged run to the first free name.
-fn set_aside(dir: &Path, error: &Failure) -> Result<()> {
-    let free = (1..).map(|n| dir.with_file_name(format!("damaged-{n}"))).find(|aside| !aside.exists());
-    let aside = free.expect("numbers do not end");
-    let reason = message::of_error(error);
-    message::warn(&format!("its run is damaged and is made anew; the old one is {} ({reason})", aside.display()));
-    fs::rename(dir, &aside).during(|| format!("cannot rename {}", dir.display()))
+    let policy = kept::policy(dir, actors)?;
+    let env_steps = policy.checkpoint.state().value("env_steps")?;
+    Ok(Policy { agent: policy.agent, ended: ended.word(), iterations: policy.iteration, env_steps })
 }
 
 /// Removes the damaged results of a study, and says so.

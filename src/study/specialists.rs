@@ -8,7 +8,7 @@ use super::{
     cell::{Evaluated, HeldOutScores, Phase},
     methods::Length,
     plan::{Cell, Plan},
-    run::{End, Policy, trained_in},
+    run::{Policy, Summary, trained_in},
     scores::{self, SPLITS},
 };
 use crate::{
@@ -68,7 +68,7 @@ pub(super) fn problem(plan: &Plan, cell: &Cell) -> Option<String> {
 ///
 /// # Errors
 /// If a training cannot be made, or an output of a policy is not finite.
-pub(super) fn evaluated(plan: &Plan, cell: &Cell, out: &Path, actors: usize) -> Result<(End, Vec<Evaluated>)> {
+pub(super) fn evaluated(plan: &Plan, cell: &Cell, out: &Path, actors: usize) -> Result<(Summary, Vec<Evaluated>)> {
     let mut all: Vec<HeldOutScores> = Vec::new();
     let mut summed = ("finished", 0, 0);
     for Training { split, dir, config } in trainings(plan, cell, out)? {

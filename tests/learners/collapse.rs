@@ -22,7 +22,7 @@ fn a_run_that_collapses_for_good_ends_with_its_best_policy_and_its_own_exit_code
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("run");
     let (device, actors) = (DeviceChoice::Cpu, 1);
-    let options = RunOptions { device, backend: None, actors, max_time: None, data: None, quiet: true };
+    let options = RunOptions { device, backend: None, actors, max_time: None, until: None, data: None, quiet: true };
     let mut session = Session::begin(falling(), &Place::Folder(dir.clone()), options).unwrap();
     let failure = session.run().unwrap_err();
     assert_eq!(failure.code(), 9, "{failure}");
