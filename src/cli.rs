@@ -187,6 +187,18 @@ pub fn threads(asked: Option<u16>) -> usize {
     asked.map_or_else(cores, usize::from)
 }
 
+/// Ranks of a distributed training.
+#[derive(Args, Clone, Debug)]
+pub struct RanksArgs {
+    /// Share the training with the other processes that mpirun or srun has started: each takes a part of the tasks.
+    /// Results do not depend on their number (docs/cluster.md)
+    #[arg(long)]
+    pub distributed: bool,
+    /// Time that a rank waits for the others before it ends them all: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "10m", requires = "distributed")]
+    pub rank_timeout: Duration,
+}
+
 /// `train`
 #[derive(Args, Clone, Debug)]
 pub struct TrainArgs {
@@ -217,6 +229,9 @@ pub struct TrainArgs {
     /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
+    /// Ranks.
+    #[command(flatten)]
+    pub ranks: RanksArgs,
     /// Folder of the run; must be new or empty [default: runs/PRESET/DATE-sSEED-SETTINGS-DIGITS]
     #[arg(long, value_name = "DIR", group = "place")]
     pub run_dir: Option<PathBuf>,
@@ -227,10 +242,10 @@ pub struct TrainArgs {
     #[arg(long, requires = "place", conflicts_with_all = ["smoke", "dry_run"])]
     pub resume_if_exists: bool,
     /// Try every part once: train an iteration, save, resume, evaluate
-    #[arg(long, conflicts_with_all = ["iterations", "max_time", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["iterations", "max_time", "dry_run", "distributed"])]
     pub smoke: bool,
     /// Show the resolved configuration and what a run would need, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distributed")]
     pub dry_run: bool,
     /// Leave out the evaluation on held-out tasks at the end
     #[arg(long, conflicts_with = "smoke")]
@@ -269,6 +284,9 @@ pub struct ResumeArgs {
     /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
+    /// Ranks.
+    #[command(flatten)]
+    pub ranks: RanksArgs,
     /// Print only warnings, errors and the result
     #[arg(short, long)]
     pub quiet: bool,

@@ -30,6 +30,9 @@ pub mod code {
     pub const DISK_FULL: u8 = 8;
     /// Training lost for good what it had learned, more often than it may go back.
     pub const COLLAPSED: u8 = 9;
+    /// The ranks of a distributed training do not work together: the MPI library, their programs, their results, or one that
+    /// hangs.
+    pub const RANKS: u8 = 10;
     /// A worker panicked.
     pub const PANIC: u8 = 70;
 

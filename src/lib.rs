@@ -36,6 +36,7 @@ pub mod output;
 pub mod presets;
 mod program;
 mod published;
+pub mod ranks;
 pub mod reference;
 pub mod registry;
 pub mod render;

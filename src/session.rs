@@ -1,7 +1,6 @@
 //! A training run in its folder: start or resume, log, save, stop on request.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -9,18 +8,19 @@ use std::{
 use metadrift_agents::{
     device::Device,
     stop::{self, Stopped},
+    team,
 };
 
 use crate::{
     checkpoint::{self, Which},
     config::Experiment,
     device,
-    failure::{Collapsed, During, Result, WorkerPanic},
+    failure::{Collapsed, Result},
     guard::Fall,
     logging::{At, Logger, Outcome, Progress},
-    message,
+    message, ranks,
     run_dir::{Build, Machine, Manifest, Place, RunDir, RunState, command_line, task_digests, write_atomic},
-    train::{Report, Trainer},
+    train::Trainer,
 };
 
 mod conclusion;
@@ -28,10 +28,12 @@ mod diagnosis;
 pub mod kept;
 mod options;
 mod shown;
+mod step;
 mod stored;
 mod validation;
 
 pub use options::{Ended, RunOptions};
+pub use step::iterate;
 pub use stored::{read_config, read_config_with, warn_of_changes};
 pub use validation::Best;
 
@@ -42,8 +44,6 @@ use validation::{BEST, is_due, validate};
 
 /// The folder of all runs for which the user chooses no folder.
 pub const RUNS: &str = "runs";
-/// Length up to which an iteration counts as short: after a short one, a signal lets the next one end.
-const SHORT: Duration = Duration::from_millis(500);
 
 /// A run under way: its trainer, its folder, its manifest.
 pub struct Session {
@@ -189,7 +189,14 @@ impl Session {
             logger.text("config", &format!("```toml\n{}```\n", config.to_toml()));
             logger.hparams(&hparams(&config));
         }
+        if team::is_member() {
+            ranks::hand_out(&mut self.trainer, &self.run.config());
+        }
+        let first = self.trainer.iteration();
         let ended = self.train(&config, &mut logger, &progress);
+        if ended.is_ok() && team::is_member() {
+            progress.note(&ranks::traffic(self.trainer.iteration() - first, self.seconds));
+        }
         let (outcome, state) = match &ended {
             Ok(Ended::Finished | Ended::Solved) => (Outcome::Finished, RunState::Finished),
             Ok(_) => (Outcome::Interrupted, RunState::Interrupted),
@@ -209,9 +216,11 @@ impl Session {
         let began = Instant::now();
         let mut diagnosis = Diagnosis::new(config.head());
         let mut said = false;
+        let limit = self.options.max_time;
+        let time_up = || limit.is_some_and(|limit| began.elapsed() >= limit);
         while !self.trainer.is_over() && !self.trainer.solved() && !self.is_far_enough() {
-            let report = match self.iterate()? {
-                Ok(report) => report,
+            let (report, agreed) = match iterate(&mut self.trainer, &mut self.last_iteration, time_up)? {
+                Ok(done) => done,
                 Err(Stopped(signal)) => {
                     self.save(config, logger)?;
                     return Ok(Ended::Signal(signal));
@@ -232,13 +241,13 @@ impl Session {
                 self.after(fall, config, logger, progress)?;
             }
             let improved = is_due(config, done) && self.validate(at, logger)?;
-            let stop = match stop::requested() {
-                Some(signal) => Some(Ended::Signal(signal)),
-                None if self.trainer.solved() => Some(Ended::Solved),
-                None if self.options.max_time.is_some_and(|limit| began.elapsed() >= limit) => Some(Ended::TimeUp),
-                None if self.is_far_enough() && !self.trainer.is_over() => Some(Ended::Paused),
-                None => None,
+            // other ranks do not know what happens between two iterations
+            let (signal, time_up) = match team::is_member() {
+                true => (agreed.signal, agreed.time_up),
+                false => (stop::requested(), time_up()),
             };
+            let paused = (self.is_far_enough() && !self.trainer.is_over()).then_some(Ended::Paused);
+            let stop = Ended::after(signal, self.trainer.solved(), time_up).or(paused);
             let planned = self.trainer.is_over() || done.is_multiple_of(config.checkpoint.every);
             if stop.is_some() || improved || planned {
                 self.save(config, logger)?;
@@ -286,37 +295,16 @@ impl Session {
     }
 
     /// Evaluates on held-out tasks and logs the result; says whether no earlier checkpoint did better. A signal waits
-    /// for its end: without it, a checkpoint of this iteration could not be resumed exactly.
+    /// for its end, and so do other ranks: without it, a checkpoint of this iteration could not be resumed exactly.
     fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
         let _whole = stop::hold();
+        let _alone = team::alone();
         let found = validate(&self.trainer, self.options.actors)?;
         let scalars: Vec<_> = found.scalars.iter().map(|(name, value)| (&name[..], *value)).collect();
         logger.evaluation(at, &scalars, &found.distributions);
         let improved = self.best.is_none_or(|best| found.candidate.score > best.score);
         self.best = if improved { Some(found.candidate) } else { self.best };
         Ok(improved)
-    }
-
-    /// Runs one iteration; a panic in a worker becomes an error with its message. A stopped iteration leaves the
-    /// trainer as it was before. A short iteration is not stopped, so that no state has to be kept for it.
-    fn iterate(&mut self) -> Result<Result<Report, Stopped>> {
-        let trainer = &mut self.trainer;
-        let before = (self.last_iteration >= SHORT).then(|| trainer.checkpoint());
-        let _whole = before.is_none().then(stop::hold);
-        let began = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| stop::catch(|| trainer.iterate())));
-        self.last_iteration = began.elapsed();
-        match (outcome, before) {
-            (Ok(Ok(report)), _) => report.map(Ok).during(|| {
-                format!("training stopped in iteration {}; earlier checkpoints are valid", self.trainer.iteration() + 1)
-            }),
-            (Ok(Err(stopped)), Some(before)) => {
-                self.trainer.restore(&before)?;
-                Ok(Err(stopped))
-            }
-            (Ok(Err(_)), None) => unreachable!("stopping was held back"),
-            (Err(payload), _) => Err(WorkerPanic::new(payload.as_ref()).into()),
-        }
     }
 }
 

@@ -28,6 +28,7 @@ use metadrift_agents::{
     settings::{MamlConfig, Settings},
     source::{Demand, Policies, Source},
     state::{Misfit, State},
+    team,
 };
 use metadrift_envs::{Purpose, Stream};
 use rand_distr::{Distribution, StandardNormal};
@@ -99,7 +100,7 @@ fn demand(settings: &Settings) -> Demand {
     let tasks = rollout.num_tasks;
     let lanes = rollout.num_envs;
     let steps = settings.whole_episodes();
-    Demand::Tasks { tasks, lanes, steps, episodes: settings.episodes(), phases: 1 }
+    Demand::Tasks { tasks, lanes, steps, episodes: settings.episodes(), phases: 1, whole: true }
 }
 
 fn build(settings: &Settings, ground: Ground) -> Result<Box<dyn Learner>, NoBackend> {
@@ -233,6 +234,29 @@ fn any_number_of_actors_learns_the_same() {
             assert_eq!(one.iterate().unwrap().metrics, three.iterate().unwrap().metrics, "{name}");
         }
         assert!(one.checkpoint() == three.checkpoint(), "{name}");
+    }
+}
+
+#[test]
+fn any_number_of_ranks_learns_the_same() {
+    // three groups of lanes and more, for those that have lanes
+    let lanes: &[(&str, &str)] =
+        &[("ppo", "rollout.num_envs=96"), ("context", "rollout.num_envs=96"), ("rl2", "recurrent.lanes=128")];
+    let learned = |name: &str| {
+        let set = lanes.iter().find(|(known, _)| *known == name).map(|(_, set)| *set);
+        let experiment = experiment(name, &Vec::from_iter(set)).unwrap();
+        let mut trainer = Trainer::new(experiment, Device::Cpu, BackendChoice::Native, 1).unwrap();
+        let metrics: Vec<_> = (0..3).map(|_| trainer.iterate().unwrap().metrics).collect();
+        (metrics, trainer.checkpoint())
+    };
+    for name in names() {
+        let alone = learned(name);
+        for size in [2, 3] {
+            for (rank, (metrics, checkpoint)) in team::local::run(size, |_| learned(name)).into_iter().enumerate() {
+                assert_eq!(metrics, alone.0, "{name}, rank {rank} of {size}");
+                assert!(checkpoint == alone.1, "{name}, rank {rank} of {size}");
+            }
+        }
     }
 }
 

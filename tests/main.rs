@@ -27,6 +27,7 @@ mod mutated_config;
 mod onnx;
 mod optimizer;
 mod policies;
+mod ranks;
 mod record;
 mod reference;
 mod remembering;

@@ -2,7 +2,9 @@
 
 pub use metadrift_runtime::batch::{Batch, Trajectories};
 
-/// Experience for one meta-update.
+use crate::team;
+
+/// Experience for one meta-update. Batches of tasks that another rank holds are empty.
 #[derive(Clone, Debug, Default)]
 pub struct MetaBatch<T = f32> {
     /// Batches collected before inner step k by the policy adapted k times, `[inner_steps, tasks]`.
@@ -20,6 +22,14 @@ impl<T> MetaBatch<T> {
     /// The batches of all phases and tasks.
     pub fn batches(&self) -> impl Iterator<Item = &Batch<T>> {
         self.supports.iter().flatten().chain(&self.query)
+    }
+
+    /// True if a task of any rank has something to learn from: an advantage, or a credit, that differs from 0.
+    pub fn tells(&self) -> bool
+    where
+        T: PartialEq + Default,
+    {
+        team::any(self.query.iter().any(Batch::tells) || self.credit.iter().any(|credit| *credit != 0.0))
     }
 }
 

@@ -6,6 +6,7 @@ pub use metadrift_runtime::inputs::Normalizer;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    batch::Trajectories,
     rollout::Rollout,
     state::{Misfit, State},
 };
@@ -37,21 +38,18 @@ impl Moments {
     /// Adds the observations before every valid step of a rollout, task by task. Each task has its own two passes, which
     /// are merged as in Chan, Golub and LeVeque 1979: a running sum of squares would lose its digits.
     pub fn add(&mut self, rollout: &Rollout) {
-        for task in rollout.tasks() {
-            let rows: Vec<usize> = task.rows().collect();
-            if rows.is_empty() {
+        for (count, spreads) in rollout.per_task(|task| spreads(&task, self.mean.len())) {
+            if count == 0 {
                 continue;
             }
-            let (seen, now) = (self.count as f64, rows.len() as f64);
-            for (k, (mean, squares)) in self.mean.iter_mut().zip(&mut self.squares).enumerate() {
-                let values = || rows.iter().map(|&row| f64::from(task.obs_at(task.obs, row)[k]));
-                let here = values().sum::<f64>() / now;
+            let (seen, now) = (self.count as f64, count as f64);
+            for ([here, around], (mean, squares)) in spreads.iter().zip(self.mean.iter_mut().zip(&mut self.squares)) {
                 let distance = here - *mean;
-                *squares += values().map(|x| (x - here) * (x - here)).sum::<f64>();
+                *squares += around;
                 *squares += distance * distance * seen * now / (seen + now);
                 *mean += distance * now / (seen + now);
             }
-            self.count += rows.len() as u64;
+            self.count += count as u64;
         }
     }
 
@@ -80,6 +78,18 @@ impl Moments {
         let fits = of(&stored.mean) && of(&stored.squares) && stored.squares.iter().all(|x| *x >= 0.0);
         fits.then_some(stored).ok_or_else(|| Misfit(format!("`{NAME}` belongs to other observations")))
     }
+}
+
+/// The number of valid steps of a task, and the mean and the squared distances to it of each number of their observations,
+/// `[obs_dim]`.
+fn spreads(task: &Trajectories<'_>, obs_dim: usize) -> (usize, Vec<[f64; 2]>) {
+    let rows: Vec<usize> = task.rows().collect();
+    let of = |k: usize| {
+        let values = || rows.iter().map(|&row| f64::from(task.obs_at(task.obs, row)[k]));
+        let mean = values().sum::<f64>() / rows.len() as f64;
+        [mean, values().map(|x| (x - mean) * (x - mean)).sum::<f64>()]
+    };
+    (rows.len(), (0..obs_dim).map(of).collect())
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub mod state;
 pub mod stop;
 #[cfg(feature = "torch")]
 pub mod tch_backend;
+pub mod team;
 pub mod threads;
 mod trust_region;
 pub mod update_rule;

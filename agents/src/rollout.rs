@@ -3,6 +3,9 @@
 
 mod beside;
 mod labelled;
+mod ranks;
+
+use std::ops::Range;
 
 use crate::{
     advantage::{self, Estimate, Estimator},
@@ -30,6 +33,8 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
     shape: Shape,
+    /// The tasks whose steps are here; all, unless other ranks hold the rest.
+    held: Range<usize>,
     /// Number of values of an observation that are the environment's own.
     own_obs: usize,
     /// Time limit of an episode (steps).
@@ -152,6 +157,7 @@ impl Rollout {
         let rows = lanes * shape.steps;
         Rollout {
             shape,
+            held: 0..shape.tasks,
             own_obs: shape.obs_dim,
             horizon,
             labelled: false,
@@ -191,7 +197,7 @@ impl Rollout {
         self.shape
     }
 
-    /// One disjoint slab per task, `[tasks]`.
+    /// One disjoint slab per task that is held.
     pub fn slabs(&mut self) -> Vec<Slab<'_>> {
         let Shape { steps, envs, obs_dim, act_dim, .. } = self.shape;
         let rows = steps * envs;
@@ -220,12 +226,16 @@ impl Rollout {
                 valid_steps: valid_steps.next()?,
             })
         };
-        (0..self.shape.tasks).map_while(|_| next()).collect()
+        self.held.clone().map_while(|_| next()).collect()
     }
 
     /// The learner's view of task `task`.
+    ///
+    /// # Panics
+    /// If it is not held.
     pub fn task(&self, task: usize) -> Trajectories<'_> {
         let Shape { steps, envs, obs_dim, act_dim, .. } = self.shape;
+        let task = self.held.clone().position(|held| held == task).expect("the task is held");
         let rows = steps * envs;
         let part = |width: usize| task * rows * width..(task + 1) * rows * width;
         Trajectories {
@@ -247,13 +257,13 @@ impl Rollout {
     /// # Panics
     /// If the buffer has no room for them.
     pub fn lessons(&self, task: usize) -> &[f32] {
-        let rows = self.action.len() / self.shape.tasks;
+        let rows = self.action.len() / self.held.len();
         &self.lesson[task * rows..(task + 1) * rows]
     }
 
-    /// The learner's view of every task, `[tasks]`.
+    /// The learner's view of every task that is held, `[tasks]` without other ranks.
     pub fn tasks(&self) -> impl ExactSizeIterator<Item = Trajectories<'_>> {
-        (0..self.shape.tasks).map(|task| self.task(task))
+        self.held.clone().map(|task| self.task(task))
     }
 
     /// Mean undiscounted return per episode of each task, `[tasks]`, over the episodes that [`counts`] selects; NaN if
@@ -267,7 +277,7 @@ impl Rollout {
                 data.episodes().filter(whole).fold((0.0, 0), |(sum, n), at| (sum + earned(at), n + 1));
             sum / f64::from(episodes)
         };
-        self.tasks().map(mean).collect()
+        self.per_task(mean)
     }
 
     /// True if an episode that begins at step `start` counts in a mean return, see [`counts`].
@@ -289,10 +299,10 @@ impl Rollout {
             }
             sum / f64::from(episodes)
         };
-        self.tasks().map(mean).collect()
+        self.per_task(mean)
     }
 
-    /// Every task's valid steps with their advantages, `[tasks]`, and the baselines' summary, averaged over tasks; labels need
+    /// Every task's valid steps with their advantages, `[tasks]`, empty for tasks that other ranks hold, and the baselines' summary, averaged over tasks; labels need
     /// no baseline. Values are those of a network, for policies that have the given share of their adaptation behind them, or
     /// of a linear baseline for each task.
     pub fn batches(&self, estimator: Estimator, network: Option<(&Values, f32)>) -> (Vec<Batch>, Option<Estimate>) {
@@ -300,19 +310,19 @@ impl Rollout {
             return (self.tasks().map(|task| labelled::batch(&task)).collect(), None);
         }
         let Estimator { gamma, gae_lambda, threads } = estimator;
-        let mut prepared = vec![(Batch::default(), Estimate::default()); self.shape.tasks];
+        let mut prepared = vec![(Batch::default(), Estimate::default()); self.held.len()];
         run_jobs(self.tasks().zip(&mut prepared).collect(), threads, |(data, slot): (_, &mut (Batch, Estimate))| {
             *slot = advantage::prepare_by(network, &data, self.own_obs, gamma, gae_lambda);
         });
-        let estimate = Estimate::of_all(prepared.iter().map(|(_, estimate)| estimate));
-        let mut batches: Vec<Batch> = prepared.into_iter().map(|(batch, _)| batch).collect();
+        let (mut batches, estimates): (Vec<Batch>, Vec<Estimate>) = prepared.into_iter().unzip();
         self.weigh(&mut batches);
-        (batches, Some(estimate))
+        let estimates = self.of_all_ranks(estimates);
+        (self.among_all(batches), Some(Estimate::of_all(estimates.iter())))
     }
 
     /// Number of valid steps of all tasks.
     pub fn num_valid(&self) -> u64 {
-        self.valid_steps.iter().map(|&n| u64::from(n)).sum()
+        self.per_task(|data| data.valid_steps.iter().map(|&n| u64::from(n)).sum::<u64>()).iter().sum()
     }
 }
 

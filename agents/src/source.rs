@@ -23,6 +23,10 @@ pub enum Demand {
         episodes: Episodes,
         /// Number of phases of a life; the policy may adapt between any two.
         phases: usize,
+        /// True if the learner looks at the steps of every task. If not, it asks a rollout only for what
+        /// [`Rollout::per_task`], [`Rollout::returns`] and [`Rollout::batches`] give, and of several ranks each holds the
+        /// steps of its own tasks alone.
+        whole: bool,
     },
     /// New tasks in every iteration, each of labelled examples.
     Examples {

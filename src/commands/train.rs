@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     checkpoint::Which,
-    cli::{ComputeArgs, Format, ResumeArgs, TrainArgs},
+    cli::{ComputeArgs, Format, RanksArgs, ResumeArgs, TrainArgs},
     commands::{evaluate::keep, print, print_as},
     config::{Config, ConfigError, Experiment},
     device,
@@ -21,7 +21,7 @@ use crate::{
     failure::{During, Result, WrongUsage, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
-    presets, registry, report,
+    presets, ranks, registry, report,
     run_dir::{Place, RunDir},
     session::{Ended, RUNS, RunOptions, Session, read_config, read_config_with},
 };
@@ -29,8 +29,34 @@ use crate::{
 /// Trains a policy and evaluates it.
 ///
 /// # Errors
-/// On a bad configuration, a taken run folder, divergence, a full disk.
+/// On a bad configuration, a taken run folder, divergence, a full disk; if ranks do not work together.
 pub fn train(args: &TrainArgs) -> Result<ExitCode> {
+    let options = |cores| options(&args.compute, cores, args.max_time, args.quiet, None);
+    match args.ranks.distributed {
+        true => shared(&args.ranks, options, |options| train_here(args, options)),
+        false => train_here(args, options(None)),
+    }
+}
+
+/// Does `work` as rank 0, or trains along with it.
+fn shared(
+    args: &RanksArgs,
+    options: impl Fn(Option<usize>) -> RunOptions,
+    work: impl FnOnce(RunOptions) -> Result<ExitCode>,
+) -> Result<ExitCode> {
+    ranks::run(args.rank_timeout, |rank| {
+        let options = options(Some(rank.cores));
+        if rank.number == 0 {
+            return work(options);
+        }
+        match ranks::follow(&options)? {
+            Ended::Signal(signal) => Ok(code::of_signal(signal)),
+            Ended::Finished | Ended::Solved | Ended::TimeUp | Ended::Paused => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+fn train_here(args: &TrainArgs, options: RunOptions) -> Result<ExitCode> {
     let mut sets: Vec<String> = args.learner.iter().map(|name| format!("learner={name}")).collect();
     sets.extend_from_slice(&args.sets);
     if let Some(data) = &args.data {
@@ -54,13 +80,15 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
         config.check_split(Split::Ood)?;
     }
     config.warnings()?.iter().for_each(|warning| warn(warning));
-    let options = options(&args.compute, args.max_time, args.quiet, None);
     let evaluates = !args.no_evaluate;
     if args.dry_run {
         plan(&config, &options, evaluates, args.format)?;
         return Ok(ExitCode::SUCCESS);
     }
     size(&config, &options, evaluates)?.1.check()?;
+    if args.ranks.distributed {
+        ranks::check(&config, &options)?;
+    }
     if args.smoke {
         return smoke(config, args.run_dir.as_deref(), options);
     }
@@ -84,15 +112,34 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode> {
 /// # Errors
 /// If there is no run to resume, or as [`train`].
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
-    let options = options(&args.compute, args.max_time, args.quiet, args.data.clone());
+    let options = |cores| options(&args.compute, cores, args.max_time, args.quiet, args.data.clone());
+    match args.ranks.distributed {
+        true => shared(&args.ranks, options, |options| resume_here(args, options)),
+        false => resume_here(args, options(None)),
+    }
+}
+
+fn resume_here(args: &ResumeArgs, options: RunOptions) -> Result<ExitCode> {
     let evaluates = !args.no_evaluate;
-    size(&read_config_with(&args.run, args.data.as_deref())?, &options, evaluates)?.1.check()?;
+    let config = read_config_with(&args.run, args.data.as_deref())?;
+    size(&config, &options, evaluates)?.1.check()?;
+    if args.ranks.distributed {
+        ranks::check(&config, &options)?;
+    }
     finish(Session::resume(&args.run, args.checkpoint, args.iterations, options)?, evaluates, args.format)
 }
 
-fn options(compute: &ComputeArgs, max_time: Option<Duration>, quiet: bool, data: Option<PathBuf>) -> RunOptions {
-    let ComputeArgs { device, backend, .. } = *compute;
-    RunOptions { device, backend, actors: compute.num_actors(), max_time, until: None, data, quiet }
+/// Options of a run; `cores` is the number of threads unless the user asks for one, instead of all.
+fn options(
+    compute: &ComputeArgs,
+    cores: Option<usize>,
+    max_time: Option<Duration>,
+    quiet: bool,
+    data: Option<PathBuf>,
+) -> RunOptions {
+    let ComputeArgs { device, backend, actors } = *compute;
+    let actors = cores.filter(|_| actors.is_none()).unwrap_or_else(|| compute.num_actors());
+    RunOptions { device, backend, actors, max_time, until: None, data, quiet }
 }
 
 /// The place of the run; a generated name contains the settings of the command line.
@@ -166,6 +213,10 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let ended = session.run()?;
     let run = quoted(session.shown_path());
+    if !matches!(ended, Ended::Signal(_)) {
+        // the training is done: rank 0 alone evaluates
+        ranks::close();
+    }
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
         say(&format!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}"));

@@ -6,6 +6,7 @@ use metadrift_agents::{
     native::NativeBackend,
     objective::{ClippedLoss, InnerLoss, Objective, OuterLoss},
     params::Point,
+    team::portable::Flat,
 };
 
 use super::problem::{Outcome, Problem};
@@ -137,7 +138,7 @@ impl Bed {
         // a loss is minus a return
         gradients
             .iter()
-            .map(|([by_params, ..], _)| Self::theta(by_params, states).iter().map(|g| -g).collect())
+            .map(|([Flat(by_params), ..], _)| Self::theta(by_params, states).iter().map(|g| -g).collect())
             .collect()
     }
 }

@@ -104,7 +104,8 @@ pub fn continue_all(
     rollout: &mut Rollout,
 ) -> Result<(), Diverged> {
     let numbers: Vec<u32> = (0..tasks.len() as u32).collect();
-    continue_numbered(collection, (tasks, &numbers), policies, phase, memories, rollout)
+    assert_eq!(rollout.shape().tasks, tasks.len());
+    continue_numbered(collection, (tasks, &numbers), policies, phase, memories, rollout.slabs())
 }
 
 /// [`collect_all`] for tasks of a longer list: each has the random streams of its place there, `task.id.index`.
@@ -120,22 +121,47 @@ pub fn collect_listed(
 ) -> Result<(), Diverged> {
     let numbers: Vec<u32> = tasks.iter().map(|task| task.id.index).collect();
     let mut memories = vec![Memories::new(); tasks.len()];
-    continue_numbered(collection, (tasks, &numbers), policies, phase, &mut memories, rollout)
+    assert_eq!(rollout.shape().tasks, tasks.len());
+    continue_numbered(collection, (tasks, &numbers), policies, phase, &mut memories, rollout.slabs())
 }
 
-/// [`continue_all`] with the numbers of the tasks in the names of random streams, `[tasks]`.
+/// [`continue_all`] for the tasks of this rank alone; the others are fetched where the rollout holds them.
+///
+/// # Errors
+/// As [`continue_all`].
+///
+/// # Panics
+/// As [`continue_all`], and as [`Rollout::fetch`].
+pub fn continue_rank(
+    collection: &Collection,
+    tasks: &[Task],
+    policies: Policies<'_>,
+    phase: &Phase,
+    memories: &mut [Memories],
+    rollout: &mut Rollout,
+) -> Result<(), Diverged> {
+    let (mine, slabs) = rollout.share_of_rank();
+    let numbers: Vec<u32> = mine.clone().map(|number| number as u32).collect();
+    let policies = Policies { params: &policies.params[mine.clone()], ..policies };
+    let memories = &mut memories[mine.clone()];
+    continue_numbered(collection, (&tasks[mine], &numbers), policies, phase, memories, slabs)?;
+    rollout.fetch();
+    Ok(())
+}
+
+/// [`continue_all`] into `slabs` `[tasks]`, with the numbers of the tasks in the names of random streams, `[tasks]`.
 fn continue_numbered(
     collection: &Collection,
     (tasks, numbers): (&[Task], &[u32]),
     policies: Policies<'_>,
     phase: &Phase,
     memories: &mut [Memories],
-    rollout: &mut Rollout,
+    slabs: Vec<Slab<'_>>,
 ) -> Result<(), Diverged> {
-    assert_eq!((tasks.len(), policies.params.len()), (rollout.shape().tasks, rollout.shape().tasks));
+    assert_eq!((tasks.len(), policies.params.len()), (slabs.len(), slabs.len()));
     let mut outcomes = vec![Ok(()); tasks.len()];
     let places = numbers.iter().zip(memories.iter_mut().zip(&mut outcomes));
-    let jobs = tasks.iter().zip(policies.params).zip(rollout.slabs()).zip(places).collect();
+    let jobs = tasks.iter().zip(policies.params).zip(slabs).zip(places).collect();
     run_jobs(jobs, collection.num_actors, |(((task, params), slab), (number, (memories, outcome))): Job<'_>| {
         *outcome = collect(collection, (*number, task), (policies.layout, params), phase, memories, slab);
     });

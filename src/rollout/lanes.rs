@@ -6,6 +6,7 @@ use metadrift_agents::{
     settings::Episodes,
     source::{Demand, Policies, Source},
     state::{Misfit, State},
+    team,
     threads::run_jobs,
 };
 use metadrift_envs::{Batch, EnvKind, Purpose, Split, Stream, Task, TaskDistribution, rng::MAX_INDEX};
@@ -75,7 +76,7 @@ impl Life {
     }
 }
 
-/// All lanes of a run, in groups.
+/// All lanes of a run, in groups. Of several ranks, each steps those of its block, and fetches the others.
 pub struct Lanes {
     life: Life,
     groups: Vec<Group>,
@@ -124,6 +125,25 @@ impl Lanes {
     }
 }
 
+impl Lanes {
+    /// Takes over the state of the groups that other ranks have stepped on, so that any rank could save it.
+    fn fetch_groups(&mut self) {
+        if team::size() == 1 {
+            return;
+        }
+        let mine = team::block(self.groups.len());
+        let mut states = vec![(Vec::new(), Vec::new()); self.groups.len()];
+        for (group, state) in self.groups[mine.clone()].iter_mut().zip(&mut states[mine.clone()]) {
+            *state = (group.done.clone(), group.env.save());
+        }
+        team::share(&mut states);
+        for (index, (done, words)) in states.iter().enumerate().filter(|(index, _)| !mine.contains(index)) {
+            self.groups[index] = Group::new(&self.life, index, done);
+            self.groups[index].env.restore(words).expect("the state of an equal group");
+        }
+    }
+}
+
 impl Source for Lanes {
     fn begin(&mut self, iteration: u32) -> usize {
         self.iteration = iteration;
@@ -133,13 +153,16 @@ impl Source for Lanes {
     fn collect(&mut self, _phase: usize, policies: Policies<'_>) -> Result<&Rollout, Diverged> {
         let life = &self.life;
         let iteration = self.iteration;
-        let mut outcomes = vec![Ok(()); self.groups.len()];
-        let jobs = self.groups.iter_mut().zip(self.rollout.slabs()).zip(&mut outcomes).enumerate().collect();
+        let (mine, slabs) = self.rollout.share_of_rank();
+        let mut outcomes = vec![Ok(()); mine.len()];
+        let jobs = mine.clone().zip(self.groups[mine].iter_mut().zip(slabs).zip(&mut outcomes)).collect();
         run_jobs(jobs, self.num_actors, |(index, ((group, slab), outcome)): Job<'_>| {
             let draws = Stream::new(life.seed, Purpose::Action).iteration(iteration).task(index as u32);
             *outcome = group.collect(life, policies, draws, slab);
         });
         outcomes.into_iter().collect::<Result<(), Diverged>>()?;
+        self.rollout.fetch();
+        self.fetch_groups();
         self.env_steps += self.rollout.num_valid();
         Ok(&self.rollout)
     }

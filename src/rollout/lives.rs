@@ -26,7 +26,7 @@ use crate::{
     registry,
 };
 
-/// All lives of an iteration, in groups.
+/// All lives of an iteration, in groups. Of several ranks, each lives those of its block, and fetches the others.
 pub struct Lives {
     world: World,
     num_actors: usize,
@@ -140,12 +140,14 @@ impl Source for Lives {
 
     fn compare(&mut self, _phase: usize, policies: Policies<'_>) -> Result<Option<&Rollout>, Diverged> {
         let world = &self.world;
-        let mut outcomes = vec![Ok(()); self.rollout.shape().tasks];
-        let jobs = self.rollout.slabs().into_iter().zip(&mut outcomes).enumerate().collect();
+        let (mine, slabs) = self.rollout.share_of_rank();
+        let mut outcomes = vec![Ok(()); mine.len()];
+        let jobs = mine.zip(slabs.into_iter().zip(&mut outcomes)).collect();
         run_jobs(jobs, self.num_actors, |(group, (slab, outcome)): Job<'_>| {
             *outcome = world.live(group, policies, slab);
         });
         outcomes.into_iter().collect::<Result<(), Diverged>>()?;
+        self.rollout.fetch();
         Ok(Some(&self.rollout))
     }
 

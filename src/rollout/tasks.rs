@@ -9,12 +9,12 @@ use metadrift_agents::{
 use metadrift_envs::{Split, Task, TaskDistribution};
 
 use super::{
-    collect::{Collection, Phase, collect_all, continue_all},
+    collect::{Collection, Phase, continue_rank},
     steps::Memories,
 };
 use crate::{config::Experiment, life::Life, registry};
 
-/// The tasks of an iteration, and the data of the latest phase.
+/// The tasks of an iteration, and the data of the latest phase. Of several ranks, each collects those of its block.
 pub struct TaskLives {
     collection: Collection,
     distribution: TaskDistribution,
@@ -34,7 +34,9 @@ impl TaskLives {
     /// # Panics
     /// If the learner asks for lanes instead.
     pub fn new(config: &Experiment, num_actors: usize) -> Self {
-        let Demand::Tasks { tasks, lanes, steps, .. } = config.demand() else { panic!("the learner asks for lanes") };
+        let Demand::Tasks { tasks, lanes, steps, whole, .. } = config.demand() else {
+            panic!("the learner asks for lanes")
+        };
         let env = config.env();
         let shape = Shape {
             tasks,
@@ -43,6 +45,7 @@ impl TaskLives {
             obs_dim: registry::policy(config).obs_dim(),
             act_dim: env.spec().act_dim(),
         };
+        let rollout = Rollout::new(shape, config.horizon()).with_own_obs(env.spec().obs_dim());
         TaskLives {
             collection: Collection { env, horizon: config.horizon(), num_actors },
             distribution: config.tasks(Split::Train).clone(),
@@ -51,7 +54,7 @@ impl TaskLives {
             iteration: 0,
             tasks: Vec::new(),
             memories: Vec::new(),
-            rollout: Rollout::new(shape, config.horizon()).with_own_obs(env.spec().obs_dim()),
+            rollout: if whole { rollout } else { rollout.of_rank() },
             env_steps: 0,
         }
     }
@@ -76,14 +79,15 @@ impl Source for TaskLives {
 
     fn collect(&mut self, phase: usize, policies: Policies<'_>) -> Result<&Rollout, Diverged> {
         let phase = self.phase(phase);
-        continue_all(&self.collection, &self.tasks, policies, &phase, &mut self.memories, &mut self.rollout)?;
+        continue_rank(&self.collection, &self.tasks, policies, &phase, &mut self.memories, &mut self.rollout)?;
         self.env_steps += self.rollout.num_valid();
         Ok(&self.rollout)
     }
 
     fn compare(&mut self, phase: usize, policies: Policies<'_>) -> Result<Option<&Rollout>, Diverged> {
         let phase = self.phase(phase);
-        collect_all(&self.collection, &self.tasks, policies, &phase, &mut self.rollout)?;
+        let mut memories = vec![Memories::new(); self.tasks.len()];
+        continue_rank(&self.collection, &self.tasks, policies, &phase, &mut memories, &mut self.rollout)?;
         Ok(Some(&self.rollout))
     }
 

@@ -162,7 +162,8 @@ fn demand(settings: &Settings) -> Demand {
     let ContinualConfig { chain } = own(&settings.own);
     match maml::demand(settings) {
         Demand::Tasks { tasks, lanes, steps, episodes, .. } => {
-            Demand::Tasks { tasks, lanes, steps, episodes, phases: chain }
+            // the links that ranks divide among them are not their tasks
+            Demand::Tasks { tasks, lanes, steps, episodes, phases: chain, whole: true }
         }
         other => other,
     }

@@ -12,6 +12,7 @@ use crate::{
     batch::{Batch, Lives},
     layout::Layout,
     objective::{LifeObjective, LifePolicy, LifeStats},
+    team::{self, portable::Flat},
     threads::run_jobs_with,
 };
 
@@ -98,8 +99,9 @@ impl<T: Scalar> LifeGradients<T> {
         let isa = self.isa;
         let net = GruNet::new(layout, params);
         let weight = T::of(1.0 / groups.iter().map(|group| group.samples()).sum::<usize>() as f64);
-        let mut results: Vec<(Vec<T>, Sums)> = groups.iter().map(|_| Default::default()).collect();
-        let jobs = groups.iter().zip(&mut results).collect();
+        let mut results: Vec<(Flat<T>, [f64; 5])> = groups.iter().map(|_| (Flat(Vec::new()), [0.0; 5])).collect();
+        let mine = team::block(groups.len());
+        let jobs = groups[mine.clone()].iter().zip(&mut results[mine]).collect();
         let space = || Work::new(isa, layout);
         run_jobs_with(
             jobs,
@@ -107,18 +109,20 @@ impl<T: Scalar> LifeGradients<T> {
             &mut self.spaces,
             space,
             |work, (lives, result): (&&PreparedLives<T>, &mut _)| {
-                *result = work.gradient(&net, lives, weight, objective);
+                let (gradient, sums) = work.gradient(&net, lives, weight, objective);
+                *result = (Flat(gradient), [sums.gain, sums.loss, sums.entropy, sums.outside, sums.moved]);
             },
         );
+        team::share(&mut results);
         let mut sum = vec![T::ZERO; layout.num_params()];
         let mut all = LifeStats::default();
-        for (gradient, sums) in results {
+        for (Flat(gradient), [gain, loss, entropy, outside, moved]) in results {
             sum.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += *g);
-            all.policy_loss -= sums.gain;
-            all.value_loss += sums.loss;
-            all.entropy += sums.entropy;
-            all.clip_fraction += sums.outside;
-            all.approx_kl += sums.moved;
+            all.policy_loss -= gain;
+            all.value_loss += loss;
+            all.entropy += entropy;
+            all.clip_fraction += outside;
+            all.approx_kl += moved;
         }
         (sum, all)
     }

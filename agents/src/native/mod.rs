@@ -32,6 +32,7 @@ use crate::{
     layout::Layout,
     objective::{InnerLoss, Objective, ObjectiveStats},
     params::Point,
+    team::{self, portable::Flat},
     threads::{run_jobs, run_jobs_with},
 };
 
@@ -44,9 +45,11 @@ pub struct NativeBackend {
 }
 
 /// A [`MetaBatch`] in the precision of the computation, with the meta-policy that collected it and one work space per
-/// thread, so that outer epochs allocate no activations.
+/// thread, so that outer epochs allocate no activations. Of several ranks, each has the tasks of its block.
 pub struct Prepared<T> {
     tasks: Vec<TaskData<T>>,
+    /// Number of tasks of all ranks.
+    count: usize,
     spaces: Vec<Task<T>>,
 }
 
@@ -93,30 +96,34 @@ impl NativeBackend {
         params: &[Vec<T>],
         support: &[Batch<U>],
     ) -> Vec<Vec<T>> {
-        let mut gradients = vec![Vec::new(); params.len()];
-        let jobs = params.iter().zip(support).zip(&mut gradients).collect();
-        self.spread(jobs, &mut Vec::new(), |worker, job: ((&Vec<T>, &Batch<U>), &mut Vec<T>)| {
-            let ((params, support), gradient) = job;
+        let mut gradients: Vec<Flat<T>> = params.iter().map(|_| Flat(Vec::new())).collect();
+        let mine = team::block(params.len());
+        let jobs = params[mine.clone()].iter().zip(&support[mine.clone()]).zip(&mut gradients[mine]).collect();
+        self.spread(jobs, &mut Vec::new(), |worker, job: ((&Vec<T>, &Batch<U>), &mut Flat<T>)| {
+            let ((params, support), Flat(gradient)) = job;
             let data = Samples::new(support);
             let mut answer = Default::default();
             worker.answer(Ask::Gradient { params, data: &data, loss: Loss::Inner(inner), answer: &mut answer });
             *gradient = answer.0;
         });
-        gradients
+        team::share(&mut gradients);
+        gradients.into_iter().map(|Flat(gradient)| gradient).collect()
     }
 
     /// Prepares `data` once for all outer epochs; `theta` `[num_params]` is the meta-policy that collected it.
     pub fn prepare<T: Scalar, U: Scalar>(&self, theta: &[T], data: &MetaBatch<U>) -> Prepared<T> {
         let collected: Arc<[T]> = theta.into();
-        let mut tasks: Vec<Option<TaskData<T>>> = data.query.iter().map(|_| None).collect();
-        run_jobs(tasks.iter_mut().enumerate().collect(), self.threads, |(i, slot): (usize, &mut Option<_>)| {
+        let count = data.query.len();
+        let mine = team::block(count);
+        let mut tasks: Vec<Option<TaskData<T>>> = mine.clone().map(|_| None).collect();
+        run_jobs(mine.zip(&mut tasks).collect(), self.threads, |(i, slot): (usize, &mut Option<_>)| {
             let supports = data.supports.iter().map(|s| Samples::new(&s[i])).collect();
             let query = Samples::new(&data.query[i]);
             let of_task = |column: &[f64], none: f64| column.get(i).copied().unwrap_or(none);
             let (weight, credit) = (of_task(&data.weight, 1.0), of_task(&data.credit, 0.0));
             *slot = Some(TaskData { supports, query, weight, credit, collected: collected.clone(), old: None });
         });
-        Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect(), spaces: Vec::new() }
+        Prepared { tasks: tasks.into_iter().map(|t| t.expect("filled")).collect(), count, spaces: Vec::new() }
     }
 
     /// Gradient of the meta-objective with gradient steps inside, mean over tasks, by the meta-parameters and by the inner
@@ -143,12 +150,12 @@ impl NativeBackend {
     ) -> ([Vec<T>; 3], ObjectiveStats) {
         let results = self.task_gradients(at, data, objective);
         // the sum is in task order, so that it does not depend on the threads' timing
-        let scale = 1.0 / data.tasks.len() as f64;
+        let scale = 1.0 / results.len() as f64;
         let rates = if objective.learn_rates { at.rates.len() } else { 0 };
         let mut sums = [at.policy.len(), rates, at.rule.len()].map(|length| vec![T::ZERO; length]);
         let mut stats = [0.0; 6];
         for (gradients, task_stats) in &results {
-            for (sum, gradient) in sums.iter_mut().zip(gradients) {
+            for (sum, Flat(gradient)) in sums.iter_mut().zip(gradients) {
                 sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += *g * T::of(scale));
             }
             stats.iter_mut().zip(task_stats).for_each(|(s, v)| *s += v * scale);
@@ -164,11 +171,12 @@ impl NativeBackend {
         data: &mut Prepared<T>,
         objective: &Objective,
     ) -> Vec<TaskGradient<T>> {
-        let mut results: Vec<TaskGradient<T>> = data.tasks.iter().map(|_| Default::default()).collect();
-        let jobs = data.tasks.iter_mut().zip(&mut results).collect();
+        let mut results: Vec<TaskGradient<T>> = (0..data.count).map(|_| Default::default()).collect();
+        let jobs = data.tasks.iter_mut().zip(&mut results[team::block(data.count)]).collect();
         self.spread(jobs, &mut data.spaces, |worker, (task, answer): (&mut TaskData<T>, &mut TaskGradient<T>)| {
             worker.answer(Ask::Meta { at, task, objective, answer });
         });
+        team::share(&mut results);
         results
     }
 

@@ -17,6 +17,7 @@ use crate::{
     layout::Layout,
     objective::{InnerLoss, Objective, OuterLoss},
     params::Point,
+    team::portable::Flat,
 };
 
 /// Work space for computations on one network.
@@ -49,7 +50,7 @@ impl<T: Scalar> TaskData<T> {
 }
 
 /// Gradient by the meta-parameters, by the rates, by the weights of a learned rule, and the six sums of `ObjectiveStats`.
-pub type TaskGradient<T> = ([Vec<T>; 3], [f64; 6]);
+pub type TaskGradient<T> = ([Flat<T>; 3], [f64; 6]);
 
 impl<T: Scalar> Task<T> {
     pub fn new(layout: &Layout, isa: Isa) -> Self {
@@ -200,6 +201,7 @@ impl<T: Scalar> Task<T> {
         }
         self.kept = kept;
         let loss = adapted + objective.kl_coef * kl + sampled;
-        ([v, by_rates, life.by_rule()], [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
+        let gradients = [v, by_rates, life.by_rule()].map(Flat);
+        (gradients, [loss, life.loss, kl, outer.entropy, outer.outside, outer.moved])
     }
 }

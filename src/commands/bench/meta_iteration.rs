@@ -106,7 +106,7 @@ mod tests {
     fn an_iteration_is_160_000_steps() {
         for subject in &SUBJECTS {
             let config = config(subject, Size::USUAL).unwrap();
-            let Demand::Tasks { tasks, lanes, steps, episodes, phases } = config.demand() else {
+            let Demand::Tasks { tasks, lanes, steps, episodes, phases, .. } = config.demand() else {
                 panic!("a meta-learner asks for tasks")
             };
             assert_eq!(tasks * lanes * steps * phases, 160_000);

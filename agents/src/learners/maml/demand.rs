@@ -3,7 +3,7 @@
 use crate::{
     inner_rule::ROWS,
     memory::{ADVANTAGE, Sizes, Taken},
-    settings::{Episodes, Settings, UpdateRule},
+    settings::{BaselineChoice, Episodes, Settings, UpdateRule},
     source::Demand,
     value,
 };
@@ -23,7 +23,9 @@ pub fn demand(settings: &Settings) -> Demand {
         Episodes::Endless => asked,
     };
     let phases = settings.maml.inner_steps + 1;
-    Demand::Tasks { tasks: rollout.num_tasks, lanes: rollout.num_envs, steps, episodes, phases }
+    // a value network that all tasks share learns from the steps of all
+    let whole = settings.maml.baseline == BaselineChoice::Network;
+    Demand::Tasks { tasks: rollout.num_tasks, lanes: rollout.num_envs, steps, episodes, phases, whole }
 }
 
 pub fn size(settings: &Settings) -> String {

@@ -4,7 +4,7 @@ use super::{Maml, report::mean};
 use crate::{
     agent::adapting,
     backend::Problem,
-    batch::{Batch, MetaBatch},
+    batch::MetaBatch,
     layout::CONTEXT,
     objective::{ClippedLoss, InnerLoss, Objective, ObjectiveStats, OuterLoss, clip_norm},
     params::{POLICY, Params, RATES},
@@ -26,8 +26,7 @@ impl Maml {
     pub fn update(&mut self, data: &MetaBatch) -> Result<Metrics, Diverged> {
         let backend = self.backend.clone();
         let mut problem = backend.problem(self.params.part(POLICY), data);
-        let told = data.query.iter().any(Batch::tells) || data.credit.iter().any(|credit| *credit != 0.0);
-        let informed = told || self.ppo.ent_coef != 0.0;
+        let informed = data.tells() || self.ppo.ent_coef != 0.0;
         let mut metrics = match self.maml.outer {
             Outer::Ppo | Outer::PolicyGradient => self.epochs(&mut *problem, informed)?,
             Outer::Trpo => self.trust_region(&mut *problem, informed)?,

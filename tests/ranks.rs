@@ -1,0 +1,81 @@
+//! A training that several ranks share writes the bytes of one that nobody shares, and refuses what cannot work. The ranks
+//! are threads here; `scripts/mpi.sh` runs them under MPI.
+
+use std::{fs, path::Path};
+
+use metadrift::{
+    checkpoint::Which,
+    config::Experiment,
+    device::DeviceChoice,
+    ranks,
+    run_dir::Place as RunPlace,
+    session::{Ended, RunOptions, Session},
+};
+use metadrift_agents::team::local;
+
+use crate::command::{Place, TINY, checkpoint_bytes};
+
+fn options() -> RunOptions {
+    RunOptions { device: DeviceChoice::Cpu, backend: None, actors: 1, max_time: None, data: None, quiet: true }
+}
+
+/// Trains in folder `dir` to the end of `iterations`, resuming the run there if there is one.
+fn train(dir: &Path, size: usize, iterations: u64, sets: &[&str]) {
+    let sets: Vec<String> =
+        sets.iter().map(|set| (*set).to_owned()).chain([format!("iterations={iterations}")]).collect();
+    let config = Experiment::parse("tiny", TINY, &sets).unwrap();
+    let ended = local::run(size, |rank| {
+        if rank > 0 {
+            return ranks::follow(&options()).unwrap();
+        }
+        ranks::check(&config, &options()).unwrap();
+        let mut session = match dir.exists() {
+            true => Session::resume(dir, Which::Last, Some(iterations), options()).unwrap(),
+            false => Session::begin(config.clone(), &RunPlace::Folder(dir.to_owned()), options()).unwrap(),
+        };
+        session.run().unwrap()
+    });
+    assert_eq!(ended, vec![Ended::Finished; size]);
+}
+
+fn assert_same(a: &Path, b: &Path, what: &str) {
+    assert!(checkpoint_bytes(a, 6) == checkpoint_bytes(b, 6), "{what}: checkpoints differ");
+    for file in ["metrics.csv", "metrics.jsonl"] {
+        assert_eq!(fs::read(a.join(file)).unwrap(), fs::read(b.join(file)).unwrap(), "{what}: {file} differs");
+    }
+}
+
+#[test]
+fn ranks_write_the_bytes_of_one_process_and_any_number_goes_on() {
+    let place = Place::new();
+    let held = ["maml.sampling_term=plain", "policy.normalize_obs=true", "maml.inner_steps=2", "evaluation.every=2"];
+    let whole = ["maml.baseline=network", "maml.update_rule=learned"];
+    for (name, sets) in [("held", &held[..]), ("whole", &whole)] {
+        let alone = place.path(name);
+        place.expect(0, &format!("train tiny.toml --run-dir {name} --actors 2 --set {}", sets.join(" --set ")));
+        for size in [2, 3] {
+            let shared = place.path(&format!("{name}{size}"));
+            train(&shared, size, 3, sets);
+            train(&shared, 4 - size + 1, 6, sets);
+            assert_same(&alone, &shared, &format!("{name}, {size} ranks"));
+        }
+    }
+}
+
+#[test]
+fn ranks_without_work_and_without_a_launcher_or_library_are_refused() {
+    let config = Experiment::parse("tiny", TINY, &[]).unwrap();
+    let refused = local::run(4, |_| ranks::check(&config, &options()).unwrap_err());
+    let text = "--distributed: 4 ranks cannot share 3 tasks: start at most 3, or raise rollout.num_tasks";
+    assert!(refused.iter().all(|error| error.to_string() == text && error.code() == 2), "{refused:?}");
+    let place = Place::new();
+    let train = "train tiny.toml --run-dir run --distributed";
+    let text = place.expect(2, train);
+    assert!(text.contains("no launcher started this process"), "{text}");
+    let output = place.command(train).env("PMI_SIZE", "2").env("METADRIFT_MPI", "/nowhere/libmpi.so").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(10) && text.contains("METADRIFT_MPI=/nowhere/libmpi.so: "), "{text}");
+    let text = place.expect(2, "train tiny.toml --rank-timeout 5s");
+    assert!(text.contains("--distributed"), "{text}");
+    assert!(!place.path("run").exists() && !place.path("runs").exists());
+}
