@@ -1,8 +1,8 @@
 #!/bin/sh
 # All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
-# exports.
+# exports, pages.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example, export.
+# scripts, package, clippy, docs, test, torch, example, export, page.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ run() { # name, command...
     fi
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export
+[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export page
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -38,6 +38,7 @@ for step; do
         run example-torch sh scripts/example.sh --features torch
         ;;
     export) run export sh scripts/export.sh ;;
+    page) run page sh scripts/page.sh check ;;
     package) run package cargo package --workspace --no-verify --allow-dirty --locked --quiet ;;
     *) echo "[check] no such step: $step" >&2; exit 2 ;;
     esac

@@ -71,8 +71,9 @@ pub enum Command {
         metadrift live --learner adaptive-control --preset cartpole-switch\n  \
         metadrift live --verify adaptations.jsonl")]
     Live(Box<LiveArgs>),
-    /// Write a run's policy and its adaptation as files for other programs: Rust, C, and test vectors
-    #[command(after_help = "Example:\n  metadrift export runs/cartpole-flip/latest --to flip --format c")]
+    /// Write a run's policy and its adaptation as files for other programs, and as a web page to play with
+    #[command(after_help = "Examples:\n  metadrift export runs/cartpole-flip/latest --to flip --format c\n  \
+        metadrift export runs/cartpole-flip/latest --to flip-page --format page")]
     Export(ExportArgs),
     /// Compare methods on presets and seeds under equal budgets; the same command goes on where it stopped
     #[command(after_help = "Examples:\n  metadrift study quick --out runs/quick\n  \

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
+use base64ct::{Base64, Encoding};
 use metadrift_agents::runtime::{Policy, vectors};
+use metadrift_envs::{IntegratorKind, RewardKind, SensorFill, TaskSettings};
+use metadrift_page::{Setup, World, world};
 use serde_json::Value;
 
 use crate::command::Place;
@@ -89,6 +92,9 @@ fn the_folder_holds_what_the_format_asks_for() {
     place.expect(0, "export run --to crate --format rust");
     place.expect(0, "export run --to library --format c");
     place.expect(0, "export run --to graphs --format onnx");
+    place.expect(0, "export run --to module --format wasm");
+    assert!(place.path("module/wasm/check.mjs").exists() && !place.path("module/page.html").exists());
+    assert!(place.path("all/page.html").exists() && place.path("all/wasm/metadrift.mjs").exists());
     assert!(!place.path("crate/c").exists() && !place.path("library/rust").exists());
     assert!(!place.path("graphs/c").exists() && !place.path("crate/onnx").exists());
     for file in ["policy.onnx", "adapt.onnx", "adapt.cases.json"] {
@@ -97,6 +103,92 @@ fn the_folder_holds_what_the_format_asks_for() {
     }
     // the same run gives the same bytes
     assert_eq!(fs::read(place.path("crate/policy.bin")).unwrap(), policy);
+}
+
+/// The data of an exported page.
+fn page(place: &Place, dir: &str) -> Value {
+    let page = fs::read_to_string(place.path(dir).join("page.html")).unwrap();
+    let (_, data) = page.split_once("id=\"data\">").unwrap();
+    serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap()
+}
+
+#[test]
+fn a_page_holds_policy_description_and_module_and_its_world_plays() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 1 --no-evaluate --run-dir a<b");
+    let told = place.expect(0, "export a<b --to out --format page");
+    assert!(told.contains("page.html") && told.lines().all(|line| line.len() <= 80), "{told}");
+    let text = fs::read_to_string(place.path("out/page.html")).unwrap();
+    assert!(text.contains("from a&lt;b (iteration 1)") && !text.contains("{{"));
+    // one file: nothing is fetched
+    assert!(!text.contains("src=\"http") && !text.contains("url(") && text.contains("default-src 'none'"));
+    let data = page(&place, "out");
+    let bytes = |key: &str| Base64::decode_vec(data[key].as_str().unwrap()).unwrap();
+    assert_eq!(bytes("policy"), fs::read(place.path("out/policy.bin")).unwrap());
+    assert!(bytes("wasm").starts_with(b"\0asm\x01\0\0\0"));
+    assert_eq!(data["spec"], spec(&place, "out"));
+    let sliders = data["sliders"].as_array().unwrap();
+    let gain = &sliders[0];
+    assert_eq!((&gain["name"], &gain["value"], &gain["varies"]), (&"actuator_gain".into(), &1.0.into(), &true.into()));
+    let trained: Vec<[f64; 2]> = serde_json::from_value(gain["trained"].clone()).unwrap();
+    assert!(trained.len() == 1 && trained[0][0] >= 0.7 && trained[0][1] <= 1.3 && trained[0][1] > 1.2, "{trained:?}");
+    // the flipped gain has a place on the slider
+    assert!(gain["low"].as_f64().unwrap() <= -1.3, "{gain}");
+    let mut world = World::open(data["setup"].as_str().unwrap(), &bytes("policy")).unwrap();
+    let sizes = ["state", "obs", "act", "act", "channels"].map(|key| data["sizes"][key].as_u64().unwrap() as usize);
+    assert_eq!(world.view().numbers().len(), 6 + sizes.iter().sum::<usize>());
+    assert_eq!(world.episodes_per_step(), 4);
+    let ended = |world: &World| world.view().numbers()[4];
+    while ended(&world) < 4.0 {
+        world.step(true).unwrap();
+    }
+    assert_eq!(world.adapt().unwrap().episodes, 4);
+    world.set(0, -1.0).unwrap();
+    world.step(false).unwrap();
+}
+
+#[test]
+fn settings_of_the_task_reach_the_world_of_a_page() {
+    let place = Place::new();
+    let toml = "name = \"all\"\niterations = 1\nrollout = { num_tasks = 2, num_envs = 3 }\npolicy.hidden = [6]\n[task]\n\
+        env = \"cartpole\"\nhorizon = 20\nobserve_actions = 2\nreward = \"quadratic\"\nintegrator = \"rk4\"\n\
+        sensor_fill = \"last\"\nvary.tau = { law = \"fixed\", value = 0.01 }\n\
+        drift.actuator_gain = { kind = \"linear\", from = 1.0, to = -1.0, over = 20 }\n";
+    fs::write(place.path("all.toml"), toml).unwrap();
+    place.expect(0, "train all.toml --no-evaluate --run-dir run");
+    place.expect(0, "export run --to out --format page");
+    let data = page(&place, "out");
+    let setup = Setup::parse(data["setup"].as_str().unwrap()).unwrap();
+    let settings = TaskSettings {
+        observe_actions: 2,
+        integrator: Some(IntegratorKind::Rk4),
+        reward: Some(RewardKind::Quadratic),
+        sensor_fill: SensorFill::Last,
+        ..TaskSettings::default()
+    };
+    assert_eq!((setup.horizon, setup.settings), (20, settings));
+    assert!(setup.values.contains(&("tau".into(), 0.01)), "{:?}", setup.values);
+    // what drifted in training is in the hands of the reader
+    let gain = &data["sliders"][0];
+    assert_eq!((&gain["name"], &gain["varies"]), (&"actuator_gain".into(), &true.into()));
+    place.expect(0, "train all.toml --set task.notify.level=\"flag\" --no-evaluate --run-dir notified");
+    let told = place.expect(3, "export notified --to no --format page");
+    assert!(told.contains("announces none") && !place.path("no").exists(), "{told}");
+    let told = place.expect(0, "export notified --to all");
+    assert!(told.contains("there is no page.html") && !place.path("all/page.html").exists(), "{told}");
+    assert!(place.path("all/wasm/metadrift.wasm").exists() && place.path("all/rust").exists());
+}
+
+#[test]
+fn pages_and_their_module_have_the_same_environments() {
+    let place = Place::new();
+    let probe = "name = \"probe\"\niterations = 1\ntask = { env = \"probe-sign\", horizon = 5 }\n\
+        rollout = { num_tasks = 2, num_envs = 3 }\npolicy.hidden = [6]\n";
+    fs::write(place.path("probe.toml"), probe).unwrap();
+    place.expect(0, "train probe.toml --no-evaluate --run-dir run");
+    let told = place.expect(3, "export run --to out --format page");
+    let listed = world::names().collect::<Vec<_>>().join(", ");
+    assert!(told.replace("\n", " ").contains(&listed), "{told}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use metadrift_envs::{
     CartPole, Clocks, Env, Pendulum, Purpose, Split, StepView, Stream, Task, TaskConfig, TaskDistribution, VecEnv,
-    WrongState,
+    WrongState, channel_index,
 };
 use serde_json::{Value, json};
 
@@ -147,4 +147,32 @@ fn a_task_of_another_distribution_is_refused() {
     let stream = Stream::new(SEED, Purpose::Reset);
     let mut env = VecEnv::<Pendulum>::renewable(std::slice::from_ref(&task), &nominal, 30, stream);
     env.renew(0, &task.with(&Pendulum::SPEC, "mass", 1.1).unwrap());
+}
+
+#[test]
+fn an_altered_lane_goes_on_from_its_state_in_the_other_task() {
+    let nominal = Task::nominal(&Pendulum::SPEC);
+    let gain = channel_index(&Pendulum::SPEC, "actuator_gain").unwrap();
+    let fresh = || {
+        let stream = Stream::new(SEED, Purpose::Reset);
+        VecEnv::<Pendulum>::changeable(std::slice::from_ref(&nominal), &[gain], 30, stream)
+    };
+    let step = |env: &mut VecEnv<Pendulum>, torque: f32| {
+        let (mut next_obs, mut reward, mut ends) = ([0.0; 3], [0.0], [[false]; 2]);
+        let [terminated, truncated] = &mut ends;
+        env.step(&[torque], StepView { next_obs: &mut next_obs, reward: &mut reward, terminated, truncated });
+        (env.state(0), reward)
+    };
+    let (mut altered, mut other) = (fresh(), fresh());
+    for tick in 0..50 {
+        let torque = (tick as f32 * 0.7).sin();
+        // a motor that turns the wrong way does with a torque what a right one does with its opposite
+        let sign = if tick >= 10 { -1.0 } else { 1.0 };
+        if tick == 10 {
+            let clocks = altered.clocks(0);
+            altered.alter(0, &nominal.clone().with(&Pendulum::SPEC, "actuator_gain", -1.0).unwrap());
+            assert_eq!(altered.clocks(0), clocks, "life goes on");
+        }
+        assert_eq!(step(&mut altered, torque), step(&mut other, sign * torque), "tick {tick}");
+    }
 }

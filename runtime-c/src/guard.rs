@@ -12,7 +12,7 @@ use metadrift_runtime::{End, Fault};
 use crate::Machine;
 
 /// A code of `metadrift_code`, and its message.
-pub(crate) struct Failed(pub c_int, pub String);
+pub struct Failed(pub c_int, pub String);
 
 const NULL: c_int = 1;
 pub(crate) const NOT_A_POLICY: c_int = 2;
@@ -37,7 +37,7 @@ thread_local! {
 }
 
 /// Runs `work`; keeps the message if it fails, and gives the code.
-pub(crate) fn coded(work: impl FnOnce() -> Result<(), Failed>) -> c_int {
+pub fn coded(work: impl FnOnce() -> Result<(), Failed>) -> c_int {
     let done = catch_unwind(AssertUnwindSafe(work));
     let failed = match done {
         Ok(Ok(())) => return 0,
@@ -48,7 +48,8 @@ pub(crate) fn coded(work: impl FnOnce() -> Result<(), Failed>) -> c_int {
     failed.0
 }
 
-pub(crate) fn null(what: &str) -> Failed {
+/// The failure of a pointer that is null.
+pub fn null(what: &str) -> Failed {
     Failed(NULL, format!("{what} is null"))
 }
 

@@ -3,7 +3,8 @@
 //! Every function checks its pointers for null, catches panics, and returns a code; the message of the last one that failed
 //! stays with its thread.
 
-mod guard;
+#[doc(hidden)]
+pub mod guard;
 
 use std::{
     ffi::{c_char, c_int},

@@ -32,6 +32,10 @@ pub enum ExportFormat {
     C,
     /// Graphs of the policy and of its adaptation step, with cases to check them by
     Onnx,
+    /// The library as WebAssembly, with sources in JavaScript, one of which checks it
+    Wasm,
+    /// A web page in one file: policy, environment and adaptation, to play with
+    Page,
     /// All of these
     All,
 }

@@ -1,6 +1,7 @@
 //! `export RUN --to DIR`
 
 mod form;
+mod page;
 mod sources;
 mod spec;
 mod vectors;
@@ -10,10 +11,11 @@ use std::{fs, io, path::Path};
 use metadrift_agents::{device::Device, runtime::Form};
 use serde_json::Value;
 
-use self::{spec::Origin, vectors::Vectors};
+use self::{sources::File, spec::Origin, vectors::Vectors};
 use crate::{
     cli::{ExportArgs, ExportFormat, threads},
     commands::print,
+    config::Experiment,
     failure::{During, Result, WrongUsage},
     files::{folder, plain},
     message, onnx,
@@ -31,6 +33,7 @@ struct Export {
     policy: Vec<u8>,
     spec: Value,
     vectors: Vectors,
+    page: Option<File>,
 }
 
 /// Runs the command.
@@ -46,9 +49,20 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let policy = form.to_bytes();
     let spec = spec::spec(config, &origin, &form, &policy)?;
     let vectors = vectors::vectors(config, &**agent)?;
-    let export = Export { form, policy, spec, vectors };
+    let mut export = Export { form, policy, spec, vectors, page: None };
+    export.page = page(config, &export, args.format)?;
     write(&export, &trained, args)?;
     Ok(print(&told(&export, args))?)
+}
+
+/// The page, if it is asked for. Where all formats are, a reason against it is a warning.
+fn page(config: &Experiment, export: &Export, format: ExportFormat) -> Result<Option<File>> {
+    match page::refusal(config).filter(|_| format == ExportFormat::All) {
+        Some(reason) => message::warn(&format!("there is no page.html: {reason}")),
+        None if format.has(ExportFormat::Page) => return page::page(config, export).map(Some),
+        None => {}
+    }
+    Ok(None)
 }
 
 /// Refuses a folder that holds something, or belongs to a run.
@@ -107,7 +121,7 @@ fn write(export: &Export, trained: &Trained, args: &ExportArgs) -> Result<()> {
 
 /// Writes the files but for the graphs.
 fn write_files(export: &Export, place: &Path, args: &ExportArgs) -> io::Result<()> {
-    let mut files: Vec<(String, Vec<u8>)> = vec![
+    let mut files: Vec<File> = vec![
         (POLICY.into(), export.policy.clone()),
         ("spec.json".into(), (serde_json::to_string_pretty(&export.spec)? + "\n").into_bytes()),
         ("vectors/likely.csv".into(), export.vectors.likely.clone().into_bytes()),
@@ -120,6 +134,10 @@ fn write_files(export: &Export, place: &Path, args: &ExportArgs) -> io::Result<(
     if args.format.has(ExportFormat::C) {
         files.extend(sources::c(export));
     }
+    if args.format.has(ExportFormat::Wasm) {
+        files.extend(page::wasm());
+    }
+    files.extend(export.page.clone());
     for (name, bytes) in files {
         let path = place.join(name);
         fs::create_dir_all(folder(&path))?;
@@ -145,6 +163,12 @@ fn told(export: &Export, args: &ExportArgs) -> String {
     }
     if args.format.has(ExportFormat::Onnx) {
         text += "  onnx/  graphs of policy and adaptation, with cases to check them by\n";
+    }
+    if args.format.has(ExportFormat::Wasm) {
+        text += "  wasm/  metadrift.wasm, metadrift.mjs; check.mjs checks them by the vectors\n";
+    }
+    if export.page.is_some() {
+        text += "  page.html  the policy in its environment; open it in any browser\n";
     }
     text
 }

@@ -7,7 +7,7 @@ use metadrift_agents::runtime::sources as shared;
 use super::{Export, POLICY};
 
 /// A file: its name in the export, and its content.
-type File = (String, Vec<u8>);
+pub(super) type File = (String, Vec<u8>);
 
 /// A crate with the policy inside, and a test of it.
 pub(super) fn rust(export: &Export) -> Vec<File> {
