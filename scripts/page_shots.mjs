@@ -16,8 +16,9 @@ const browser = await puppeteer.launch({
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const text = (tab, id) => tab.$eval(`#${id}`, (element) => element.textContent);
 
-async function open(viewport, scheme) {
+async function open(viewport, scheme, before) {
   const tab = await browser.newPage();
+  if (before) await tab.evaluateOnNewDocument(before);
   tab.on('pageerror', (error) => { throw error; });
   tab.on('console', (message) => console.log(message.text()));
   await tab.setViewport(viewport);
@@ -57,24 +58,34 @@ if (width) {
     console.log(scheme, await text(tab, 'after'));
     await tab.close();
   }
-  // the film: a standing pole, the flip, the fall, the collection, the recovery
-  const tab = await open({ width: 1040, height: 900 }, 'light');
-  await adapt(tab);
-  await wait(1000);
+  // the film: a standing pole, the flip, the fall, the collection, the recovery; 20 pictures for each second of the page's time
+  const tab = await open({ width: 1040, height: 900 }, 'light', () => {
+    const [clock, frames] = [performance.now.bind(performance), []];
+    let [base, since] = [0, clock()];
+    performance.now = () => base + clock() - since;
+    window.requestAnimationFrame = (frame) => frames.push(frame);
+    window.advance = (ms) => {
+      [base, since] = [base + ms, clock()];
+      frames.splice(0).forEach((frame) => frame(base));
+    };
+  });
   const clip = await tab.$eval('main', (main) => {
     const { x, y, width } = main.getBoundingClientRect();
     return { x, y, width, height: main.querySelector('#past-text').getBoundingClientRect().bottom - y + 8 };
   });
   let count = 0;
-  const began = Date.now();
-  const shot = async () => {
-    await tab.screenshot({ clip, path: `${out}/frames/${String(count).padStart(4, '0')}-${Date.now() - began}.png` });
+  const shot = async (seen = true) => {
+    await tab.evaluate(() => [17, 17, 16].forEach((ms) => window.advance(ms)));
+    if (!seen) return;
+    await tab.screenshot({ clip, path: `${out}/frames/${String(count).padStart(4, '0')}-${50 * count}.png` });
     count += 1;
   };
-  const film = async (seconds) => {
-    const until = Date.now() + 1000 * seconds;
-    while (Date.now() < until) await shot();
+  const film = async (seconds, seen = true) => {
+    for (let k = 0; k < 20 * seconds; k += 1) await shot(seen);
   };
+  await film(1, false);
+  await adapt(tab, () => shot(false));
+  await film(1, false);
   await film(1.5);
   await tab.keyboard.press('f');
   await film(2);

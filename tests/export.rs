@@ -115,11 +115,11 @@ fn page(place: &Place, dir: &str) -> Value {
 #[test]
 fn a_page_holds_policy_description_and_module_and_its_world_plays() {
     let place = Place::new();
-    place.expect(0, "train tiny.toml --set name=\"a<b\" --iterations 1 --no-evaluate --run-dir run");
-    let told = place.expect(0, "export run --to out --format page");
+    place.expect(0, "train tiny.toml --iterations 1 --no-evaluate --run-dir a<b");
+    let told = place.expect(0, "export a<b --to out --format page");
     assert!(told.contains("page.html") && told.lines().all(|line| line.len() <= 80), "{told}");
     let text = fs::read_to_string(place.path("out/page.html")).unwrap();
-    assert!(text.contains("<h1>a&lt;b</h1>") && !text.contains("{{"));
+    assert!(text.contains("from a&lt;b (iteration 1)") && !text.contains("{{"));
     // one file: nothing is fetched
     assert!(!text.contains("src=\"http") && !text.contains("url(") && text.contains("default-src 'none'"));
     let data = page(&place, "out");
@@ -150,10 +150,10 @@ fn a_page_holds_policy_description_and_module_and_its_world_plays() {
 #[test]
 fn settings_of_the_task_reach_the_world_of_a_page() {
     let place = Place::new();
-    let toml = "name = \"all\"\niterations = 1\ntask = { env = \"cartpole\", horizon = 20, observe_actions = 2, \
-        reward = \"quadratic\", integrator = \"rk4\", sensor_fill = \"last\" }\nrollout = { num_tasks = 2, num_envs = 3 }\n\
-        policy.hidden = [6]\ntask.vary.tau = { law = \"fixed\", value = 0.01 }\n\
-        task.drift.actuator_gain = { kind = \"linear\", from = 1.0, to = -1.0, over = 20 }\n";
+    let toml = "name = \"all\"\niterations = 1\nrollout = { num_tasks = 2, num_envs = 3 }\npolicy.hidden = [6]\n[task]\n\
+        env = \"cartpole\"\nhorizon = 20\nobserve_actions = 2\nreward = \"quadratic\"\nintegrator = \"rk4\"\n\
+        sensor_fill = \"last\"\nvary.tau = { law = \"fixed\", value = 0.01 }\n\
+        drift.actuator_gain = { kind = \"linear\", from = 1.0, to = -1.0, over = 20 }\n";
     fs::write(place.path("all.toml"), toml).unwrap();
     place.expect(0, "train all.toml --no-evaluate --run-dir run");
     place.expect(0, "export run --to out --format page");

@@ -26,7 +26,7 @@ const ENVS: [&str; 7] = [
     "pendulum",
     "navigation",
     "navigation-rotated",
-    "double-integrator",
+    "double-integrator-2d",
     "complex-ode",
     "cartpole-balance",
 ];
