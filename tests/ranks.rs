@@ -16,7 +16,15 @@ use metadrift_agents::team::local;
 use crate::command::{Place, TINY, checkpoint_bytes};
 
 fn options() -> RunOptions {
-    RunOptions { device: DeviceChoice::Cpu, backend: None, actors: 1, max_time: None, data: None, quiet: true }
+    RunOptions {
+        device: DeviceChoice::Cpu,
+        backend: None,
+        actors: 1,
+        max_time: None,
+        until: None,
+        data: None,
+        quiet: true,
+    }
 }
 
 /// Trains in folder `dir` to the end of `iterations`, resuming the run there if there is one.

@@ -59,9 +59,11 @@ impl<E: Env> VecEnv<E> {
     /// Sets the channels of `lane` to those of `task` at `clocks`.
     fn alter_at(&mut self, lane: usize, task: &Task, clocks: Clocks) {
         assert!(self.moving.is_empty() && self.task[lane] as usize == lane, "lanes that share a task or its clock");
-        for (channel, description) in channels(&E::SPEC).iter().enumerate() {
-            let plain = task.values[channel] == description.default && task.drifts.iter().all(|d| d.channel != channel);
-            assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", description.name);
+        for channel in 0..Self::LAYOUT.count {
+            let plain = task.values[channel] == default_value(&E::SPEC, channel);
+            let plain = plain && task.drifts.iter().all(|drift| drift.channel != channel);
+            let name = || channels(&E::SPEC).swap_remove(channel).name;
+            assert!(plain || self.used.is(channel), "{} is not among what this batch may vary", name());
         }
         self.moving_by_lane.clear(lane);
         for (channel, value) in task.values_on(&clocks).into_iter().enumerate() {
