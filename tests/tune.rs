@@ -120,7 +120,7 @@ fn processes_share_a_search_and_take_over_from_the_dead() {
     // a value after each rung, once
     let values: Vec<_> = of(7).map(|record| (record["trial_id"].as_u64(), record["step"].as_u64())).collect();
     assert_eq!(values.iter().collect::<BTreeSet<_>>().len(), values.len());
-    assert!(values.len() >= 6 + 3 + 1 + 1);
+    assert!(values.len() > 6 + 3 + 1, "half of them go on, and one is finished");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn several_objectives_have_a_front_and_a_grid_has_all_its_points() {
     let text = text.replace(
         "[tune.space]",
         "objectives = [{ metric = \"eval/ood/worst_decile_k1\" }, \
-        { metric = \"loss/outer\", direction = \"minimize\" }]\n[tune.space]",
+        { metric = \"kl/meta\", direction = \"minimize\" }]\n[tune.space]",
     );
     let text = text.replace("log = true", "points = 2").replace("seeds = [3, 4]", "seeds = [3]");
     fs::write(place.path("space.toml"), text.replace("\"ppo.outer_epochs\" = { low = 1, high = 3 }\n", "")).unwrap();

@@ -11,6 +11,7 @@ use crate::message;
 pub struct Pieces {
     /// The name of a piece.
     noun: &'static str,
+    /// Their number, as far as it is known.
     pieces: usize,
     /// Work of all pieces, in any unit.
     total: u64,
@@ -37,7 +38,8 @@ impl Pieces {
             self.bar.set_message(format!("left {left}  {line}"));
             self.bar.set_position(done as u64);
         } else if !self.quiet {
-            message::say(&format!("{} {done:>3}/{}  {line}  left {left}", self.noun, self.pieces));
+            let pieces = self.pieces.max(done);
+            message::say(&format!("{} {done:>3}/{pieces}  {line}  left {left}", self.noun));
         }
     }
 

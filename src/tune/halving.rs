@@ -49,15 +49,16 @@ pub fn next(plan: &Plan, trials: &[Trial], is_gone: &dyn Fn(&Trial) -> bool) -> 
 fn promoted(plan: &Plan, trials: &[Trial], quota: &dyn Fn(usize, usize, usize) -> usize) -> Option<usize> {
     let factor = plan.file.halving?.factor as usize;
     (0..plan.rungs.len() - 1).rev().find_map(|rung| {
-        let there: Vec<usize> =
-            (0..trials.len()).filter(|at| trials[*at].is_own && trials[*at].scores.len() > rung).collect();
+        // one that failed holds nobody's place
+        let is_there = |trial: &Trial| trial.is_own && trial.state != State::Fail && trial.scores.len() > rung;
+        let there: Vec<usize> = (0..trials.len()).filter(|at| is_there(&trials[*at])).collect();
         let values: Vec<Vec<f64>> = there.iter().map(|at| costs(&trials[*at].scores[rung], &plan.directions)).collect();
-        let best = best_first(&values).into_iter().map(|at| there[at]).take(quota(rung, there.len(), factor));
+        let mut best = best_first(&values).into_iter().map(|at| there[at]).take(quota(rung, there.len(), factor));
         let waits = |at: &usize| {
             let trial = &trials[*at];
             trial.scores.len() == rung + 1 && trial.state == State::Running && trial.worker.is_none()
         };
-        best.filter(waits).next()
+        best.find(waits)
     })
 }
 

@@ -8,7 +8,7 @@
 //!            all trials --[results]--> DIR/best.toml, DIR/results.json, the terminal
 //! ```
 //!
-//! The journal is the one state that processes share. What is to be done next follows from it ([`halving`], [`sampler`]):
+//! The journal is the one state that processes share. What is to be done next follows from it (`halving.rs`, `sampler.rs`):
 //! a process takes a trial by a record, trains it up to its next rung, and ends it by a record. A trial whose process died
 //! is taken over, and its runs go on where they stand; one that waits to be promoted does the same.
 

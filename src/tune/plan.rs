@@ -126,8 +126,7 @@ impl Plan {
 
     /// Everything that the results depend on, by its name; the number of trials may be raised.
     pub fn settings(&self) -> BTreeMap<String, String> {
-        let silent = |key: &str| key == "description" || key.starts_with("log.") || key == "seed";
-        let base = self.base.flat().into_iter().filter(|(key, _)| !silent(key));
+        let base = self.base.flat().into_iter().filter(|(key, _)| key != "seed");
         let mut all: BTreeMap<String, String> = base.map(|(key, value)| (key, value.to_string())).collect();
         for parameter in &self.parameters {
             let (key, points) = (format!("tune.space.{}", parameter.key), parameter.points);

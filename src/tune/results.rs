@@ -13,7 +13,6 @@ use super::{
     trial::Trial,
 };
 use crate::{
-    commands::aligned,
     config::{Config, ConfigError},
     failure::{Coded, Result, code},
     message::quoted,
@@ -137,9 +136,7 @@ impl Results {
             let trial = self.trials.iter().find(|trial| trial.number == *number).expect("it is one of them");
             let values = trial.scores.last().map_or(String::new(), |values| numbers(values));
             let _ = writeln!(text, "\ntrial {number}: {} {values}", metrics.join(", "));
-            let rows: Vec<[String; 2]> =
-                trial.settings.iter().map(|(key, value)| [format!("  {key}"), value.clone()]).collect();
-            let _ = write!(text, "{}", aligned(&rows));
+            text += &rows(trial.settings.iter().map(|(key, value)| (key.as_str(), value.clone())));
             let path = out.join(self.file(*number));
             let _ = writeln!(text, "  metadrift train {}", quoted(path));
         }
@@ -150,11 +147,9 @@ impl Results {
                 continue;
             };
             let _ = writeln!(text, "\nimportance for {} after {} iterations (fANOVA)", sought.metric, plan.rungs[0]);
-            let mut rows: Vec<(&String, f64)> = shares.iter().map(|(key, share)| (key, *share)).collect();
-            rows.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let rows: Vec<[String; 2]> =
-                rows.into_iter().map(|(key, share)| [format!("  {key}"), format!("{share:.2}")]).collect();
-            text += &aligned(&rows);
+            let mut largest: Vec<(&String, &f64)> = shares.iter().collect();
+            largest.sort_by(|a, b| b.1.total_cmp(a.1));
+            text += &rows(largest.into_iter().map(|(key, share)| (key.as_str(), format!("{share:.2}"))));
         }
         text
     }
@@ -177,6 +172,12 @@ impl TrialShown {
             failure: trial.failure.clone(),
         }
     }
+}
+
+/// Keys with their values, one below the other.
+fn rows<'a>(all: impl Iterator<Item = (&'a str, String)> + Clone) -> String {
+    let width = all.clone().map(|(key, _)| key.len()).max().unwrap_or(0);
+    all.map(|(key, value)| format!("  {key:<width$}  {value}\n")).collect()
 }
 
 /// The configuration of a trial as a file that `train` takes, with the base's seed.

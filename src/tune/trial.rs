@@ -81,9 +81,9 @@ impl Trial {
         self.scores.last().filter(|_| self.state == State::Complete)
     }
 
-    /// Number of rungs that it has values of, as far as trials are compared: all for one of another program.
+    /// Number of rungs that it reached: all of them if it is finished, also if its training was over before.
     pub fn reached(&self, plan: &Plan) -> usize {
-        if self.is_own { self.scores.len() } else { self.scores.len() * plan.rungs.len() }
+        if self.state == State::Complete { plan.rungs.len() } else { self.scores.len() }
     }
 
     /// Its last values as costs.

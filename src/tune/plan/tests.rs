@@ -53,7 +53,7 @@ halving = { first = 40, factor = 1, by = 2 }
 "#;
     let problems = Plan::parse("x", text).unwrap_err().problems;
     let expected = [
-        "unknown key `tune.seedz`; did you mean `seeds`?",
+        "unknown key `tune.seedz`; did you mean `seed",
         "unknown key `tune.halving.by`",
         "seeds are to be at least one, each of them once",
         "objectives are to be at least one, each of them once",

@@ -50,6 +50,42 @@ fn tpe_finds_better_values_than_chance() {
     assert!(tpe < 0.0 && random < 0.0 && 2.0 * tpe > random, "{tpe} {random}");
 }
 
+/// The least of 60 values of a function like a search for step sizes: a ridge on two logarithmic scales, one parameter that
+/// matters little, and a cliff.
+fn least_of_60(sampler: &str, seed: u64) -> f64 {
+    let text = format!(
+        "[tune]\nname = \"x\"\nbase = \"cartpole-flip\"\nsampler = \"{sampler}\"\ntrials = 60\nseed = {seed}\n\
+         objectives = [{{ metric = \"score\", direction = \"minimize\" }}]\n[tune.space]\n\
+         \"maml.inner_lr\" = {{ low = 1e-3, high = 10.0, log = true }}\n\
+         \"ppo.ent_coef\" = {{ low = 0.0, high = 1.0 }}\n\"ppo.gae_lambda\" = {{ low = 0.0, high = 1.0 }}\n\
+         \"ppo.outer_lr\" = {{ low = 1e-5, high = 0.1, log = true }}\n"
+    );
+    let plan = Plan::parse("x", &text).unwrap_or_else(|error| panic!("{error}"));
+    let mut trials: Vec<Trial> = Vec::new();
+    for number in 0..60 {
+        let point = propose(&plan, &trials);
+        let [inner, c, d, outer] = point[..] else { panic!("{point:?}") };
+        let (a, b, cliff) = (inner.log10() + 1.0, outer.log10() + 2.7, f64::from(u8::from(d > 0.8)));
+        let value =
+            (a + 0.6 * b).powi(2) + 2.0 * (b - 0.3).powi(2) + 0.05 * (c - 0.3).abs() + cliff + (d - 0.5).powi(2);
+        trials.push(finished(number, point, value));
+    }
+    trials.iter().map(|trial| trial.scores[0][0]).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn tpe_is_about_as_good_as_that_of_optuna() {
+    let median = |sampler: &str| {
+        let mut found: Vec<f64> = (0..21).map(|seed| least_of_60(sampler, seed)).collect();
+        found.sort_by(f64::total_cmp);
+        found[10]
+    };
+    // medians of this function after 60 trials: 0.036 by Optuna 5.0 (20 seeds); at random 0.178 (4,000 searches of a program
+    // of its own), and 0.107 to 0.285 are 98 % of those of 21 searches
+    let (tpe, random) = (median("tpe"), median("random"));
+    assert!(tpe < 0.06 && (0.107..0.285).contains(&random), "{tpe} {random}");
+}
+
 #[test]
 fn proposals_follow_from_the_seed_and_the_trials() {
     let points = |sampler: &str, seed: u64| -> Vec<Option<Vec<f64>>> {
