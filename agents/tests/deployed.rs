@@ -34,7 +34,7 @@ fn number(at: usize) -> f32 {
 
 fn form(layout: Layout, readings: usize) -> Form {
     let params = (0..layout.num_params()).map(|at| 0.4 * number(at)).collect();
-    Form { commands: commands(layout.head()), layout, readings, params, adaptation: None }
+    Form { commands: commands(layout.head()), layout, readings, rate_limit: None, params, adaptation: None }
 }
 
 fn normalizing(layout: Layout) -> Layout {

@@ -48,7 +48,8 @@ fn calls(work: impl FnOnce()) -> usize {
 
 fn form(layout: Layout, commands: Commands) -> Form {
     let params: Vec<f32> = (0..layout.num_params()).map(|k| ((k * 37 % 101) as f32 - 50.0) / 200.0).collect();
-    Form { layout, readings: 3, commands, params, adaptation: None }
+    let rate_limit = matches!(commands, Commands::Vector { .. }).then_some(0.1);
+    Form { layout, readings: 3, commands, rate_limit, params, adaptation: None }
 }
 
 fn kinds() -> Vec<Form> {

@@ -42,10 +42,10 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let trained = Trained::open(&args.run, args.checkpoint, Device::Cpu, None, threads(None))?;
     let origin = origin(&args.run, &trained);
     let Trained { config, agent, .. } = &trained;
-    let form = form::form(config, &**agent)?;
+    let form = form::form(config, &**agent, args.rate_limit)?;
     let policy = form.to_bytes();
     let spec = spec::spec(config, &origin, &form, &policy)?;
-    let vectors = vectors::vectors(config, &**agent)?;
+    let vectors = vectors::vectors(config, &**agent, args.rate_limit)?;
     let export = Export { form, policy, spec, vectors };
     write(&export, &trained, args)?;
     Ok(print(&told(&export, args))?)
@@ -96,7 +96,8 @@ fn write(export: &Export, trained: &Trained, args: &ExportArgs) -> Result<()> {
     if args.format.has(ExportFormat::Onnx) {
         let graphs = place.join("onnx");
         fs::create_dir(&graphs).during(during)?;
-        if let Some(reason) = onnx::write(trained, &graphs)?.no_adaptation.filter(|_| export.form.adaptation.is_some())
+        if let Some(reason) =
+            onnx::write(trained, &graphs, args.rate_limit)?.no_adaptation.filter(|_| export.form.adaptation.is_some())
         {
             message::warn(&format!("there is no onnx/adapt.onnx: {reason}"));
         }
