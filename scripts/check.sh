@@ -1,8 +1,8 @@
 #!/bin/sh
 # All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
-# exports.
+# exports, and their graphs in onnxruntime.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example, export.
+# scripts, package, clippy, docs, test, torch, example, export, onnx.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ run() { # name, command...
     fi
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export
+[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export onnx
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -30,7 +30,8 @@ for step; do
         run clippy-torch cargo clippy --workspace --all-targets --features metadrift/torch --locked -- -D warnings
         ;;
     docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
-    test) run test cargo test --workspace --locked ;;
+    # the graphs that it exports stay for onnx
+    test) run test env METADRIFT_ONNX="${CARGO_TARGET_DIR:-$PWD/target}/onnx" cargo test --workspace --locked ;;
     # the other crates know no libtorch
     torch) run torch cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked ;;
     example)
@@ -38,6 +39,7 @@ for step; do
         run example-torch sh scripts/example.sh --features torch
         ;;
     export) run export sh scripts/export.sh ;;
+    onnx) run onnx sh scripts/onnx.sh ;;
     package) run package cargo package --workspace --no-verify --allow-dirty --locked --quiet ;;
     *) echo "[check] no such step: $step" >&2; exit 2 ;;
     esac

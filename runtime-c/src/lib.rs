@@ -22,6 +22,7 @@ pub struct Machine {
 }
 
 /// `metadrift_adapted`
+#[derive(Default)]
 #[repr(C)]
 pub struct Change {
     episodes: usize,
