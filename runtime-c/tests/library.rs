@@ -57,8 +57,7 @@ fn noticed_adapted_and_went_on(mut controller: Command) {
         let of = |line: &&str| line.strip_prefix("episode ")?.split_once(": return ")?.1.parse().ok();
         lines.iter().filter_map(of).collect()
     };
-    let [before, collapsed, after] =
-        [&lines[..turned], &lines[turned..second], &lines[second..]].map(|lines| returns(lines));
+    let [before, collapsed, after] = [&lines[..turned], &lines[turned..second], &lines[second..]].map(returns);
     let mean = |returns: &[f64]| returns.iter().sum::<f64>() / returns.len() as f64;
     assert!(before.len() == 10 && collapsed.len() <= 2, "{text}");
     assert!(mean(&before) > 400.0 && mean(&collapsed) < 50.0 && mean(&after) > 400.0, "{text}");
