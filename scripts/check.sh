@@ -1,8 +1,8 @@
 #!/bin/sh
 # All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
-# exports, pages, the wheel for Python.
+# exports, their graphs in onnxruntime, pages, the wheel for Python.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example, export, page, python.
+# scripts, package, clippy, docs, test, torch, example, export, onnx, page, python.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ with_torch() { # arguments of cargo test
     cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked "$@"
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export page python
+[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export onnx page python
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -34,7 +34,8 @@ for step; do
         run clippy-torch cargo clippy --workspace --all-targets --features metadrift/torch --locked -- -D warnings
         ;;
     docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
-    test) run test cargo test --workspace --locked ;;
+    # the graphs that it exports stay for onnx
+    test) run test env METADRIFT_ONNX="${CARGO_TARGET_DIR:-$PWD/target}/onnx" cargo test --workspace --locked ;;
     # the other crates know no libtorch, and most of the program's tests meet none
     torch)
         run torch with_torch --lib --bins --test agents --test learners --test memory_estimate
@@ -45,6 +46,7 @@ for step; do
         run example-torch sh scripts/example.sh --features torch
         ;;
     export) run export sh scripts/export.sh ;;
+    onnx) run onnx sh scripts/onnx.sh ;;
     page) run page sh scripts/page.sh check ;;
     python) run python sh scripts/python.sh ;;
     # the module for Python goes out as a wheel

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Runs exported graphs in onnxruntime and compares them with their cases.
+"""Runs exported graphs in onnxruntime and compares them with their cases, and the controller in onnxruntime of the examples.
 
-    python3 -m venv venv && venv/bin/pip install onnx onnxruntime numpy
+    python3 -m venv venv && venv/bin/pip install -r scripts/onnx_requirements.txt
     METADRIFT_ONNX=/tmp/graphs cargo test --test program onnx
     venv/bin/python scripts/onnx_check.py /tmp/graphs/*
+
+`scripts/check.sh onnx` does all three.
 
 A policy's outputs must agree to 1e-5 of their size, an adaptation's parameters to 1e-6 of the length of the step or, of a
 short one, to a rounding of f32 (6e-8). Shapes that do not fit, and too few episodes, must be refused. Exit code 1 if anything is
@@ -11,6 +13,9 @@ not so.
 """
 import json
 import pathlib
+import re
+import statistics
+import subprocess
 import sys
 import time
 
@@ -93,8 +98,25 @@ def check(folder):
     return faults, ", ".join(told)
 
 
+def controller():
+    """Faults of the controller of the examples: it must notice that the motor was turned round, adapt, and go on as before."""
+    script = pathlib.Path(__file__).parents[1] / "examples/onnx_controller/controller.py"
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    if ran.returncode != 0:
+        return [f"controller: {ran.stderr}"]
+    parts = re.split(r"the motor is turned round\n|noticed a change\n", ran.stdout)
+    if len(parts) != 3 or ran.stdout.index("turned") > ran.stdout.index("noticed"):
+        return [f"controller: it has not noticed the change, or others\n{ran.stdout}"]
+    before, collapsed, after = ([int(r) for r in re.findall(r"return (\d+)", part)] for part in parts)
+    good = min(map(statistics.mean, (before, after))) > 400 and statistics.mean(collapsed) < 50 and len(collapsed) <= 2
+    return [] if good else [f"controller: it has not gone on as before\n{ran.stdout}"]
+
+
 def main():
     failed = False
+    for fault in controller():
+        failed = True
+        print(fault)
     for folder in sys.argv[1:]:
         faults, told = check(pathlib.Path(folder))
         print(f"{pathlib.Path(folder).name}: {told}")

@@ -26,7 +26,7 @@ pub use bench::{BenchArgs, BenchPart, SelftestArgs};
 pub use estimators::{EstimatorName, EstimatorsArgs, Mode};
 pub use evaluate::EvaluateArgs;
 pub use export::{ExportArgs, ExportFormat};
-pub use live::{DetectorName, LearningArgs, LiveArgs, Switch};
+pub use live::{DetectorName, LearningArgs, LiveArgs, Switch, TestName};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use report::ReportArgs;

@@ -192,6 +192,7 @@ fn the_measure_of_trust_tells_tasks_of_training_from_others() {
         };
         ["cartpole-flip", "pendulum-flip"].map(train).join(",")
     });
+    let mut short = Vec::new();
     for run in runs.split(',') {
         let (Trained { config, mut agent, .. }, _) = policy(Path::new(run));
         let usual = Protocol { tasks: 100, ..Protocol::of(&config, Split::InDist) };
@@ -215,6 +216,9 @@ fn the_measure_of_trust_tells_tasks_of_training_from_others() {
             config.name,
             100.0 * lost
         );
-        assert!(false_alarms <= 5 && (caught >= 90 || lost < 0.2));
+        if false_alarms > 5 || (caught < 90 && lost > 0.2) {
+            short.push(config.name.clone());
+        }
     }
+    assert!(short.is_empty(), "more than 5 % false alarms, or less than 90 % caught where 20 % is lost: {short:?}");
 }

@@ -72,6 +72,39 @@ fn a_vector_of_numbers_is_exported_with_its_limits() {
 }
 
 #[test]
+fn a_rate_limit_is_a_part_of_the_policy() {
+    let place = Place::new();
+    let pendulum = "name = \"swing\"\niterations = 1\ntask.env = \"pendulum\"\ntask.horizon = 25\n\
+        rollout = { num_tasks = 2, num_envs = 3 }\npolicy.hidden = [6]\n\
+        task.vary.mass = { law = \"uniform\", low = 0.8, high = 1.2 }\n";
+    fs::write(place.path("swing.toml"), pendulum).unwrap();
+    for (name, options) in [("maml", ""), ("state", "--learner ppo --set policy.log_std=\"state\"")] {
+        place.expect(0, &format!("train swing.toml {options} --iterations 1 --no-evaluate --run-dir {name}"));
+        place.expect(0, &format!("export {name} --to {name}-out --rate-limit 0.25"));
+        assert!(check(&place.path(&format!("{name}-out"))) >= 25, "{name}");
+        assert_eq!(spec(&place, &format!("{name}-out"))["actions"]["largest_change"], 0.25);
+        let vectors = fs::read_to_string(place.path(&format!("{name}-out")).join("vectors/drawn.csv")).unwrap();
+        let column = vectors.lines().next().unwrap().split(',').position(|column| column == "command0").unwrap();
+        let rows = vectors.lines().skip(1).map(|line| line.split(',').collect::<Vec<&str>>());
+        let (mut last, mut most) = (("", 0.0), 0.0_f32);
+        for row in rows.collect::<Vec<_>>().iter() {
+            let (life, command): (&str, f32) = (row[0], row[column].parse().unwrap());
+            let before = if last.0 == life { last.1 } else { 0.0 };
+            most = most.max((command - before).abs());
+            last = (life, command);
+        }
+        // commands of a torque up to 2 that are drawn jump by more
+        assert!((most - 0.25).abs() < 1e-6, "{most}");
+    }
+    place.expect(0, "train swing.toml --learner rl2 --iterations 1 --no-evaluate --run-dir seeing");
+    assert!(place.expect(2, "export seeing --to out --rate-limit 0.25").contains("sees its last commands"));
+    place.expect(0, "train tiny.toml --iterations 1 --no-evaluate --run-dir choices");
+    assert!(place.expect(2, "export choices --to out --rate-limit 0.25").contains("choices"));
+    assert!(place.expect(2, "export maml --to out --rate-limit 0").contains("positive"));
+    assert!(!place.path("out").exists());
+}
+
+#[test]
 fn the_folder_holds_what_the_format_asks_for() {
     let place = Place::new();
     place.expect(0, "train tiny.toml --iterations 2 --no-evaluate --run-dir run");

@@ -39,11 +39,13 @@ fn every_kind_of_policy_has_a_graph_and_cases() {
         let kept = std::env::var_os("METADRIFT_ONNX").map(|dir| PathBuf::from(dir).join(name));
         let dir = kept.unwrap_or_else(|| place.path(&format!("{name}-onnx")));
         fs::create_dir_all(&dir).unwrap();
-        let written = onnx::write(&run, &dir).unwrap();
+        let rate_limit = (name == "pendulum").then_some(0.25);
+        let written = onnx::write(&run, &dir, rate_limit).unwrap();
         assert_eq!((written.files.len(), written.no_adaptation.is_none()), if adapts { (4, true) } else { (2, false) });
         let policy = fs::read(dir.join("policy.onnx")).unwrap();
         assert!(["obs", "params", "action", "MatMul"].iter().all(|word| holds(&policy, word)), "{name}");
         assert_eq!(holds(&policy, "state_out"), ["memory", "torque"].contains(&name));
+        assert_eq!(holds(&policy, "command_before"), rate_limit.is_some());
         for file in written.files.iter().filter(|file| file.extension().is_some_and(|end| end == "json")) {
             let cases: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
             assert!(!cases.is_empty() && cases.iter().all(|case| case["outputs"].as_object().is_some()));
@@ -52,5 +54,5 @@ fn every_kind_of_policy_has_a_graph_and_cases() {
     let control = "train cartpole-flip --learner adaptive-control --iterations 1 --run-dir control --no-evaluate -q";
     place.expect(0, control);
     let run = Trained::open(&place.path("control"), Which::Last, Device::Cpu, None, 1).unwrap();
-    assert_eq!(onnx::write(&run, &place.path("control")).unwrap_err().code(), 2);
+    assert_eq!(onnx::write(&run, &place.path("control"), None).unwrap_err().code(), 2);
 }

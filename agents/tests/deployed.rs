@@ -17,6 +17,8 @@ use metadrift_agents::{
 };
 use metadrift_random::{Purpose, Stream};
 
+use crate::c_library::Opened;
+
 const BOUND: f32 = 1.5;
 
 /// The commands of a policy with that head.
@@ -34,7 +36,7 @@ fn number(at: usize) -> f32 {
 
 fn form(layout: Layout, readings: usize) -> Form {
     let params = (0..layout.num_params()).map(|at| 0.4 * number(at)).collect();
-    Form { commands: commands(layout.head()), layout, readings, params, adaptation: None }
+    Form { commands: commands(layout.head()), layout, readings, rate_limit: None, params, adaptation: None }
 }
 
 fn normalizing(layout: Layout) -> Layout {
@@ -145,9 +147,32 @@ impl Point {
     }
 }
 
-/// Lets `policy` live through the episodes of `lanes` lanes, at most `steps` steps each, and writes what happens to
+/// A deployed policy, with its adapter, and the same one in the C library.
+struct Deployed {
+    policy: Policy,
+    adapter: Adapter,
+    library: Opened,
+}
+
+impl Deployed {
+    fn new(form: &Form, steps: usize) -> Deployed {
+        let policy = opened(form);
+        Deployed {
+            adapter: Adapter::new(&policy, steps).unwrap(),
+            policy,
+            library: Opened::new(&form.to_bytes(), steps),
+        }
+    }
+}
+
+/// Lets the policies live through the episodes of `lanes` lanes, at most `steps` steps each, and writes what happens to
 /// `rollout`.
-fn live(policy: &mut Policy, adapter: &mut Adapter, (rollout, trained): (&mut Rollout, &HostPolicy), seed: u64) {
+fn live(deployed: &mut Deployed, (rollout, trained): (&mut Rollout, &HostPolicy), seed: u64) {
+    let Deployed { policy, adapter, library } = deployed;
+    let head = match policy.commands() {
+        Commands::Choices(count) => Head::Categorical(count),
+        Commands::Vector { dim, .. } => Head::Gaussian(dim),
+    };
     let Shape { steps, envs, act_dim, .. } = rollout.shape();
     let mut scratch = trained.scratch();
     let mut slabs = rollout.slabs();
@@ -160,6 +185,9 @@ fn live(policy: &mut Policy, adapter: &mut Adapter, (rollout, trained): (&mut Ro
             let noise = uniforms(seed, (lane * steps + t) as u64);
             let mut given = vec![0.0; act_dim];
             policy.sample(&before, noise, &mut given).unwrap();
+            let mut in_c = vec![0.0; act_dim];
+            library.sample(&before, (seed, (lane * steps + t) as u64), &mut in_c);
+            assert_eq!(bits(&in_c), bits(&given));
             // a choice is full force to one side or the other
             let force = if policy.commands() == Commands::Choices(2) { 2.0 * given[0] - 1.0 } else { given[0] };
             let (reward, terminated) = point.step(force);
@@ -172,10 +200,12 @@ fn live(policy: &mut Policy, adapter: &mut Adapter, (rollout, trained): (&mut Ro
                 End::Going
             };
             adapter.record(policy, reward, &point.at, end).unwrap();
+            library.record(reward, &point.at, end);
             // the trainer's policy on the same observation
             let (mut out, mut action, mut log_prob) = (vec![0.0; trained.outputs()], vec![0.0; act_dim], [0.0]);
             trained.forward(&before, &mut out, &mut scratch);
             trained.sample(&out, |_| noise, &mut action, &mut log_prob);
+            assert_eq!(bits(&given), bits(&command(&action, head)));
             let row = t * envs + lane;
             slab.obs[2 * row..2 * row + 2].copy_from_slice(&before);
             slab.next_obs[2 * row..2 * row + 2].copy_from_slice(&point.at);
@@ -199,8 +229,7 @@ fn adapt_both(layout: &Layout, loss: InnerLoss, rounds: u64) -> usize {
     let (gamma, gae_lambda) = (0.95, 0.9);
     let (episodes, horizon) = (SHAPE.envs, SHAPE.steps);
     form.adaptation = Some(Adaptation { loss, gamma, gae_lambda, rates: rates.clone(), episodes, horizon, steps: 2 });
-    let mut policy = opened(&form);
-    let mut adapter = Adapter::new(&policy, SHAPE.envs * SHAPE.steps).unwrap();
+    let mut deployed = Deployed::new(&form, SHAPE.envs * SHAPE.steps);
     let plain = layout.clone().normalizing(None);
     let backend = Arc::new(NativeBackend::new(plain, 1));
     let estimator = Estimator { gamma, gae_lambda, threads: 1 };
@@ -208,19 +237,22 @@ fn adapt_both(layout: &Layout, loss: InnerLoss, rounds: u64) -> usize {
         Adaptive::new(backend, loss, estimator, form.params.clone(), rates).normalizing(layout.normalizer().cloned());
     let mut moved = 0;
     for round in 0..rounds {
-        adapter.reset(&mut policy);
+        deployed.adapter.reset(&mut deployed.policy);
+        deployed.library.reset();
         agent.begin(1);
         for step in 0..2 {
             let before = agent.policies().params[0].clone();
             let trained = HostPolicy::new(layout, &before);
             let mut rollout = Rollout::new(SHAPE, SHAPE.steps as u32);
-            live(&mut policy, &mut adapter, (&mut rollout, &trained), 2 * round + step);
+            live(&mut deployed, (&mut rollout, &trained), 2 * round + step);
             let samples = Trajectories::rows(&rollout.task(0)).count();
             agent.adapt(&rollout).unwrap();
-            let adapted = adapter.adapt(&mut policy).unwrap();
+            let adapted = deployed.adapter.adapt(&mut deployed.policy).unwrap();
             assert_eq!((adapted.episodes, adapted.samples), (SHAPE.envs, samples));
             let expected = &agent.policies().params[0];
-            assert_eq!(bits(adapter.params()), bits(expected), "{:?}, round {round}, step {step}", layout.head());
+            let place = format!("{:?}, round {round}, step {step}", layout.head());
+            assert_eq!(bits(deployed.adapter.params()), bits(expected), "{place}");
+            assert_eq!(bits(&deployed.library.adapt()), bits(expected), "{place}");
             moved += usize::from(before != *expected);
         }
     }
@@ -243,4 +275,57 @@ fn adaptation_gives_the_parameters_of_the_trainer() {
         }
     }
     assert_eq!(moved, 5 * 2 * 50 * 2, "every adaptation moves the policy");
+}
+
+/// The number of ticks of the long comparison: `METADRIFT_TICKS` asks for others.
+fn ticks() -> usize {
+    std::env::var("METADRIFT_TICKS").map_or(100_000, |ticks| ticks.parse().expect("METADRIFT_TICKS is a number"))
+}
+
+#[test]
+fn a_long_life_in_rust_and_c_is_that_of_the_trainer_at_every_tick() {
+    let layout = normalizing(Layout::new(4, &[64, 64], Head::Categorical(2)));
+    let form = form(layout.clone(), 4);
+    let trained = HostPolicy::new(&layout, &form.params);
+    let (mut scratch, mut policy, mut library) = (trained.scratch(), opened(&form), Opened::new(&form.to_bytes(), 0));
+    let mut out = vec![0.0; trained.outputs()];
+    let (mut action, mut given, mut in_c, mut log_prob) = ([0.0], [0.0], [0.0], [0.0]);
+    for tick in 0..ticks() {
+        let obs: [f32; 4] = std::array::from_fn(|at| 3.0 * number(tick * 4 + at));
+        let noise = uniforms(1, tick as u64);
+        trained.forward(&obs, &mut out, &mut scratch);
+        if tick % 2 == 1 {
+            trained.sample(&out, |_| noise, &mut action, &mut log_prob);
+            policy.sample(&obs, noise, &mut given).unwrap();
+            library.sample(&obs, (1, tick as u64), &mut in_c);
+        } else {
+            trained.mode(&out, &mut action);
+            policy.act(&obs, &mut given).unwrap();
+            library.act(&obs, &mut in_c);
+        }
+        assert_eq!([bits(&given), bits(&in_c)], [bits(&action), bits(&action)], "tick {tick}");
+    }
+}
+
+#[test]
+fn a_long_memory_in_rust_and_c_is_that_of_the_trainer_at_every_tick() {
+    let layout = Layout::recurrent(3, 16, 24, Head::Gaussian(1));
+    let form = form(layout.clone(), 3);
+    let mut trained = RecurrentPolicy::new(&layout, &form.params, 1);
+    let (mut policy, mut library) = (opened(&form), Opened::new(&form.to_bytes(), 0));
+    let (mut action, mut given, mut in_c, mut log_prob) = ([0.0], [0.0], [0.0], [0.0]);
+    for tick in 0..ticks() {
+        let obs: [f32; 3] = std::array::from_fn(|at| number(tick * 4 + at));
+        let (reward, ended) = (4.0 * number(tick * 4 + 3), tick % 50 == 49);
+        let end = if ended { End::Stopped } else { End::Going };
+        trained.observe(&obs);
+        trained.sample(|_| uniforms(2, tick as u64), &mut action, &mut log_prob);
+        policy.sample(&obs, uniforms(2, tick as u64), &mut given).unwrap();
+        library.sample(&obs, (2, tick as u64), &mut in_c);
+        let expected = bits(&command(&action, Head::Gaussian(1)));
+        assert_eq!([bits(&given), bits(&in_c)], [expected.clone(), expected], "tick {tick}");
+        trained.outcome(&action, &[reward], |_| ended);
+        policy.outcome(reward, &obs, end).unwrap();
+        library.outcome(reward, &obs, end);
+    }
 }

@@ -1,6 +1,7 @@
 //! The tests of this crate's public interface, in one binary: every binary more compiles the generic code again.
 
 mod baseline;
+mod c_library;
 mod context;
 mod deployed;
 mod inner_rule;

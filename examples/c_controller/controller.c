@@ -1,8 +1,10 @@
-/* A cart-pole whose motor is turned round while it runs. The controller sees only that its return has collapsed: it tries
- * things out for a few episodes, adapts, and goes on. How to build it: README.md beside this file. */
+/* A cart-pole whose motor is turned round while it runs. The controller has a detector, which learns to predict the next
+ * readings and notices that they come otherwise: it tries things out for a few episodes, adapts, and goes on. How to build it:
+ * README.md beside this file. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "metadrift.h"
 
@@ -10,6 +12,9 @@ enum { STEPS = 500, EPISODES = 24, TURNED = 10 }; /* the motor is turned before 
 
 static float gain = 1; /* of the motor; the controller does not know it */
 static uint64_t tick;
+static metadrift_policy *policy;
+static metadrift_detector *detector;
+static int changed; /* since the last adaptation */
 
 static void ok(metadrift_code code) {
     if (code == METADRIFT_OK) return;
@@ -28,45 +33,48 @@ static int fallen(float *s, float command) {
 }
 
 /* One episode; gives its return. A policy that is to learn draws its commands and records what follows. */
-static int episode(metadrift_policy *policy, int learns) {
-    float state[4], command, u[4];
+static int episode(int learns) {
+    float state[4], before[4], command, u[4];
+    int alarm;
     ok(metadrift_uniforms(7, tick++, u));
     for (int k = 0; k < 4; k++) state[k] = 0.1f * u[k] - 0.05f;
     for (int step = 1;; step++) {
         ok(metadrift_uniforms(8, tick++, u));
         ok(learns ? metadrift_sample(policy, state, 4, u, &command, 1) : metadrift_act(policy, state, 4, &command, 1));
+        memcpy(before, state, sizeof before);
         metadrift_end end = fallen(state, command) ? METADRIFT_TERMINATED : step == STEPS ? METADRIFT_STOPPED : METADRIFT_GOING;
+        ok(metadrift_detector_step(detector, before, 4, &command, 1, state, &alarm));
+        if (alarm) printf("noticed a change at step %d\n", step), changed = 1;
         if (learns) ok(metadrift_record(policy, 1, state, 4, end));
         if (end != METADRIFT_GOING) return step;
     }
 }
 
 /* Takes the adaptation back, tries things out for as many episodes as in training, and adapts to them. */
-static void adapt(metadrift_policy *policy) {
+static void adapt(void) {
     metadrift_adapted adapted;
     size_t episodes = metadrift_episodes_per_step(policy);
     ok(metadrift_reset(policy));
-    for (size_t k = 0; k < episodes; k++) episode(policy, 1);
+    for (size_t k = 0; k < episodes; k++) episode(1);
     ok(metadrift_adapt(policy, &adapted));
     printf("adapted to %zu episodes of mean return %.1f\n", adapted.episodes, adapted.mean_return);
+    changed = 0;
 }
 
 int main(int argc, char **argv) {
     static unsigned char file[1 << 17];
     FILE *in = fopen(argc > 1 ? argv[1] : "policy.bin", "rb");
     size_t length = in != NULL ? fread(file, 1, sizeof file, in) : 0;
-    metadrift_policy *policy;
-    double usual = 0; /* running mean of the returns since the last adaptation */
     ok(metadrift_open(file, length, &policy));
+    ok(metadrift_detector_open(policy, METADRIFT_PREDICTION, METADRIFT_CUSUM, METADRIFT_THRESHOLD_OF_PREDICTION, &detector));
     ok(metadrift_room(policy, metadrift_episodes_per_step(policy) * STEPS));
-    adapt(policy);
+    adapt();
     for (int k = 0; k < EPISODES; k++) {
         if (k == TURNED) gain = -1, puts("the motor is turned round");
-        int earned = episode(policy, 0);
-        printf("episode %2d: return %d\n", k, earned);
-        if (earned < 0.3 * usual) adapt(policy), usual = 0;
-        else usual = usual == 0 ? earned : 0.8 * usual + 0.2 * earned;
+        printf("episode %2d: return %d\n", k, episode(0));
+        if (changed) adapt();
     }
+    metadrift_detector_close(detector);
     metadrift_close(policy);
     return 0;
 }

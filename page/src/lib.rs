@@ -9,7 +9,7 @@ pub mod world;
 
 use std::{ffi::c_int, slice, str};
 
-use metadrift_c::guard::{Failed, coded, null};
+use metadrift_c::border::{Failed, coded, null};
 
 pub use setup::Setup;
 pub use world::World;

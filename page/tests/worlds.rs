@@ -16,7 +16,8 @@ fn right() -> Vec<u8> {
     let rates = vec![0.1; params.len()];
     let adaptation =
         Adaptation { loss: InnerLoss::LVC, gamma: 0.9, gae_lambda: 0.9, rates, episodes: 2, horizon: 50, steps: 1 };
-    Form { layout, readings: 4, commands: Commands::Choices(2), params, adaptation: Some(adaptation) }.to_bytes()
+    Form { layout, readings: 4, commands: Commands::Choices(2), rate_limit: None, params, adaptation: Some(adaptation) }
+        .to_bytes()
 }
 
 /// At rest in the middle, with a pole of 0.1 kg and 1 m on a cart of 1 kg.

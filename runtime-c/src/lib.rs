@@ -4,7 +4,8 @@
 //! stays with its thread.
 
 #[doc(hidden)]
-pub mod guard;
+pub mod border;
+mod watch;
 
 use std::{
     ffi::{c_char, c_int},
@@ -13,7 +14,7 @@ use std::{
 
 use metadrift_runtime::{Adapter, Fault, Policy, uniforms};
 
-use guard::{Failed, NOT_A_POLICY, coded, end, machine, message, null, numbers, numbers_mut};
+use border::{Failed, NOT_A_POLICY, coded, end, machine, message, null, numbers, numbers_mut};
 
 /// A policy with its adapter, as C holds it.
 pub struct Machine {
@@ -22,6 +23,7 @@ pub struct Machine {
 }
 
 /// `metadrift_adapted`
+#[derive(Default)]
 #[repr(C)]
 pub struct Change {
     episodes: usize,
@@ -121,6 +123,22 @@ pub unsafe extern "C" fn metadrift_episodes_per_step(policy: *const Machine) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn metadrift_horizon(policy: *const Machine) -> usize {
     unsafe { size(policy, |machine| machine.policy.adaptation().map_or(0, |adaptation| adaptation.horizon)) }
+}
+
+/// `metadrift_set_command`
+///
+/// # Safety
+/// As [`metadrift_act`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn metadrift_set_command(
+    policy: *mut Machine,
+    command: *const f32,
+    command_size: usize,
+) -> c_int {
+    coded(|| {
+        let machine = unsafe { machine(policy) }?;
+        Ok(machine.policy.set_command(unsafe { numbers(command, command_size, "the command") }?)?)
+    })
 }
 
 /// `metadrift_begin`

@@ -22,6 +22,11 @@ int main(int argc, char **argv) {
     metadrift_adapted adapted;
     float observation[4] = {0}, command[1] = {7}, uniforms[4] = {0.5f, 0.5f, 0.5f, 0.5f};
     size_t count;
+    metadrift_detector *detector = NULL;
+    metadrift_guard *guard = NULL;
+    metadrift_opinion opinion;
+    double evidence;
+    int answer = 7;
 
     if (strcmp(metadrift_error(), "") != 0) return 1;
     expect(metadrift_open(NULL, length, &policy), METADRIFT_NULL, "the file is null");
@@ -66,6 +71,48 @@ int main(int argc, char **argv) {
     expect(metadrift_parameters(policy, command, 1), METADRIFT_LENGTH, "the parameters");
     expect(metadrift_parameters(NULL, command, count), METADRIFT_NULL, "the policy");
     ok(metadrift_reset(policy));
+    expect(metadrift_set_command(policy, observation, 4), METADRIFT_LENGTH, "the command");
+
+    expect(metadrift_detector_open(NULL, METADRIFT_RETURNS, METADRIFT_CUSUM, 5, &detector), METADRIFT_NULL, "the policy");
+    expect(metadrift_detector_open(policy, (metadrift_watch)2, METADRIFT_CUSUM, 5, &detector), METADRIFT_NOT_FINITE, "2 is no");
+    expect(metadrift_detector_open(policy, METADRIFT_RETURNS, (metadrift_test)9, 5, &detector), METADRIFT_NOT_FINITE, "9 is no");
+    expect(metadrift_detector_open(policy, METADRIFT_RETURNS, METADRIFT_CUSUM, 0, &detector), METADRIFT_NOT_FINITE, "threshold");
+    expect(metadrift_detector_open(policy, METADRIFT_RETURNS, METADRIFT_CUSUM, 5, NULL), METADRIFT_NULL, "the place");
+    expect(metadrift_detector_step(NULL, observation, 4, command, 1, observation, &answer), METADRIFT_NULL, "the detector");
+    if (detector != NULL) return 1;
+    ok(metadrift_detector_open(policy, METADRIFT_PREDICTION, METADRIFT_PAGE_HINKLEY, 40, &detector));
+    expect(metadrift_detector_step(detector, observation, 3, command, 1, observation, &answer), METADRIFT_LENGTH, "3 numbers");
+    expect(metadrift_detector_step(detector, observation, 4, command, 1, observation, NULL), METADRIFT_NULL, "the place");
+    expect(metadrift_detector_step(detector, observation, 4, command, 1, NULL, &answer), METADRIFT_NULL, "the next");
+    expect(metadrift_detector_episode(detector, NAN, &answer), METADRIFT_NOT_FINITE, "the return");
+    if (answer != 7) return 1;
+    ok(metadrift_detector_step(detector, observation, 4, command, 1, observation, &answer));
+    if (answer != 0) return 1;
+    ok(metadrift_detector_restart(detector));
+    metadrift_detector_close(detector);
+    metadrift_detector_close(NULL);
+
+    expect(metadrift_guard_open(1, &guard), METADRIFT_NOT_FINITE, "a level");
+    expect(metadrift_guard_open(0.05, NULL), METADRIFT_NULL, "the place");
+    ok(metadrift_guard_open(0.05, &guard));
+    expect(metadrift_guard_toss(guard, 1, &answer), METADRIFT_NOT_FINITE, "[0, 1)");
+    expect(metadrift_guard_see(guard, INFINITY, 1, &answer), METADRIFT_NOT_FINITE, "the return");
+    expect(metadrift_guard_state(guard, &opinion, NULL), METADRIFT_NULL, "the evidence");
+    expect(metadrift_guard_renew(NULL), METADRIFT_NULL, "the guard");
+    /* an adapted policy that earns 1 where the other earns 2 */
+    for (count = 0, answer = 0; !answer && count < 100; count++) {
+        int adapted_acts;
+        ok(metadrift_uniforms(1, count, uniforms));
+        ok(metadrift_guard_toss(guard, uniforms[0], &adapted_acts));
+        ok(metadrift_guard_see(guard, adapted_acts ? 1 : 2, adapted_acts, &answer));
+    }
+    ok(metadrift_guard_state(guard, &opinion, &evidence));
+    if (!answer || opinion != METADRIFT_ROLLED_BACK || evidence < 2 / 0.05) return 1;
+    ok(metadrift_guard_renew(guard));
+    ok(metadrift_guard_state(guard, &opinion, &evidence));
+    if (opinion != METADRIFT_TRIAL || evidence != 1) return 1;
+    metadrift_guard_close(guard);
+    metadrift_guard_close(NULL);
     metadrift_close(policy);
     puts("all refused");
     return 0;

@@ -43,7 +43,8 @@ pub struct Adapted {
 ///     episodes: 10, horizon: 5, steps: 1,
 /// };
 /// let commands = Commands::Choices(2);
-/// let mut policy = Policy::new(Form { layout, readings: 1, commands, params, adaptation: Some(adaptation) });
+/// let form = Form { layout, readings: 1, commands, rate_limit: None, params, adaptation: Some(adaptation) };
+/// let mut policy = Policy::new(form);
 /// let mut adapter = Adapter::new(&policy, 10 * 5)?;
 /// let mut command = [0.0];
 /// let mut tick = 0;

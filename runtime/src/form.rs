@@ -26,6 +26,9 @@ pub struct Form {
     pub readings: usize,
     /// The commands that it gives.
     pub commands: Commands,
+    /// Largest change of each component of a command from one tick to the next, in the command's unit; none if there is no
+    /// such limit, as for choices.
+    pub rate_limit: Option<f32>,
     /// Parameters before adaptation, `[num_params]`.
     pub params: Vec<f32>,
     /// The way of adapting by gradient steps; none if it adapts by its memory, or not at all.
@@ -101,9 +104,10 @@ impl Form {
         out.count(self.readings);
         match self.commands {
             Commands::Choices(count) => out.counts(&[0, count]),
-            Commands::Vector { dim, .. } => out.counts(&[1, dim]),
+            Commands::Vector { dim, .. } => out.counts(&[1 + usize::from(self.rate_limit.is_some()), dim]),
         }
         out.single(self.commands.scale());
+        self.rate_limit.into_iter().for_each(|rate| out.single(rate));
         out.singles(&self.params);
         out.count(usize::from(self.adaptation.is_some()));
         if let Some(adaptation) = &self.adaptation {
@@ -184,18 +188,22 @@ impl Form {
         let (kind, count, bound) = (file.count()?, file.size()?, file.single()?);
         let commands = match (kind, layout.head()) {
             (0, Head::Categorical(n)) if n == count && n > 0 => Commands::Choices(count),
-            (1, Head::Gaussian(n) | Head::StateGaussian(n)) if n == count && bound > 0.0 && bound.is_finite() => {
+            (1 | 2, Head::Gaussian(n) | Head::StateGaussian(n)) if n == count && bound > 0.0 && bound.is_finite() => {
                 Commands::Vector { dim: count, bound }
             }
             _ => return Err(Malformed::Invalid("the commands")),
         };
+        let rate_limit = if kind == 2 { Some(file.single()?) } else { None };
+        if rate_limit.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
+            return Err(Malformed::Invalid("the rate limit"));
+        }
         let params = file.singles(layout.num_params())?;
         let adaptation = match file.count()? {
             0 => None,
             1 => Some(read_adaptation(&mut file, params.len())?),
             _ => return Err(Malformed::Invalid("the adaptation")),
         };
-        let form = Form { layout, readings, commands, params, adaptation };
+        let form = Form { layout, readings, commands, rate_limit, params, adaptation };
         form.check()?;
         if file.0.is_empty() { Ok(form) } else { Err(Malformed::Damaged) }
     }

@@ -4,7 +4,8 @@
 //!
 //! [`Policy`] is the policy of a file that `metadrift export` has written; it acts, and remembers where it has a memory or
 //! sees a window of the past. [`Adapter`] records the episodes of a policy that adapts by gradient steps, and takes these
-//! steps.
+//! steps. A [`detector::Detector`] notices that the world has changed, and a [`guard::Guard`] takes an adapted policy back
+//! once it is shown to be worse than the unadapted one.
 //!
 //! The other modules are what the two are made of, and what learners build on. Parameters are flat `f32` vectors, laid out by
 //! [`layout::Layout`]. [`host_policy`] acts with a perceptron, also one that sees a latent [`context`], [`recurrent`] with a
@@ -21,8 +22,10 @@ pub mod baseline;
 pub mod batch;
 mod bytes;
 pub mod context;
+pub mod detector;
 mod fault;
 mod form;
+pub mod guard;
 pub mod host_policy;
 pub mod inputs;
 #[doc(hidden)]
@@ -32,6 +35,7 @@ pub mod loss;
 #[cfg(any(test, not(feature = "std")))]
 mod math;
 mod policy;
+mod prediction;
 mod prelude;
 pub mod recurrent;
 #[doc(hidden)]

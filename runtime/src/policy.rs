@@ -7,7 +7,7 @@ use crate::{
     layout::{Core, Layout},
     prelude::*,
     recurrent::RecurrentPolicy,
-    window::{Commands, Window},
+    window::{Commands, Window, near},
 };
 
 /// The network of a policy, with its work space.
@@ -37,7 +37,8 @@ impl Network {
 ///
 /// let layout = Layout::new(4, &[8], Head::Categorical(2));
 /// let params = layout.init(0.0, || 0.1);
-/// let form = Form { layout, readings: 4, commands: Commands::Choices(2), params, adaptation: None };
+/// let commands = Commands::Choices(2);
+/// let form = Form { layout, readings: 4, commands, rate_limit: None, params, adaptation: None };
 /// let file = form.to_bytes();
 ///
 /// let mut policy = Policy::from_bytes(&file)?;
@@ -65,8 +66,9 @@ pub struct Policy {
     out: Vec<f32>,
     /// The last action as the policy drew it, in its own unit, `[act_dim]`.
     drawn: Vec<f32>,
-    /// The same as a command, within its limits, `[act_dim]`.
+    /// The same as a command, within its limits, `[act_dim]`; 0 before the first.
     command: Vec<f32>,
+    rate_limit: Option<f32>,
     stage: Stage,
 }
 
@@ -114,7 +116,7 @@ impl Policy {
     /// If the parts of the form do not belong together.
     pub fn new(form: Form) -> Policy {
         let (own, window) = (form.obs_dim(), form.window());
-        let Form { layout, commands, params, adaptation, .. } = form;
+        let Form { layout, commands, rate_limit, params, adaptation, .. } = form;
         let actions = commands.act_dim();
         let mut policy = Policy {
             network: Network::new(&layout, &params),
@@ -123,6 +125,7 @@ impl Policy {
             out: vec![0.0; layout.head().outputs()],
             drawn: vec![0.0; actions],
             command: vec![0.0; actions],
+            rate_limit,
             stage: Stage::Waiting,
             start: params,
             layout,
@@ -151,6 +154,11 @@ impl Policy {
         self.window.commands
     }
 
+    /// Its readings and commands, which a detector has to know.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
     /// True if it adapts while it acts, by a memory or a window, and so needs every [`outcome`](Self::outcome).
     pub fn remembers(&self) -> bool {
         !self.past.is_empty() || matches!(self.network, Network::Recurrent(_))
@@ -161,8 +169,28 @@ impl Policy {
         self.adaptation.as_ref()
     }
 
-    /// Forgets what it remembers: another machine, or a new life, begins. Parameters stay.
+    /// Largest change of each component of a command from one to the next, in its unit, if there is such a limit.
+    pub fn rate_limit(&self) -> Option<f32> {
+        self.rate_limit
+    }
+
+    /// Tells the command that is in force on the machine, `[act_dim]`, from which a rate limit counts. That is the last one
+    /// that this policy gave, and 0 at the beginning; tell it if another policy, or nobody, has acted since. It is taken
+    /// within the limits of commands.
+    ///
+    /// # Errors
+    /// If the length is wrong or a number is not finite.
+    pub fn set_command(&mut self, command: &[f32]) -> Result<(), Fault> {
+        check("the command", command, self.command.len())?;
+        let commands = self.window.commands;
+        self.command.iter_mut().zip(command).for_each(|(own, command)| *own = commands.limited(*command));
+        self.stage = Stage::Waiting;
+        Ok(())
+    }
+
+    /// Forgets what it remembers: another machine, or a new life, begins, and the command in force is 0. Parameters stay.
     pub fn begin(&mut self) {
+        self.command.fill(0.0);
         self.past.fill(0.0);
         if let Network::Recurrent(network) = &mut self.network {
             network.forget();
@@ -236,8 +264,10 @@ impl Policy {
             return Err(Fault::NotFinite("an output of the policy"));
         }
         let commands = self.window.commands;
-        let limited = |drawn: &f32| commands.limited(drawn * commands.scale());
-        self.command.iter_mut().zip(self.drawn.iter().map(limited)).for_each(|(own, command)| *own = command);
+        for (own, drawn) in self.command.iter_mut().zip(&self.drawn) {
+            let wanted = commands.command(*drawn);
+            *own = self.rate_limit.map_or(wanted, |rate| near(wanted, *own, rate));
+        }
         command.copy_from_slice(&self.command);
         self.stage = stage;
         Ok(())

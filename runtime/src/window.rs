@@ -36,6 +36,11 @@ impl Commands {
         }
     }
 
+    /// A component of the command for one of an action, as a policy draws it.
+    pub fn command(self, action: f32) -> f32 {
+        self.limited(action * self.scale())
+    }
+
     /// A component of a command within its limits.
     pub fn limited(self, command: f32) -> f32 {
         match self {
@@ -51,6 +56,11 @@ impl Commands {
             Commands::Vector { bound, .. } => (command / bound).clamp(-1.0, 1.0),
         }
     }
+}
+
+/// The command nearest to `wanted` that differs from `last`, the one in force, by `rate` at most.
+pub fn near(wanted: f32, last: f32, rate: f32) -> f32 {
+    wanted.clamp(last - rate, last + rate)
 }
 
 /// The sizes of a transition. Of each there are the change of every reading, the command (in units of a full one), the

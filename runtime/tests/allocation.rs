@@ -1,4 +1,4 @@
-//! Acting and recording allocate nothing.
+//! Acting, recording, detecting and guarding allocate nothing.
 
 use std::{
     alloc::{GlobalAlloc, Layout as Memory, System},
@@ -8,11 +8,13 @@ use std::{
 
 use metadrift_runtime::{
     Adaptation, Adapter, End, Form, Policy,
+    detector::{Detector, Test},
+    guard::Guard,
     inputs::Normalizer,
     layout::{Head, Layout},
     loss::InnerLoss,
     uniforms,
-    window::Commands,
+    window::{Commands, Window},
 };
 
 thread_local! {
@@ -48,7 +50,8 @@ fn calls(work: impl FnOnce()) -> usize {
 
 fn form(layout: Layout, commands: Commands) -> Form {
     let params: Vec<f32> = (0..layout.num_params()).map(|k| ((k * 37 % 101) as f32 - 50.0) / 200.0).collect();
-    Form { layout, readings: 3, commands, params, adaptation: None }
+    let rate_limit = matches!(commands, Commands::Vector { .. }).then_some(0.1);
+    Form { layout, readings: 3, commands, rate_limit, params, adaptation: None }
 }
 
 fn kinds() -> Vec<Form> {
@@ -86,6 +89,30 @@ fn acting_allocates_nothing() {
         });
         assert_eq!(found, 0, "{kind}");
     }
+}
+
+#[test]
+fn a_detector_and_a_guard_allocate_nothing() {
+    let window = Window { readings: 3, commands: Commands::Vector { dim: 1, bound: 2.0 } };
+    let mut detectors =
+        [Detector::of_prediction(Test::Cusum, 40.0, window), Detector::of_returns(Test::PageHinkley, 5.0)];
+    let mut guard = Guard::new(0.05).unwrap();
+    let mut alarms = [0; 2];
+    let found = calls(|| {
+        for tick in 0..1000 {
+            let gain = if tick < 500 { 1.0 } else { -1.0 };
+            let [a, b, c, _] = uniforms(2, tick);
+            for (detector, alarms) in detectors.iter_mut().zip(&mut alarms) {
+                let next = [0.9 * a, b + gain * (c - 0.5), 0.0];
+                *alarms += usize::from(detector.step(&[a, b, 0.0], &[c - 0.5], &next).unwrap());
+                *alarms += usize::from(detector.episode(f64::from(gain + 0.1 * a)).unwrap());
+            }
+            guard.adapted_acts(c.into()).unwrap();
+            guard.see(a.into(), tick % 2 == 0).unwrap();
+            guard.renew();
+        }
+    });
+    assert_eq!((found, alarms), (0, [1, 1]));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn policy(rate: f32) -> Policy {
         steps: 1,
     };
     let commands = Commands::Vector { dim: 1, bound: 0.5 };
-    Policy::new(Form { layout, readings: 2, commands, params, adaptation: Some(adaptation) })
+    Policy::new(Form { layout, readings: 2, commands, rate_limit: None, params, adaptation: Some(adaptation) })
 }
 
 #[test]
@@ -52,6 +52,38 @@ fn commands_stay_within_their_limits() {
     assert_eq!(largest, 0.5);
 }
 
+/// A policy whose command is 1 - its reading, within [-0.5, 0.5], and changes by 0.2 at most.
+fn careful() -> Form {
+    let layout = Layout::new(1, &[], Head::Gaussian(1));
+    let params = vec![-2.0, 2.0, 0.0];
+    assert_eq!(layout.num_params(), params.len());
+    let commands = Commands::Vector { dim: 1, bound: 0.5 };
+    Form { layout, readings: 1, commands, rate_limit: Some(0.2), params, adaptation: None }
+}
+
+#[test]
+fn a_command_changes_by_its_rate_limit_at_most() {
+    let mut policy = Policy::from_bytes(&careful().to_bytes()).unwrap();
+    let act = |policy: &mut Policy, x: f32| {
+        let mut command = [0.0];
+        policy.act(&[x], &mut command).unwrap();
+        command[0]
+    };
+    // wanted are 0.5 (limited), 0.5, 0.5, 0.4, 0.4 - 0.3 = 0.1 -> 0.2, -0.5
+    let found = [0.0, 0.0, 0.0, 0.6, 0.9, 9.0].map(|x| act(&mut policy, x));
+    let expected = [0.2, 0.4, 0.5, 0.4, 0.2, 0.0];
+    assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{found:?}");
+    // a failure leaves the command in force as it was
+    assert!(policy.act(&[f32::NAN], &mut [0.0]).is_err());
+    assert!((act(&mut policy, 9.0) + 0.2).abs() < 1e-6);
+    // another policy has acted meanwhile, beyond the limits of this one
+    policy.set_command(&[0.7]).unwrap();
+    assert!((act(&mut policy, 9.0) - 0.3).abs() < 1e-6);
+    assert!(policy.set_command(&[f32::INFINITY]).is_err() && policy.set_command(&[]).is_err());
+    policy.begin();
+    assert!((act(&mut policy, 9.0) + 0.2).abs() < 1e-6);
+}
+
 #[test]
 fn an_adapter_takes_only_what_was_drawn_and_only_as_much_as_it_has_room_for() {
     let mut policy = policy(0.1);
@@ -76,7 +108,8 @@ fn an_adapter_takes_only_what_was_drawn_and_only_as_much_as_it_has_room_for() {
 fn a_policy_without_rates_has_no_adapter() {
     let layout = Layout::new(2, &[], Head::Categorical(2));
     let params = vec![0.0; layout.num_params()];
-    let policy = Policy::new(Form { layout, readings: 2, commands: Commands::Choices(2), params, adaptation: None });
+    let commands = Commands::Choices(2);
+    let policy = Policy::new(Form { layout, readings: 2, commands, rate_limit: None, params, adaptation: None });
     assert_eq!(Adapter::new(&policy, 10).err(), Some(Fault::NoGradient));
 }
 

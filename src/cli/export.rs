@@ -18,9 +18,17 @@ pub struct ExportArgs {
     /// Forms beside the policy itself, its description and its test vectors
     #[arg(long, value_enum, default_value = "all")]
     pub format: ExportFormat,
+    /// Largest change of each component of a command from one step to the next, in its unit, which the exported policy keeps
+    /// [default: no limit]
+    #[arg(long, value_name = "CHANGE", allow_negative_numbers = true, value_parser = rate)]
+    pub rate_limit: Option<f32>,
     /// Checkpoint: an iteration, `best` on held-out tasks (see evaluation.every), or `last`
     #[arg(long, value_name = "STEP|best|last", default_value = "last")]
     pub checkpoint: Which,
+}
+
+fn rate(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|rate: &f32| *rate > 0.0 && rate.is_finite()).ok_or("it must be a positive number".into())
 }
 
 /// Forms that `export` writes.

@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use metadrift_agents::runtime::detector::Test;
 use metadrift_envs::Split;
 
 use super::{ComputeArgs, Format, parse_split};
-use crate::{
-    checkpoint::Which,
-    live::detector::{Test, Watch},
-};
+use crate::{checkpoint::Which, live::detector::Watch};
 
 /// `live`
 #[derive(Args, Clone, Debug)]
@@ -87,7 +85,7 @@ pub struct LearningArgs {
     pub detector: Option<DetectorName>,
     /// Test of the detector [default: cusum]
     #[arg(long, value_name = "TEST")]
-    pub test: Option<Test>,
+    pub test: Option<TestName>,
     /// Height of the test's statistic that is an alarm, in standard deviations [default: 40; 5 for returns]
     #[arg(long, value_name = "HEIGHT", allow_negative_numbers = true, value_parser = positive)]
     pub threshold: Option<f64>,
@@ -120,6 +118,25 @@ impl DetectorName {
             DetectorName::Returns => Some(Watch::Returns),
             DetectorName::Prediction => Some(Watch::Prediction),
             DetectorName::Notified => Some(Watch::Notified),
+        }
+    }
+}
+
+/// The test of a detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TestName {
+    /// Cumulative sums (Page 1954): the sum of what exceeds an allowance, never below 0
+    Cusum,
+    /// The test of Page and Hinkley (1970): the rise of the sum of deviations from the mean so far above its least value
+    PageHinkley,
+}
+
+impl TestName {
+    /// The test.
+    pub fn test(self) -> Test {
+        match self {
+            TestName::Cusum => Test::Cusum,
+            TestName::PageHinkley => Test::PageHinkley,
         }
     }
 }

@@ -43,7 +43,7 @@ struct Export {
 /// If the run has no valid checkpoint, or its policy cannot leave the program.
 pub fn policy(run: &Path, which: Which) -> Result<Form> {
     let trained = Trained::open(run, which, Device::Cpu, None, threads(None))?;
-    form::form(&trained.config, &*trained.agent)
+    form::form(&trained.config, &*trained.agent, None)
 }
 
 /// Runs the command.
@@ -55,10 +55,10 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let trained = Trained::open(&args.run, args.checkpoint, Device::Cpu, None, threads(None))?;
     let origin = origin(&args.run, &trained);
     let Trained { config, agent, .. } = &trained;
-    let form = form::form(config, &**agent)?;
+    let form = form::form(config, &**agent, args.rate_limit)?;
     let policy = form.to_bytes();
     let spec = spec::spec(config, &origin, &form, &policy)?;
-    let vectors = vectors::vectors(config, &**agent)?;
+    let vectors = vectors::vectors(config, &**agent, args.rate_limit)?;
     let mut export = Export { form, policy, spec, vectors, page: None };
     export.page = page(config, &export, args.format)?;
     write(&export, &trained, args)?;
@@ -120,7 +120,8 @@ fn write(export: &Export, trained: &Trained, args: &ExportArgs) -> Result<()> {
     if args.format.has(ExportFormat::Onnx) {
         let graphs = place.join("onnx");
         fs::create_dir(&graphs).during(during)?;
-        if let Some(reason) = onnx::write(trained, &graphs)?.no_adaptation.filter(|_| export.form.adaptation.is_some())
+        if let Some(reason) =
+            onnx::write(trained, &graphs, args.rate_limit)?.no_adaptation.filter(|_| export.form.adaptation.is_some())
         {
             message::warn(&format!("there is no onnx/adapt.onnx: {reason}"));
         }

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{
     checkpoint::Which,
-    cli::{DetectorName, Format, LearningArgs, LiveArgs, Switch},
+    cli::{DetectorName, Format, LearningArgs, LiveArgs, Switch, TestName},
     commands::{learners, print},
     config::{Config, ConfigError, Experiment},
     device,
@@ -246,7 +246,7 @@ fn detector(args: &LearningArgs, config: &Experiment) -> Result<Option<Detection
     Ok(watch.map(|watch| {
         let usual = Detection::of(watch);
         Detection {
-            test: args.test.unwrap_or(usual.test),
+            test: args.test.map_or(usual.test, TestName::test),
             threshold: args.threshold.unwrap_or(usual.threshold),
             ..usual
         }

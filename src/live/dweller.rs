@@ -3,12 +3,12 @@
 use metadrift_agents::{
     agent::{Adapts, Agent},
     report::Diverged,
+    runtime::guard::Opinion,
 };
 use metadrift_envs::Purpose;
 
 use super::{
     Policy,
-    guard::Opinion,
     learner::{OnLife, actions},
     log::Entry,
     plant::{Acting, Plant, Played},

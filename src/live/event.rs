@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use metadrift_agents::runtime::guard::Opinion;
 use serde::{Deserialize, Serialize};
 
-use super::{Lived, Slot, guard::Opinion};
+use super::{Lived, Slot};
 
 /// An episode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,7 @@ pub struct Event {
     /// True if the detector gave an alarm.
     pub detected: bool,
     /// The guard's opinion at the beginning.
+    #[serde(with = "opinion")]
     pub guard: Option<Opinion>,
     /// True if an adapted policy acted.
     pub adapted: bool,
@@ -70,5 +72,21 @@ impl Event {
             adaptations: slot.adaptations.clone(),
             parameters: life.courses.iter().map(|it| (it.name.clone(), inside(&it.points))).collect(),
         }
+    }
+}
+
+/// A guard's opinion by its name.
+mod opinion {
+    use metadrift_agents::runtime::guard::Opinion;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(opinion: &Option<Opinion>, to: S) -> Result<S::Ok, S::Error> {
+        opinion.map(Opinion::name).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Opinion>, D::Error> {
+        let name: Option<String> = Option::deserialize(from)?;
+        let of = |name: String| Opinion::of(&name).ok_or_else(|| D::Error::custom(format!("no opinion: {name}")));
+        name.map(of).transpose()
     }
 }

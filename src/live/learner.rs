@@ -6,13 +6,13 @@ use metadrift_agents::{
     agent::{Adapts, Agent},
     host_policy::HostPolicy,
     rollout::Rollout,
+    runtime::guard::{Guard, Opinion},
 };
 use metadrift_envs::{Purpose, unit_f32};
 
 use super::{
     Learning,
     detector::Detector,
-    guard::{Guard, Opinion},
     log::{self, Entry},
     plant::{Acting, Plant},
 };
@@ -73,7 +73,7 @@ impl<'a> OnLife<'a> {
             memory: Memories::new(),
             pieces: VecDeque::new(),
             detector: learning.detector.map(|d| Detector::new(d, plant.env.spec(), &plant.task.settings)),
-            guard: learning.guard.map(Guard::new),
+            guard: learning.guard.map(|level| Guard::new(level).expect("options and studies check the level")),
             acts: true,
             tossed: false,
             has_adapted: false,
@@ -93,7 +93,7 @@ impl<'a> OnLife<'a> {
         let word = self.plant.stream(Purpose::Trial, episode).block(0)[0];
         let guard = self.guard.as_ref().filter(|_| self.has_adapted);
         self.tossed = guard.is_some();
-        self.acts = guard.is_none_or(|guard| guard.adapted_acts(unit_f32(word).into()));
+        self.acts = guard.is_none_or(|guard| guard.adapted_acts(unit_f32(word).into()).expect("in [0, 1)"));
         self.acts && self.has_adapted
     }
 
@@ -144,7 +144,8 @@ impl<'a> OnLife<'a> {
             self.forget(Some(episode));
         }
         // an episode that began without a coin, or in a world that is no more, tells the guard nothing
-        let rolled = self.tossed && self.guard.as_mut().is_some_and(|guard| guard.see(returned, self.acts));
+        let rolled = self.tossed
+            && self.guard.as_mut().is_some_and(|guard| guard.see(returned, self.acts).expect("a finite return"));
         self.adapt(episode, end);
         if let (true, Some(entry)) = (rolled, self.log.as_mut().and_then(|log| log.last_mut())) {
             entry.rolled_back = true;

@@ -1,10 +1,10 @@
 //! A life in a world that moves: one lane that runs on while its world drifts, and a policy that learns from what it does.
 //!
-//! `plant` has the world of a life, [`course`] the way it moves, `dweller` who lives it, `learner` a policy that learns on it, with its [`detector`] of changes and its
-//! [`guard`];
+//! `plant` has the world of a life, [`course`] the way it moves, `dweller` who lives it, `learner` a policy that learns on it,
+//! with its [`detector`] of changes and the runtime's guard;
 //! [`metrics`] says how a set of lives went, and [`log`] keeps the adaptations.
 
-use metadrift_agents::{agent::Agent, report::Diverged, stop, threads::run_jobs};
+use metadrift_agents::{agent::Agent, report::Diverged, runtime::guard::Opinion, stop, threads::run_jobs};
 use metadrift_envs::{Split, Task};
 use serde::Serialize;
 
@@ -14,17 +14,14 @@ pub mod course;
 pub mod detector;
 mod dweller;
 pub mod event;
-pub mod guard;
 mod learner;
 pub mod log;
 pub mod metrics;
 mod plant;
-mod prediction;
 
 use course::{Course, Moves};
 use detector::Detection;
 use dweller::{Alone, Dweller};
-use guard::Opinion;
 pub use learner::log_probs;
 use plant::{Plant, Played};
 

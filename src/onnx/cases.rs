@@ -6,6 +6,7 @@ use metadrift_agents::{
     layout::{Core, Head, LOG_STD, Layout},
     recurrent::RecurrentPolicy,
     rollout::Rollout,
+    window::near,
 };
 use metadrift_envs::{ActionSpace, Split};
 use serde_json::{Map, Value, json};
@@ -40,13 +41,13 @@ fn episodes(config: &Experiment, agent: &dyn Agent) -> Result<Rollout> {
 ///
 /// # Errors
 /// If an output of the policy is not finite.
-pub(super) fn of_policy(config: &Experiment, agent: &dyn Agent) -> Result<Vec<u8>> {
+pub(super) fn of_policy(config: &Experiment, agent: &dyn Agent, rate_limit: Option<f32>) -> Result<Vec<u8>> {
     let data = episodes(config, agent)?;
     let policies = agent.policies();
     let (layout, params) = (policies.layout, &policies.params[0][..]);
     let space = config.env().spec().action;
     let task = data.task(0);
-    let cases = if let Core::Recurrent { .. } = layout.core() {
+    let mut cases = if let Core::Recurrent { .. } = layout.core() {
         recurrent(layout, params, &data, space)
     } else {
         let rows: Vec<usize> = task.rows().take(ROWS).collect();
@@ -58,7 +59,21 @@ pub(super) fn of_policy(config: &Experiment, agent: &dyn Agent) -> Result<Vec<u8
         let outputs = outputs(layout, params, (&out, rows.len()), space);
         vec![json!({ "inputs": inputs, "outputs": outputs })]
     };
+    if let Some(rate) = rate_limit {
+        cases.iter_mut().for_each(|case| limit(case, rate));
+    }
     Ok(serde_json::to_vec(&cases)?)
+}
+
+/// Adds a command in force to the inputs of a case, some other row's action, and limits the change from it.
+fn limit(case: &mut Value, rate: f32) {
+    let action = case["outputs"]["action"].clone();
+    let number = |value: &Value| value.as_f64().expect("a number") as f32;
+    let wanted: Vec<f32> = action["data"].as_array().into_iter().flatten().map(number).collect();
+    let before: Vec<f32> = wanted.iter().rev().copied().collect();
+    let given: Vec<f64> = wanted.iter().zip(&before).map(|(wanted, last)| near(*wanted, *last, rate).into()).collect();
+    case["inputs"]["command_before"] = json!({ "dims": action["dims"], "data": before });
+    case["outputs"]["action"]["data"] = json!(given);
 }
 
 /// The outputs of a policy's graph by those of its head, `[outputs, n]`.

@@ -43,11 +43,12 @@ pub struct Written {
     pub no_adaptation: Option<String>,
 }
 
-/// Writes the graphs of the policy of `run`, and their cases, into the folder `dir`, which exists.
+/// Writes the graphs of the policy of `run`, and their cases, into the folder `dir`, which exists. With a `rate_limit` a
+/// component of the command changes by so much at most, from the one before, which is an input then.
 ///
 /// # Errors
 /// If the policy is no network, or a file cannot be written.
-pub fn write(run: &Trained, dir: &Path) -> Result<Written> {
+pub fn write(run: &Trained, dir: &Path, rate_limit: Option<f32>) -> Result<Written> {
     run.config.check_control()?;
     let mut agent = run.agent.duplicate();
     agent.begin(1);
@@ -57,9 +58,11 @@ pub fn write(run: &Trained, dir: &Path) -> Result<Written> {
         return Err(WrongUsage(format!("{name} has a model of its environment and no network to export")).into());
     }
     let spec = run.config.env().spec();
-    let policy = policy::policy(&layout, &params, spec.action);
-    let mut files =
-        vec![("policy.onnx", model(&policy)), ("policy.cases.json", cases::of_policy(&run.config, &*agent)?)];
+    let policy = policy::policy(&layout, &params, spec.action, rate_limit);
+    let mut files = vec![
+        ("policy.onnx", model(&policy)),
+        ("policy.cases.json", cases::of_policy(&run.config, &*agent, rate_limit)?),
+    ];
     let step = step(run, &*agent, &layout, &params);
     let no_adaptation = match step {
         Ok(graph) => {

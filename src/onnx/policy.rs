@@ -12,8 +12,9 @@ use super::{
     },
 };
 
-/// The graph of the policy `params` `[num_params]` in an environment with the actions `space`.
-pub fn policy(layout: &Layout, params: &[f32], space: ActionSpace) -> Vec<u8> {
+/// The graph of the policy `params` `[num_params]` in an environment with the actions `space`, with a limit of the change of a
+/// command.
+pub fn policy(layout: &Layout, params: &[f32], space: ActionSpace, rate_limit: Option<f32>) -> Vec<u8> {
     let mut g = Graph::new("");
     let dims = [Any("n"), Fixed(layout.obs_dim())];
     let obs = g.input("obs", Kind::Float, &dims, "observations, in the order of spec.json");
@@ -23,7 +24,7 @@ pub fn policy(layout: &Layout, params: &[f32], space: ActionSpace) -> Vec<u8> {
         let flat = g.default_input("params", params, "parameters: by default those of the run");
         (outputs(&mut g, layout, &flat, &obs), flat)
     };
-    act(&mut g, layout, &flat, &out, space);
+    act(&mut g, layout, (&flat, &out), (space, rate_limit));
     g.encode("policy", "most likely actions and their distribution")
 }
 
@@ -68,7 +69,7 @@ fn recurrent(g: &mut Graph, layout: &Layout, params: &[f32], obs: &Name) -> (Nam
 }
 
 /// Adds the outputs: the command within the actuator's limits, and the distribution that actions are drawn from.
-fn act(g: &mut Graph, layout: &Layout, flat: &Name, out: &Name, space: ActionSpace) {
+fn act(g: &mut Graph, layout: &Layout, (flat, out): (&Name, &Name), (space, rate_limit): (ActionSpace, Option<f32>)) {
     match (layout.head(), space) {
         (Head::Categorical(count), _) => {
             let action = most_likely(g, out);
@@ -80,8 +81,15 @@ fn act(g: &mut Graph, layout: &Layout, flat: &Name, out: &Name, space: ActionSpa
             let (mean, log_std) = normal(g, layout, flat, out);
             let [unit, low] = [bound as f32, -(bound as f32)].map(|number| g.float(number));
             let mean = g.mul(&mean, &unit);
-            let action = g.op("Clip", &[&mean, &low, &unit]);
+            let mut action = g.op("Clip", &[&mean, &low, &unit]);
             let wide = [Any("n"), Fixed(dim)];
+            if let Some(rate) = rate_limit {
+                let before = g.input("command_before", Kind::Float, &wide, "the command in force; 0 at first");
+                let rate = g.float(rate);
+                let [least, most] = [g.sub(&before, &rate), g.add(&before, &rate)];
+                let raised = g.op("Max", &[&action, &least]);
+                action = g.op("Min", &[&raised, &most]);
+            }
             g.output(&action, "action", Kind::Float, &wide, "most likely command, within the actuator's limits");
             g.output(&mean, "mean", Kind::Float, &wide, "of the normal distribution, in the unit of a command");
             let std = g.op("Exp", &[&log_std]);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use metadrift_agents::runtime::guard::Opinion;
 use serde_json::Value;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::{During, Result},
-    live::{event::Event, guard::Opinion},
+    live::event::Event,
     stats::mean,
 };
 

@@ -29,7 +29,8 @@ fn forms() -> Vec<Form> {
         });
         let normalizer = Normalizer::new(vec![0.5; layout.obs_dim()], vec![3.0; layout.obs_dim()]);
         let layout = if at % 3 == 0 { layout.normalizing(Some(Arc::new(normalizer))) } else { layout };
-        Form { layout, readings, commands, params, adaptation }
+        let rate_limit = matches!((at, commands), (1 | 5, Commands::Vector { .. })).then_some(0.25);
+        Form { layout, readings, commands, rate_limit, params, adaptation }
     };
     shapes.into_iter().enumerate().map(form).collect()
 }
@@ -45,7 +46,8 @@ fn a_policy_comes_back_from_its_file() {
 fn the_first_numbers_of_a_file_by_hand() {
     let layout = Layout::new(2, &[], Head::Categorical(2));
     let params = vec![1.0, -2.0, 0.5, 0.0, 0.25, 8.0];
-    let form = Form { layout, readings: 2, commands: Commands::Choices(2), params, adaptation: None };
+    let commands = Commands::Choices(2);
+    let form = Form { layout, readings: 2, commands, rate_limit: None, params, adaptation: None };
     let bytes = form.to_bytes();
     // version; observation, window; head and its choices; tanh; perceptron without hidden layers; nothing added;
     // no normaliser; readings; choices and their number, then their scale 1

@@ -33,7 +33,8 @@ pub(super) fn measure(subject: &Subject, ticks: usize) -> Vec<Row> {
         steps: 1,
     };
     let (readings, commands) = (spec.obs_dim(), window::commands(spec));
-    let mut policy = Policy::new(Form { layout, readings, commands, params, adaptation: Some(adaptation) });
+    let form = Form { layout, readings, commands, rate_limit: None, params, adaptation: Some(adaptation) };
+    let mut policy = Policy::new(form);
     let acting: Vec<[f64; 4]> = (0..REPEATS).map(|_| act(&mut policy, ticks)).collect();
     let row = |variant, n, unit, of: Vec<f64>| Row::new(("runtime", spec.name, variant, unit), n, 1, of);
     let column = |k: usize| acting.iter().map(|times| times[k]).collect();

@@ -49,7 +49,7 @@ pub(super) fn spec(config: &Experiment, origin: &Origin, form: &Form, policy: &[
         "policy": { "file": super::POLICY, "bytes": policy.len(), "sha256": sha256(policy) },
         "sample_period": period(config).map(|(seconds, unit)| json!({ "value": seconds, "unit": unit })),
         "observations": named(observations(env, &settings), &Columns::of(config)),
-        "actions": actions(env, form.commands),
+        "actions": actions(env, form),
         "horizon": Life::evaluation(config).horizon,
         "adapts": if remembers { "by memory, while it acts" } else { "by gradient steps" },
         "adaptation": adaptation,
@@ -114,12 +114,13 @@ fn unit(env: &str, name: &str) -> Option<&'static str> {
 }
 
 /// The command: its kind, and its limits.
-fn actions(env: &EnvSpec, commands: Commands) -> Value {
+fn actions(env: &EnvSpec, form: &Form) -> Value {
     let [low, high] = env.action.ends();
-    match commands {
+    match form.commands {
         Commands::Choices(count) => json!({ "kind": "choice", "count": count, "smallest": low, "largest": high }),
         Commands::Vector { dim, .. } => {
-            json!({ "kind": "vector", "dim": dim, "smallest": low, "largest": high })
+            let rate = form.rate_limit;
+            json!({ "kind": "vector", "dim": dim, "smallest": low, "largest": high, "largest_change": rate })
         }
     }
 }

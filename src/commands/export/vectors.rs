@@ -5,6 +5,7 @@ use metadrift_agents::{
     agent::{Adapts, Agent},
     rollout::{Rollout, Shape},
     settings::Episodes,
+    window::near,
 };
 use metadrift_envs::{LaneStreams, Purpose, Split, Task};
 
@@ -32,16 +33,17 @@ pub(super) struct Vectors {
 }
 
 /// The vectors of `agent`, trained by `config`, from lives on its first task in distribution. They are computed by what
-/// training and evaluation run on, not by what is exported.
+/// training and evaluation run on, not by what is exported; only a limit of the change of commands is applied to them
+/// afterwards, since training knows none.
 ///
 /// # Errors
 /// If the policy is not finite.
-pub(super) fn vectors(config: &Experiment, agent: &dyn Agent) -> Result<Vectors> {
+pub(super) fn vectors(config: &Experiment, agent: &dyn Agent, rate_limit: Option<f32>) -> Result<Vectors> {
     let task = [config.tasks(Split::InDist).sample(0, REPORTED, 0)];
     let mut agent = agent.duplicate();
     agent.begin(1);
-    let (likely, _) = live(config, &*agent, &task, Actions::Deterministic)?;
-    let (drawn, rollout) = live(config, &*agent, &task, Actions::Sampled)?;
+    let (likely, _) = live(config, &*agent, &task, (Actions::Deterministic, rate_limit))?;
+    let (drawn, rollout) = live(config, &*agent, &task, (Actions::Sampled, rate_limit))?;
     let adapted = match agent.adapts() {
         Adapts::ByGradient => {
             agent.adapt(&rollout)?;
@@ -54,7 +56,12 @@ pub(super) fn vectors(config: &Experiment, agent: &dyn Agent) -> Result<Vectors>
 }
 
 /// Lives of the agent's policy on `task`: as text, and as experience.
-fn live(config: &Experiment, agent: &dyn Agent, task: &[Task; 1], actions: Actions) -> Result<(String, Rollout)> {
+fn live(
+    config: &Experiment,
+    agent: &dyn Agent,
+    task: &[Task; 1],
+    (actions, rate_limit): (Actions, Option<f32>),
+) -> Result<(String, Rollout)> {
     let spec = config.env().spec();
     let life = Life::evaluation(config);
     let horizon = (life.horizon as usize).min(STEPS);
@@ -82,21 +89,22 @@ fn live(config: &Experiment, agent: &dyn Agent, task: &[Task; 1], actions: Actio
     };
     let own = policies.layout.obs_dim() - window::width(spec, policies.layout.window());
     collect_all(&collection, task, policies, &phase, &mut rollout)?;
-    let text = text(config, &rollout, own, &phase, actions);
+    let text = text(config, &rollout, own, &phase, rate_limit);
     Ok((text, rollout))
 }
 
 /// A row for each step of each life. `life` begins anew with every number; `command` is what the policy gives.
-fn text(config: &Experiment, rollout: &Rollout, own: usize, phase: &Phase, actions: Actions) -> String {
+fn text(config: &Experiment, rollout: &Rollout, own: usize, phase: &Phase, rate_limit: Option<f32>) -> String {
     let commands = window::commands(config.env().spec());
     let data = rollout.task(0);
     let names = |prefix: &str, count: usize| (0..count).map(|k| format!(",{prefix}{k}")).collect::<String>();
-    let drawn = actions == Actions::Sampled;
+    let drawn = phase.actions == Actions::Sampled;
     let mut text = format!("life{}", names("observation", own));
     text += &if drawn { names("uniform", 4) } else { String::new() };
     text += &format!("{},reward{},end\n", names("command", commands.act_dim()), names("next_observation", own));
     let mut streams = LaneStreams::new(phase.stream(phase.draws, 0), data.envs);
     for lane in 0..data.envs {
+        let mut given = vec![0.0; commands.act_dim()];
         for t in 0..data.valid_steps[lane] as usize {
             let row = data.row(t, lane);
             text += &lane.to_string();
@@ -106,8 +114,11 @@ fn text(config: &Experiment, rollout: &Rollout, own: usize, phase: &Phase, actio
                 put(&mut text, &streams.uniforms(lane));
             }
             let action = &data.action[row * data.act_dim()..][..data.act_dim()];
-            let given = action.iter().map(|a| commands.limited(a * commands.scale()));
-            put(&mut text, &given.collect::<Vec<f32>>());
+            for (given, action) in given.iter_mut().zip(action) {
+                let wanted = commands.command(*action);
+                *given = rate_limit.map_or(wanted, |rate| near(wanted, *given, rate));
+            }
+            put(&mut text, &given);
             put(&mut text, &[data.reward[row]]);
             put(&mut text, &data.obs_at(data.next_obs, row)[..own]);
             text += match (data.terminated[row], data.truncated[row]) {

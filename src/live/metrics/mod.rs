@@ -4,9 +4,10 @@
 //! of the unadapted policy, R that of random actions, each at the same ticks from the same initial state. Intervals are 95 %
 //! percentile bootstrap intervals that redraw whole lives.
 
+use metadrift_agents::runtime::guard::Opinion;
 use serde::Serialize;
 
-use super::{Learning, Lived, Protocol, guard::Opinion};
+use super::{Learning, Lived, Protocol};
 use crate::stats::{
     Censored,
     bootstrap::{Resample, crossed},

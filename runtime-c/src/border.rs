@@ -16,13 +16,14 @@ pub struct Failed(pub c_int, pub String);
 
 const NULL: c_int = 1;
 pub(crate) const NOT_A_POLICY: c_int = 2;
+pub(crate) const NOT_FINITE: c_int = 4;
 const BROKEN: c_int = 9;
 
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
         let code = match fault {
             Fault::Length { .. } => 3,
-            Fault::NotFinite(_) => 4,
+            Fault::NotFinite(_) => NOT_FINITE,
             Fault::NoAction | Fault::NotDrawn => 5,
             Fault::Full(_) => 6,
             Fault::NoGradient => 7,
@@ -59,7 +60,16 @@ pub fn null(what: &str) -> Failed {
 /// The pointer is null or comes from [`metadrift_open`], and nobody else uses the machine.
 pub(crate) unsafe fn machine<'a>(at: *mut Machine) -> Result<&'a mut Machine, Failed> {
     // SAFETY: the caller guarantees it.
-    unsafe { at.as_mut() }.ok_or_else(|| null("the policy"))
+    unsafe { object(at, "the policy") }
+}
+
+/// The object behind a pointer.
+///
+/// # Safety
+/// The pointer is null or leads to one, and nobody else uses it.
+pub(crate) unsafe fn object<'a, T>(at: *mut T, what: &str) -> Result<&'a mut T, Failed> {
+    // SAFETY: the caller guarantees it.
+    unsafe { at.as_mut() }.ok_or_else(|| null(what))
 }
 
 /// The numbers behind a pointer.
@@ -86,7 +96,7 @@ pub(crate) fn end(end: c_int) -> Result<End, Failed> {
         0 => Ok(End::Going),
         1 => Ok(End::Terminated),
         2 => Ok(End::Stopped),
-        other => Err(Failed(4, format!("{other} is no metadrift_end"))),
+        other => Err(Failed(NOT_FINITE, format!("{other} is no metadrift_end"))),
     }
 }
 

@@ -10,7 +10,7 @@
 //! Returns are scaled to the range of those seen before in the life and cut off at its ends: the test is of returns so
 //! scaled.
 
-use serde::{Deserialize, Serialize};
+use crate::fault::Fault;
 
 /// Probability that the unadapted policy acts while nothing is known.
 const TRIAL: f64 = 0.5;
@@ -22,8 +22,7 @@ const STAKES: [f64; 3] = [0.2, 0.5, 0.9];
 const FIRST: f64 = 0.8;
 
 /// The guard's opinion of the adapted policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opinion {
     /// Not enough is known: both policies act, by a coin.
     Trial,
@@ -41,6 +40,11 @@ impl Opinion {
             Opinion::Trusted => "trusted",
             Opinion::RolledBack => "rolled-back",
         }
+    }
+
+    /// The opinion of that name.
+    pub fn of(name: &str) -> Option<Opinion> {
+        [Opinion::Trial, Opinion::Trusted, Opinion::RolledBack].into_iter().find(|opinion| opinion.name() == name)
     }
 }
 
@@ -77,12 +81,26 @@ impl Bet {
     }
 }
 
-/// The guard of one life.
+/// The guard of one life. It allocates nothing.
+///
+/// ```
+/// use metadrift_runtime::{guard::Guard, uniforms};
+///
+/// let mut guard = Guard::new(0.05)?;
+/// for episode in 0..100 {
+///     let adapted = guard.adapted_acts(uniforms(9, episode)[0].into())?;
+///     let returned = if adapted { 10.0 } else { 90.0 }; // the adapted policy is worse here
+///     if guard.see(returned, adapted)? {
+///         break; // it is taken back: the unadapted one acts from here on
+///     }
+/// }
+/// assert_eq!(guard.opinion().name(), "rolled-back");
+/// # Ok::<(), metadrift_runtime::Fault>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Guard {
-    level: f64,
-    /// Number of trials so far: the k-th one has the level `level` / 2^k.
-    trials: i32,
+    /// E-value that is enough: the k-th trial has the level `level` / 2^k.
+    enough: f64,
     rolled_back: bool,
     worse: Bet,
     better: Bet,
@@ -92,8 +110,15 @@ pub struct Guard {
 
 impl Guard {
     /// A guard that rolls back an adapted policy that is never worse with probability `level` at most, in a whole life.
-    pub fn new(level: f64) -> Guard {
-        Guard { level, trials: 1, rolled_back: false, worse: Bet::new(), better: Bet::new(), range: None }
+    ///
+    /// # Errors
+    /// If `level` is not above 0 and below 1.
+    pub fn new(level: f64) -> Result<Guard, Fault> {
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Fault::NotFinite("a level above 0 and below 1"));
+        }
+        let (worse, better) = (Bet::new(), Bet::new());
+        Ok(Guard { enough: 2.0 / level, rolled_back: false, worse, better, range: None })
     }
 
     /// Its opinion.
@@ -119,17 +144,29 @@ impl Guard {
     }
 
     /// Says whether the adapted policy acts in the coming episode, for a uniform number in [0, 1).
-    pub fn adapted_acts(&self, uniform: f64) -> bool {
-        uniform >= self.unadapted()
+    ///
+    /// # Errors
+    /// If the number is another one.
+    pub fn adapted_acts(&self, uniform: f64) -> Result<bool, Fault> {
+        if !(0.0..1.0).contains(&uniform) {
+            return Err(Fault::NotFinite("a uniform number in [0, 1)"));
+        }
+        Ok(uniform >= self.unadapted())
     }
 
     /// Takes in the return of an episode, and who acted. True if the adapted policy is rolled back because of it.
-    pub fn see(&mut self, returned: f64, adapted: bool) -> bool {
+    ///
+    /// # Errors
+    /// If the return is not finite. The guard stays as it was.
+    pub fn see(&mut self, returned: f64, adapted: bool) -> Result<bool, Fault> {
+        if !returned.is_finite() {
+            return Err(Fault::NotFinite("the return"));
+        }
         let before = self.range;
         let [low, high] = before.unwrap_or([returned; 2]);
         self.range = Some([low.min(returned), high.max(returned)]);
         if self.rolled_back || high <= low {
-            return false;
+            return Ok(false);
         }
         let scaled = ((returned - low) / (high - low)).clamp(0.0, 1.0) - 0.5;
         let p = self.unadapted();
@@ -138,37 +175,34 @@ impl Guard {
         let z = unit * if adapted { scaled / (1.0 - p) } else { -scaled / p };
         self.worse.on(-z);
         self.better.on(z);
-        self.rolled_back = self.worse.capital() >= 2f64.powi(self.trials) / self.level;
-        self.rolled_back
+        self.rolled_back = self.worse.capital() >= self.enough;
+        Ok(self.rolled_back)
     }
 
     /// Begins a new trial, since the world has changed.
     pub fn renew(&mut self) {
-        let (level, trials, range) = (self.level, self.trials + 1, self.range);
-        *self = Guard { trials, range, ..Guard::new(level) };
+        self.enough *= 2.0;
+        (self.rolled_back, self.worse, self.better) = (false, Bet::new(), Bet::new());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use metadrift_envs::{Purpose, Stream, unit_f32};
-    use rand::Rng;
-
     use super::*;
+    use crate::uniforms;
 
     /// Lives of `episodes` under a guard with returns 0 or 1, the latter with probabilities `means(t)` of the adapted and
     /// the unadapted policy: the share of lives with a rollback, and the mean episode of it.
     fn lives(level: f64, episodes: u32, means: impl Fn(u32) -> [f64; 2]) -> (f64, f64) {
         let (mut rolled, mut sum) = (0, 0.0);
         for life in 0..10_000 {
-            let mut rng = Stream::new(5, Purpose::EvaluationAction).task(life).rng();
-            let mut uniform = || f64::from(unit_f32(rng.next_u32()));
-            let mut guard = Guard::new(level);
+            let mut guard = Guard::new(level).unwrap();
             for t in 0..episodes {
-                let adapted = guard.adapted_acts(uniform());
+                let [coin, luck, ..] = uniforms(life, t.into()).map(f64::from);
+                let adapted = guard.adapted_acts(coin).unwrap();
                 let [a, u] = means(t);
-                let returned = f64::from(u8::from(uniform() < if adapted { a } else { u }));
-                if guard.see(returned, adapted) {
+                let returned = f64::from(u8::from(luck < if adapted { a } else { u }));
+                if guard.see(returned, adapted).unwrap() {
                     rolled += 1;
                     sum += f64::from(t);
                 }
@@ -195,6 +229,14 @@ mod tests {
         // also if it was better for a long time before
         let (share, episode) = lives(0.05, 400, |t| if t < 50 { [0.9, 0.1] } else { [0.0, 1.0] });
         assert!(share > 0.9 && episode < 350.0, "{share} {episode}");
+    }
+
+    #[test]
+    fn numbers_that_are_none_change_nothing() {
+        assert!(Guard::new(0.0).is_err() && Guard::new(f64::NAN).is_err());
+        let mut guard = Guard::new(0.05).unwrap();
+        assert!(guard.adapted_acts(1.0).is_err() && guard.see(f64::INFINITY, true).is_err());
+        assert_eq!(guard.evidence(), 1.0);
     }
 
     #[test]
