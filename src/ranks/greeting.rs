@@ -11,17 +11,17 @@ use crate::run_dir::{Build, command_line, host};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Version, commit, compiler and size of its program.
-    program: String,
+    pub program: String,
     /// Instructions of its kernels.
-    instructions: String,
+    pub instructions: String,
     /// Its arguments.
-    arguments: String,
+    pub arguments: String,
     /// Its machine.
     pub host: String,
     /// Its process there.
     pub process: u32,
     /// The processors that it may run on, as bits.
-    processors: Vec<u64>,
+    pub processors: Vec<u64>,
 }
 
 impl Peer {
