@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks `train --distributed` under Open MPI and MPICH: bytes equal for 1 to 4 ranks, refusals, deaths of ranks.
 #   scripts/mpi.sh                     builds the program without optimisation, and does all of it with 12 deaths
-#   scripts/mpi.sh PROGRAM PART...     with a program (a build with debug assertions); parts: bytes, refusals, kills=N
+#   scripts/mpi.sh PROGRAM PART...     with a program (a build with debug assertions); parts: quick, bytes, refusals, kills=N
 # The launchers are wheels of scripts/mpi.lock (20 MB), which are installed under target/mpi.
 set -eu
 cd "$(dirname "$0")/.."

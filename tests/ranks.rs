@@ -56,7 +56,13 @@ fn assert_same(a: &Path, b: &Path, what: &str) {
 #[test]
 fn ranks_write_the_bytes_of_one_process_and_any_number_goes_on() {
     let place = Place::new();
-    let held = ["maml.sampling_term=plain", "policy.normalize_obs=true", "maml.inner_steps=2", "evaluation.every=2"];
+    let held = [
+        "maml.estimator=score",
+        "maml.sampling_term=plain",
+        "policy.normalize_obs=true",
+        "maml.inner_steps=2",
+        "evaluation.every=2",
+    ];
     let whole = ["maml.baseline=network", "maml.update_rule=learned"];
     for (name, sets) in [("held", &held[..]), ("whole", &whole)] {
         let alone = place.path(name);
