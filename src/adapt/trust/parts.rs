@@ -40,11 +40,13 @@ impl Parts {
     }
 
     /// The square of the mean distance of a part to the nearest one of `others`; 0 if there is none.
-    pub fn distance<'a>(&self, others: impl Iterator<Item = &'a Parts> + Clone) -> f64 {
+    pub fn distance<'a>(&self, others: impl Iterator<Item = &'a Parts>) -> f64 {
+        // side by side in memory: there are many
+        let others: Vec<f64> = others.flat_map(|other| &other.0).flat_map(|part| part.iter().copied()).collect();
         let nearest = |part: &DVector<f64>| {
-            let all = others.clone().flat_map(|other| &other.0);
-            let squared = |other: &DVector<f64>| part.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
-            all.map(squared).fold(f64::INFINITY, f64::min).sqrt()
+            let squared =
+                |other: &[f64]| part.as_slice().iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+            others.chunks_exact(part.len()).map(squared).fold(f64::INFINITY, f64::min).sqrt()
         };
         let apart: Vec<f64> = self.0.iter().map(nearest).filter(|apart| apart.is_finite()).collect();
         if apart.is_empty() { 0.0 } else { (apart.iter().sum::<f64>() / apart.len() as f64).powi(2) }
