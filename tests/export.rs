@@ -158,7 +158,12 @@ fn a_page_holds_policy_description_and_module_and_its_world_plays() {
     let data = page(&place, "out");
     let bytes = |key: &str| Base64::decode_vec(data[key].as_str().unwrap()).unwrap();
     assert_eq!(bytes("policy"), fs::read(place.path("out/policy.bin")).unwrap());
-    assert!(bytes("wasm").starts_with(b"\0asm\x01\0\0\0"));
+    let module = bytes("wasm");
+    assert!(module.starts_with(b"\0asm\x01\0\0\0"));
+    // the module that is part of the program has the interface of its sources, and reads the policies of this version
+    let versions = [b"\tmetadrift", &metadrift_page::VERSIONS[..]].concat();
+    assert!(module.windows(versions.len()).any(|part| part == versions), "run scripts/page.sh build");
+    assert!(text.contains(&format!("const ABI = {};", metadrift_page::ABI)));
     assert_eq!(data["spec"], spec(&place, "out"));
     let sliders = data["sliders"].as_array().unwrap();
     let gain = &sliders[0];

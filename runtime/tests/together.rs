@@ -17,7 +17,14 @@ fn policy() -> Policy {
     let rates = vec![0.3; params.len()];
     let adaptation =
         Adaptation { loss: InnerLoss::LVC, gamma: 0.9, gae_lambda: 0.9, rates, episodes: 4, horizon: 7, steps: 1 };
-    Policy::new(Form { layout, readings: 2, commands: Commands::Choices(2), params, adaptation: Some(adaptation) })
+    Policy::new(Form {
+        layout,
+        readings: 2,
+        commands: Commands::Choices(2),
+        rate_limit: None,
+        params,
+        adaptation: Some(adaptation),
+    })
 }
 
 /// Lets machine `number` live through its episodes; the last one goes on if `goes_on`, else it is stopped there.
