@@ -2,7 +2,7 @@
 # All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
 # exports.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example, export.
+# scripts, package, clippy, docs, test, mpi (with the program that test has built, and launchers from PyPI), torch, example, export.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ run() { # name, command...
     fi
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export
+[ $# -gt 0 ] || set -- format scripts package clippy docs test mpi torch example export
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -38,6 +38,7 @@ for step; do
         run example-torch sh scripts/example.sh --features torch
         ;;
     export) run export sh scripts/export.sh ;;
+    mpi) run mpi sh scripts/mpi.sh target/debug/metadrift quick refusals ;;
     package) run package cargo package --workspace --no-verify --allow-dirty --locked --quiet ;;
     *) echo "[check] no such step: $step" >&2; exit 2 ;;
     esac

@@ -71,7 +71,7 @@ fn differences(peers: &[Peer]) -> Option<String> {
         ("the ranks were started with different arguments", |peer| &peer.arguments),
     ];
     properties.iter().find_map(|(words, of)| {
-        let groups = groups(peers.iter().map(|peer| of(peer)));
+        let groups = groups(peers.iter().map(of));
         let each = groups.iter().map(|(value, ranks)| format!("{} `{value}`", listed(ranks)));
         (groups.len() > 1).then(|| format!("{words}: {}", each.collect::<Vec<_>>().join(", ")))
     })
