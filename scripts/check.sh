@@ -1,8 +1,8 @@
 #!/bin/sh
 # All checks: format, crates as packages, clippy, documentation, tests without and with libtorch, a project outside,
-# exports, their graphs in onnxruntime, pages, the wheel for Python.
+# ranks, exports, their graphs in onnxruntime, pages, the wheel for Python.
 # Needs the set-up (./x setup --torch); ./x test does both. `scripts/check.sh STEP...` runs only some of them: format,
-# scripts, package, clippy, docs, test, torch, example, export, onnx, page, python.
+# scripts, package, clippy, docs, test, mpi, export, onnx, page, python, torch, example.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ with_torch() { # arguments of cargo test
     cargo test -p metadrift -p metadrift-agents --features metadrift/torch --locked "$@"
 }
 
-[ $# -gt 0 ] || set -- format scripts package clippy docs test torch example export onnx page python
+[ $# -gt 0 ] || set -- format scripts package clippy docs test mpi export onnx page python torch example
 for step; do
     case $step in
     format) run format cargo fmt --all --check ;;
@@ -46,6 +46,8 @@ for step; do
         run example-torch sh scripts/example.sh --features torch
         ;;
     export) run export sh scripts/export.sh ;;
+    # with the program that the tests have built, and launchers from the package index
+    mpi) run mpi sh scripts/mpi.sh target/debug/metadrift quick refusals ;;
     onnx) run onnx sh scripts/onnx.sh ;;
     page) run page sh scripts/page.sh check ;;
     python) run python sh scripts/python.sh ;;

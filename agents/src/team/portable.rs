@@ -129,20 +129,22 @@ pub struct Flat<T>(pub Vec<T>);
 impl<T: Scalar> Portable for Flat<T> {
     fn put(&self, to: &mut Vec<u8>) {
         self.0.len().put(to);
+        let start = to.len();
+        to.resize(start + size_of::<T>() * self.0.len(), 0);
+        let places = to[start..].chunks_exact_mut(size_of::<T>()).zip(&self.0);
         match size_of::<T>() {
-            4 => self.0.iter().for_each(|x| (x.to_f64() as f32).put(to)),
-            _ => self.0.iter().for_each(|x| x.to_f64().put(to)),
+            4 => places.for_each(|(place, x)| place.copy_from_slice(&(x.to_f64() as f32).to_le_bytes())),
+            _ => places.for_each(|(place, x)| place.copy_from_slice(&x.to_f64().to_le_bytes())),
         }
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
         let count = usize::take(from)?;
         let values = bytes(from, count.checked_mul(size_of::<T>())?)?;
-        let number = |at: &[u8]| match at.len() {
-            4 => T::of_f32(f32::from_le_bytes(at.try_into().expect("four bytes"))),
-            _ => T::of(f64::from_le_bytes(at.try_into().expect("eight bytes"))),
-        };
-        Some(Flat(values.chunks_exact(size_of::<T>()).map(number).collect()))
+        Some(Flat(match size_of::<T>() {
+            4 => values.as_chunks::<4>().0.iter().map(|at| T::of_f32(f32::from_le_bytes(*at))).collect(),
+            _ => values.as_chunks::<8>().0.iter().map(|at| T::of(f64::from_le_bytes(*at))).collect(),
+        }))
     }
 }
 
