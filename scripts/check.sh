@@ -16,7 +16,7 @@ run() { # name, command...
         echo "[check] $name: ok, $(($(date +%s) - began)) s" >&2
     else
         echo "[check] $name: FAILED, $(($(date +%s) - began)) s" >&2
-        failed="$failed $name"
+        failed="$failed $step"
     fi
 }
 
@@ -39,7 +39,7 @@ for step; do
     # the other crates know no libtorch, and most of the program's tests meet none
     torch)
         run torch with_torch --lib --bins --test agents --test learners --test memory_estimate
-        run torch-program with_torch --test program cli:: double_integrator:: learning:: resume:: sizes::
+        run torch-program with_torch --test program -- cli:: double_integrator:: learning:: resume:: sizes::
         ;;
     example)
         run example sh scripts/example.sh

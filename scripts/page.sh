@@ -37,7 +37,8 @@ check() {
         echo "[page] SKIPPED the check of the module: there is no node" >&2
         return
     fi
-    cargo build --locked -p metadrift -p metadrift-page --example play --bin metadrift
+    # what the tests have built, the program and the example among it, so that nothing is compiled twice
+    cargo test --workspace --locked --no-run --quiet
     place=$(mktemp -d)
     trap 'rm -rf "$place"' EXIT
     cd "$place"
