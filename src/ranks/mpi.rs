@@ -228,7 +228,7 @@ impl<H: Copy> Api for Loaded<H> {
 fn open(path: &str) -> Result<&'static dyn Api, String> {
     // SAFETY: loading an MPI library runs its own initialisers alone. RTLD_GLOBAL: plug-ins of Open MPI look for its symbols.
     let library: Library =
-        unsafe { Unix::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| error.to_string())?.into();
+        unsafe { Unix::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| reason(&error))?.into();
     // never closed: MPI leaves threads and exit handlers behind
     let library: &'static Library = Box::leak(Box::new(library));
     let at = ptr::without_provenance_mut::<c_void>;
@@ -247,6 +247,11 @@ fn open(path: &str) -> Result<&'static dyn Api, String> {
     Ok(Box::leak(Box::new(Loaded::<c_int>::new(library, handles)?)))
 }
 
+/// The system's own words, which the crate keeps apart from its message.
+fn reason(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 /// The library of the launcher, or the one that [`VARIABLE`] names, and its name.
 fn find(launch: &Launch) -> Result<(String, &'static dyn Api), RanksError> {
     if let Some(named) = std::env::var(VARIABLE).ok().filter(|named| !named.is_empty()) {
@@ -262,5 +267,5 @@ fn find(launch: &Launch) -> Result<(String, &'static dyn Api), RanksError> {
             Err(error) => errors.push(error),
         }
     }
-    Err(RanksError::Library(format!("no MPI library is where the system looks for libraries ({})", errors.join("; "))))
+    Err(RanksError::Library(format!("no MPI library is where the system looks for libraries: {}", errors.join("; "))))
 }
