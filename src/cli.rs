@@ -7,6 +7,7 @@ mod evaluate;
 mod export;
 mod live;
 mod optimizer;
+mod ranks;
 mod reference;
 mod report;
 mod study;
@@ -28,6 +29,7 @@ pub use evaluate::EvaluateArgs;
 pub use export::{ExportArgs, ExportFormat};
 pub use live::{DetectorName, LearningArgs, LiveArgs, Switch, TestName};
 pub use optimizer::{OptimizerCommand, OptimizerEvaluateArgs, OptimizerTrainArgs, OptimizerTuneArgs, TrainingsArgs};
+pub use ranks::RanksArgs;
 pub use reference::{CompletionsArgs, ConfigCommand, LawsArgs, LearnersCommand, ManArgs, ReferenceFormat};
 pub use report::ReportArgs;
 pub use study::{CompareArgs, RunsCommand, RunsListArgs, ScoreArgs, StudyArgs};
@@ -185,18 +187,6 @@ impl ComputeArgs {
 pub fn threads(asked: Option<u16>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     asked.map_or_else(cores, usize::from)
-}
-
-/// Ranks of a distributed training.
-#[derive(Args, Clone, Debug)]
-pub struct RanksArgs {
-    /// Share the training with the other processes that mpirun or srun has started: each takes a part of the tasks.
-    /// Results do not depend on their number (docs/cluster.md)
-    #[arg(long)]
-    pub distributed: bool,
-    /// Time that a rank waits for the others before it ends them all: 90s, 10m, 2h
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "10m", requires = "distributed")]
-    pub rank_timeout: Duration,
 }
 
 /// `train`

@@ -33,7 +33,7 @@ pub struct TuneFile {
     /// Seeds of the trainings of a trial; its values are means over them.
     #[serde(default = "one_seed")]
     pub seeds: Vec<u64>,
-    /// What is sought, one or several.
+    /// The objectives, one or several.
     #[serde(default = "score")]
     pub objectives: Vec<Objective>,
     /// Successive halving, if it is asked for.

@@ -1,4 +1,4 @@
-//! What is sought: metrics by their names, of held-out tasks or of the training.
+//! Objectives: metrics by their names, of held-out tasks or of the training.
 
 use std::{fs::File, path::Path};
 

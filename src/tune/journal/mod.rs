@@ -31,7 +31,7 @@ pub enum JournalError {
     /// The system refuses.
     #[error("cannot {attempt} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted operation.
         attempt: &'static str,
         /// The journal.
         path: PathBuf,
