@@ -6,26 +6,13 @@ use std::{fs, path::Path};
 use metadrift::{
     checkpoint::Which,
     config::Experiment,
-    device::DeviceChoice,
     ranks,
     run_dir::Place as RunPlace,
-    session::{Ended, RunOptions, Session},
+    session::{Ended, Session},
 };
 use metadrift_agents::team::local;
 
-use crate::command::{Place, TINY, checkpoint_bytes};
-
-fn options() -> RunOptions {
-    RunOptions {
-        device: DeviceChoice::Cpu,
-        backend: None,
-        actors: 1,
-        max_time: None,
-        until: None,
-        data: None,
-        quiet: true,
-    }
-}
+use crate::command::{Place, TINY, checkpoint_bytes, options};
 
 /// Trains in folder `dir` to the end of `iterations`, resuming the run there if there is one.
 fn train(dir: &Path, size: usize, iterations: u64, sets: &[&str]) {

@@ -11,13 +11,12 @@ use std::{
     process::Output,
 };
 
-use crate::command::{Place, checkpoint_bytes, text};
+use crate::command::{Place, checkpoint_bytes, options, text};
 use crate::faults::{Fault, below, contents, count, inject, random};
 use metadrift::{
     checkpoint::{self, Which},
-    device::DeviceChoice,
     run_dir::{self, RunDir},
-    session::{RunOptions, Session},
+    session::Session,
 };
 
 /// Settings of the run: it evaluates while it trains, so that a best checkpoint is kept, too.
@@ -50,15 +49,7 @@ impl Victim {
 
     /// Resumes as a user would: the same command again.
     fn go_on(&self) {
-        let options = RunOptions {
-            device: DeviceChoice::Cpu,
-            backend: None,
-            actors: 1,
-            max_time: None,
-            until: None,
-            data: None,
-            quiet: true,
-        };
+        let options = options();
         let session = if RunDir::is_run(&self.run()) {
             Session::resume(&self.run(), Which::Last, Some(4), options)
         } else {

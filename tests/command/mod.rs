@@ -7,6 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
+use metadrift::{device::DeviceChoice, session::RunOptions};
+
 /// The configuration of a small run, of a second or less.
 pub const TINY: &str = r#"
 name = "tiny"
@@ -69,4 +71,17 @@ pub fn checkpoint_bytes(run: &Path, step: u64) -> Vec<(String, Vec<u8>)> {
     files.sort();
     assert!(files.len() >= 3);
     files
+}
+
+/// Options of a run in this process: one actor, and nothing is printed.
+pub fn options() -> RunOptions {
+    RunOptions {
+        device: DeviceChoice::Cpu,
+        backend: None,
+        actors: 1,
+        max_time: None,
+        until: None,
+        data: None,
+        quiet: true,
+    }
 }
