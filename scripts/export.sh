@@ -6,6 +6,8 @@ root=$PWD
 target=${CARGO_TARGET_DIR:-$root/target}
 # what the tests have built: features as cargo unites them for the tests, so that nothing is compiled twice
 cargo test --workspace --locked --no-run --quiet
+# of a library beside a test cargo promises no place
+cargo build -p metadrift-runtime-c --locked --quiet
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
