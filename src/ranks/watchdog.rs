@@ -158,13 +158,18 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
         let peers: Vec<Peer> =
             [std::process::id(), child.id()].map(|process| Peer { process, ..Peer::default() }).into();
+        // a process that starts waits for the disk, too
+        let becomes = |wanted| {
+            let end = Instant::now() + Duration::from_secs(10);
+            while standing(child.id()) != wanted && Instant::now() < end {
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        becomes(None);
         assert_eq!(missing(0, &peers), format!("one of rank 1 on  ({}) hangs or is gone", child.id()));
         // SAFETY: the signal goes to the child alone.
         unsafe { libc::kill(child.id() as i32, libc::SIGSTOP) };
-        let end = Instant::now() + Duration::from_secs(10);
-        while standing(child.id()).is_none() && Instant::now() < end {
-            thread::sleep(Duration::from_millis(5));
-        }
+        becomes(Some("is stopped"));
         assert_eq!(missing(0, &peers), format!("rank 1 (process {}) is stopped", child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
