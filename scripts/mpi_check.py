@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from same_run import equal
+
 PROGRAM, VENV = sys.argv[1:3]
 PARTS = sys.argv[3:] or ["bytes", "refusals", "kills=12"]
 # small, but with several tasks or groups of lanes for each rank
@@ -52,20 +54,6 @@ def run(command, env, timeout=300, cwd=None):
 
 def train(learner, folder, *more):
     return [PROGRAM, "train", "cartpole-flip", *LEARNERS[learner], *SMALL, "--run-dir", str(folder), *more]
-
-
-def content(folder):
-    """The bytes of a run that do not depend on time or machine."""
-    folder = pathlib.Path(folder)
-    last = max(folder.glob("checkpoints/step-*"))  # a stopped run has saved others in between
-    files = [folder / "metrics.csv", folder / "metrics.jsonl", *sorted(last.iterdir())]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
-
-
-def equal(one, other, what):
-    one, other = content(one), content(other)
-    differing = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
-    assert len(one) == 5 and not differing, f"{what}: {differing}"
 
 
 def check_bytes(scratch, learners=tuple(LEARNERS), most=4):
