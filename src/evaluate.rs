@@ -68,6 +68,12 @@ impl Protocol {
         }
     }
 
+    /// Number of whole episodes that an adaptation learns from where none ends early: a lane may have several.
+    pub fn whole_episodes(&self, config: &Experiment) -> usize {
+        let life = Life::evaluation(config);
+        self.episodes * (life.phase_steps / life.horizon as usize).max(1)
+    }
+
     /// Name of the result's file, without extension: the split, and every deviation from `[evaluation]`.
     pub fn file_stem(&self, config: &Experiment) -> String {
         let usual = Protocol::of(config, self.split);

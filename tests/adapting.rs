@@ -97,6 +97,9 @@ fn an_adaptation_is_told_verified_and_used_like_a_run() {
     assert!(text.contains("second, adaptation 2") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.trim_end().lines().next_back().unwrap().contains("trust it"), "{text}");
     assert!(place.expect(0, "live --verify second/adaptations.jsonl").contains("2 adaptations"));
+    place.expect(0, "env trace tiny.toml --run run --task in-dist/1 --episodes 1 --out one.csv");
+    let few = place.expect(0, "adapt run --episodes one.csv --out few");
+    assert!(few.contains("it is evaluated on 4 at a time") && !text.contains("at a time"), "{few}{text}");
     // the first lines of the log are those of the folder before
     let lines = |dir: &str| fs::read_to_string(place.path(dir).join("adaptations.jsonl")).unwrap();
     let (first, second) = (lines("first"), lines("second"));

@@ -2,11 +2,14 @@
 
 use std::{fs, path::Path};
 
+use metadrift_envs::Split;
+
 use crate::{
     adapt::{self, LEVEL, Report},
     cli::AdaptArgs,
     commands::{aligned, print_as},
     device,
+    evaluate::Protocol,
     failure::{During, Result},
     trained::Trained,
 };
@@ -29,14 +32,16 @@ pub fn run(args: &AdaptArgs) -> Result<()> {
     let adapted = adapt::adapt(&run, (&file, &text), &entries, actors)?;
     entries.push(adapted.entry);
     adapt::write_folder(&args.out, &run, &*adapted.agent, (described, &entries))?;
-    print_as(args.format, &adapted.report, || shown(&args.out, entries.len(), &adapted.report))
+    let usual = Protocol::of(&run.config, Split::InDist).whole_episodes(&run.config);
+    print_as(args.format, &adapted.report, || shown(&args.out, entries.len(), usual, &adapted.report))
 }
 
-/// The report in words; the verdict comes last.
-fn shown(out: &Path, count: usize, report: &Report) -> String {
+/// The report in words, for a policy that has `usual` episodes for an adaptation; the verdict comes last.
+fn shown(out: &Path, count: usize, usual: usize, report: &Report) -> String {
     let Report { episodes, samples, return_before, kl, step_norm, in_range, ood_score, trust } = *report;
+    let few = if episodes < usual { format!("; it is evaluated on {usual} at a time") } else { String::new() };
     let rows = [
-        ["episodes", &format!("{episodes}, {samples} steps")],
+        ["episodes", &format!("{episodes}, {samples} steps{few}")],
         ["return before", &format!("{return_before:.2}, mean of the logged episodes")],
         ["change", &format!("KL {kl:.4}, length of the step {step_norm:.4}")],
         ["in range", &format!("{:.1} % of the steps, of what training saw", 100.0 * in_range)],

@@ -33,17 +33,15 @@ pub(super) fn form(config: &Experiment, agent: &dyn Agent, rate_limit: Option<f3
     }
     let deployed = agent.deployed()?;
     let spec = config.env().spec();
-    let life = Life::evaluation(config);
     let protocol = Protocol::of(config, Split::InDist);
-    let whole = life.phase_steps / life.horizon as usize;
     let adaptation = deployed.descent.map(|descent| Adaptation {
         loss: descent.loss,
         gamma: descent.gamma,
         gae_lambda: descent.gae_lambda,
         rates: descent.rates,
         // the runtime has a lane for each episode
-        episodes: protocol.episodes * whole.max(1),
-        horizon: life.horizon as usize,
+        episodes: protocol.whole_episodes(config),
+        horizon: Life::evaluation(config).horizon as usize,
         steps: agent.adapts().steps(protocol.adapt_steps),
     });
     let commands = window::commands(spec);
