@@ -20,7 +20,7 @@ python3 scripts/third_party.py --check
 say "crates"
 cargo package --workspace --exclude metadrift-python --no-verify --locked --quiet
 mkdir "$to/crates"
-for name in metadrift metadrift-agents metadrift-envs metadrift-random metadrift-runtime metadrift-runtime-c; do
+for name in metadrift metadrift-agents metadrift-envs metadrift-page metadrift-random metadrift-runtime metadrift-runtime-c; do
     cp "$target/package/$name-$version.crate" "$to/crates"
 done
 
