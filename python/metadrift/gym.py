@@ -29,7 +29,11 @@ class _Lanes:
                  mode: AutoresetMode) -> None:
         if isinstance(overrides, str):
             raise TypeError(f"overrides: {overrides!r} must be a list of texts such as 'task.horizon=200'")
-        self.native = _native.Lanes(os.fspath(tasks), list(overrides), split, count, per_task, episodes, mode.value)
+        try:
+            self.native = _native.Lanes(os.fspath(tasks), list(overrides), split, count, per_task, episodes, mode.value)
+        except OverflowError:
+            numbers = f"num_envs={count}, lanes_per_task={per_task}, episodes_per_task={episodes}"
+            raise ValueError(f"{numbers}: one of them is negative or too large") from None
         self.count = count
         self.choices, self.width, bound = self.native.actions
         bounds = np.array(self.native.bounds, np.float32)
@@ -49,12 +53,13 @@ class _Lanes:
         ends = self.terminated.view(np.uint8), self.truncated.view(np.uint8)
         self.native.bind(self.command, self.obs, self.reward, *ends)
 
-    def step(self, actions: Any) -> bool:
-        """Step all lanes; return True if an episode has ended."""
+    def step(self, actions: Any, alone: bool = False) -> bool:
+        """Step all lanes; return True if an episode has ended. ``alone``: the action of the only lane, without an axis of lanes."""
         actions = np.asarray(actions)
-        if actions.shape != self.shape or actions.dtype.kind not in ("iu" if self.choices else "fiu"):
+        shape = self.shape[1:] if alone else self.shape
+        if actions.shape != shape or actions.dtype.kind not in ("iu" if self.choices else "fiu"):
             kinds, dtype = ("iu", np.int64) if self.choices else ("fiu", np.float32)
-            of_shape("actions", actions, self.shape, kinds, dtype)
+            of_shape("action" if alone else "actions", actions, shape, kinds, dtype)
         np.copyto(self.command, actions.reshape(-1), casting="unsafe")
         return self.native.step()
 
@@ -127,7 +132,7 @@ class Env(gymnasium.Env):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step; see :meth:`gymnasium.Env.step`."""
         lanes = self._lanes
-        lanes.step(np.asarray(action)[None])
+        lanes.step(action, alone=True)
         info = {"parameters": self.parameters()}
         ends = bool(lanes.terminated[0]), bool(lanes.truncated[0])
         return lanes.obs[0].copy(), float(lanes.reward[0]), *ends, info

@@ -145,7 +145,7 @@ def open_policy(path: "str | os.PathLike[str]", *, checkpoint: "str | int", lane
                 raise FileNotFoundError(f"{place}: neither a run (config.toml) nor an export (policy.bin)")
             return Policy(_native.Policy.of_run(place, str(checkpoint), count, seed), batched)
         if checkpoint != "last":
-            raise ValueError(f"{place}: checkpoint={checkpoint!r} is for runs; an export holds one policy")
+            raise ValueError(f"checkpoint={checkpoint!r} is for runs; an export holds one policy")
         return Policy(_native.Policy.of_file(file.read_bytes(), count, seed), batched)
     except ValueError as refused:
         other = written_by(place if place.is_dir() else place.parent)

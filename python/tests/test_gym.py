@@ -209,6 +209,8 @@ class Refusals(unittest.TestCase):
         self.refuses(ValueError, "num_envs: 0", VectorEnv, "cartpole-flip", 0)
         self.refuses(ValueError, "episodes_per_task: 0", VectorEnv, "cartpole-flip", 1, episodes_per_task=0)
         self.refuses(ValueError, "episodes_per_task=None", VectorEnv, "cartpole-flip", 4, lanes_per_task=2)
+        self.refuses(ValueError, "num_envs=-1.*negative or too large", VectorEnv, "cartpole-flip", -1)
+        self.refuses(ValueError, "episodes_per_task=-1", Env, "cartpole-flip", episodes_per_task=-1)
         self.refuses(ValueError, "render_mode", Env, "cartpole-flip", render_mode="human")
 
     def test_wrong_actions_are_refused_and_nothing_is_stepped(self):
@@ -231,3 +233,12 @@ class Refusals(unittest.TestCase):
         env = VectorEnv("pendulum-flip", 2)
         env.reset(seed=1)
         self.refuses(ValueError, "lane 1: action NaN", env.step, np.array([[0.0], [np.nan]]))
+
+    def test_an_action_of_one_machine_is_refused_by_its_own_shape(self):
+        env = Env("cartpole-flip")
+        env.reset(seed=1)
+        self.refuses(ValueError, r"^action: shape \(1,\) where \(\) belongs", env.step, np.array([1]))
+        self.refuses(TypeError, "^action: dtype float64 where an integer type", env.step, 1.0)
+        env = Env("pendulum-flip")
+        env.reset(seed=1)
+        self.refuses(ValueError, r"^action: shape \(\) where \(1,\) belongs", env.step, 0.5)
