@@ -11,7 +11,7 @@ STEP, STEPS, EDGE, ARRIVED, GOALS = 0.1, 100, 0.5, 0.01, 10_000
 
 
 def earned(goal, stop):
-    """The return of a walk that ends at the distance `stop(edge)`, where `edge` is that of the square's edge in that direction."""
+    """The return of a walk that ends at the distance `stop(edge, distance)`, of the square's edge and of the goal in that direction."""
     distance = math.hypot(*goal)
     # the larger coordinate grows by STEP
     slope = max(map(abs, goal)) / distance

@@ -3,9 +3,10 @@
 
     slurm_check.py PROGRAM [LIBRARY]       LIBRARY: an MPI library that knows PMIx; by default Debian's Open MPI
 
-It needs root, and of Debian `apt install slurm-wlm munge libopenmpi3 libpmix-dev`. It brings up munged, slurmctld and slurmd in a temporary
-folder, and takes them down at its end. The batch script is taken from the document as it is; options of sbatch replace the
-nodes, cores and times, and a wrapper named `metadrift` makes the training shorter. Checked are:
+It needs root, and of Debian `apt install slurm-wlm munge libopenmpi3 libpmix-dev`. It brings up munged, slurmctld and slurmd in
+a temporary folder, and takes them down at its end; the folder stays after a failure, for its logs. The batch script is taken from
+the document as it is; options of sbatch replace the nodes, cores and times, and a wrapper named `metadrift` makes the training
+shorter. Checked are:
 
 - the same bytes with two ranks by srun as without ranks;
 - a job that Slurm warns before its time limit saves, queues itself again, goes on, and ends with the same bytes.
@@ -137,7 +138,7 @@ def main():
         equal(alone / run, place / "whole" / run, "two ranks by srun")
         assert restarts == 0
         print("equal to the byte: two ranks by srun")
-        # the time limit is one of whole minutes, and the warning comes half a minute after the start
+        # limits are whole minutes; Slurm warns 50 s before the end of the one, or earlier, as it sees fit
         restarts, text = batch(place, environment, "warned", "--time=1", "--signal=TERM@50")
         equal(alone / run, place / "warned" / run, "a run that was warned")
         assert restarts > 0, text
