@@ -153,23 +153,24 @@ mod tests {
 
     #[test]
     fn processes_that_stand_still_are_told_from_those_that_run() {
-        use std::process::{Command, Stdio};
+        use std::{
+            io::{Read, Write},
+            process::{Command, Stdio},
+        };
         assert_eq!(standing(std::process::id()), None);
-        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
+        // a process that starts waits for the disk, too: this one has answered, and waits for more
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let peers: Vec<Peer> =
             [std::process::id(), child.id()].map(|process| Peer { process, ..Peer::default() }).into();
-        // a process that starts waits for the disk, too
-        let becomes = |wanted| {
-            let end = Instant::now() + Duration::from_secs(10);
-            while standing(child.id()) != wanted && Instant::now() < end {
-                thread::sleep(Duration::from_millis(5));
-            }
-        };
-        becomes(None);
         assert_eq!(missing(0, &peers), format!("one of rank 1 on  ({}) hangs or is gone", child.id()));
         // SAFETY: the signal goes to the child alone.
         unsafe { libc::kill(child.id() as i32, libc::SIGSTOP) };
-        becomes(Some("is stopped"));
+        let end = Instant::now() + Duration::from_secs(10);
+        while standing(child.id()).is_none() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(5));
+        }
         assert_eq!(missing(0, &peers), format!("rank 1 (process {}) is stopped", child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
