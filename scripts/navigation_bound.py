@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The best mean return on the preset navigation of a policy that knows the direction of the goal, but not its distance.
+"""The mean return on the preset navigation of a policy that knows the direction of the goal, but not its distance.
 
 It walks along that direction as fast as it can, and stays at the distance that is best for goals uniform on the square: the
 same for all directions, or a share of the way to the edge of the square. Beside it the policy that knows the goal.

@@ -12,8 +12,8 @@
 
 use crate::fault::Fault;
 
-/// Probability that the unadapted policy acts while nothing is known. With an even coin the trial itself does as much harm as it
-/// prevents later.
+/// Probability that the unadapted policy acts while nothing is known. An even coin gains more where adaptation helps, and harms
+/// three times as many lives where it does not (docs/living.md).
 const TRIAL: f64 = 0.75;
 /// Its range: the least is that while the adapted policy is trusted.
 const RANGE: [f64; 2] = [0.02, 0.9];
