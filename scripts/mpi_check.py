@@ -21,7 +21,8 @@ from same_run import equal
 PROGRAM, VENV = sys.argv[1:3]
 PARTS = sys.argv[3:] or ["bytes", "refusals", "kills=12"]
 # small, but with several tasks or groups of lanes for each rank
-SMALL = ["--no-evaluate", "--quiet", "--iterations", "6", "--set", "checkpoint.every=2", "--actors", "1"]
+SMALL = ["--quiet", "--iterations", "6", "--set", "checkpoint.every=2", "--actors", "1", "--set", "evaluation.tasks=5",
+         "--set", "evaluation.episodes=3", "--set", "evaluation.every=3"]
 LEARNERS = {
     "maml": ["--set", "rollout.num_tasks=6", "--set", "rollout.num_envs=4", "--set", "policy.hidden=[16]"],
     "ppo": ["--learner", "ppo", "--set", "rollout.num_envs=160", "--set", "rollout.num_steps=16",
@@ -69,12 +70,34 @@ def check_bytes(scratch, learners=tuple(LEARNERS), most=4):
                     command = launcher(kind, ranks) + train(learner, folder, "--distributed")
                     code, text = run(command, environment(library(kind, name)))
                     assert code == 0, f"{learner} {kind} {ranks}: {code} {text}"
-                    equal(alone, folder, f"{learner} {kind} {name} {ranks} ranks")
+                    equal(alone, folder, f"{learner} {kind} {name} {ranks} ranks", evaluated=True)
                     print(f"equal to the byte: {learner}, {kind} {name}, {ranks} ranks ({time.time() - began:.1f} s)")
 
 
-def refused(command, env, code, *words):
-    found, text = run(command, env)
+def check_evaluate(scratch):
+    """The command `evaluate`, and ranks that read different runs."""
+    folder = scratch / "evaluated"
+    code, text = run(train("maml", folder), dict(os.environ))
+    assert code == 0, text
+    evaluate = [PROGRAM, "evaluate", str(folder), "--split", "ood", "--format", "json", "--actors", "1"]
+    code, alone = run(evaluate, dict(os.environ))
+    assert code == 0, alone
+    for kind in LIBRARIES:
+        code, text = run(launcher(kind, 2) + evaluate + ["--distributed"], environment(library(kind)))
+        assert (code, text) == (0, alone), f"{kind}: {code} {text}"
+        print(f"equal to the byte: evaluate, {kind}, 2 ranks")
+    other = scratch / "elsewhere/evaluated"
+    code, text = run(train("maml", other, "--seed", "7"), dict(os.environ))
+    assert code == 0, text
+    for kind in LIBRARIES:
+        # both ranks have the same arguments, and find different runs
+        within = 'if [ "${OMPI_COMM_WORLD_RANK-$PMI_RANK}" = 1 ]; then cd elsewhere; fi; exec "$@"'
+        command = ["sh", "-c", within, "sh", PROGRAM, "evaluate", "evaluated", "--distributed"]
+        refused(launcher(kind, 2) + command, environment(library(kind)), 10, "have read different runs", cwd=scratch)
+
+
+def refused(command, env, code, *words, cwd=None):
+    found, text = run(command, env, cwd=cwd)
     text = " ".join(text.split())
     assert found == code and all(word in text for word in words), f"{found} instead of {code}, {words}: {text}"
     print(f"refused ({code}): {words[0]}")
@@ -168,10 +191,10 @@ def check_kills(scratch, count):
         goes_on = any((folder / "checkpoints").glob("step-*"))
         if goes_on:
             ranks, kind = draw.choice([1, 2, 2, 3]), draw.choice([MPICH, OPEN_MPI])
-            resume = [PROGRAM, "resume", str(folder), "--quiet", "--no-evaluate", "--actors", "1"]
+            resume = [PROGRAM, "resume", str(folder), "--quiet", "--actors", "1"]
             code, more = run(launcher(kind, ranks) + resume + ["--distributed"], environment(library(kind)))
             assert code == 0, f"resume: {code} {more}"
-            equal(whole[learner], folder, f"{learner} after {how} of rank {victim}")
+            equal(whole[learner], folder, f"{learner} after {how} of rank {victim}", evaluated=True)
         after = f"then {ranks} ranks to the same bytes" if goes_on else "nothing to resume"
         print(f"{number + 1:3} {learner:4} {how:9} rank {victim}: exit {job.returncode:3} after {seconds:4.1f} s, {after}",
               flush=True)
@@ -186,6 +209,7 @@ def main():
                 check_bytes(scratch, ["maml"], 2)
             elif part == "bytes":
                 check_bytes(scratch)
+                check_evaluate(scratch)
             elif part == "refusals":
                 check_refusals(scratch)
             elif part.startswith("kills="):

@@ -5,7 +5,7 @@ use metadrift_agents::{
     report::Diverged,
     rollout::{Rollout, Shape},
     source::Policies,
-    stop,
+    stop, team,
 };
 use metadrift_envs::{Purpose, Split, Task};
 
@@ -13,7 +13,7 @@ use crate::{
     audit,
     config::Experiment,
     life::Life,
-    rollout::{Actions, Collection, Phase, continue_all, steps::Memories},
+    rollout::{Actions, Collection, Phase, continue_rank, steps::Memories},
     stats::{Summary, mean},
 };
 
@@ -25,8 +25,8 @@ mod support;
 mod timing;
 
 pub use held_out::{HeldOut, held_out};
-use recovery::Recoveries;
 pub use recovery::{Change, LifeScore, changes, jumps, recovered};
+use recovery::{Recoveries, Seen};
 pub use report::{At, Episode, Evaluation, Point, Score};
 pub use support::support;
 pub use timing::{DecisionTime, decision_time};
@@ -89,7 +89,7 @@ impl Protocol {
 }
 
 /// Evaluates `agent` with the same collection and the same adaptation as in training, on held-out tasks. The agent
-/// itself stays unchanged.
+/// itself stays unchanged. Ranks that call it together share the tasks, and all have the result.
 ///
 /// # Errors
 /// If an adapted policy is not finite.
@@ -119,6 +119,8 @@ pub fn evaluate_on(
     protocol: &Protocol,
     tasks: &[Task],
 ) -> Result<Evaluation, Diverged> {
+    // too few to share: every rank evaluates all of them
+    let _alone = (tasks.len() < team::size()).then(team::alone);
     let audits = audit::of(config);
     let audit = audits.as_ref().and_then(|audit| audit.split(protocol.split));
     let mut lives = Lives::new(config, obs_dim(agent), actors, protocol, tasks);
@@ -205,7 +207,7 @@ struct Lives<'a> {
     protocol: &'a Protocol,
     life: Life,
     tasks: &'a [Task],
-    /// The data of the latest phase.
+    /// The data of the latest phase, of this rank's tasks.
     rollout: Rollout,
     /// Memories of the policy that takes its most likely actions, and of the one that draws them, `[2][tasks]`.
     memories: [Vec<Memories>; 2],
@@ -223,7 +225,7 @@ impl<'a> Lives<'a> {
             act_dim: env.spec().act_dim(),
         };
         let collection = Collection { env, horizon: life.horizon, num_actors: actors };
-        let rollout = Rollout::new(shape, life.horizon).with_own_obs(env.spec().obs_dim());
+        let rollout = Rollout::new(shape, life.horizon).with_own_obs(env.spec().obs_dim()).of_rank();
         let memories = [(); 2].map(|()| vec![Memories::new(); tasks.len()]);
         Lives { collection, protocol, life, tasks, rollout, memories }
     }
@@ -251,10 +253,13 @@ impl<'a> Lives<'a> {
 
     /// Adds the phase that was lived last, number `k`.
     fn look(&self, k: usize, recoveries: &mut Recoveries) {
-        for (task, data) in self.tasks.iter().zip(self.rollout.tasks()) {
+        let mine = &self.tasks[team::block(self.tasks.len())];
+        let seen = mine.iter().zip(self.rollout.tasks()).map(|(task, data)| {
             stop::check();
-            recoveries.add(task, self.life.start(u64::from(task.id.index), k), &data);
-        }
+            Seen::of(task, self.life.start(u64::from(task.id.index), k), &data)
+        });
+        // the sums are in task order
+        team::every(seen.collect::<Vec<_>>()).iter().flatten().for_each(|seen| recoveries.add(seen));
     }
 
     /// Runs phase `k` of every task with its policy, which goes on from its memories of the phases before if it
@@ -279,7 +284,7 @@ impl<'a> Lives<'a> {
             actions,
             ..Phase::training(self.protocol.seed, self.protocol.draw, self.life.start(0, k), self.life.episodes)
         };
-        continue_all(&self.collection, self.tasks, policies, &phase, memories, &mut self.rollout)?;
+        continue_rank(&self.collection, self.tasks, policies, &phase, memories, &mut self.rollout)?;
         Ok(self.rollout.returns())
     }
 }

@@ -150,7 +150,7 @@ fn run(command: &Command) -> failure::Result<ExitCode> {
         Command::Compare(args) => commands::compare::run(args)?,
         Command::Report(args) => commands::report::run(args)?,
         Command::Runs(command) => commands::runs::run(command)?,
-        Command::Evaluate(args) => commands::evaluate::run(args)?,
+        Command::Evaluate(args) => return commands::evaluate::run(args),
         Command::Adapt(args) => commands::adapt::run(args)?,
         Command::Live(args) => commands::live::run(args)?,
         Command::Export(args) => commands::export::run(args)?,

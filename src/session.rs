@@ -35,12 +35,12 @@ mod validation;
 pub use options::{Ended, RunOptions};
 pub use step::iterate;
 pub use stored::{read_config, read_config_with, warn_of_changes};
-pub use validation::Best;
+pub use validation::{Best, LAST, is_due, judge, validate};
 
 use diagnosis::Diagnosis;
 use shown::{headline, hparams, progress_line, slowness};
 use stored::{extended, to_resume};
-use validation::{BEST, is_due, validate};
+use validation::BEST;
 
 /// The folder of all runs for which the user chooses no folder.
 pub const RUNS: &str = "runs";
@@ -294,11 +294,8 @@ impl Session {
         Ok(())
     }
 
-    /// Evaluates on held-out tasks and logs the result; says whether no earlier checkpoint did better. A signal waits
-    /// for its end, and so do other ranks: without it, a checkpoint of this iteration could not be resumed exactly.
+    /// Evaluates on held-out tasks and logs the result; says whether no earlier checkpoint did better.
     fn validate(&mut self, at: At, logger: &mut Logger) -> Result<bool> {
-        let _whole = stop::hold();
-        let _alone = team::alone();
         let found = validate(&self.trainer, self.options.actors)?;
         let scalars: Vec<_> = found.scalars.iter().map(|(name, value)| (&name[..], *value)).collect();
         logger.evaluation(at, &scalars, &found.distributions);

@@ -1,36 +1,43 @@
-//! A training that several ranks share writes the bytes of one that nobody shares, and refuses what cannot work. The ranks
-//! are threads here; `scripts/mpi.sh` runs them under MPI.
+//! A training that several ranks share writes the bytes of one that nobody shares, as do evaluations, and refuses what cannot
+//! work. The ranks are threads here; `scripts/mpi.sh` runs them under MPI.
 
 use std::{fs, path::Path};
 
 use metadrift::{
     checkpoint::Which,
     config::Experiment,
-    ranks,
+    evaluate::HeldOut,
+    presets, ranks,
     run_dir::Place as RunPlace,
-    session::{Ended, Session},
+    session::{Ended, LAST, Session, judge},
+    train::Trainer,
 };
-use metadrift_agents::team::local;
+use metadrift_agents::{backend::BackendChoice, device::Device, team::local};
+use metadrift_envs::Split;
 
 use crate::command::{Place, TINY, checkpoint_bytes, options};
 
-/// Trains in folder `dir` to the end of `iterations`, resuming the run there if there is one.
-fn train(dir: &Path, size: usize, iterations: u64, sets: &[&str]) {
+/// Trains in folder `dir` to the end of `iterations`, resuming the run there if there is one; gives the evaluation at the end
+/// as the run's file has it.
+fn train(dir: &Path, size: usize, iterations: u64, sets: &[&str]) -> String {
     let sets: Vec<String> =
         sets.iter().map(|set| (*set).to_owned()).chain([format!("iterations={iterations}")]).collect();
     let config = Experiment::parse("tiny", TINY, &sets).unwrap();
-    let ended = local::run(size, |rank| {
+    let mut ended = local::run(size, |rank| {
         if rank > 0 {
-            return ranks::follow(&options()).unwrap();
+            return (ranks::follow(&options(), true).unwrap(), None);
         }
         ranks::check(&config, &options()).unwrap();
         let mut session = match dir.exists() {
             true => Session::resume(dir, Which::Last, Some(iterations), options()).unwrap(),
             false => Session::begin(config.clone(), &RunPlace::Folder(dir.to_owned()), options()).unwrap(),
         };
-        session.run().unwrap()
+        let ended = session.run().unwrap();
+        let (_, judged) = judge(session.trainer(), 1, LAST, None).unwrap();
+        (ended, Some(serde_json::to_string_pretty(&judged).unwrap() + "\n"))
     });
-    assert_eq!(ended, vec![Ended::Finished; size]);
+    assert!(ended.iter().all(|(ended, _)| *ended == Ended::Finished), "{ended:?}");
+    ended[0].1.take().unwrap()
 }
 
 fn assert_same(a: &Path, b: &Path, what: &str) {
@@ -57,8 +64,36 @@ fn ranks_write_the_bytes_of_one_process_and_any_number_goes_on() {
         for size in [2, 3] {
             let shared = place.path(&format!("{name}{size}"));
             train(&shared, size, 3, sets);
-            train(&shared, 4 - size + 1, 6, sets);
+            let judged = train(&shared, 4 - size + 1, 6, sets);
             assert_same(&alone, &shared, &format!("{name}, {size} ranks"));
+            assert_eq!(judged, fs::read_to_string(alone.join("eval/in-dist.json")).unwrap(), "{name}, {size} ranks");
+        }
+    }
+}
+
+#[test]
+fn ranks_share_an_evaluation_and_all_have_its_result() {
+    // success and returns; lives with changes; a policy with a memory; examples
+    let cases =
+        [("cartpole-physics", "maml"), ("cartpole-switch", "maml"), ("cartpole-switch", "rl2"), ("sinusoid", "maml")];
+    for (preset, learner) in cases {
+        let config = presets::load(preset, &[format!("learner={learner}")]).unwrap();
+        let evaluate = || {
+            let trainer = Trainer::new(config.clone(), Device::Cpu, BackendChoice::Native, 1).unwrap();
+            judge(&trainer, 1, Split::Ood, Some(5)).unwrap().1
+        };
+        let alone = evaluate();
+        if let HeldOut::Episodes(found) = &alone {
+            let changes = found.life.as_ref().map_or(0, |life| life.changes);
+            let kinds = (changes > 0, found.curve[0].success.is_some());
+            assert_eq!(kinds, (preset == "cartpole-switch", preset == "cartpole-physics"), "{preset}");
+        }
+        let text = serde_json::to_string(&alone).unwrap();
+        // more ranks than tasks: each evaluates all of them
+        for size in [2, 3, 6] {
+            for found in local::run(size, |_| serde_json::to_string(&evaluate()).unwrap()) {
+                assert_eq!(found, text, "{preset}, {learner}, {size} ranks");
+            }
         }
     }
 }

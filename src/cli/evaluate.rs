@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use metadrift_envs::Split;
 
-use super::{ComputeArgs, Format, parse_split};
+use super::{ComputeArgs, Format, RanksArgs, parse_split};
 use crate::checkpoint::Which;
 
 /// `evaluate`
@@ -48,4 +48,7 @@ pub struct EvaluateArgs {
     /// Device, arithmetic and threads.
     #[command(flatten)]
     pub compute: ComputeArgs,
+    /// Ranks.
+    #[command(flatten)]
+    pub ranks: RanksArgs,
 }

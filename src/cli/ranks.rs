@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::parse_time;
 
-/// Ranks of a distributed training.
+/// Ranks that share a training or an evaluation.
 #[derive(Args, Clone, Debug)]
 pub struct RanksArgs {
-    /// Share the training with the other processes that mpirun or srun has started: each takes a part of the tasks.
+    /// Share the work with the other processes that mpirun or srun has started: each takes a part of the tasks.
     /// Results do not depend on their number (docs/cluster.md)
     #[arg(long)]
     pub distributed: bool,

@@ -1,6 +1,6 @@
 //! `evaluate RUN`
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use crate::{
     checkpoint::Which,
@@ -10,7 +10,7 @@ use crate::{
     evaluate::{HeldOut, Protocol, decision_time, held_out},
     failure::{During, Failure, Result, WrongUsage},
     memory::{self, Arithmetic},
-    message, output,
+    message, output, ranks,
     run_dir::write_atomic,
     trained::Trained,
 };
@@ -18,10 +18,22 @@ use crate::{
 /// Runs the command.
 ///
 /// # Errors
-/// If the run has no valid checkpoint, or the result cannot be written.
-pub fn run(args: &EvaluateArgs) -> Result<()> {
-    args.out.as_deref().map_or(Ok(()), output::check)?;
-    let actors = args.compute.num_actors();
+/// If the run has no valid checkpoint, or the result cannot be written; if ranks do not work together.
+pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
+    match args.ranks.distributed {
+        true => ranks::run(args.ranks.rank_timeout, |rank| {
+            let actors = args.compute.actors.map_or(rank.cores, usize::from);
+            evaluate(args, actors, rank.number)
+        }),
+        false => evaluate(args, args.compute.num_actors(), 0),
+    }
+}
+
+/// Evaluates, with the other ranks if there are any; rank 0 tells and stores the result.
+fn evaluate(args: &EvaluateArgs, actors: usize, rank: usize) -> Result<ExitCode> {
+    if rank == 0 {
+        args.out.as_deref().map_or(Ok(()), output::check)?;
+    }
     let device = device::open(args.compute.device)?;
     let Trained { dir, config, agent, iteration, .. } =
         Trained::open_with(&args.run, args.checkpoint, device, (args.compute.backend, actors), args.data.as_deref())?;
@@ -43,7 +55,12 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             return Err(WrongUsage(message).into());
         }
     }
+    ranks::check_read(&config, (&*agent, iteration))?;
     let mut evaluation = held_out(&config, (&*agent, iteration), actors, &protocol)?;
+    ranks::close();
+    if rank > 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
     if let (HeldOut::Episodes(found), true) = (&mut evaluation, args.timing) {
         found.decision_us = Some(decision_time(&config, &*agent, &protocol)?);
     }
@@ -63,7 +80,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         }
         kept => kept?,
     }
-    asked
+    asked.map(|()| ExitCode::SUCCESS)
 }
 
 /// Says whether a file could not be written for lack of permission.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use metadrift_agents::stop::{self, Stopped};
+use metadrift_agents::stop::Stopped;
 use metadrift_envs::Split;
 use serde::Serialize;
 use serde_json::json;
@@ -17,13 +17,13 @@ use crate::{
     commands::{evaluate::keep, print, print_as},
     config::{Config, ConfigError, Experiment},
     device,
-    evaluate::{HeldOut, Protocol, held_out},
+    evaluate::HeldOut,
     failure::{During, Result, WrongUsage, code},
     memory::{self, Arithmetic, Need, Training},
     message::{quoted, say, warn},
     presets, ranks, registry, report,
     run_dir::{Place, RunDir},
-    session::{Ended, RUNS, RunOptions, Session, read_config, read_config_with},
+    session::{self, Ended, LAST, RUNS, RunOptions, Session, read_config, read_config_with},
 };
 
 /// Trains a policy and evaluates it.
@@ -33,15 +33,16 @@ use crate::{
 pub fn train(args: &TrainArgs) -> Result<ExitCode> {
     let options = |cores| options(&args.compute, cores, args.max_time, args.quiet, None);
     match args.ranks.distributed {
-        true => shared(&args.ranks, options, |options| train_here(args, options)),
+        true => shared(&args.ranks, options, !args.no_evaluate, |options| train_here(args, options)),
         false => train_here(args, options(None)),
     }
 }
 
-/// Does `work` as rank 0, or trains along with it.
+/// Does `work` as rank 0, or trains along with it, and evaluates along if it `evaluates`.
 fn shared(
     args: &RanksArgs,
     options: impl Fn(Option<usize>) -> RunOptions,
+    evaluates: bool,
     work: impl FnOnce(RunOptions) -> Result<ExitCode>,
 ) -> Result<ExitCode> {
     ranks::run(args.rank_timeout, |rank| {
@@ -49,7 +50,7 @@ fn shared(
         if rank.number == 0 {
             return work(options);
         }
-        match ranks::follow(&options)? {
+        match ranks::follow(&options, evaluates)? {
             Ended::Signal(signal) => Ok(code::of_signal(signal)),
             Ended::Finished | Ended::Solved | Ended::TimeUp | Ended::Paused => Ok(ExitCode::SUCCESS),
         }
@@ -114,7 +115,7 @@ fn train_here(args: &TrainArgs, options: RunOptions) -> Result<ExitCode> {
 pub fn resume(args: &ResumeArgs) -> Result<ExitCode> {
     let options = |cores| options(&args.compute, cores, args.max_time, args.quiet, args.data.clone());
     match args.ranks.distributed {
-        true => shared(&args.ranks, options, |options| resume_here(args, options)),
+        true => shared(&args.ranks, options, !args.no_evaluate, |options| resume_here(args, options)),
         false => resume_here(args, options(None)),
     }
 }
@@ -213,10 +214,6 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let ended = session.run()?;
     let run = quoted(session.shown_path());
-    if !matches!(ended, Ended::Signal(_)) {
-        // the training is done: rank 0 alone evaluates
-        ranks::close();
-    }
     if let Ended::Signal(signal) = ended {
         let iteration = session.trainer().iteration();
         say(&format!("stopped and saved after iteration {iteration}; resume with: metadrift resume {run}"));
@@ -233,8 +230,8 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
     }
     let mut evaluation = None;
     if evaluates {
-        match stop::catch(|| judge_at_the_end(&session, ended)) {
-            Ok(found) => evaluation = Some(found?),
+        match ranks::together(|| judge_at_the_end(&session, ended))? {
+            Ok(found) => evaluation = Some(found),
             Err(Stopped(signal)) => {
                 say(&format!("evaluation stopped; the training is saved. Evaluate it with: metadrift evaluate {run}"));
                 print_as(format, &Outcome::of(&session, ended, None), String::new)?;
@@ -253,21 +250,19 @@ fn finish(mut session: Session, evaluates: bool, format: Format) -> Result<ExitC
 /// Evaluates on held-out tasks and stores the result with the run. `tasks` replaces `evaluation.tasks`.
 fn judge(session: &Session, split: Split, tasks: Option<usize>) -> Result<HeldOut> {
     let trainer = session.trainer();
-    let config = trainer.config();
-    let usual = Protocol::of(config, split);
-    let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
-    let found = held_out(config, (&*trainer.agent(), trainer.iteration()), session.num_actors(), &protocol)?;
-    keep(session.path(), &protocol.file_stem(config), &found)?;
+    let (protocol, found) = session::judge(trainer, session.num_actors(), split, tasks)?;
+    // rank 0 alone writes files
+    ranks::close();
+    keep(session.path(), &protocol.file_stem(trainer.config()), &found)?;
     Ok(found)
 }
 
 /// Evaluates and, if the training is over, adds the result to TensorBoard. The tags are not those of evaluations during
 /// training, which have tasks of their own.
 fn judge_at_the_end(session: &Session, ended: Ended) -> Result<HeldOut> {
-    let split = Split::InDist;
-    let found = judge(session, split, None)?;
+    let found = judge(session, LAST, None)?;
     if matches!(ended, Ended::Finished | Ended::Solved) && !session.has_nothing_to_do() {
-        let (text, film) = report::summary(session.path(), session.trainer().config(), split.name())?;
+        let (text, film) = report::summary(session.path(), session.trainer().config(), LAST.name())?;
         let tag = |(name, value): (String, f64)| (name.replacen("eval/", "final/", 1), value);
         let figures: Vec<_> = found.scalars().into_iter().map(tag).collect();
         session.conclude(&figures, &text, film.as_ref().map(|gif| (&gif.bytes[..], gif.size)));

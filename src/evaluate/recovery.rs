@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use metadrift_agents::batch::Trajectories;
+use metadrift_agents::{batch::Trajectories, team::portable::Portable};
 use metadrift_envs::{Clocks, Task};
 use serde::Serialize;
 
@@ -43,13 +43,22 @@ pub(super) struct Recoveries {
     times: Vec<(usize, bool)>,
 }
 
-impl Recoveries {
-    /// Adds the lanes of `task` in a phase that began with `start`.
-    pub fn add(&mut self, task: &Task, start: Clocks, data: &Trajectories<'_>) {
+/// The lanes of a task in one phase.
+#[derive(Default)]
+pub(super) struct Seen {
+    reward: f64,
+    ticks: usize,
+    /// Mean rewards per tick before and after each change, ticks to recovery or to the end of the time it had, and true if
+    /// it recovered.
+    changes: Vec<((f64, f64), (usize, bool))>,
+}
+
+impl Seen {
+    /// The lanes of `task` in a phase that began with `start`.
+    pub fn of(task: &Task, start: Clocks, data: &Trajectories<'_>) -> Self {
         let rewards = || data.rows().map(|row| f64::from(data.reward[row]));
         let (low, high) = rewards().fold((f64::MAX, f64::MIN), |(low, high), r| (low.min(r), high.max(r)));
-        self.reward += rewards().sum::<f64>();
-        self.ticks += data.rows().count();
+        let mut seen = Seen { reward: rewards().sum(), ticks: data.rows().count(), changes: Vec::new() };
         for lane in 0..data.envs {
             let valid = data.valid_steps[lane] as usize;
             let rows: Vec<usize> = (0..valid).map(|t| data.row(t, lane)).collect();
@@ -57,16 +66,41 @@ impl Recoveries {
             let failed: Vec<bool> = rows.iter().map(|row| data.terminated[*row]).collect();
             let over: Vec<bool> = rows.iter().map(|row| data.terminated[*row] || data.truncated[*row]).collect();
             let changes = jumps(&values(task, start, &over));
-            self.lane(&reward, &failed, &changes, TOLERANCE * (high - low));
+            seen.lane(&reward, &failed, &changes, TOLERANCE * (high - low));
         }
+        seen
     }
 
     /// Adds a lane with sudden changes before the ticks `changes`.
     fn lane(&mut self, reward: &[f64], failed: &[bool], changes: &[usize], tolerance: f64) {
         for change in recoveries(reward, failed, changes, tolerance) {
-            self.before += mean(reward, change.at - WINDOW);
-            self.after += mean(reward, change.at);
-            self.times.push((change.recovered.unwrap_or(change.next) - change.at, change.recovered.is_some()));
+            let means = (mean(reward, change.at - WINDOW), mean(reward, change.at));
+            self.changes.push((means, change.time()));
+        }
+    }
+}
+
+impl Portable for Seen {
+    fn put(&self, to: &mut Vec<u8>) {
+        (self.reward, self.ticks).put(to);
+        self.changes.put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        let (reward, ticks) = Portable::take(from)?;
+        Some(Seen { reward, ticks, changes: Portable::take(from)? })
+    }
+}
+
+impl Recoveries {
+    /// Adds a task in one phase.
+    pub fn add(&mut self, seen: &Seen) {
+        self.reward += seen.reward;
+        self.ticks += seen.ticks;
+        for ((before, after), time) in &seen.changes {
+            self.before += before;
+            self.after += after;
+            self.times.push(*time);
         }
     }
 
@@ -96,6 +130,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Ticks to recovery, and true; or to the next change or the end, and false.
+    fn time(&self) -> (usize, bool) {
+        (self.recovered.unwrap_or(self.next) - self.at, self.recovered.is_some())
+    }
+
     /// The change as counted from the beginning of `ticks`, if it lies within them.
     pub fn within(&self, ticks: &Range<usize>) -> Option<Change> {
         let Change { at, recovered, next } = *self;
@@ -120,11 +159,7 @@ pub fn changes(task: &Task, start: Clocks, ticks: &[(f64, bool, bool)]) -> Vec<C
 /// and false.
 pub fn recovered(reward: &[f64], failed: &[bool], changes: &[usize]) -> Vec<(usize, bool)> {
     let (low, high) = reward.iter().fold((f64::MAX, f64::MIN), |(low, high), r| (low.min(*r), high.max(*r)));
-    let found = recoveries(reward, failed, changes, TOLERANCE * (high - low));
-    found
-        .iter()
-        .map(|change| (change.recovered.unwrap_or(change.next) - change.at, change.recovered.is_some()))
-        .collect()
+    recoveries(reward, failed, changes, TOLERANCE * (high - low)).iter().map(Change::time).collect()
 }
 
 /// Those of `changes` with enough ticks before and after, and the recoveries from them.
@@ -186,22 +221,24 @@ mod tests {
         // 50 ticks at 1; after the change ten at -9, the last of which fails, then 1 again
         let reward: Vec<f64> = (0..100).map(|t| if (50..60).contains(&t) { -9.0 } else { 1.0 }).collect();
         let failed: Vec<bool> = (0..100).map(|t| t == 59).collect();
-        let mut seen = Recoveries::default();
+        let times = |seen: &Seen| seen.changes.iter().map(|change| change.1).collect::<Vec<_>>();
+        let mut seen = Seen::default();
         seen.lane(&reward, &failed, &[50], 0.5);
-        assert_eq!(seen.times, [(10, true)]);
-        assert_eq!((seen.before, seen.after), (1.0, -4.0));
+        assert_eq!(seen.changes, [((1.0, -4.0), (10, true))]);
         // without failure and with a tolerance of half a tick's loss it may begin one tick earlier: (19 - 9) / 20 = 0.5
-        let mut seen = Recoveries::default();
+        let mut seen = Seen::default();
         seen.lane(&reward, &[false; 100], &[50], 0.5);
-        assert_eq!(seen.times, [(9, true)]);
+        assert_eq!(times(&seen), [(9, true)]);
         // the next change comes before a window is good
-        let mut seen = Recoveries::default();
+        let mut seen = Seen::default();
         seen.lane(&reward, &failed, &[50, 75], 0.5);
-        assert_eq!(seen.times, [(25, false), (0, true)]);
+        assert_eq!(times(&seen), [(25, false), (0, true)]);
         // too little time before or after
-        let mut seen = Recoveries::default();
+        let mut seen = Seen::default();
         seen.lane(&reward, &failed, &[5, 90], 0.5);
-        assert!(seen.times.is_empty() && seen.score().recovery_ticks.is_none());
+        let mut all = Recoveries::default();
+        all.add(&seen);
+        assert!(seen.changes.is_empty() && all.score().recovery_ticks.is_none());
     }
 
     #[test]

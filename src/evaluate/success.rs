@@ -20,13 +20,13 @@ pub fn share(spec: &EnvSpec, horizon: u32, rollout: &Rollout) -> Option<f64> {
     if (horizon as usize).min(rollout.shape().steps) < least {
         return None;
     }
-    let (mut successes, mut lanes) = (0, 0);
-    for data in rollout.tasks() {
-        for (env, _, end) in data.episodes().filter(|(_, start, _)| *start == 0) {
-            successes += usize::from(end >= least && succeeds(&data, env));
-            lanes += 1;
-        }
-    }
+    let counts = rollout.per_task(|data| {
+        let first = data.episodes().filter(|(_, start, _)| *start == 0);
+        first.fold((0usize, 0usize), |(successes, lanes), (env, _, end)| {
+            (successes + usize::from(end >= least && succeeds(&data, env)), lanes + 1)
+        })
+    });
+    let (successes, lanes) = counts.iter().fold((0, 0), |sum, task| (sum.0 + task.0, sum.1 + task.1));
     Some(successes as f64 / lanes as f64)
 }
 

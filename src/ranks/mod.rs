@@ -1,8 +1,8 @@
 //! A training that several processes share, started by `mpirun` or `srun`: `--distributed`.
 //!
 //! `metadrift_agents::team` divides the work; here are MPI as its means of exchange, the checks that all ranks compute the
-//! same, and the ends of a run. Rank 0 alone touches the run folder: it hands configuration and state to the others, evaluates,
-//! and reports for all. [docs/cluster.md](../../docs/cluster.md) is for users.
+//! same, and the ends of a run. Rank 0 alone touches the run folder: it hands configuration and state to the others, and reports
+//! for all. [docs/cluster.md](../../docs/cluster.md) is for users.
 
 mod error;
 mod follower;
@@ -21,6 +21,7 @@ use std::{
 };
 
 use metadrift_agents::{
+    agent::Agent,
     backend::BackendChoice,
     device::Device,
     source::Demand,
@@ -128,6 +129,17 @@ pub fn departed(payload: Box<dyn Any + Send>) -> Result<i32> {
     }
 }
 
+/// Does `work`, in which all ranks take part; a panic, here or on another rank, becomes an error.
+///
+/// # Errors
+/// Those of `work`, and failures of other ranks; [`Stopped`] if a signal asks this rank, or another one, to stop.
+pub fn together<T>(work: impl FnOnce() -> Result<T>) -> Result<Result<T, Stopped>> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map(Ok),
+        Err(payload) => departed(payload).map(|signal| Err(Stopped(signal))),
+    }
+}
+
 /// Ends this rank after `failure`, of which the others learn. Rank 0 tells the reason: that of the lowest rank that failed.
 ///
 /// # Errors
@@ -194,6 +206,34 @@ pub fn check(config: &Experiment, options: &RunOptions) -> Result<()> {
     let size = team::size();
     if size > most {
         return Err(RanksError::TooMany { size, units, most, keys }.into());
+    }
+    Ok(())
+}
+
+/// Refuses an evaluation that the ranks cannot share: each has read configuration and checkpoint itself.
+///
+/// # Errors
+/// If they differ, or the backend is not the native one.
+///
+/// # Panics
+/// As [`team::share`].
+pub fn check_read(config: &Experiment, (agent, iteration): (&dyn Agent, u64)) -> Result<(), RanksError> {
+    if !team::is_member() {
+        return Ok(());
+    }
+    if agent.computes_by() != BackendChoice::Native {
+        return Err(RanksError::Backend);
+    }
+    let mut agent = agent.duplicate();
+    agent.begin(1);
+    let tensors = vec![("policy".to_owned(), agent.policies().params[0].clone())];
+    let state = serde_json::Value::String(config.to_toml());
+    let all = team::every(digest(&Checkpoint { step: iteration, tensors, state }));
+    let groups = groups(all.iter());
+    if groups.len() > 1 {
+        let each: Vec<String> = groups.iter().map(|(_, ranks)| listed(ranks)).collect();
+        let text = format!("the ranks have read different runs or checkpoints: {}", each.join(" against "));
+        return Err(RanksError::Differ(text));
     }
     Ok(())
 }

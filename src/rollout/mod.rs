@@ -16,7 +16,7 @@ mod tasks;
 pub mod window;
 
 pub use actors::actor;
-pub use collect::{Collection, Phase, collect_all, collect_listed, continue_all};
+pub use collect::{Collection, Phase, collect_all, collect_listed, continue_all, continue_rank};
 pub use lanes::{GROUP, Lanes};
 pub use lives::Lives;
 pub use network::{Actions, Network, scale};

@@ -1,13 +1,14 @@
 //! Evaluation on held-out tasks during training, and the best checkpoint by it.
 
-use metadrift_agents::state::State;
+use metadrift_agents::{state::State, stop};
 use metadrift_envs::Split;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Experiment,
-    evaluate::{Protocol, VALIDATION, held_out},
+    evaluate::{HeldOut, Protocol, VALIDATION, held_out},
     failure::Result,
+    ranks,
     train::Trainer,
 };
 
@@ -38,7 +39,7 @@ impl Best {
 }
 
 /// Names and values for the log, and the score of the trained policy.
-pub(super) struct Validation {
+pub struct Validation {
     /// Names and values for the log, `eval/<split>/...`.
     pub scalars: Vec<(String, f64)>,
     /// Names and returns, one for each task, for the log.
@@ -49,16 +50,22 @@ pub(super) struct Validation {
 
 /// Says whether an evaluation follows iteration `done`. The last iteration is no exception, so that a run extended
 /// later equals one that was longer from the beginning.
-pub(super) fn is_due(config: &Experiment, done: u64) -> bool {
+pub fn is_due(config: &Experiment, done: u64) -> bool {
     let every = config.evaluation.every;
     every > 0 && done.is_multiple_of(every)
 }
 
-/// Evaluates the current policy on both held-out splits.
+/// Evaluates the current policy on both held-out splits, with the other ranks if there are any. A signal waits for its end:
+/// without it, a checkpoint of this iteration could not be resumed exactly.
 ///
 /// # Errors
-/// If an adapted policy is not finite.
-pub(super) fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
+/// If an adapted policy is not finite, here or on another rank.
+pub fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
+    let _whole = stop::hold();
+    Ok(ranks::together(|| validate_here(trainer, actors))?.expect("every rank holds signals back"))
+}
+
+fn validate_here(trainer: &Trainer, actors: usize) -> Result<Validation> {
     let config = trainer.config();
     let agent = trainer.agent();
     let (mut scalars, mut distributions) = (Vec::new(), Vec::new());
@@ -73,4 +80,20 @@ pub(super) fn validate(trainer: &Trainer, actors: usize) -> Result<Validation> {
         }
     }
     Ok(Validation { scalars, distributions, candidate: Best { step: trainer.iteration(), score } })
+}
+
+/// The split of the evaluation at the end of a training.
+pub const LAST: Split = Split::InDist;
+
+/// Evaluates the trained policy on held-out tasks of `split`, with the other ranks if there are any; `tasks` replaces
+/// `evaluation.tasks`. Gives the protocol, too.
+///
+/// # Errors
+/// If an adapted policy is not finite.
+pub fn judge(trainer: &Trainer, actors: usize, split: Split, tasks: Option<usize>) -> Result<(Protocol, HeldOut)> {
+    let config = trainer.config();
+    let usual = Protocol::of(config, split);
+    let protocol = Protocol { tasks: tasks.unwrap_or(usual.tasks), ..usual };
+    let found = held_out(config, (&*trainer.agent(), trainer.iteration()), actors, &protocol)?;
+    Ok((protocol, found))
 }
