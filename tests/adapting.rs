@@ -80,7 +80,8 @@ fn an_adaptation_is_told_verified_and_used_like_a_run() {
     let report: serde_json::Value = serde_json::from_str(&told).unwrap();
     let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
     let mut expected =
-        ["episodes", "samples", "return_before", "kl", "step_norm", "in_range", "ood_score", "trust"].to_vec();
+        ["episodes", "samples", "return_before", "kl", "step_norm", "in_range", "ood_score", "steps_needed", "trust"]
+            .to_vec();
     expected.sort_unstable();
     assert_eq!(keys, expected);
     // rewards of 1 a step: the mean return is the mean length
@@ -143,6 +144,7 @@ fn a_log_with_a_fault_and_a_policy_with_a_memory_are_refused_and_nothing_is_writ
     faulty(log.replacen("0,0.02,", "0,0.5,", 1), "faulty.csv, line 3, column time: 0.5 after the row before");
     faulty(log.replacen("truncated", "", 1).replacen("terminated", "", 1), "faulty.csv, line");
     faulty(log.replacen("obs_x,obs_x_dot", "obs_x_dot,obs_x", 1), "line 1, column obs_x_dot: it stands where obs_x is");
+    faulty(log.replace(',', ";"), "line 1: its cells are separated by ';'; they are to be by commas");
     // in another sampling, every step is at fault
     let kept = log.lines().enumerate().filter(|(at, line)| at % 2 == 0 || line.ends_with("ated"));
     faulty(kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n"), "column time: 0.04 after");
@@ -182,6 +184,34 @@ fn actions_that_the_policy_has_not_drawn_are_refused() {
     assert!(place.expect(4, "adapt run --episodes log.csv --out adapted").contains("`inf` is not a finite number"));
 }
 
+#[test]
+fn a_log_that_tells_too_little_or_has_other_rewards_is_not_trusted() {
+    let place = Place::new();
+    place.expect(0, "train tiny.toml --iterations 1 --run-dir run --no-evaluate");
+    place.expect(0, "env trace tiny.toml --run run --task in-dist/1 --episodes 4 --out log.csv");
+    let log = fs::read_to_string(place.path("log.csv")).unwrap();
+    let told = |log: &str, out: &str| {
+        fs::write(place.path("log.csv"), log).unwrap();
+        place.expect(0, &format!("adapt run --episodes log.csv --out {out}"))
+    };
+    assert!(told(&log, "as-it-is").ends_with("trust it: the log is like the tasks of training\n"));
+    // every step of a cart-pole earns 1; here each earns 100, takes 1, or earns nothing
+    for (at, reward) in [",100,", ",-1,", ",0,"].iter().enumerate() {
+        let text = told(&log.replace(",1,\n", &format!("{reward}\n")), &format!("other-{at}"));
+        assert!(
+            text.ends_with("do not trust it unseen: most steps lie outside of what training saw\n"),
+            "{reward} {text}"
+        );
+    }
+    // one step of one episode: all that was earned is the same. A model has 1 + 4 readings + 10 products + 9 commands
+    let lines: Vec<&str> = log.lines().collect();
+    let readings = lines[2].split(',').take(6).collect::<Vec<_>>().join(",");
+    let text = told(&format!("{}\n{}\n{readings},,,terminated\n", lines[0], lines[1]), "short");
+    assert!(text.ends_with("do not trust it unseen: a log of fewer than 24 steps tells too little\n"), "{text}");
+    assert!(text.contains("none: every action earned the same"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
 /// False alarms on held-out tasks of the training distribution, and alarms outside. It takes minutes: `METADRIFT_TRUST=RUN,RUN
 /// cargo test --test program -- --ignored the_measure_of_trust --nocapture` measures on trained runs.
 #[test]
@@ -206,7 +236,7 @@ fn the_measure_of_trust_tells_tasks_of_training_from_others() {
             agent.begin(1);
             let alarm = |task: &&Task| {
                 let data = support(&config, &*agent, 2, &protocol, std::slice::from_ref(*task), 0).unwrap();
-                reference.likeness(&data).score > 1.0
+                !reference.likeness(&data).trust()
             };
             let alarms = tasks.iter().filter(alarm).count();
             let curve = evaluate(&config, &*agent, 2, &Protocol { adapt_steps: 1, ..protocol }).unwrap().curve;

@@ -183,7 +183,9 @@ fn what_cannot_be_searched_is_refused_before_the_first_trial() {
     assert!(place.expect(3, "tune wrong.toml --out out").contains("its folder has the search `tiny-search`"));
     changed("high = 3", "high = 4");
     let told = place.expect(3, "tune wrong.toml --out out");
-    assert!(told.contains("tune.space.ppo.outer_epochs is ") && told.contains("choose another --out"), "{told}");
+    let ranges = [3, 4].map(|high| format!("{{\"high\":{high},\"log\":false,\"low\":1,\"step\":1}}"));
+    let expected = format!("tune.space.ppo.outer_epochs is {} there and {} now\n", ranges[0], ranges[1]);
+    assert!(told.contains(&expected) && told.contains("choose another --out"), "{told}");
     let journal = place.path("out/journal.log");
     let whole = fs::read_to_string(&journal).unwrap();
     fs::write(&journal, format!("{whole}{{\"op_code\":12}}\n")).unwrap();
@@ -192,6 +194,8 @@ fn what_cannot_be_searched_is_refused_before_the_first_trial() {
     assert!(fs::read_to_string(&journal).unwrap().ends_with("{\"op_code\":12}\n"));
     fs::remove_file(&journal).unwrap();
     assert!(place.expect(3, "tune space.toml --out out").contains("has trials, but no journal.log"));
+    fs::write(&journal, "").unwrap();
+    assert!(place.expect(3, "tune space.toml --out out").contains("or an empty one: choose another --out"));
     // the number of trials may be raised, and a search whose trials all fail says so
     fs::write(&journal, &whole).unwrap();
     changed("trials = 1", "trials = 2");

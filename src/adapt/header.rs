@@ -15,6 +15,12 @@ pub(super) fn check(record: &StringRecord, line: u64, form: &Form<'_>) -> Result
     let found: Vec<&str> = record.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
     let error = |column: &str, problem: String| Err(form.error(line, Some(column), problem));
     let all = || names.join(",");
+    if let ([line_of_all], true) = (&found[..], names.len() > 1)
+        && let Some(mark) = line_of_all.chars().find(|mark| [';', '\t'].contains(mark))
+    {
+        let problem = format!("its cells are separated by {mark:?}; they are to be by commas, with points in numbers");
+        return Err(form.error(line, None, problem));
+    }
     for (at, name) in found.iter().enumerate() {
         if !names.iter().any(|known| known == name) {
             let near = nearest(name, names.iter().map(String::as_str));

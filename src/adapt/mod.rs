@@ -21,7 +21,7 @@ use serde::Serialize;
 pub use columns::{Columns, period, period_channel};
 pub use folder::{LOG, earlier, refuse_taken, write as write_folder};
 pub use read::{Form, Log, LogError, read};
-pub use trust::{LEVEL, Likeness, Reference, TASKS};
+pub use trust::{INSIDE, LEVEL, Likeness, Reference, TASKS};
 pub use write::write;
 
 use crate::{
@@ -49,7 +49,9 @@ pub struct Report {
     pub in_range: f64,
     /// Distance to the nearest task of training, in units of the threshold.
     pub ood_score: f64,
-    /// True if that distance is at most 1.
+    /// Number of steps that a comparison with the tasks of training takes.
+    pub steps_needed: usize,
+    /// True if the log is like the tasks of training in every respect.
     pub trust: bool,
 }
 
@@ -124,7 +126,7 @@ pub fn adapt(run: &Trained, file: (&str, &[u8]), earlier: &[Entry], actors: usiz
     let layout = agent.policies().layout.clone();
     let phase = earlier.len().min(255) as u8;
     let reference = Reference::collect(config, &*agent, actors, log.episodes, phase)?;
-    let Likeness { score, in_range } = reference.likeness(&log.data);
+    let likeness = reference.likeness(&log.data);
     agent.adapt(&log.data)?;
     let after = &agent.policies().params[0];
     let data = log.data.task(0);
@@ -136,9 +138,10 @@ pub fn adapt(run: &Trained, file: (&str, &[u8]), earlier: &[Entry], actors: usiz
         return_before: data.rows().map(|row| f64::from(data.reward[row])).sum::<f64>() / log.episodes as f64,
         kl: change::divergence(&layout, &before, after, &obs),
         step_norm: change::step_norm(&before, after),
-        in_range,
-        ood_score: score,
-        trust: score <= 1.0,
+        in_range: likeness.in_range,
+        ood_score: likeness.score,
+        steps_needed: likeness.steps_needed,
+        trust: likeness.trust(),
     };
     let entry = entry(&log.data, (&before, after), report.episodes, earlier.last());
     Ok(Adapted { agent, report, entry })

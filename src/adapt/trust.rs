@@ -4,12 +4,14 @@
 //! the last commands. Models of tasks of training are made in the same way, from as many episodes of the same policy. The
 //! distance from a log to a task is what the task's model predicts worse on the log's steps than the log's own model, as a share
 //! of the variance of changes; noise that both have falls out. A log is measured by its distances to the nearest task, to
-//! the nearest mixture of tasks ([`hull`]), and from its parts to those of training ([`parts`]); each in units of the distance
-//! that a share of the tasks of training keep to the others. The score is the largest, in units of a threshold by the same share.
+//! the nearest mixture of tasks ([`hull`]), from its parts to those of training ([`parts`]), and of the values of parameters that
+//! its model tells from their ranges in training ([`values`]); each in units of the distance that a share of the tasks of training
+//! keep to the others. The score is the largest, in units of a threshold by the same share.
 
 mod hull;
 mod model;
 mod parts;
+mod values;
 
 use metadrift_agents::{agent::Agent, batch::Trajectories, report::Diverged, rollout::Rollout};
 use metadrift_envs::{Split, Task};
@@ -17,6 +19,7 @@ use metadrift_envs::{Split, Task};
 use self::{
     model::{Model, Units},
     parts::Parts,
+    values::Values,
 };
 
 use crate::{
@@ -29,14 +32,19 @@ use crate::{
 pub const TASKS: usize = 200;
 /// Share of the tasks of training that are as near to others as the threshold.
 pub const LEVEL: f64 = 0.97;
-/// Smallest unit of a distance, as a share of the variance of changes: predictions that differ by less make no other world.
-pub const FLOOR: f64 = 1e-5;
+/// Smallest units of the distances: predictions that differ by a smaller share of the variance of changes make no other world,
+/// nor do values beyond a range by a smaller share of it.
+const FLOORS: Distances = [1e-5, 1e-5, 1e-6, 0.01];
 /// Most lanes on each task, whatever the length of the log.
 const MOST_LANES: usize = 64;
 /// Number of tasks that are collected at a time.
 const GROUP: usize = 20;
 /// Iteration of the draws of the tasks: neither that of reports nor that of validations.
 const DRAW: u32 = 3;
+
+/// Least share of the steps of a log within what training saw. The distances compare changes, and units by what varied in
+/// training: a reading or a reward that was always the same there, and is another one here, shows in nothing else.
+pub const INSIDE: f64 = 0.5;
 
 /// The opinion on a log.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,10 +53,21 @@ pub struct Likeness {
     pub score: f64,
     /// Share of the steps whose readings and reward all lie within what the tasks of training showed.
     pub in_range: f64,
+    /// Number of steps.
+    pub steps: usize,
+    /// Number of steps that a comparison takes: as many as a model has weights for each change.
+    pub steps_needed: usize,
 }
 
-/// The distances to the nearest task, to the nearest mixture of tasks, and of parts.
-type Distances = [f64; 3];
+impl Likeness {
+    /// True if the log is like the tasks of training in every respect.
+    pub fn trust(&self) -> bool {
+        self.score <= 1.0 && self.in_range >= INSIDE && self.steps >= self.steps_needed
+    }
+}
+
+/// The distances to the nearest task, to the nearest mixture of tasks, of parts, and of values beyond their ranges.
+type Distances = [f64; 4];
 
 /// The value that a share of [`LEVEL`] of `values` do not exceed.
 fn quantile(mut values: Vec<f64>) -> f64 {
@@ -56,17 +75,40 @@ fn quantile(mut values: Vec<f64>) -> f64 {
     values[((LEVEL * values.len() as f64) as usize).min(values.len() - 1)]
 }
 
-/// The tasks of training as a policy meets them.
+/// What a policy saw of the tasks of training.
 #[derive(Debug)]
-pub struct Reference {
+struct Seen {
     units: Units,
     models: Vec<Model>,
     parts: Vec<Parts>,
+    /// Smallest and largest value of every reading, and of the reward, `[own_obs + 1]`.
+    range: Vec<[f64; 2]>,
+}
+
+impl Seen {
+    /// Adds a task.
+    fn add(&mut self, data: &Trajectories<'_>) {
+        let model = Model::fit(data, &self.units);
+        self.parts.push(Parts::of(data, &self.units));
+        self.models.push(model);
+        for row in data.rows() {
+            let seen = self.units.seen(data, row);
+            self.range.resize(seen.len(), [f64::INFINITY, f64::NEG_INFINITY]);
+            for (range, x) in self.range.iter_mut().zip(seen) {
+                *range = [range[0].min(x), range[1].max(x)];
+            }
+        }
+    }
+}
+
+/// The tasks of training as a policy meets them.
+#[derive(Debug)]
+pub struct Reference {
+    seen: Seen,
+    values: Values,
     /// Units of the distances.
     scales: Distances,
     threshold: f64,
-    /// Smallest and largest value of every reading, and of the reward, `[own_obs + 1]`.
-    range: Vec<[f64; 2]>,
 }
 
 impl Reference {
@@ -87,49 +129,43 @@ impl Reference {
         let protocol = Protocol { episodes: lanes, draw: DRAW, ..Protocol::of(config, Split::Train) };
         let distribution = config.tasks(Split::Train);
         let mut agent = agent.duplicate();
-        let mut found: Option<Reference> = None;
-        for first in (0..TASKS as u32).step_by(GROUP) {
-            let draw = |index| distribution.sample(protocol.seed, DRAW, index);
-            let tasks: Vec<Task> = (first..first + GROUP as u32).map(draw).collect();
-            agent.begin(tasks.len());
-            let data = support(config, &*agent, actors, &protocol, &tasks, k)?;
-            let known = found.get_or_insert_with(|| Reference {
+        let tasks: Vec<Task> = (0..TASKS as u32).map(|index| distribution.sample(protocol.seed, DRAW, index)).collect();
+        let mut seen: Option<Seen> = None;
+        for group in tasks.chunks(GROUP) {
+            agent.begin(group.len());
+            let data = support(config, &*agent, actors, &protocol, group, k)?;
+            let seen = seen.get_or_insert_with(|| Seen {
                 units: Units::of(&data, config.env().spec().obs_dim(), config.env().spec().action),
                 models: Vec::new(),
                 parts: Vec::new(),
-                scales: [1.0; 3],
-                threshold: 1.0,
                 range: Vec::new(),
             });
-            data.tasks().for_each(|task| known.add(&task));
+            data.tasks().for_each(|task| seen.add(&task));
         }
-        let mut found = found.expect("there are groups");
-        let apart = |at: usize| found.distances((&found.models[at], &found.parts[at]), Some(at));
-        let apart: Vec<Distances> = (0..found.models.len()).map(apart).collect();
-        found.scales = std::array::from_fn(|k| quantile(apart.iter().map(|all| all[k]).collect()).max(FLOOR));
+        let values: Vec<Vec<f64>> = tasks.into_iter().map(|task| task.values).collect();
+        Ok(Self::of(seen.expect("there are groups"), &values))
+    }
+
+    /// Tasks with these values of all channels, `[tasks][channels]`.
+    fn of(seen: Seen, values: &[Vec<f64>]) -> Self {
+        let values = Values::of(&seen.models, values);
+        let mut found = Reference { seen, values, scales: [1.0; 4], threshold: 1.0 };
+        let apart = |at: usize| {
+            let beyond = found.values.beyond_others(at);
+            found.distances((&found.seen.models[at], &found.seen.parts[at]), beyond, Some(at))
+        };
+        let apart: Vec<Distances> = (0..found.seen.models.len()).map(apart).collect();
+        found.scales = std::array::from_fn(|k| quantile(apart.iter().map(|all| all[k]).collect()).max(FLOORS[k]));
         found.threshold = quantile(apart.iter().map(|distances| found.largest(distances)).collect());
-        Ok(found)
+        found
     }
 
-    /// Adds a task.
-    fn add(&mut self, data: &Trajectories<'_>) {
-        let model = Model::fit(data, &self.units);
-        self.parts.push(Parts::of(data, &self.units, &model));
-        self.models.push(model);
-        for row in data.rows() {
-            let seen = self.units.seen(data, row);
-            self.range.resize(seen.len(), [f64::INFINITY, f64::NEG_INFINITY]);
-            for (range, x) in self.range.iter_mut().zip(seen) {
-                *range = [range[0].min(x), range[1].max(x)];
-            }
-        }
-    }
-
-    /// The distances from a world to the tasks but for that at place `but`.
-    fn distances(&self, (model, parts): (&Model, &Parts), but: Option<usize>) -> Distances {
-        let others = || (0..self.models.len()).filter(|at| Some(*at) != but);
-        let [nearest, mixture] = hull::distances(model, others().map(|at| &self.models[at]));
-        [nearest, mixture, parts.distance(others().map(|at| &self.parts[at]))]
+    /// The distances from a world, whose values lie so far `beyond` their ranges, to the tasks but for that at place `but`.
+    fn distances(&self, (model, parts): (&Model, &Parts), beyond: f64, but: Option<usize>) -> Distances {
+        let Seen { models, parts: known, .. } = &self.seen;
+        let others = || (0..models.len()).filter(|at| Some(*at) != but);
+        let [nearest, mixture] = hull::distances(model, others().map(|at| &models[at]));
+        [nearest, mixture, parts.distance(others().map(|at| &known[at])), beyond]
     }
 
     /// The largest of the distances, each in its unit.
@@ -140,14 +176,16 @@ impl Reference {
     /// The likeness of the first task of `data`.
     pub fn likeness(&self, data: &Rollout) -> Likeness {
         let data = data.task(0);
-        let model = Model::fit(&data, &self.units);
-        let parts = Parts::of(&data, &self.units, &model);
-        let score = self.largest(&self.distances((&model, &parts), None)) / self.threshold;
+        let Seen { units, range, .. } = &self.seen;
+        let model = Model::fit(&data, units);
+        let parts = Parts::of(&data, units);
+        let score = self.largest(&self.distances((&model, &parts), self.values.beyond(&model), None)) / self.threshold;
         let inside = |row: &usize| {
-            let seen = self.units.seen(&data, *row);
-            seen.iter().zip(&self.range).all(|(x, [low, high])| (*low..=*high).contains(x))
+            let seen = units.seen(&data, *row);
+            seen.iter().zip(range).all(|(x, [low, high])| (*low..=*high).contains(x))
         };
         let steps = data.rows().count();
-        Likeness { score, in_range: data.rows().filter(inside).count() as f64 / steps as f64 }
+        let in_range = data.rows().filter(inside).count() as f64 / steps as f64;
+        Likeness { score, in_range, steps, steps_needed: model.size() }
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use metadrift_envs::Split;
 
 use crate::{
-    adapt::{self, LEVEL, Report},
+    adapt::{self, INSIDE, LEVEL, Report},
     cli::AdaptArgs,
     commands::{aligned, print_as},
     device,
@@ -38,19 +38,28 @@ pub fn run(args: &AdaptArgs) -> Result<()> {
 
 /// The report in words, for a policy that has `usual` episodes for an adaptation; the verdict comes last.
 fn shown(out: &Path, count: usize, usual: usize, report: &Report) -> String {
-    let Report { episodes, samples, return_before, kl, step_norm, in_range, ood_score, trust } = *report;
+    let Report { episodes, samples, return_before, kl, step_norm, in_range, ood_score, .. } = *report;
     let few = if episodes < usual { format!("; it is evaluated on {usual} at a time") } else { String::new() };
+    let change = if step_norm == 0.0 {
+        "none: every action earned the same, and nothing was learned".to_owned()
+    } else {
+        format!("KL {kl:.4}, length of the step {step_norm:.4}")
+    };
     let rows = [
         ["episodes", &format!("{episodes}, {samples} steps{few}")],
         ["return before", &format!("{return_before:.2}, mean of the logged episodes")],
-        ["change", &format!("KL {kl:.4}, length of the step {step_norm:.4}")],
+        ["change", &change],
         ["in range", &format!("{:.1} % of the steps, of what training saw", 100.0 * in_range)],
         ["ood score", &format!("{ood_score:.3}; {} % of training tasks are below 1", 100.0 * LEVEL)],
     ];
-    let verdict = if trust {
-        "trust it: the log is like the tasks of training"
+    let verdict = if report.trust {
+        "trust it: the log is like the tasks of training".to_owned()
+    } else if ood_score > 1.0 {
+        "do not trust it unseen: the log is unlike all tasks of training".to_owned()
+    } else if in_range < INSIDE {
+        "do not trust it unseen: most steps lie outside of what training saw".to_owned()
     } else {
-        "do not trust it unseen: the log is unlike all tasks of training"
+        format!("do not trust it unseen: a log of fewer than {} steps tells too little", report.steps_needed)
     };
     let table = aligned(&rows.map(|row| row.map(str::to_owned)));
     format!("{}, adaptation {count}\n{table}{verdict}\n", out.display())

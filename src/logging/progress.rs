@@ -132,7 +132,7 @@ fn plain(line: &ProgressLine, total: u64, eta: Duration) -> String {
 }
 
 fn numbers(line: &ProgressLine) -> String {
-    let kl = line.kl.map_or(String::new(), |kl| format!("  kl {kl:.3}"));
+    let kl = line.kl.map_or(String::new(), |kl| format!("  kl {}", format!("{kl:.3}").replace("-0.000", "0.000")));
     let rate = rate(line.steps_per_second);
     let post = line.return_post;
     let returns = match line.return_unadapted {

@@ -99,7 +99,7 @@ pub enum RunDirError {
         reason: String,
     },
     /// The file system returned an error.
-    #[error("run folder: cannot {action} {}: {source}. Check permissions and free disk space", path.display())]
+    #[error("run folder: cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io {
         /// The operation, such as `create`.
         action: &'static str,
@@ -126,6 +126,14 @@ impl RunDirError {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         matches!(self, Self::Io { source, .. }
             if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+}
+
+/// The usual cause of an error, unless the system names it.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "",
+        _ => ". Check permissions and free disk space",
     }
 }
 

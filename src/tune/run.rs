@@ -81,8 +81,10 @@ impl<'a> Search<'a> {
     pub fn open(plan: &'a Plan, out: &Path) -> Result<Self> {
         fs::create_dir_all(out).during(|| format!("cannot create {}", out.display()))?;
         let path = out.join(JOURNAL);
-        if out.join(TRIALS).exists() && !path.exists() {
-            let problem = format!("{} has trials, but no {JOURNAL}: choose another --out", out.display());
+        // trials begin after the journal does
+        if out.join(TRIALS).exists() && fs::metadata(&path).map_or(0, |journal| journal.len()) == 0 {
+            let problem =
+                format!("{} has trials, but no {JOURNAL}, or an empty one: choose another --out", out.display());
             return Err(TuneError { origin: plan.file.name.clone(), problems: vec![problem] }.into());
         }
         let lease = Lease::take(&out.join("workers"))?;

@@ -97,6 +97,15 @@ pub fn all(plan: &Plan, replay: &Replay, study: u64) -> Vec<Trial> {
     replay.trials(study).map(|trial| Trial::of(plan, trial)).collect()
 }
 
+/// A setting for people: of what Optuna writes of a parameter, its attributes.
+fn shown(setting: &str) -> String {
+    let mut values = serde_json::Deserializer::from_str(setting).into_iter::<Value>();
+    match values.next() {
+        Some(Ok(Value::Object(mut object))) => object.remove("attributes").unwrap_or(Value::Object(object)).to_string(),
+        _ => setting.to_owned(),
+    }
+}
+
 /// The number of the search's study; records that make it if the journal has none.
 ///
 /// # Errors
@@ -119,7 +128,8 @@ pub fn study(plan: &Plan, replay: &Replay) -> Result<(Vec<Value>, u64), TuneErro
     };
     let Some(stored) = found.user.get(SETTINGS) else {
         return refuse(format!(
-            "its folder has a study `{}` that another program made: choose another name",
+            "its folder has a study `{}` that another program made, or that was cut off at once: choose another name or \
+             --out",
             found.name
         ));
     };
@@ -132,7 +142,8 @@ pub fn study(plan: &Plan, replay: &Replay) -> Result<(Vec<Value>, u64), TuneErro
     if keys.is_empty() {
         return Ok((Vec::new(), found.id));
     }
-    let text = |all: &BTreeMap<String, String>, key: &String| all.get(key).map_or("nothing", String::as_str).to_owned();
+    let text =
+        |all: &BTreeMap<String, String>, key: &String| all.get(key).map_or("nothing".to_owned(), |value| shown(value));
     let told = |key: &&String| format!("{key} is {} there and {} now", text(&stored, key), text(&asked, key));
     let mut problems: Vec<String> = keys.iter().take(5).map(told).collect();
     problems.push("the search in its folder has other settings: choose another --out".to_owned());

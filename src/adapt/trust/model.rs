@@ -58,8 +58,13 @@ impl Units {
         (0..self.own_obs).map(change).chain([data.reward[row].into()]).collect()
     }
 
+    /// The [`changes`](Self::changes) of a step in their units, `[own_obs + 1]`.
+    pub fn scaled_changes(&self, data: &Trajectories<'_>, row: usize) -> Vec<f64> {
+        self.changes(data, row).into_iter().zip(&self.weight).map(|(change, weight)| change * weight.sqrt()).collect()
+    }
+
     /// Number of the numbers of [`command`](Self::command).
-    pub fn command_size(&self) -> usize {
+    fn command_size(&self) -> usize {
         match self.space {
             ActionSpace::Discrete(count) => count - 1,
             ActionSpace::Box { dim, .. } => dim,
@@ -77,7 +82,7 @@ impl Units {
     }
 
     /// The features of a step: 1, readings, their products, and the commands of this step and of those before.
-    fn features(&self, data: &Trajectories<'_>, row: usize) -> DVector<f64> {
+    pub fn features(&self, data: &Trajectories<'_>, row: usize) -> DVector<f64> {
         let obs = data.obs_at(data.obs, row);
         let own = self.obs.iter().zip(obs).map(|([m, s], x)| ((f64::from(*x) - m) * s).clamp(-REACH, REACH));
         let own: Vec<f64> = own.collect();
@@ -103,7 +108,7 @@ pub struct Model {
     /// In units of changes, `[features, own_obs + 1]`.
     pub weights: DMatrix<f64>,
     /// Mean product of any two features, `[features, features]`.
-    gram: DMatrix<f64>,
+    pub gram: DMatrix<f64>,
 }
 
 impl Model {
@@ -130,17 +135,9 @@ impl Model {
         Model { weights, gram }
     }
 
-    /// The errors of the model in a step, in units of changes, `[own_obs + 1]`.
-    pub fn error(&self, data: &Trajectories<'_>, row: usize, units: &Units) -> DVector<f64> {
-        let changes =
-            units.changes(data, row).into_iter().zip(&units.weight).map(|(change, weight)| change * weight.sqrt());
-        DVector::from_iterator(units.weight.len(), changes) - self.weights.tr_mul(&units.features(data, row))
-    }
-
-    /// The weights of the command of the step itself, `[command size, own_obs + 1]`.
-    pub fn of_command(&self, units: &Units) -> DMatrix<f64> {
-        let size = units.command_size();
-        self.weights.rows(self.weights.nrows() - (LAGS + 1) * size, size).into_owned()
+    /// Number of the weights of a change: with fewer steps a model fits whatever they are.
+    pub fn size(&self) -> usize {
+        self.weights.nrows()
     }
 
     /// The errors that `apart`, a difference of weights, makes on the steps of this model: its product with them is their mean

@@ -14,6 +14,8 @@ pub(super) fn rust(export: &Export) -> Vec<File> {
     let version = env!("CARGO_PKG_VERSION");
     let manifest = format!(
         "[package]\nname = \"policy\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n[dependencies]\n\
+         # until it is on crates.io, name its folder in metadrift's sources:\n\
+         # metadrift-runtime = {{ path = \"/path/to/metadrift/runtime\" }}\n\
          metadrift-runtime = \"{version}\"\n\n[workspace]\n"
     );
     let of = |key: &str| export.spec[key].as_str().unwrap_or_default().to_owned();
