@@ -112,6 +112,8 @@ pub struct Effort {
     pub seed: u64,
     /// Effort of the search for the best fixed law.
     pub search: Budget,
+    /// Number of threads; scores do not depend on it.
+    pub threads: usize,
 }
 
 /// Share of the gap from which on a preset counts as solved by the last few transitions.
@@ -120,19 +122,17 @@ pub const SHORT_MEMORY: f64 = 0.95;
 /// Iteration of the task draws for the search of fixed laws; the reported tasks are those of iteration 0.
 const SEARCH_DRAWS: u32 = 1;
 
-/// Measures every split of `config`, each on its own thread.
+/// Measures every split of `config`, and tells `done` of each. Ranks that call it together share the search, and all have
+/// the result.
 ///
 /// # Errors
 /// If the configuration is inconsistent.
-pub fn audit(config: &Experiment, effort: &Effort) -> Result<Audit, ConfigError> {
+pub fn audit(config: &Experiment, effort: &Effort, done: &dyn Fn(Split)) -> Result<Audit, ConfigError> {
     memory::audit(config, effort.tasks, effort.lanes).check()?;
-    let env = config.env();
-    let measured: Vec<Result<SplitAudit, ConfigError>> = std::thread::scope(|scope| {
-        let threads = Split::ALL.map(|split| scope.spawn(move || audit_split(config, env, split, effort)));
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-        };
-        threads.into_iter().map(join).collect()
+    let measured = Split::ALL.map(|split| {
+        let measured = audit_split(config, config.env(), split, effort);
+        done(split);
+        measured
     });
     Ok(Audit {
         preset: config.name.clone(),
@@ -140,7 +140,7 @@ pub fn audit(config: &Experiment, effort: &Effort) -> Result<Audit, ConfigError>
         seed: effort.seed,
         tasks: effort.tasks,
         lanes: effort.lanes,
-        family: Family::of(env, 0).describe().to_owned(),
+        family: Family::of(config.env(), 0).describe().to_owned(),
         search: effort.search,
         splits: measured.into_iter().collect::<Result<_, _>>()?,
     })
@@ -168,12 +168,12 @@ fn audit_split(config: &Experiment, env: EnvKind, split: Split, effort: &Effort)
 /// The scores on `tasks` in one phase of their life; `others` are the tasks of the search for the fixed law.
 fn scores(model: &Model, tasks: &[Task], others: &[Task], phase: (Life, usize), effort: &Effort) -> Scores {
     let env = model.env;
-    let Effort { lanes, seed, ref search, .. } = *effort;
+    let Effort { lanes, seed, ref search, threads, .. } = *effort;
     let family = Family::of(env, obs_dim(env, &tasks[0]));
-    let law = best_fixed(env, family, others, phase, search, seed);
+    let law = best_fixed(env, family, others, phase, (search, threads), seed);
     let fixed = returns(env, tasks, lanes, phase, seed, |_, _| Feedback::new(family, &law));
     let windowed_family = WindowedFamily::new(family, env.spec());
-    let windowed = best_windowed(model, windowed_family, (&law, others), phase, search, seed);
+    let windowed = best_windowed(model, windowed_family, (&law, others), phase, (search, threads), seed);
     let windowed = returns(env, tasks, lanes, phase, seed, |_, _| Windowed::new(windowed_family, &windowed));
     let space = env.spec().action;
     let random = returns(env, tasks, lanes, phase, seed, |task, _| Random::new(space, seed, task as u32));

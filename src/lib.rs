@@ -44,6 +44,7 @@ pub mod report;
 pub mod rollout;
 pub mod run_dir;
 pub mod session;
+mod sharing;
 pub mod signals;
 pub mod stats;
 pub mod study;

@@ -93,7 +93,7 @@ fn an_episode_that_the_end_of_the_data_cuts_off_is_not_a_whole_one() {
     assert!(evaluation.curve.iter().all(|point| point.deterministic.summary.mean == 5.0), "{evaluation:?}");
     let place = Place::new();
     fs::write(place.path("x.toml"), CUT_OFF).unwrap();
-    let audit = place.expect(0, "tasks audit x.toml --tasks 3 --lanes 2 --rounds 1 --format json");
+    let audit = place.expect(0, "tasks audit x.toml --tasks 3 --lanes 2 --rounds 1 --format json -q");
     let audit: Value = serde_json::from_str(&audit).unwrap();
     for split in audit["splits"].as_array().unwrap() {
         for score in ["random", "fixed", "oracle"] {
@@ -114,7 +114,7 @@ fn a_phase_without_a_whole_episode_is_refused() {
 fn an_audit_measures_every_phase_on_its_own_ticks() {
     let place = Place::new();
     fs::write(place.path("x.toml"), LATE_FAULT).unwrap();
-    let audit = place.expect(0, "tasks audit x.toml --tasks 6 --lanes 2 --rounds 3 --format json");
+    let audit = place.expect(0, "tasks audit x.toml --tasks 6 --lanes 2 --rounds 3 --format json -q");
     let audit: Value = serde_json::from_str(&audit).unwrap();
     for split in audit["splits"].as_array().unwrap() {
         // nothing changes within a phase, so in each of them a fixed law is as good as the oracle

@@ -4,8 +4,10 @@
 use std::{fs, path::Path};
 
 use metadrift::{
+    audit::{Effort, audit},
     checkpoint::Which,
     config::Experiment,
+    control::search::Budget,
     evaluate::HeldOut,
     presets, ranks,
     run_dir::Place as RunPlace,
@@ -95,6 +97,19 @@ fn ranks_share_an_evaluation_and_all_have_its_result() {
                 assert_eq!(found, text, "{preset}, {learner}, {size} ranks");
             }
         }
+    }
+}
+
+#[test]
+fn ranks_share_an_audit_and_all_have_its_result() {
+    let config = presets::load("cartpole-switch", &["task.horizon=60".to_owned()]).unwrap();
+    let search = Budget { population: 7, elites: 2, rounds: 2, tasks: 3, lanes: 1 };
+    let audit = |threads| audit(&config, &Effort { tasks: 3, lanes: 1, seed: 5, search, threads }, &|_| ()).unwrap();
+    let alone = audit(1);
+    assert_eq!(audit(3), alone);
+    // more ranks than laws of a round, too
+    for size in [2, 3, 8] {
+        assert!(local::run(size, |_| audit(1)).iter().all(|found| *found == alone), "{size} ranks");
     }
 }
 

@@ -86,7 +86,8 @@ fn a_plot_marks_each_switch_and_refuses_to_draw_nothing() {
 #[test]
 fn an_audit_has_the_documented_shape_and_finds_the_gap_of_a_reversed_actuator() {
     let place = Place::new();
-    let told = place.expect(0, "tasks audit cartpole-flip --tasks 40 --lanes 1 --rounds 2 --format json --out a.json");
+    let told =
+        place.expect(0, "tasks audit cartpole-flip --tasks 40 --lanes 1 --rounds 2 --format json -q --out a.json");
     let audit: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(audit["preset"], "cartpole-flip");
     let names: Vec<&str> = audit["splits"].as_array().unwrap().iter().map(|s| s["split"].as_str().unwrap()).collect();
@@ -105,7 +106,7 @@ fn an_audit_has_the_documented_shape_and_finds_the_gap_of_a_reversed_actuator() 
         assert!(low < gap && gap < high);
     }
     assert_eq!(fs::read_to_string(place.path("a.json")).unwrap(), told);
-    assert_eq!(place.expect(0, "tasks audit cartpole-flip --tasks 40 --lanes 1 --rounds 2 --format json"), told);
+    assert_eq!(place.expect(0, "tasks audit cartpole-flip --tasks 40 --lanes 1 --rounds 2 --format json -q"), told);
 }
 
 #[test]

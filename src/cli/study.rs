@@ -10,10 +10,10 @@ use super::{ComputeArgs, Format, FormatArgs, parse_split};
 /// `study`
 #[derive(Args, Clone, Debug)]
 pub struct StudyArgs {
-    /// A study of the program (quick, full, lives, ns-gym, cadm, packer, actuator-inversion), or a file that ends in .toml
+    /// A study of the program (quick, full, lives, bounds, ns-gym, cadm, packer, actuator-inversion), or a file that ends in .toml
     #[arg(value_name = "STUDY.toml|NAME", required_unless_present = "list_methods")]
     pub what: Option<String>,
-    /// Folder of the study. If it has some of the study's cells, the others are made
+    /// Folder of the study. If it has some of the study's cells, the others are made; several processes may share it
     #[arg(long, value_name = "DIR", required_unless_present_any = ["dry_run", "list_methods", "show"])]
     pub out: Option<PathBuf>,
     /// Cells that are made at the same time, each on one thread; with 1, one cell has all cores [default: all cores].

@@ -8,7 +8,7 @@ use clap::{
 };
 use metadrift_envs::Split;
 
-use super::{ComputeArgs, Format, FormatArgs, LawsArgs};
+use super::{ComputeArgs, Format, FormatArgs, LawsArgs, RanksArgs};
 use crate::checkpoint::Which;
 
 /// `tasks`
@@ -98,12 +98,21 @@ pub struct AuditArgs {
     /// Seed of tasks, initial states and search
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: u64,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub actors: Option<u16>,
+    /// Ranks.
+    #[command(flatten)]
+    pub ranks: RanksArgs,
     /// Output for people or for programs
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// Write the JSON form to this file, too
     #[arg(long, value_name = "FILE.json")]
     pub out: Option<PathBuf>,
+    /// Print only warnings, errors and the result
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `env`

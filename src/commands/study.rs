@@ -1,12 +1,6 @@
 //! `study`
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File, TryLockError},
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
 
 use indicatif::ProgressBar;
 use metadrift_agents::{
@@ -22,7 +16,7 @@ use crate::{
     logging::progress::duration,
     message::{quoted, say},
     output,
-    study::{self, BUILT_IN, Cell, Outline, Plan, Progress, Results},
+    study::{self, BUILT_IN, Cell, Outline, Plan, Progress, Queue, Results},
     train,
 };
 
@@ -49,19 +43,14 @@ pub fn run(args: &StudyArgs) -> Result<ExitCode> {
 fn make(what: &str, out: &Path, args: &StudyArgs, jobs: usize) -> Result<ExitCode> {
     let text = study::text(what)?;
     let plan = Plan::parse(what, &text)?;
-    let cells = out.join("cells");
-    fs::create_dir_all(&cells).during(|| format!("cannot create {}", cells.display()))?;
-    let _lock = lock(out)?;
-    let before = study::states(&plan, out)?;
-    study::clear(&plan, out, &before.damaged)?;
-    Outline::of(&plan, what, text).write(out)?;
-    let missing = before.missing();
+    let queue = Queue::open(&plan, &Outline::of(&plan, what, text), out)?;
+    let missing = &queue.missing;
     if !args.quiet {
         let (all, left) = (plan.cells.len(), missing.len());
         say(&format!("study {}: {all} cells, {} finished before, {jobs} at a time", plan.file.name, all - left));
     }
-    let progress = Progress::new(&plan, &missing, args.quiet);
-    let ended = study::run(&plan, out, &missing, jobs, &|at, result| progress.cell(at, result));
+    let progress = Progress::new(&plan, missing, args.quiet);
+    let ended = study::run(&plan, out, &queue, jobs, &|at, result| progress.cell(at, result));
     progress.finish();
     if let Err(Stopped(signal)) = ended? {
         let again = format!("metadrift study {} --out {}", quoted(what), quoted(out));
@@ -78,20 +67,6 @@ fn make(what: &str, out: &Path, args: &StudyArgs, jobs: usize) -> Result<ExitCod
     output::write(&out.join("results.csv"), &study::to_csv(&results)?)?;
     print_as(args.format, &results, || study::to_text(&results))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Keeps a second process out of the study's folder; where the file system has no locks, nothing is kept out.
-fn lock(out: &Path) -> Result<File> {
-    let path = out.join(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.during(|| format!("cannot open {}", path.display()))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("{}: another process makes this study; wait until it ends", out.display());
-            Err(WrongUsage(message).into())
-        }
-        _ => Ok(file),
-    }
 }
 
 fn list_methods(format: Format) -> Result<()> {

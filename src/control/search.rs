@@ -1,5 +1,6 @@
 //! The best fixed law of a family: the cross-entropy method with common random numbers.
 
+use metadrift_agents::{team, threads::run_jobs};
 use metadrift_envs::{EnvKind, Purpose, Stream, Task};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
@@ -39,12 +40,12 @@ pub fn best_fixed(
     family: Family,
     tasks: &[Task],
     phase: (Life, usize),
-    budget: &Budget,
+    (budget, threads): (&Budget, usize),
     seed: u64,
 ) -> Vec<f64> {
     let score =
         |numbers: &[f64]| mean(&returns(env, tasks, budget.lanes, phase, seed, |_, _| Feedback::new(family, numbers)));
-    best(family.starts(env.spec()), score, budget, Stream::new(seed, Purpose::Search))
+    best(family.starts(env.spec()), score, (budget, threads), Stream::new(seed, Purpose::Search))
 }
 
 /// The same among laws with a short memory; it is looked for around the fixed law `fixed`, too.
@@ -53,30 +54,36 @@ pub fn best_windowed(
     family: WindowedFamily,
     (fixed, tasks): (&[f64], &[Task]),
     phase: (Life, usize),
-    budget: &Budget,
+    (budget, threads): (&Budget, usize),
     seed: u64,
 ) -> Vec<f64> {
     let score = |numbers: &[f64]| {
         mean(&returns(model.env, tasks, budget.lanes, phase, seed, |_, _| Windowed::new(family, numbers)))
     };
     let starts = family.starts(model.env.spec(), fixed, &model.reading_effects());
-    best(starts, score, budget, Stream::new(seed, Purpose::Search).phase(1))
+    best(starts, score, (budget, threads), Stream::new(seed, Purpose::Search).phase(1))
 }
 
 /// The numbers of the law with the highest `score` that the cross-entropy method finds from `starts`, each with the spread
-/// of every number.
-fn best(starts: Vec<(Vec<f64>, Vec<f64>)>, score: impl Fn(&[f64]) -> f64, budget: &Budget, stream: Stream) -> Vec<f64> {
+/// of every number. Threads and ranks share the laws of a round.
+fn best(
+    starts: Vec<(Vec<f64>, Vec<f64>)>,
+    score: impl Fn(&[f64]) -> f64 + Sync,
+    (budget, threads): (&Budget, usize),
+    stream: Stream,
+) -> Vec<f64> {
     let mut best: Option<(f64, Vec<f64>)> = None;
     for (start, (mut center, mut spread)) in starts.into_iter().enumerate() {
         let floor: Vec<f64> = spread.iter().map(|s| 0.02 * s).collect();
         for round in 0..budget.rounds {
             let stream = stream.iteration(round as u32).task(start as u32);
-            let mut tried: Vec<(f64, Vec<f64>)> = (0..budget.population)
-                .map(|index| {
-                    let numbers = candidate(&center, &spread, index, stream);
-                    (score(&numbers), numbers)
-                })
-                .collect();
+            let laws: Vec<_> = (0..budget.population).map(|index| candidate(&center, &spread, index, stream)).collect();
+            let mut scores = vec![0.0; laws.len()];
+            let block = team::block(laws.len());
+            let jobs = scores[block.clone()].iter_mut().zip(&laws[block]).collect();
+            run_jobs(jobs, threads, |(found, law): (&mut f64, &Vec<f64>)| *found = score(law));
+            team::share(&mut scores);
+            let mut tried: Vec<(f64, Vec<f64>)> = scores.into_iter().zip(laws).collect();
             tried.sort_by(|a, b| b.0.total_cmp(&a.0));
             if best.as_ref().is_none_or(|(score, _)| tried[0].0 > *score) {
                 best = Some(tried[0].clone());

@@ -124,9 +124,9 @@ pub fn evaluation(config: &Experiment, tasks: usize, episodes: usize, arithmetic
     Need { bytes: data + in_hand + networks, keys }
 }
 
-/// The need of an audit of all three splits at once, with `tasks` tasks and `lanes` lanes per task.
+/// The need of an audit, of one split after the other, with `tasks` tasks and `lanes` lanes per task.
 pub fn audit(config: &Experiment, tasks: usize, lanes: usize) -> Need {
-    let bytes = 3 * tasks as u128 * (TASK + lanes as u128 * lane(config));
+    let bytes = tasks as u128 * (TASK + lanes as u128 * lane(config));
     Need { bytes, keys: "--tasks or --lanes" }
 }
 

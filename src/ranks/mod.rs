@@ -228,12 +228,24 @@ pub fn check_read(config: &Experiment, (agent, iteration): (&dyn Agent, u64)) ->
     agent.begin(1);
     let tensors = vec![("policy".to_owned(), agent.policies().params[0].clone())];
     let state = serde_json::Value::String(config.to_toml());
-    let all = team::every(digest(&Checkpoint { step: iteration, tensors, state }));
+    alike(digest(&Checkpoint { step: iteration, tensors, state }), "runs or checkpoints")
+}
+
+/// Compares the configuration that every rank has read. Does nothing without other ranks.
+///
+/// # Errors
+/// If they differ.
+pub fn check_config(config: &Experiment) -> Result<(), RanksError> {
+    alike(sha256(config.to_toml().as_bytes()), "configurations")
+}
+
+/// Compares the digests of what every rank has read.
+fn alike(mine: String, what: &str) -> Result<(), RanksError> {
+    let all = team::every(mine);
     let groups = groups(all.iter());
     if groups.len() > 1 {
         let each: Vec<String> = groups.iter().map(|(_, ranks)| listed(ranks)).collect();
-        let text = format!("the ranks have read different runs or checkpoints: {}", each.join(" against "));
-        return Err(RanksError::Differ(text));
+        return Err(RanksError::Differ(format!("the ranks have read different {what}: {}", each.join(" against "))));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A cell is finished when its `result.json` is there and whole. Everything else can be continued or done again, so that the
-//! same command goes on after any interruption, to the same bytes.
+//! same command goes on after any interruption, to the same bytes. Several processes share the cells of a folder (`queue.rs`).
 
 mod cell;
 mod check;
@@ -19,6 +19,7 @@ mod methods;
 mod outline;
 mod plan;
 mod progress;
+mod queue;
 mod results;
 mod run;
 mod scores;
@@ -35,6 +36,7 @@ pub use outline::Outline;
 pub use plan::{Cell, Plan, StudyError};
 pub(crate) use progress::FASTER;
 pub use progress::{Progress, training_steps, work};
+pub use queue::Queue;
 pub use results::{ALL, Results, Row};
-pub use run::{State, clear, run, states};
+pub use run::{State, run, states};
 pub use table::{to_csv, to_text};

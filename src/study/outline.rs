@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Name of the file in the study's folder.
-const FILE: &str = "study.json";
+pub(super) const FILE: &str = "study.json";
 /// Largest file that is read (B).
 const MAX_BYTES: u64 = 64 << 20;
 

@@ -19,6 +19,7 @@ use super::{
     lives,
     methods::{Length, Made},
     plan::{Cell, Plan, StudyError},
+    queue::Queue,
     scores, specialists,
 };
 use crate::{
@@ -36,13 +37,6 @@ pub struct State {
     pub finished: Vec<Option<CellResult>>,
     /// Cells whose results are damaged, with the reasons.
     pub damaged: Vec<(usize, String)>,
-}
-
-impl State {
-    /// Indices of the cells that are not finished.
-    pub fn missing(&self) -> Vec<usize> {
-        (0..self.finished.len()).filter(|at| self.finished[*at].is_none()).collect()
-    }
 }
 
 /// Looks for the results of a study's cells in its folder.
@@ -80,7 +74,8 @@ fn runs(plan: &Plan, cell: &Cell, out: &Path) -> Result<Vec<(PathBuf, Experiment
     Ok(own.chain(of_specialists.map(|training| (training.dir, training.config))).collect())
 }
 
-/// Makes the cells that are missing, `jobs` at a time, and tells `done` of each. Returns early at a signal.
+/// Makes the cells that are missing, `jobs` at a time, and tells `done` of each, those of other processes included. Returns
+/// early at a signal.
 ///
 /// # Errors
 /// The first error of a cell: a full disk, a folder that cannot be written. A training that diverges or collapses is no
@@ -88,35 +83,27 @@ fn runs(plan: &Plan, cell: &Cell, out: &Path) -> Result<Vec<(PathBuf, Experiment
 pub fn run(
     plan: &Plan,
     out: &Path,
-    missing: &[usize],
+    queue: &Queue<'_>,
     jobs: usize,
     done: &(dyn Fn(usize, &CellResult) + Sync),
 ) -> Result<Result<(), Stopped>> {
     let actors = if jobs > 1 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
     let failed: Mutex<Option<Failure>> = Mutex::new(None);
     let failure = || failed.lock().expect("no thread panics with it");
-    let work = |group: Vec<usize>| {
-        if failure().is_none()
-            && let Err(error) = make(plan, out, &group, actors, done)
-        {
-            failure().get_or_insert(error);
+    let work = |_| {
+        while failure().is_none() {
+            let made = queue
+                .next(done)
+                .and_then(|claim| claim.as_ref().map(|claim| make(plan, out, &claim.cells, actors, done)).transpose());
+            match made {
+                Ok(Some(())) => {}
+                Ok(None) => return,
+                Err(error) => drop(failure().get_or_insert(error)),
+            }
         }
     };
-    let ended = stop::catch(|| run_jobs(groups(plan, missing), jobs, work));
+    let ended = stop::catch(|| run_jobs((0..jobs).collect(), jobs, work));
     failed.into_inner().expect("no thread panics with it").map_or(Ok(ended), Err)
-}
-
-/// The missing cells, those of one training together, in the order of the study.
-fn groups(plan: &Plan, missing: &[usize]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for &at in missing {
-        let with = |group: &&mut Vec<usize>| plan.cells[group[0]].trained_by == plan.cells[at].trained_by;
-        match groups.iter_mut().find(with) {
-            Some(group) => group.push(at),
-            None => groups.push(vec![at]),
-        }
-    }
-    groups
 }
 
 /// Makes the cells of one training.
@@ -197,7 +184,7 @@ fn train_or_open(dir: &Path, config: &Experiment, actors: usize) -> Result<Polic
 ///
 /// # Errors
 /// If one cannot be removed.
-pub fn clear(plan: &Plan, out: &Path, damaged: &[(usize, String)]) -> Result<()> {
+pub(super) fn clear(plan: &Plan, out: &Path, damaged: &[(usize, String)]) -> Result<()> {
     for (at, reason) in damaged {
         let path = plan.cells[*at].folder(out).join(FILE);
         message::warn(&format!("{}: its result is damaged and is made anew ({reason})", plan.cells[*at].name));

@@ -16,7 +16,6 @@ mod file;
 mod halving;
 mod importance;
 mod journal;
-mod lease;
 mod objective;
 mod order;
 mod plan;

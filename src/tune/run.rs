@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 use super::{
     halving::{self, Next},
     journal::{Journal, State, WORKER, record},
-    lease::Lease,
     objective,
     plan::{Plan, TuneError},
     progress::Progress,
@@ -35,6 +34,7 @@ use crate::{
     memory::{Arithmetic, Training},
     message,
     session::kept::{self, End},
+    sharing::Lease,
 };
 
 /// Name of the journal in a search's folder.

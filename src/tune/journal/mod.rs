@@ -4,7 +4,6 @@
 //! A record is written whole with one call and synced. A torn last line, which nobody has read, is cut off before the next
 //! record; a line that is no record, or is of a newer Optuna, stays as it is and stops the search.
 
-mod lock;
 pub mod record;
 mod replay;
 
@@ -20,8 +19,8 @@ use serde_json::Value;
 use crate::{
     failure::{Coded, Result, code},
     files,
+    sharing::Lock,
 };
-use lock::Lock;
 use replay::Unread;
 pub use replay::{Replay, State, Study, Trial, WORKER};
 

@@ -1,4 +1,4 @@
-//! The lock of a journal as Optuna makes it: a link beside the file, which exists while somebody writes.
+//! The lock of a file as Optuna makes that of its journal: a link beside it, which exists while somebody writes.
 
 use std::{
     fs, io,
@@ -24,7 +24,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock of the journal at `path`.
+    /// Waits for the lock of the file at `path`.
     ///
     /// # Errors
     /// If no link can be made there.
@@ -73,9 +73,9 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The link, and the last change of the journal; both move on while others work.
+/// The link, and the last change of the file; both move on while others work.
 fn mark(path: &Path, link: &Path) -> Option<(u64, i64, i64, i64)> {
     let link = fs::symlink_metadata(link).ok()?;
-    let journal = fs::metadata(path).ok()?;
-    Some((link.ino(), link.mtime_nsec(), journal.mtime(), journal.mtime_nsec()))
+    let file = fs::metadata(path).ok()?;
+    Some((link.ino(), link.mtime_nsec(), file.mtime(), file.mtime_nsec()))
 }

@@ -1,4 +1,4 @@
-//! Who works on a trial, and whether it still lives.
+//! Processes that work in a folder, and whether they still live.
 //!
 //! A process has a file below `workers/`: it holds a lock on it, and touches it again and again. On the same machine a free
 //! lock says that the process is gone, at once. Another machine may not see the lock, so there the file must also rest for
@@ -73,7 +73,7 @@ impl Lease {
         &self.name
     }
 
-    /// This process as the journal names it when it takes a trial for the `claim`th time; `job` tells its trials apart.
+    /// This process as it is named where it takes a piece of work for the `claim`th time; `job` tells its pieces apart.
     pub fn worker(&self, job: &str, claim: u64) -> Value {
         json!({
             "claim": claim, "process": self.name, "job": job, "place": place(), "host": host(), "pid": process::id(),
@@ -81,7 +81,7 @@ impl Lease {
         })
     }
 
-    /// True if the process that the journal names so is gone, as far as this machine can know.
+    /// True if the process that is named so is gone, as far as this machine can know.
     pub fn is_gone(&self, worker: &Value) -> bool {
         let Some(name) = worker["process"].as_str() else { return false };
         let path = self.folder.join(tame(name));
