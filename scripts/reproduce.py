@@ -15,10 +15,10 @@ import argparse
 import json
 import pathlib
 import re
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from reproduce_studies import ROOT, program, readme, section
+
 RESULTS = ROOT / "docs" / "results.md"
 RECIPES = "promp maml-ppo trpo-maml vpg-maml e-maml dice-maml fomaml meta-sgd learned-step anil cavia cvar-maml".split()
 # Settings of plain PPO on pendulums, those of the preset pendulum-dr.
@@ -160,27 +160,12 @@ TABLES = {
         },
     ),
     "estimators": ("Estimators of the meta-gradient, by enumeration", "estimators", {"p1": [], "p2": []}),
+    "lives": ("Methods in lives whose world switches", "study", {}),
+    "bounds": ("One policy for all tasks against one for each", "study", {}),
     "quick-study": ("README: methods of the quick study", "readme", {}),
     "adaptation-figure": ("docs/adaptation.svg: adaptation curves of the quick study", "readme", {}),
     "life-figure": ("docs/life.svg: a life in a world that turns around", "readme", {}),
 }
-# Lives of the figure.
-LIFE = ["--lives", 21, "--episodes", 30, "--anchor", 1, "--detector", "prediction"]
-# The world of the life: CartPole whose actuator turns around every ten episodes.
-TURNING = """name = "cartpole-turn"
-description = "CartPole whose actuator turns around every ten episodes"
-role = "adaptation"
-task.env = "cartpole"
-task.horizon = 500
-
-[task.drift.actuator_gain]
-kind = "square"
-mean = 0.0
-amplitude = { law = "uniform", low = 0.7, high = 1.3 }
-period = 20
-phase = "random"
-clock = "adapt_round"
-"""
 
 
 # Text below a table.
@@ -189,14 +174,6 @@ NOTES = {
 (2020), ood, 187.3 of 200 on the cart-pole and -594 on the pendulum. `scripts/pendulum_optimum.py` computes the most that any policy
 can have: with a mass of 0.5 to 2 a mean of about -163.""",
 }
-
-
-def program(*arguments):
-    """The standard output of `./x` with these arguments."""
-    done = subprocess.run([ROOT / "x", *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"reproduce: `./x {' '.join(map(str, arguments))}` ended with exit code {done.returncode}")
-    return done.stdout
 
 
 def trained(run, arguments, seed):
@@ -323,64 +300,6 @@ def table(name, options):
     return "\n".join([f"## {title}", "", f"`scripts/reproduce.sh --only {name}`", "", *lines, *note]) + "\n"
 
 
-def study(options):
-    """The folder of the quick study; cells that are there already are not made again."""
-    folder = options.out.resolve() / "quick"
-    program("study", "quick", "--out", folder, "-q")
-    return folder
-
-
-def study_table(options):
-    """Methods of the quick study on held-out tasks: means with the 95 % intervals that redraw seeds and tasks."""
-    found = json.loads((study(options) / "results.json").read_text())
-    rows = {(row["preset"], row["method"], row["metric"], row["at"]): row for row in found["rows"] if row["split"] == "in-dist"}
-
-    def cell(*place):
-        row = rows.get(place)
-        if row is None:
-            return ""
-        return f"{row['value']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
-
-    last = found["evaluation"]["adapt_steps"]
-    presets = [preset["name"] for preset in found["presets"]]
-    head = ["method"] + [f"{preset}{what}" for preset in presets for what in (", before", ", after", f", minus {found['baseline']}")]
-    lines = [head, ["---"] * len(head)]
-    for method in (method["name"] for method in found["methods"]):
-        places = [(preset, method, metric, at) for preset in presets for metric, at in (("mean", 0), ("mean", last), ("difference", last))]
-        lines.append([method, *(cell(*place) for place in places)])
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def figure(source, name, options):
-    """Puts a figure of the report on `source` into docs."""
-    assets = options.out.resolve() / f"{name}-assets"
-    program("report", source, "--out", options.out.resolve() / f"{name}.html", "--assets", assets)
-    picture = "curves-cartpole-flip.svg" if name == "adaptation" else "life-median.svg"
-    (ROOT / "docs" / f"{name}.svg").write_text((assets / picture).read_text())
-
-
-def life(options):
-    """Lives of MAML's policy of the quick study, seed 0, in the world that turns around."""
-    run = study(options) / "cells" / "maml--cartpole-flip--s0" / "run"
-    world, lives = options.out.resolve() / "turning.toml", options.out.resolve() / "life.jsonl"
-    world.write_text(TURNING)
-    lives.write_text(program("live", run, "--preset", world, *LIFE, "--format", "json"))
-    return lives
-
-
-def readme(name, options):
-    """Makes what README.md shows of the quick study."""
-    if name == "adaptation-figure":
-        figure(study(options), "adaptation", options)
-    elif name == "life-figure":
-        figure(life(options), "life", options)
-    else:
-        text = (ROOT / "README.md").read_text()
-        begin, end = (f"<!-- {word} -->\n" for word in (f"{name}: written by scripts/reproduce.py", f"end of {name}"))
-        before, rest = text.split(begin)
-        (ROOT / "README.md").write_text(before + begin + study_table(options) + "\n" + end + rest.split(end)[1])
-
-
 START = """# Results
 
 Each table is written by the command above it: seeds, environment steps, seconds of training, and means over held-out tasks with
@@ -418,7 +337,8 @@ def main():
         if TABLES[name][1] == "readme":
             readme(name, options)
         else:
-            write({name: table(name, options)})
+            title, kind, _ = TABLES[name]
+            write({name: section(name, title, options) if kind == "study" else table(name, options)})
         print(f"reproduce: {name} is done", file=sys.stderr)
 
 

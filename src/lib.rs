@@ -9,7 +9,6 @@
 
 pub mod adapt;
 pub mod audit;
-pub mod check;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;

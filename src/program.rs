@@ -8,10 +8,13 @@ use metadrift_agents::{
     learners,
     stop::{self, Stopped},
 };
-use metadrift_envs::{Dynamics, Env, EnvKind, dynamics};
+use metadrift_envs::{
+    Dynamics, Env, EnvKind,
+    check::{self, Check, check_type},
+    dynamics,
+};
 
 use crate::{
-    check::{self, Check, check_type},
     cli::{Cli, Command},
     commands, device,
     failure::{self, Coded, WorkerPanic, code},

@@ -15,7 +15,7 @@ use metadrift_agents::{
     settings::Episodes,
     source::{Policies, Source},
 };
-use metadrift_envs::{Clocks, Env, EnvKind, Purpose, Split, StepView, Stream, Task, TaskSettings, VecEnv, with_env};
+use metadrift_envs::{Clocks, Env, EnvKind, Pendulum, Purpose, Split, StepView, Stream, Task, TaskSettings, VecEnv};
 
 const STEPS: usize = 60;
 const ENVS: usize = 7;
@@ -108,24 +108,27 @@ fn what_is_stored_is_what_the_environment_did() {
     let mut rollout = empty(env);
     collect(env, 3, Episodes::Endless, Actions::Sampled, &mut rollout);
     let (_, tasks, _) = setting(env);
-    with_env!(env, E => {
-        let data = rollout.task(2);
-        let stream = Stream::new(4, Purpose::Reset).iteration(3).phase(1).task(2);
-        let start = Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() };
-        let mut engine = VecEnv::<E>::new(&[(&tasks[2], ENVS)], 25, stream, start);
-        let mut next_obs = vec![0.0; ENVS * E::SPEC.obs_dim()];
-        let mut reward = vec![0.0; ENVS];
-        let (mut terminated, mut truncated) = (vec![false; ENVS], vec![false; ENVS]);
-        for t in 0..STEPS {
-            let rows = t * ENVS..(t + 1) * ENVS;
-            assert_eq!(engine.obs(), &data.obs[rows.start * E::SPEC.obs_dim()..rows.end * E::SPEC.obs_dim()]);
-            // the policy speaks in units of the action bound, 2 N m
-            let actions: Vec<f32> = data.action[rows.clone()].iter().map(|a| 2.0 * a).collect();
-            let out = StepView { next_obs: &mut next_obs, reward: &mut reward, terminated: &mut terminated, truncated: &mut truncated };
-            engine.step(&actions, out);
-            assert_eq!((&reward[..], &truncated[..]), (&data.reward[rows.clone()], &data.truncated[rows]));
-        }
-    }, _ => unreachable!());
+    let data = rollout.task(2);
+    let stream = Stream::new(4, Purpose::Reset).iteration(3).phase(1).task(2);
+    let start = Clocks { lifetime_step: 10, adapt_round: 1, ..Clocks::default() };
+    let mut engine = VecEnv::<Pendulum>::new(&[(&tasks[2], ENVS)], 25, stream, start);
+    let mut next_obs = vec![0.0; ENVS * Pendulum::SPEC.obs_dim()];
+    let mut reward = vec![0.0; ENVS];
+    let (mut terminated, mut truncated) = (vec![false; ENVS], vec![false; ENVS]);
+    for t in 0..STEPS {
+        let rows = t * ENVS..(t + 1) * ENVS;
+        assert_eq!(engine.obs(), &data.obs[rows.start * Pendulum::SPEC.obs_dim()..rows.end * Pendulum::SPEC.obs_dim()]);
+        // the policy speaks in units of the action bound, 2 N m
+        let actions: Vec<f32> = data.action[rows.clone()].iter().map(|a| 2.0 * a).collect();
+        let out = StepView {
+            next_obs: &mut next_obs,
+            reward: &mut reward,
+            terminated: &mut terminated,
+            truncated: &mut truncated,
+        };
+        engine.step(&actions, out);
+        assert_eq!((&reward[..], &truncated[..]), (&data.reward[rows.clone()], &data.truncated[rows]));
+    }
     assert!(rollout.task(2).action.iter().any(|a| a.abs() > 1.0), "samples beyond the bound are stored unclipped");
 }
 

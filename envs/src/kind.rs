@@ -45,7 +45,8 @@ macro_rules! environments {
             /// The environments of this crate.
             pub const ALL: &'static [EnvKind] = &[$(EnvKind::$kind),+];
 
-            /// The environment without its type.
+            /// The environment without its type. Not inlined: each crate that calls it would compile all environments again.
+            #[inline(never)]
             pub fn dynamics(self) -> &'static dyn Dynamics {
                 match self {
                     $(EnvKind::$kind => dynamics::<$kind>(),)+

@@ -36,6 +36,7 @@
 //! | [`gymnasium_seed`] | NumPy's seeding and generator: Gymnasium's initial states to the bit |
 //! | [`mod@replay`] | recorded actions in `f64`, for comparison with Gymnasium |
 //! | [`dynamics`](mod@dynamics) | environments without their types |
+//! | [`check`] | the contract of an environment, checked on itself |
 //! | [`EnvKind`] | an environment chosen by name at run time; `with_env!` gives it its type back |
 //!
 //! Random numbers come from [`rng`], the crate `metadrift-random`.
@@ -47,6 +48,7 @@
 mod kind;
 
 mod bounds;
+pub mod check;
 pub mod dynamics;
 pub mod engine;
 pub mod gymnasium_seed;

@@ -97,7 +97,7 @@ impl Bed {
     /// Parameters after a step from each of `thetas` on its batch.
     pub fn adapt(&self, inner: InnerLoss, thetas: &[Vec<f64>], support: &[Batch<f64>]) -> Vec<Vec<f64>> {
         let params: Vec<Vec<f64>> = thetas.iter().map(|theta| self.network(theta)).collect();
-        let adapted = self.backend.adapt(inner, &params, &self.rates(), support);
+        let adapted = self.backend.adapt_wide(inner, &params, &self.rates(), support);
         adapted.iter().map(|params| Self::theta(params, self.problem.theta.len())).collect()
     }
 
@@ -131,9 +131,8 @@ impl Bed {
         };
         let theta = self.network(&self.problem.theta);
         let data = MetaBatch { supports, query, weight: Vec::new(), credit };
-        let mut prepared = self.backend.prepare(&theta, &data);
         let at = Point { policy: &theta, rates: &self.rates(), rule: &[] };
-        let gradients = self.backend.task_gradients(at, &mut prepared, &objective);
+        let gradients = self.backend.task_gradients_wide(at, &data, &objective);
         let states = self.problem.theta.len();
         // a loss is minus a return
         gradients

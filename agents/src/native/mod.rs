@@ -180,6 +180,28 @@ impl NativeBackend {
         results
     }
 
+    /// [`adapt`](Self::adapt) in double precision. It is compiled here, once, and not in each crate that checks estimators; so
+    /// are [the gradients](Self::task_gradients_wide).
+    pub fn adapt_wide(
+        &self,
+        inner: InnerLoss,
+        params: &[Vec<f64>],
+        rates: &[f64],
+        support: &[Batch<f64>],
+    ) -> Vec<Vec<f64>> {
+        self.adapt(inner, params, rates, support)
+    }
+
+    /// [`task_gradients`](Self::task_gradients) in double precision, of `data` that the policy of `at` collected.
+    pub fn task_gradients_wide(
+        &self,
+        at: Point<'_, f64>,
+        data: &MetaBatch<f64>,
+        objective: &Objective,
+    ) -> Vec<TaskGradient<f64>> {
+        self.task_gradients(at, &mut self.prepare(at.policy, data), objective)
+    }
+
     /// Runs `work` on every job; each thread has its own work space.
     fn spread<T: Scalar, J: Send>(
         &self,

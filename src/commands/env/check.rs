@@ -1,9 +1,9 @@
 //! `env check NAME`
 
+use metadrift_envs::check::{Check, check};
 use serde_json::json;
 
 use crate::{
-    check::{Check, check},
     cli::Format,
     commands::{aligned, print_as},
     failure::{Coded, Result, code},

@@ -1,6 +1,6 @@
 //! Checks of a batch: it refuses invalid actions, keeps its tasks, and leaves its outputs alone.
 
-use metadrift_envs::{Array, Autoreset, Clocks, Env, Purpose, StepError, Stream, Task, VecEnv, channels};
+use crate::{Array, Autoreset, Clocks, Env, Purpose, StepError, Stream, Task, VecEnv, channels};
 
 use super::{
     Check, alternatives,

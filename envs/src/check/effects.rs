@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use metadrift_envs::{Array, Channel, Env, Purpose, RewardKind, Stream, Task, channels};
+use crate::{Array, Channel, Env, Purpose, RewardKind, Stream, Task, channels};
 
 use super::{Check, Course, STEPS, alternatives, course, stepped::action, verdict};
 

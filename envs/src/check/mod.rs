@@ -8,9 +8,7 @@ mod stepped;
 
 use std::sync::OnceLock;
 
-use metadrift_envs::{
-    Array, Channel, Clocks, Env, EnvKind, Purpose, Schedule, Stream, Task, VecEnv, channels, with_env,
-};
+use crate::{Array, Channel, Clocks, Env, EnvKind, Purpose, Schedule, Stream, Task, VecEnv, channels};
 
 use self::stepped::{Stepped, action};
 

@@ -1,6 +1,6 @@
 //! Batches that are stepped with random actions, and their outputs.
 
-use metadrift_envs::{ActionSpace, Clocks, Env, Purpose, StepError, StepView, Stream, Task, VecEnv, unit_f32};
+use crate::{ActionSpace, Clocks, Env, Purpose, StepError, StepView, Stream, Task, VecEnv, unit_f32};
 
 /// Seed of initial states and actions where any will do.
 pub(super) const SEED: u64 = 5;

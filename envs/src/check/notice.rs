@@ -1,6 +1,6 @@
 //! Check of notifications: misses and false alarms occur at the configured rates.
 
-use metadrift_envs::{Env, Notify, NotifyLevel, OnBound, Schedule};
+use crate::{Env, Notify, NotifyLevel, OnBound, Schedule};
 
 use super::{
     Check, STEPS,

@@ -1,6 +1,6 @@
 //! Checks of drifting channels: values at any tick, by themselves and in the engine, and legal ranges.
 
-use metadrift_envs::{
+use crate::{
     Channel, Clocks, Env, Noise, Notify, NotifyLevel, OnBound, Purpose, Schedule, Stream, Task, Timing, channels,
 };
 use serde::Deserialize;
