@@ -36,9 +36,9 @@ for step; do
     docs) run docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features metadrift/torch --locked ;;
     # the graphs that it exports stay for onnx
     test) run test env METADRIFT_ONNX="${CARGO_TARGET_DIR:-$PWD/target}/onnx" cargo test --workspace --locked ;;
-    # the other crates know no libtorch, and most of the program's tests meet none
+    # the other crates know no libtorch, and most of the program's tests meet none, nor does any inside a crate
     torch)
-        run torch with_torch --lib --bins --test agents --test learners --test memory_estimate
+        run torch with_torch --test agents --test learners --test memory_estimate
         run torch-program with_torch --test program -- cli:: double_integrator:: learning:: resume:: sizes::
         ;;
     example)

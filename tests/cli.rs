@@ -255,3 +255,12 @@ fn selftest_agrees_with_the_reference_and_says_so() {
     let told = Place::new().expect(0, "selftest --device cpu --iterations 0");
     assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), 6, "{told}");
 }
+
+#[cfg(feature = "torch")]
+#[test]
+fn the_stored_gradients_are_those_of_libtorch() {
+    let told = Place::new().expect(0, "selftest --device cpu --backend tch --iterations 0");
+    let differences = told.lines().map(|line| line.rsplit("tch on cpu differs by ").next().unwrap().parse::<f64>());
+    let differences = differences.collect::<Result<Vec<_>, _>>().unwrap_or_else(|error| panic!("{error}: {told}"));
+    assert!(differences.len() == 6 && differences.iter().all(|difference| *difference < 1e-6), "{told}");
+}
