@@ -114,6 +114,9 @@ fn an_adaptation_is_told_verified_and_used_like_a_run() {
     ] {
         place.expect(0, used);
     }
+    let told = place.expect(0, "evaluate second --tasks 2");
+    assert!(told.contains("second: a policy that was adapted 2 times to logged episodes"), "{told}");
+    assert!(place.expect(2, "adapt run --episodes log.csv --out run/adapted").contains("this is within the run"));
     // an export has the adapted policy
     place.expect(0, "export first --to out --format rust");
     let exported = runtime::Policy::from_bytes(&fs::read(place.path("out/policy.bin")).unwrap()).unwrap();

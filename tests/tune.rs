@@ -171,6 +171,18 @@ fn what_cannot_be_searched_is_refused_before_the_first_trial() {
         told.contains("1 problem; nothing was trained") && told.contains("did you mean `maml.inner_lr`?"),
         "{told}"
     );
+    let wrong = SPACE
+        .replace("halving", "sampler = \"tpee\"\nobjectives = [{ metric = \"score\", direction = \"up\" }]\nhalving")
+        .replace("seed = 5", "seed = -5");
+    fs::write(place.path("wrong.toml"), wrong).unwrap();
+    let told = place.expect(3, "tune wrong.toml --out new");
+    let all = [
+        "3 problems",
+        "[tune]: objectives: unknown variant `up`",
+        "[tune]: sampler: unknown variant `tpee`",
+        "[tune]: seed: ",
+    ];
+    assert!(all.iter().all(|part| told.contains(part)), "{told}");
     assert!(!place.path("new").exists());
     place.expect(4, "tune nowhere.toml --out new");
     place.expect(2, "tune space.toml");

@@ -11,7 +11,8 @@ use crate::{
     failure::{During, Result, WrongUsage},
     files,
     live::log::{self, Entry, digest_of},
-    run_dir::{Manifest, RunState, command_line, read_own, task_digests, write_atomic},
+    message,
+    run_dir::{Manifest, RunDir, RunState, command_line, read_own, task_digests, write_atomic},
     session::Best,
     trained::Trained,
 };
@@ -21,11 +22,17 @@ pub const LOG: &str = "adaptations.jsonl";
 /// Largest size of a file that is copied or read (B).
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Refuses a place for a new folder where something is.
+/// Refuses a place for a new folder where something is, or within a run.
 ///
 /// # Errors
 /// If it is not free.
 pub fn refuse_taken(out: &Path) -> Result<()> {
+    let place = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    if let Some(run) = place.ancestors().skip(1).find(|dir| RunDir::is_run(dir)) {
+        let message =
+            format!("--out {}: this is within the run {}; choose a folder beside it", out.display(), run.display());
+        return Err(WrongUsage(message).into());
+    }
     let free = match fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_none(),
         Err(_) => fs::symlink_metadata(out).is_err(),
@@ -34,6 +41,15 @@ pub fn refuse_taken(out: &Path) -> Result<()> {
         return Ok(());
     }
     Err(WrongUsage(format!("--out {}: there is something already; choose a new folder", out.display())).into())
+}
+
+/// Says that the policy in folder `dir` was adapted, if it was: returns before adaptation are then those after it.
+pub fn tell(dir: &Path) {
+    let entries = fs::read_to_string(dir.join(LOG)).map_or(0, |log| log.lines().count().saturating_sub(2));
+    if entries > 0 {
+        let times = if entries == 1 { "once".to_owned() } else { format!("{entries} times") };
+        message::say(&format!("{}: a policy that was adapted {times} to logged episodes", dir.display()));
+    }
 }
 
 /// The description of the run and the adaptations in the log of an adapted folder `dir`, which leads to the parameters

@@ -19,7 +19,7 @@ use metadrift_envs::{Split, Task};
 use serde::Serialize;
 
 pub use columns::{Columns, period, period_channel};
-pub use folder::{LOG, earlier, refuse_taken, write as write_folder};
+pub use folder::{LOG, earlier, refuse_taken, tell, write as write_folder};
 pub use read::{Form, Log, LogError, read};
 pub use trust::{INSIDE, LEVEL, Likeness, Reference, TASKS};
 pub use write::write;

@@ -3,6 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use crate::{
+    adapt,
     checkpoint::Which,
     cli::{EvaluateArgs, Format},
     commands::print,
@@ -37,6 +38,9 @@ fn evaluate(args: &EvaluateArgs, actors: usize, rank: usize) -> Result<ExitCode>
     let device = device::open(args.compute.device)?;
     let Trained { dir, config, agent, iteration, .. } =
         Trained::open_with(&args.run, args.checkpoint, device, (args.compute.backend, actors), args.data.as_deref())?;
+    if rank == 0 {
+        adapt::tell(&dir);
+    }
     let usual = Protocol::of(&config, args.split);
     let protocol = Protocol {
         tasks: args.tasks.map_or(usual.tasks, |n| n as usize),

@@ -1,5 +1,6 @@
 //! The form of files beside configurations: all unknown keys at once, each with the nearest known one.
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::nearest;
@@ -13,6 +14,28 @@ pub(crate) fn take_unknown(table: &mut Table, known: &[(&str, &[&str])]) -> Vec<
         in_tables(table, &path, &mut |inner| remove_unknown(inner, &before, known, &mut problems));
     }
     problems
+}
+
+/// The content of `table`, or what is wrong with each of its keys; `least` is a text with all keys that must be there, and valid
+/// values of them.
+pub(crate) fn read<T: DeserializeOwned>(table: Table, least: &str) -> Result<T, Vec<String>> {
+    let first = |error: toml::de::Error| error.to_string().trim_end().to_owned();
+    let whole = match T::deserialize(table.clone()) {
+        Ok(whole) => return Ok(whole),
+        Err(error) => first(error),
+    };
+    let least: Table = toml::from_str(least).expect("a text of this program");
+    let missing = least.keys().filter(|key| !table.contains_key(*key)).map(|key| format!("`{key}` is missing"));
+    let mut problems: Vec<String> = missing.collect();
+    for (key, value) in table {
+        let mut alone = least.clone();
+        alone.insert(key.clone(), value);
+        if let Err(error) = T::deserialize(alone) {
+            problems.push(format!("{key}: {}", first(error).lines().next().unwrap_or_default()));
+        }
+    }
+    // keys that are wrong together alone
+    Err(if problems.is_empty() { vec![whole] } else { problems })
 }
 
 /// Calls `visit` with every table at a path below `table`: one in an array is one for each of its elements.

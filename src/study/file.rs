@@ -138,6 +138,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("evaluation", &["tasks", "episodes", "adapt_steps", "seed"]),
 ];
 
+/// The keys that must be there.
+const LEAST: &str = "name = ''\nseeds = []\npresets = []\nbudget = { env_steps = 1 }";
+
 /// The text of the study that `what` names: one that comes with the program, or a file that ends in `.toml`.
 ///
 /// # Errors
@@ -165,10 +168,10 @@ pub fn parse(text: &str) -> (Option<StudyFile>, Vec<String>) {
         Err(error) => return (None, vec![error.to_string().trim_end().to_owned()]),
     };
     let mut problems = form::take_unknown(&mut table, KEYS);
-    match StudyFile::deserialize(table) {
+    match form::read(table, LEAST) {
         Ok(file) => (Some(file), problems),
-        Err(error) => {
-            problems.push(error.to_string().trim_end().to_owned());
+        Err(told) => {
+            problems.extend(told);
             (None, problems)
         }
     }
@@ -192,6 +195,17 @@ mod tests {
         ];
         assert_eq!(problems, expected);
         let (file, problems) = parse("name = 3\nzzz = 1\n");
-        assert!(file.is_none() && problems.len() == 2, "{problems:?}");
+        assert!(file.is_none());
+        let told = [
+            "unknown key `zzz`",
+            "`budget` is missing",
+            "`presets` is missing",
+            "`seeds` is missing",
+            "name: invalid type: integer",
+        ];
+        assert!(
+            problems.len() == 5 && problems.iter().zip(told).all(|(found, told)| found.starts_with(told)),
+            "{problems:?}"
+        );
     }
 }

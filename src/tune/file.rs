@@ -107,6 +107,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("tune.halving", &["first", "factor"]),
 ];
 
+/// The keys that must be there.
+const LEAST: &str = "name = ''\nbase = ''\nspace = {}";
+
 /// The file's content, if it can be read at all, and the problems of its form.
 pub fn parse(text: &str) -> (Option<TuneFile>, Vec<String>) {
     let told = |error: &toml::de::Error| error.to_string().trim_end().to_owned();
@@ -115,10 +118,12 @@ pub fn parse(text: &str) -> (Option<TuneFile>, Vec<String>) {
         Err(error) => return (None, vec![told(&error)]),
     };
     let mut problems = form::take_unknown(&mut table, KEYS);
-    match table.remove("tune").map(TuneFile::deserialize) {
-        Some(Ok(file)) => return (Some(file), problems),
-        Some(Err(error)) => problems.push(format!("[tune]: {}", told(&error))),
-        None => problems.push("the table [tune] is missing".to_owned()),
+    match table.remove("tune") {
+        Some(Value::Table(inner)) => match form::read(inner, LEAST) {
+            Ok(file) => return (Some(file), problems),
+            Err(told) => problems.extend(told.into_iter().map(|problem| format!("[tune]: {problem}"))),
+        },
+        _ => problems.push("the table [tune] is missing".to_owned()),
     }
     (None, problems)
 }
