@@ -43,6 +43,11 @@ fn every_kind_of_policy_is_exported_to_the_bit() {
         place.expect(0, &format!("train tiny.toml {options} --iterations 1 --no-evaluate --run-dir {name}"));
         place.expect(0, &format!("export {name} --to {name}-out"));
         let ticks = check(&place.path(&format!("{name}-out")));
+        let readme = fs::read_to_string(place.path(&format!("{name}-out/README.md"))).unwrap();
+        assert!(
+            readme.contains(&format!("iteration 1 of the run `{name}`")) && readme.contains("- `x` (m)\n"),
+            "{readme}"
+        );
         assert!(ticks >= 30, "{name}: {ticks}");
     }
 }

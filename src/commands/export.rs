@@ -2,6 +2,7 @@
 
 mod form;
 mod page;
+mod readme;
 mod sources;
 mod spec;
 mod vectors;
@@ -62,7 +63,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let mut export = Export { form, policy, spec, vectors, page: None };
     export.page = page(config, &export, args.format)?;
     write(&export, &trained, args)?;
-    Ok(print(&told(&export, args))?)
+    let kind = kind(&export);
+    let told = format!("{}: a policy of {} bytes that {kind}\n", args.to.display(), export.policy.len());
+    Ok(print(&(told + &files(&export, args)))?)
 }
 
 /// The page, if it is asked for. Where all formats are, a reason against it is a warning.
@@ -138,6 +141,7 @@ fn write_files(export: &Export, place: &Path, args: &ExportArgs) -> io::Result<(
         ("vectors/likely.csv".into(), export.vectors.likely.clone().into_bytes()),
         ("vectors/drawn.csv".into(), export.vectors.drawn.clone().into_bytes()),
     ];
+    files.push(("README.md".into(), readme::readme(export, args).into_bytes()));
     files.extend(export.vectors.adapted.clone().map(|text| ("vectors/adapted.csv".into(), text.into_bytes())));
     if args.format.has(ExportFormat::Rust) {
         files.extend(sources::rust(export));
@@ -157,15 +161,17 @@ fn write_files(export: &Export, place: &Path, args: &ExportArgs) -> io::Result<(
     Ok(())
 }
 
-/// The files that were written, in words.
-fn told(export: &Export, args: &ExportArgs) -> String {
-    let to = args.to.display();
-    let kind = match &export.form.adaptation {
+/// The policy's way of adapting, in words.
+fn kind(export: &Export) -> String {
+    match &export.form.adaptation {
         Some(adaptation) => format!("adapts by gradient steps, each from {} episodes", adaptation.episodes),
         None => "adapts while it acts".to_owned(),
-    };
-    let mut text = format!("{to}: a policy of {} bytes that {kind}\n", export.policy.len());
-    text += "  spec.json  policy.bin  vectors/\n";
+    }
+}
+
+/// The files that are written, in words.
+fn files(export: &Export, args: &ExportArgs) -> String {
+    let mut text = "  README.md  spec.json  policy.bin  vectors/\n".to_owned();
     if args.format.has(ExportFormat::Rust) {
         text += "  rust/  a crate; `cargo test` in it checks it by the vectors\n";
     }
