@@ -213,6 +213,12 @@ fn what_cannot_be_searched_is_refused_before_the_first_trial() {
     changed("trials = 1", "trials = 2");
     place.expect(0, "tune wrong.toml --out out -q");
     assert_eq!(results(&place.path("out"))["trials"].as_array().unwrap().len(), 2);
+    let failing =
+        SPACE.replace("\"maml.inner_lr\" = { low = 0.01, high = 1.0, log = true }", "\"ppo.outer_lr\" = [1e-3, 1e38]");
+    let failing = failing.replace("set = [", "set = [\"ppo.max_grad_norm=1e30\", ");
+    fs::write(place.path("failing.toml"), failing).unwrap();
+    let told = place.expect(0, "tune failing.toml --out some -q");
+    assert!(told.contains(" failed: the training with seed 3 diverged\n"), "{told}");
     changed("set = [", "set = [\"ppo.outer_lr=1e38\", \"ppo.max_grad_norm=1e30\", ");
     let told = place.expect(7, "tune wrong.toml --out broken -q");
     assert!(told.contains("none of the 1 trials has a value") && told.contains("seed 3 diverged"), "{told}");

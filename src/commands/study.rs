@@ -1,6 +1,11 @@
 //! `study`
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use indicatif::ProgressBar;
 use metadrift_agents::{
@@ -88,32 +93,49 @@ fn pace(cell: &Cell) -> Result<f64> {
     train::pace(config).during(|| format!("cell {}", cell.name))
 }
 
+/// Time between two lines about measurements that no terminal shows.
+const TOLD: Duration = Duration::from_secs(10);
+
+/// Seconds of a step of the training of every cell, `[cells]`; seeds have the same.
+fn paces(plan: &Plan) -> Result<Vec<f64>> {
+    let trained = plan.cells.iter().filter(|cell| cell.training.is_some()).map(|cell| cell.place);
+    let trainings = trained.collect::<BTreeSet<_>>().len();
+    say(&format!("measures one iteration of each of {trainings} trainings"));
+    // hidden unless on a terminal
+    let (bar, mut told) = (ProgressBar::new(trainings as u64), Instant::now());
+    let (mut paces, mut known) = (Vec::new(), (usize::MAX, usize::MAX, 0.0));
+    for cell in &plan.cells {
+        if (known.0, known.1) != cell.place {
+            known = (cell.place.0, cell.place.1, pace(cell)?);
+            bar.inc(u64::from(cell.training.is_some()));
+            if bar.is_hidden() && told.elapsed() > TOLD {
+                say(&format!("measured {} of {trainings}", bar.position()));
+                told = Instant::now();
+            }
+        }
+        paces.push(known.2);
+    }
+    bar.finish_and_clear();
+    Ok(paces)
+}
+
 /// Lists the cells of a study with their environment steps and an estimate of their time.
 fn dry_run(plan: &Plan, args: &StudyArgs, jobs: usize) -> Result<()> {
     let finished: Vec<bool> = match &args.out {
         Some(out) if out.exists() => study::states(plan, out)?.finished.iter().map(Option::is_some).collect(),
         _ => vec![false; plan.cells.len()],
     };
-    let trained = plan.cells.iter().filter(|cell| cell.training.is_some()).map(|cell| cell.place);
-    let trainings = trained.collect::<BTreeSet<_>>().len();
-    say(&format!("measures one iteration of each of {trainings} trainings"));
-    // hidden unless on a terminal
-    let bar = ProgressBar::new(trainings as u64);
-    let (mut rows, mut steps, mut total, mut known) = (Vec::new(), 0, 0.0, (usize::MAX, usize::MAX, 0.0));
+    let paces = paces(plan)?;
+    let (mut rows, mut steps, mut total) = (Vec::new(), 0, 0.0);
     for (at, cell) in plan.cells.iter().enumerate() {
-        if (known.0, known.1) != cell.place {
-            known = (cell.place.0, cell.place.1, pace(cell)?);
-            bar.inc(u64::from(cell.training.is_some()));
-        }
         let own = if cell.trained_by == at { study::training_steps(plan, cell) } else { 0 };
         let shared = study::training_steps(plan, cell) > 0 && own == 0;
-        let time = if finished[at] { 0.0 } else { known.2 * study::work(plan, at) as f64 };
+        let time = if finished[at] { 0.0 } else { paces[at] * study::work(plan, at) as f64 };
         if !finished[at] {
             (steps, total) = (steps + own, total + time);
         }
         rows.push((cell.name.clone(), own, time / 60.0, finished[at], shared));
     }
-    bar.finish_and_clear();
     let minutes = total / 60.0 / jobs as f64;
     let about = |minutes: f64| duration(Duration::from_secs_f64(60.0 * minutes));
     let cells: Vec<Value> = rows

@@ -120,6 +120,21 @@ impl Results {
         if self.objectives.len() == 1 { "best.toml".to_owned() } else { format!("best-{number:04}.toml") }
     }
 
+    /// Each reason for which trials failed, its beginning, with the first of them.
+    fn failures(&self) -> String {
+        let mut told: Vec<&str> = Vec::new();
+        let mut text = String::new();
+        for trial in &self.trials {
+            let reason = trial.failure.as_deref().and_then(|failure| failure.lines().next());
+            if let Some(reason) = reason.filter(|reason| !told.contains(reason)) {
+                told.push(reason);
+                let line: String = format!("  trial {} failed: {reason}", trial.number).chars().take(80).collect();
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        text
+    }
+
     /// The results for people, at most 80 columns wide unless a name is longer.
     pub fn to_text(&self, plan: &Plan, out: &Path) -> String {
         let count = |state: &str| self.trials.iter().filter(|trial| trial.state == state).count();
@@ -131,6 +146,7 @@ impl Results {
             count("stopped"),
             count("failed")
         );
+        text += &self.failures();
         let metrics: Vec<&str> = self.objectives.iter().map(|sought| sought.metric.as_str()).collect();
         for number in &self.best {
             let trial = self.trials.iter().find(|trial| trial.number == *number).expect("it is one of them");
