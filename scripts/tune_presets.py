@@ -64,14 +64,14 @@ def row(program, out, preset):
         cells.append(f"{statistics.mean(before[split]):.1f} → {statistics.mean(after[split]):.1f} "
                      f"({min(apart):+.1f} to {max(apart):+.1f})")
     apart = [new - old for old, new in zip(before["in-dist"], after["in-dist"])]
-    verdict = "better" if min(apart) > 0 else "worse" if max(apart) < 0 else "confirmed"
+    verdict = "beaten" if min(apart) > 0 else "confirmed"
     settings = ", ".join(f"{key.split('.')[1]} {value}" for key, value in best["settings"].items())
     return f"| {preset} | {settings} | {cells[0]} | {cells[1]} | {verdict} |"
 
 
 def main():
     program, out = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    print("| preset | found | in-dist, own → found (difference by seed) | ood | found settings are |\n| --- | --- | --- | --- | --- |")
+    print("| preset | found | in-dist, own → found (difference by seed) | ood | own settings are |\n| --- | --- | --- | --- | --- |")
     for preset in sys.argv[3:]:
         print(row(program, out / preset, preset), flush=True)
 
