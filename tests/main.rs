@@ -37,6 +37,7 @@ mod resume;
 mod rollouts;
 mod run_dir;
 mod score;
+mod sharing;
 mod signals;
 mod sizes;
 mod study;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::command::{Place, TINY, text};
 
 /// A study of a few seconds: two trainings and two laws, two seeds.
-const STUDY: &str = r#"
+pub const STUDY: &str = r#"
 name = "tiny-study"
 seeds = [3, 4]
 presets = ["tiny.toml"]
@@ -33,13 +33,13 @@ set = ["maml.inner_lr=0.2"]
 on = { cartpole = ["ppo.gamma=0.9"] }
 "#;
 
-fn place() -> Place {
+pub fn place() -> Place {
     let place = Place::new();
     fs::write(place.path("study.toml"), STUDY).unwrap();
     place
 }
 
-fn results(out: &Path) -> [Vec<u8>; 2] {
+pub fn results(out: &Path) -> [Vec<u8>; 2] {
     ["results.csv", "results.json"].map(|file| fs::read(out.join(file)).unwrap_or_else(|e| panic!("{file}: {e}")))
 }
 
@@ -84,45 +84,6 @@ fn a_study_goes_on_after_any_end_to_the_same_bytes() {
     assert!(told.contains("mine--tiny--s3: its result is damaged and is made anew"), "{told}");
     assert!(told.contains("mine--tiny--s4: warning: its run is damaged and is made anew"), "{told}");
     assert_eq!(results(&place.path("cut")), whole);
-}
-
-#[test]
-fn processes_share_a_study_and_take_over_from_the_dead() {
-    let place = place();
-    place.expect(0, "study study.toml --out whole -q");
-    let claims = || -> Vec<String> {
-        let listed = fs::read_dir(place.path("shared/workers")).into_iter().flatten();
-        let names = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.ends_with(".claim")).collect()
-    };
-    let begin = || {
-        let mut command = place.command("study study.toml --out shared --jobs 1");
-        command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
-    };
-    let mut dead = begin();
-    while !claims().iter().any(|claim| claim.starts_with("ppo")) {
-        assert!(dead.try_wait().unwrap().is_none(), "it is over already");
-        sleep(Duration::from_millis(2));
-    }
-    // what is made there belongs to this study, and not to another one
-    fs::write(place.path("other.toml"), STUDY.replace("maml.inner_lr=0.2", "maml.inner_lr=0.3")).unwrap();
-    let told = place.expect(2, "study other.toml --out shared");
-    assert!(told.contains("makes the study tiny-study there, which differs"), "{told}");
-    let living = [begin(), begin()];
-    sleep(Duration::from_millis(100));
-    dead.kill().unwrap();
-    dead.wait().unwrap();
-    for child in living {
-        let output = child.wait_with_output().unwrap();
-        let told = text(&output);
-        assert!(output.status.success() && told.contains("minus ppo"), "{told}");
-        // cells of other processes are told, too
-        let last = told.lines().rfind(|line| line.starts_with("cell")).unwrap();
-        let count = last.split_whitespace().nth(1).unwrap().split('/').collect::<Vec<_>>();
-        assert_eq!(count[0], count[1], "{told}");
-    }
-    assert_eq!(results(&place.path("shared")), results(&place.path("whole")));
-    assert_eq!(claims(), Vec::<String>::new());
 }
 
 #[test]

@@ -45,10 +45,14 @@ pub fn refuse_taken(out: &Path) -> Result<()> {
 
 /// Says that the policy in folder `dir` was adapted, if it was: returns before adaptation are then those after it.
 pub fn tell(dir: &Path) {
-    let entries = fs::read_to_string(dir.join(LOG)).map_or(0, |log| log.lines().count().saturating_sub(2));
-    if entries > 0 {
-        let times = if entries == 1 { "once".to_owned() } else { format!("{entries} times") };
-        message::say(&format!("{}: a policy that was adapted {times} to logged episodes", dir.display()));
+    let path = dir.join(LOG);
+    let Ok(text) = fs::read_to_string(&path) else { return };
+    match log::verify(&path.display().to_string(), &text) {
+        Ok(count) => {
+            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+            message::say(&format!("{}: a policy that was adapted {times} to logged episodes", dir.display()));
+        }
+        Err(broken) => message::warn(&broken.to_string()),
     }
 }
 

@@ -75,7 +75,7 @@ fn quantile(mut values: Vec<f64>) -> f64 {
     values[((LEVEL * values.len() as f64) as usize).min(values.len() - 1)]
 }
 
-/// What a policy saw of the tasks of training.
+/// Models, parts and ranges of the tasks of training, as a policy met them.
 #[derive(Debug)]
 struct Seen {
     units: Units,

@@ -50,7 +50,7 @@ impl Part {
         Cholesky::new(gram).expect("a ridge").solve(&self.inputs.tr_mul(y))
     }
 
-    /// What the inputs do not explain of `y`.
+    /// The errors of the regression of `y` on the inputs.
     fn without_inputs(&self, y: &DMatrix<f64>) -> DMatrix<f64> {
         y - &self.inputs * self.by_inputs(y, [COMMON; 2])
     }
